@@ -1,0 +1,1 @@
+//! One file per provider: the steps that touch the world.

@@ -1,0 +1,1 @@
+//! Sessions per target, clients and conversions: the only user of `aws_sdk_*`.

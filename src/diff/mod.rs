@@ -1,0 +1,1 @@
+//! What changes: in text, resources and properties; and how risky it is.

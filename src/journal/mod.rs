@@ -1,0 +1,1 @@
+//! The append-only log of executions, the lease and the inbox.

@@ -1,0 +1,90 @@
+//! Answers and requests that reach an execution from people.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// The answer to an approval request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Execute what was shown.
+    Approve,
+    /// Do not.
+    Reject,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    /// The STS caller, where credentials were at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The user of the operating system.
+    pub os_user: String,
+    /// The machine's name.
+    pub host: String,
+}
+
+/// Where an answer was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// At the prompt of the running command.
+    Prompt,
+    /// By `approve` or `reject`.
+    Command,
+    /// By `--yes`.
+    Flag,
+}
+
+/// An answer to an approval request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The decision.
+    pub decision: Decision,
+    /// The plan that was looked at.
+    pub plan: Digest,
+    /// Who decided.
+    pub approver: Approver,
+    /// Where.
+    pub origin: Origin,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the approver's words.
+    #[serde(default)]
+    pub summary: String,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopMode {
+    /// Start nothing new and finish what runs.
+    Wait,
+    /// Leave at once; what runs in AWS goes on.
+    Abandon,
+}
+
+/// A request to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopRequest {
+    /// How.
+    pub mode: StopMode,
+    /// Who asks.
+    pub by: Approver,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What other processes put into an execution's inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InboxMessage {
+    /// An answer to the approval request.
+    Answer(Answer),
+    /// A request to stop.
+    Stop(StopRequest),
+}

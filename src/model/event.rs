@@ -1,0 +1,249 @@
+//! The one vocabulary of what happens in an execution.
+//!
+//! The journal stores events, recovery replays them, and every screen and report is a fold over them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ActionName, Answer, ArtifactRef, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind,
+    ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason, PipelineDeclaration,
+    ResourceChange, SecretRef, SourceRevision, StackEvent, StackId, StackSummary, StageName,
+    StopRequest, Target, TargetInputs, TargetOutcome,
+};
+
+/// One thing that happened in an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the execution's journal, from 1 without gaps.
+    pub seq: u64,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// When.
+    pub at: Timestamp,
+    /// What it concerns.
+    #[serde(default)]
+    pub scope: Scope,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What an event concerns: the execution itself where all are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageName>,
+    /// The action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionName>,
+    /// The target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The execution began. Always the first event.
+    ExecutionStarted {
+        /// All that it will do.
+        definition: Box<ExecutionDefinition>,
+    },
+    /// Another process took the execution over.
+    Resumed {
+        /// The process: host and process id.
+        owner: String,
+    },
+    /// A stage began.
+    StageStarted,
+    /// A stage ended well.
+    StageSucceeded,
+    /// A stage failed.
+    StageFailed {
+        /// Why, in one line.
+        reason: String,
+    },
+    /// A stage was not needed.
+    StageSkipped {
+        /// Why, in one line.
+        reason: String,
+    },
+    /// An action began.
+    ActionStarted,
+    /// An action ended well.
+    ActionSucceeded,
+    /// An action failed.
+    ActionFailed {
+        /// Why, in one line.
+        reason: String,
+    },
+    /// A source action stored its artifact.
+    SourceStored {
+        /// The artifact.
+        artifact: ArtifactRef,
+        /// Where it came from.
+        revision: SourceRevision,
+    },
+    /// A change set is about to be created. Intent: journalled before the call.
+    ChangeSetIntended {
+        /// Whether it makes or changes the stack.
+        kind: ChangeSetKind,
+        /// The derived name, by which a resumed execution finds it.
+        name: ChangeSetName,
+        /// The derived `ClientToken`.
+        token: String,
+        /// Who creates it.
+        caller: Caller,
+        /// The stack as it was; none if it did not exist.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stack: Option<StackSummary>,
+        /// What it is made from.
+        inputs: Box<TargetInputs>,
+    },
+    /// The service accepted the change set.
+    ChangeSetCreated {
+        /// The change set.
+        change_set: ChangeSetId,
+        /// The stack, which exists in review from now on if it did not before.
+        stack: StackId,
+    },
+    /// The change set can be executed.
+    ChangeSetReady {
+        /// Every described change, sorted by logical id, secrets masked.
+        changes: Vec<ResourceChange>,
+        /// What it stands on.
+        base: Base,
+        /// The stack's present template in the artifact store.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_template: Option<Digest>,
+    },
+    /// Leftovers of this execution are about to be removed. Intent.
+    CleanupIntended {
+        /// Why.
+        why: CleanupWhy,
+    },
+    /// Leftovers were removed, or left with a reason.
+    CleanupDone {
+        /// What was left, and why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+    },
+    /// Every target has its change set or needs none: this is what there is to approve.
+    PlanReady {
+        /// The digest over everything that execution will do.
+        digest: Digest,
+    },
+    /// An answer is waited for.
+    ApprovalRequested {
+        /// The plan to look at.
+        plan: Digest,
+        /// When the request ends.
+        expires: Timestamp,
+    },
+    /// The answer that counts.
+    Answered {
+        /// The answer.
+        answer: Answer,
+    },
+    /// An answer that does not count.
+    AnswerRefused {
+        /// The answer.
+        answer: Answer,
+        /// Why not.
+        reason: String,
+    },
+    /// Nobody answered in time.
+    ApprovalExpired,
+    /// The rollout lets the target begin.
+    TargetStarted,
+    /// A change set is about to be executed. Intent: journalled before the call.
+    ExecuteIntended {
+        /// The derived `ClientRequestToken`; the stack's events carry it.
+        token: String,
+    },
+    /// The service accepted the execution.
+    ExecuteAccepted,
+    /// A call failed in a way that is being looked into.
+    CallFailed {
+        /// How.
+        failure: CallFailure,
+    },
+    /// New events of the stack, oldest first.
+    Observed {
+        /// The events.
+        events: Vec<StackEvent>,
+    },
+    /// A target ended. At most one per target.
+    TargetFinished {
+        /// How.
+        outcome: TargetOutcome,
+        /// The outputs of the stack, where it was executed.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, String>,
+    },
+    /// The execution waits for somebody outside, and can be resumed.
+    Paused {
+        /// Why.
+        reason: PauseReason,
+    },
+    /// Somebody asked the execution to stop.
+    StopRequested {
+        /// The request.
+        request: StopRequest,
+    },
+    /// The execution ended. Always the last event.
+    ExecutionFinished {
+        /// How.
+        outcome: ExecutionOutcome,
+    },
+}
+
+/// Why leftovers are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CleanupWhy {
+    /// The change set says that there is nothing to change.
+    NoChanges,
+    /// The change set failed.
+    Failed,
+    /// It will not be executed: rejected, expired, stopped or skipped.
+    NotNeeded,
+}
+
+/// All that an execution will do; fixed when it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionDefinition {
+    /// The pipeline.
+    pub pipeline: PipelineDeclaration,
+    /// How it was started.
+    pub invocation: Invocation,
+    /// The secrets given by reference, by parameter name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretRef>,
+    /// Whether literal secrets in override files are allowed.
+    #[serde(default)]
+    pub allow_literal_secrets: bool,
+}
+
+/// How an execution was started; enough to connect again on resume.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// The version of the program.
+    pub version: String,
+    /// The folder that paths of the definition are relative to.
+    pub root: String,
+    /// The named profile, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The endpoint, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<String>,
+    /// The region of the first calls (STS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}

@@ -1,0 +1,53 @@
+//! Plain values that every room speaks. Nothing here decides, waits or does I/O.
+
+mod artifact;
+mod change;
+mod decision;
+mod declaration;
+mod digest;
+mod event;
+mod failure;
+mod ids;
+mod inputs;
+mod plan;
+mod preferences;
+mod priority;
+mod reasons;
+mod risk;
+mod stack;
+mod stack_status;
+pub mod status_reason;
+mod target;
+mod text;
+
+pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
+pub use change::{
+    ChangeAction, ChangeDetail, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement,
+    ResourceChange,
+};
+pub use decision::{Answer, Approver, Decision, InboxMessage, Origin, StopMode, StopRequest};
+pub use declaration::{
+    ActionCategory, ActionDeclaration, ActionTypeId, ArtifactName, FanOut, NamedArtifact,
+    PipelineDeclaration, StageDeclaration,
+};
+pub use digest::{Digest, ParseDigestError};
+pub use event::{CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
+pub use failure::{CallFailure, FailureKind};
+pub use ids::{
+    AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,
+    StackId, StackName, StageName,
+};
+pub use inputs::{
+    EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
+};
+pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
+pub use preferences::{
+    ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
+};
+pub use priority::Priority;
+pub use reasons::{Cause, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome};
+pub use risk::{Risk, RiskLevel};
+pub use stack::{Caller, StackEvent, StackSummary};
+pub use stack_status::{Sentiment, StackStatus};
+pub use target::{Target, TargetSpec};
+pub use text::clean;

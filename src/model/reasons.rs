@@ -1,0 +1,145 @@
+//! Why something ended, or did not begin.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LogicalId, Region, StackStatus, Staleness};
+
+/// The root cause of a failure: the first resource that failed of itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// The resource, where one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<(LogicalId, String)>,
+    /// What was said, cleaned.
+    pub reason: String,
+}
+
+impl Cause {
+    /// Returns a cause that no resource is to blame for.
+    pub fn of(reason: impl AsRef<str>) -> Self {
+        Self {
+            resource: None,
+            reason: super::clean(reason.as_ref()),
+        }
+    }
+}
+
+/// Why a target was not executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Too many targets of its region failed.
+    ToleranceExceeded {
+        /// The failures so far.
+        failed: u32,
+        /// The failures tolerated.
+        tolerance: u32,
+    },
+    /// An earlier region failed.
+    EarlierRegionFailed {
+        /// That region.
+        region: Region,
+    },
+    /// The plan was rejected.
+    Rejected,
+    /// Nobody answered in time.
+    ApprovalExpired,
+    /// The execution was stopped.
+    Stopped,
+    /// Change sets could not be created for enough targets.
+    PlanIncomplete,
+    /// Nothing to change in any target.
+    NothingToDo,
+}
+
+/// How a target ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetOutcome {
+    /// The change set was executed.
+    Succeeded {
+        /// The stack's status.
+        status: StackStatus,
+    },
+    /// There was nothing to change.
+    NoChanges,
+    /// No change set could be made.
+    NotPlanned {
+        /// Why.
+        cause: Cause,
+    },
+    /// The execution failed.
+    Failed {
+        /// The stack's status, where the stack changed at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<StackStatus>,
+        /// Why.
+        cause: Cause,
+    },
+    /// The target differs from what was approved; nothing was executed there.
+    Stale {
+        /// How it differs.
+        differences: Vec<Staleness>,
+    },
+    /// Nothing was executed, for a reason that is not the target's own.
+    Skipped {
+        /// Why.
+        reason: SkipReason,
+    },
+    /// An execution was asked for, and whether it was accepted cannot be found out.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+}
+
+impl TargetOutcome {
+    /// Returns whether it counts as a failure against the tolerance.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::NoChanges | Self::Skipped { .. } => false,
+            Self::NotPlanned { .. }
+            | Self::Failed { .. }
+            | Self::Stale { .. }
+            | Self::Unknown { .. } => true,
+        }
+    }
+}
+
+/// Why an execution waits for somebody outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The credentials expired; renewing them and resuming goes on.
+    CredentialsExpired {
+        /// What the SDK or service said.
+        message: String,
+    },
+    /// A secret is needed and cannot be asked for here.
+    SecretNeeded {
+        /// The parameter.
+        parameter: String,
+        /// What to do.
+        message: String,
+    },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionOutcome {
+    /// Everything was executed.
+    Succeeded,
+    /// Nothing had to change.
+    NothingToDo,
+    /// Everything that may fail did not exceed the tolerance, but something failed.
+    SucceededWithFailures,
+    /// Failed.
+    Failed,
+    /// The plan was rejected.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// Stopped on request.
+    Stopped,
+}

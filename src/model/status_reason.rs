@@ -1,0 +1,139 @@
+//! The only place where reason and error texts of CloudFormation are matched.
+
+use super::ChangeSetOutcome;
+
+/// Returns what a `FAILED` change set means, from its reason alone.
+///
+/// Only the two texts of the service mean "nothing to change"; an empty list of changes does not.
+pub fn failed_change_set(reason: &str) -> ChangeSetOutcome {
+    if reason.starts_with("The submitted information didn't contain changes")
+        || reason.contains("No updates are to be performed")
+    {
+        ChangeSetOutcome::NoChanges
+    } else {
+        ChangeSetOutcome::Failed {
+            reason: super::clean(reason),
+        }
+    }
+}
+
+/// Returns whether a `ValidationError` says that the stack does not exist.
+pub fn is_missing_stack(message: &str) -> bool {
+    message.contains("does not exist")
+}
+
+/// Returns the capabilities that an `InsufficientCapabilitiesException` asks for.
+pub fn required_capabilities(message: &str) -> Vec<String> {
+    let Some((_, rest)) = message.split_once('[') else {
+        return Vec::new();
+    };
+    let list = rest.split(']').next().unwrap_or_default();
+    list.split(',')
+        .map(str::trim)
+        .filter(|c| c.starts_with("CAPABILITY_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Returns whether a resource failed only because another one did.
+pub fn is_secondary(reason: &str) -> bool {
+    matches!(
+        reason.trim_end_matches('.'),
+        "Resource creation cancelled" | "Resource update cancelled" | "Resource deletion cancelled"
+    )
+}
+
+/// Returns `reason` without what differs between equal failures of two targets: request ids,
+/// account ids and region names.
+pub fn normalised(reason: &str) -> String {
+    let mut out = String::with_capacity(reason.len());
+    for word in super::clean(reason).split(' ') {
+        if word.is_empty() {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_uuid(core) {
+            out.push_str(&word.replace(core, "…"));
+        } else {
+            out.push_str(&mask_place(word));
+        }
+    }
+    out
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.char_indices().all(|(i, c)| match i {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}
+
+/// Replaces 12-digit runs, and the parts of an ARN that say where, by `…`.
+fn mask_place(word: &str) -> String {
+    let mut parts: Vec<String> = word.split(':').map(str::to_owned).collect();
+    if parts.len() > 5 && parts[0].ends_with("arn") {
+        parts[3] = "…".into();
+        parts[4] = "…".into();
+        return parts.join(":");
+    }
+    let digits = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return word.replace(digits, "…");
+    }
+    word.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_texts_mean_no_changes() {
+        for text in [
+            "The submitted information didn't contain changes. Submit different information to create a change set.",
+            "No updates are to be performed.",
+        ] {
+            assert_eq!(failed_change_set(text), ChangeSetOutcome::NoChanges);
+        }
+        assert!(matches!(
+            failed_change_set("Validation failed with 1 error(s)."),
+            ChangeSetOutcome::Failed { .. }
+        ));
+    }
+
+    #[test]
+    fn capabilities_are_read_from_the_message() {
+        assert_eq!(
+            required_capabilities(
+                "Requires capabilities : [CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]"
+            ),
+            ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+        );
+        assert!(required_capabilities("denied").is_empty());
+    }
+
+    #[test]
+    fn equal_failures_of_two_targets_normalise_to_one_text() {
+        let of = |account: &str, region: &str, id: &str| {
+            normalised(&format!(
+                "User: arn:aws:sts::{account}:role/x in {account} may not arn:aws:sqs:{region}:{account}:q (RequestToken: {id}, HandlerErrorCode: AccessDenied)"
+            ))
+        };
+        assert_eq!(
+            of(
+                "111111111111",
+                "us-east-1",
+                "0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
+            ),
+            of(
+                "222222222222",
+                "eu-west-1",
+                "1a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
+            ),
+        );
+    }
+}

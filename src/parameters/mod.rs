@@ -1,0 +1,1 @@
+//! Override files of every dialect, and the effective values with their provenance.

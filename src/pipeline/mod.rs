@@ -1,0 +1,1 @@
+//! Definition, validation and the state machine of an execution.

@@ -1,0 +1,1 @@
+//! The change sets of all targets: grouping, digest, staleness.

@@ -1,0 +1,1 @@
+//! Which target starts when: order, concurrency, tolerance.
