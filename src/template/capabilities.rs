@@ -110,3 +110,56 @@ fn children(node: &Node) -> Box<dyn Iterator<Item = &Node> + '_> {
         NodeKind::Mapping(entries) => Box::new(entries.values().map(|entry| &entry.value)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capabilities(text: &str) -> Vec<String> {
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        template.required_capabilities().into_iter().collect()
+    }
+
+    fn of_resource(body: &str) -> Vec<String> {
+        capabilities(&format!("Resources:\n  R: {{{body}}}\n"))
+    }
+
+    #[test]
+    fn iam_resources_need_acknowledgement() {
+        assert!(of_resource("Type: 'AWS::SQS::Queue', Properties: {RoleName: x}").is_empty());
+        assert_eq!(of_resource("Type: 'AWS::IAM::Role'"), ["CAPABILITY_IAM"]);
+        assert_eq!(
+            of_resource("Type: 'AWS::IAM::Role', Properties: {RoleName: !Ref A}"),
+            ["CAPABILITY_NAMED_IAM"]
+        );
+        assert_eq!(
+            of_resource("Type: 'AWS::IAM::Role', Properties: {RoleName: !Ref 'AWS::NoValue'}"),
+            ["CAPABILITY_IAM"]
+        );
+        assert_eq!(
+            of_resource("Type: 'AWS::IAM::Policy', Properties: {PolicyName: p}"),
+            ["CAPABILITY_IAM"]
+        );
+    }
+
+    #[test]
+    fn transforms_need_acknowledgement() {
+        assert_eq!(capabilities("Transform: [X]\n"), ["CAPABILITY_AUTO_EXPAND"]);
+        assert_eq!(
+            capabilities(
+                "Transform: AWS::Serverless-2016-10-31\nResources: {F: {Type: 'AWS::Serverless::Function'}}"
+            ),
+            ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_IAM"]
+        );
+        assert_eq!(
+            of_resource("Type: 'AWS::SQS::Queue', Properties: {Fn::Transform: {Name: X}}"),
+            ["CAPABILITY_AUTO_EXPAND"]
+        );
+    }
+
+    #[test]
+    fn what_a_loop_makes_counts() {
+        let text = "Resources:\n  Fn::ForEach::R: [N, [A], {'R${N}': {Type: 'AWS::IAM::User', Properties: {UserName: x}}}]\n";
+        assert_eq!(capabilities(text), ["CAPABILITY_NAMED_IAM"]);
+    }
+}

@@ -81,3 +81,52 @@ fn step<'a>(node: &'a Node, segment: &PathSegment) -> Option<(Position, &'a Node
         | (NodeKind::Scalar(_), _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PathSegment::{Index, Key};
+
+    const TEMPLATE: &str = "\
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties:
+      KeySchema:
+        - AttributeName: id
+          KeyType: HASH
+        - !If [A, {AttributeName: x}, {KeyType: RANGE}]
+  Bare:
+    Type: AWS::SQS::Queue
+";
+
+    fn at(id: &str, path: &[PathSegment]) -> Option<(u32, u32)> {
+        let template = Template::parse("t.yaml", TEMPLATE.as_bytes()).unwrap();
+        let id = LogicalId::new(id).unwrap();
+        let position = template.property_position(&id, path)?;
+        Some((position.line, position.column))
+    }
+
+    #[test]
+    fn a_property_is_where_its_key_is() {
+        let key = |k: &str| Key(k.to_owned());
+        assert_eq!(at("Table", &[key("KeySchema")]), Some((6, 7)));
+        let path = [key("KeySchema"), Index(0), key("KeyType")];
+        assert_eq!(at("Table", &path), Some((8, 11)));
+        assert_eq!(at("Table", &[key("DeletionPolicy")]), Some((4, 5)));
+        let path = [key("KeySchema"), Index(1), key("KeyType")];
+        assert_eq!(at("Table", &path), Some((9, 40)), "through a branch");
+    }
+
+    #[test]
+    fn what_is_not_written_is_at_the_nearest_structure_around_it() {
+        let key = |k: &str| Key(k.to_owned());
+        let path = [key("KeySchema"), Index(0), key("Nope"), Index(3)];
+        assert_eq!(at("Table", &path), Some((7, 11)));
+        assert_eq!(at("Table", &[key("Tags"), Index(0)]), Some((2, 3)));
+        assert_eq!(at("Table", &[]), Some((5, 5)));
+        assert_eq!(at("Bare", &[key("DelaySeconds")]), Some((10, 3)));
+        assert_eq!(at("Nope", &[]), None);
+    }
+}

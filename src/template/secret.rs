@@ -427,3 +427,176 @@ fn is_secret_parameter(parameter: &super::ParameterDeclaration) -> bool {
 fn is_dynamic(text: &str) -> bool {
     text.contains("{{resolve")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PathSegment::{Index, Key};
+
+    /// Returns the secrecy of the property `V` of resource `R`, and of paths below it.
+    fn secrecy_in(head: &str, value: &str, below: &[PathSegment]) -> Secrecy {
+        let text = format!(
+            "Parameters:\n  Secret: {{Type: String, NoEcho: true}}\n  Public: {{Type: String}}\n  Dynamic: {{Type: String, Default: '{{{{resolve:ssm-secure:x}}}}'}}\n{head}\nResources:\n  Other:\n    Type: AWS::SSM::Parameter\n    Properties: {{Value: !Ref Secret, Description: x}}\n  Named:\n    Type: AWS::S3::Bucket\n    Properties: {{BucketName: !Sub 'b-${{Secret}}'}}\n  Nested:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{Parameters: {{P: !Ref Secret}}}}\n  R:\n    Type: AWS::X::Y\n    Properties:\n      V: {value}\n"
+        );
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let mut path = vec![Key("V".to_owned())];
+        path.extend_from_slice(below);
+        template.secrecy(&LogicalId::new("R").unwrap(), &path)
+    }
+
+    fn secrecy(value: &str) -> Secrecy {
+        let head = "Mappings:\n  M: {a: {open: x, hidden: '{{resolve:secretsmanager:s}}'}}\n  N: {a: {open: y}}";
+        secrecy_in(head, value, &[])
+    }
+
+    fn key(key: &str) -> PathSegment {
+        Key(key.to_owned())
+    }
+
+    #[test]
+    fn what_evaluates_to_a_secret_is_secret() {
+        for value in [
+            "!Ref Secret",
+            "!Ref Dynamic",
+            "!Sub 'a-${Secret}'",
+            "!Sub ['a-${X}', {X: !Ref Secret}]",
+            "!Join ['', [a, !Ref Secret]]",
+            "!Select [0, !Split [',', !Ref Secret]]",
+            "!If [Public, !Ref Secret, x]",
+            "!If [Public, x, !If [Q, y, !Ref Secret]]",
+            "{Fn::Base64: !Sub '${Secret}'}",
+            "{Fn::Transform: {Name: M, Parameters: {A: !Ref Secret}}}",
+            "'{{resolve:ssm:name}}'",
+            "!Sub '{{resolve:ssm:${Public}}}'",
+            "!Join ['', ['{{resolve', ':ssm:x}}']]",
+            "!FindInMap [M, a, hidden]",
+            "!FindInMap [M, !Ref Public, !Ref Public]",
+            "!FindInMap [!Ref Public, a, open]",
+            "!FindInMap [N, a, x, {DefaultValue: !Ref Secret}]",
+            "!GetAtt Other.Value",
+            "!GetAtt [Other, !Ref Public]",
+            "!Sub '${Other.Value}'",
+            "!Ref Named",
+            "!GetAtt Named.Arn",
+            "!GetAtt Nested.Outputs.X",
+        ] {
+            assert_eq!(secrecy(value), Secrecy::Whole, "{value}");
+        }
+        for value in [
+            "[a, !Ref Secret]",
+            "{A: {B: !Ref Secret}}",
+            "{Condition: {A: !Ref Secret}}",
+        ] {
+            assert_eq!(secrecy(value), Secrecy::Below, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_a_secret_is_clear() {
+        for value in [
+            "x",
+            "!Ref Public",
+            "!Ref 'AWS::Region'",
+            "!Ref Other",
+            "!GetAtt Other.Type",
+            "!GetAtt Other.Description",
+            "!Sub 'a-${!Secret}-${Public}'",
+            "!Sub ['${Secret}', {Secret: x}]",
+            "!If [Secret, x, y]",
+            "!FindInMap [M, a, open]",
+            "!FindInMap [N, !Ref Secret, open]",
+            "{A: [!Ref Public, {B: Secret}]}",
+        ] {
+            assert_eq!(secrecy(value), Secrecy::Clear, "{value}");
+        }
+    }
+
+    #[test]
+    fn secrecy_is_known_below_structures_and_functions() {
+        let value = "{A: !Ref Secret, B: x, C: [x, !Ref Secret, y], D: !Split [',', !Ref Secret]}";
+        let below = |path: &[PathSegment]| secrecy_in("", value, path);
+        assert_eq!(below(&[key("A")]), Secrecy::Whole);
+        assert_eq!(below(&[key("A"), key("deep"), Index(1)]), Secrecy::Whole);
+        assert_eq!(below(&[key("B")]), Secrecy::Clear);
+        assert_eq!(below(&[key("Nope")]), Secrecy::Clear);
+        assert_eq!(below(&[key("C")]), Secrecy::Below);
+        assert_eq!(below(&[key("C"), Index(0)]), Secrecy::Clear);
+        assert_eq!(below(&[key("C"), Index(1)]), Secrecy::Whole);
+        assert_eq!(
+            below(&[key("C"), Index(9)]),
+            Secrecy::Whole,
+            "which one is not known"
+        );
+        assert_eq!(below(&[key("D"), Index(0)]), Secrecy::Whole);
+    }
+
+    #[test]
+    fn items_behind_one_that_may_vanish_move_up() {
+        let value = "[!If [A, {V: x}, !Ref 'AWS::NoValue'], {V: !Ref Secret}, {V: y}]";
+        let at = |index| secrecy_in("", value, &[Index(index), key("V")]);
+        assert_eq!(at(0), Secrecy::Whole);
+        assert_eq!(at(1), Secrecy::Whole);
+        assert_eq!(at(2), Secrecy::Clear);
+    }
+
+    #[test]
+    fn loops_and_macros_do_not_hide_secrets() {
+        let secrecy = |text: &str, id: &str, path: &[PathSegment]| {
+            let text = format!("Parameters: {{S: {{Type: String, NoEcho: true}}}}\n{text}");
+            let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+            template.secrecy(&LogicalId::new(id).unwrap(), path)
+        };
+        let each = "Resources:\n  Fn::ForEach::T: [N, [A], {'T${N}': {Type: T, Properties: {V: !Ref S, W: x}}}]\n";
+        assert_eq!(secrecy(each, "TA", &[key("V")]), Secrecy::Whole);
+        assert_eq!(secrecy(each, "TA", &[key("W")]), Secrecy::Clear);
+        let each = "Resources:\n  R: {Type: T, Properties: {Fn::ForEach::P: [N, [A], {'P${N}': !Ref S}]}}\n";
+        assert_eq!(secrecy(each, "R", &[key("PA")]), Secrecy::Whole);
+        let sam = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: 'AWS::Serverless::Function', Properties: {A: !Ref S, B: x}}\n  G: {Type: T}\n";
+        assert_eq!(secrecy(sam, "FRole", &[key("X")]), Secrecy::Whole);
+        assert_eq!(secrecy(sam, "F", &[key("Other")]), Secrecy::Whole);
+        assert_eq!(secrecy(sam, "F", &[key("B")]), Secrecy::Clear);
+        assert_eq!(secrecy(sam, "G", &[key("X")]), Secrecy::Clear);
+        let globals = sam.replace("Resources:", "Globals: {Function: {E: !Ref S}}\nResources:");
+        assert_eq!(secrecy(&globals, "G", &[key("E")]), Secrecy::Whole);
+    }
+
+    #[test]
+    fn attributes_beside_properties_are_followed() {
+        let text = "Parameters: {S: {Type: String, NoEcho: true}}\nResources:\n  R: {Type: T, Metadata: {A: !Ref S}, Properties: {B: x}}\n";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let id = LogicalId::new("R").unwrap();
+        assert!(template.is_secret(&id, &[key("Metadata"), key("A")]));
+        assert!(template.is_secret(&id, &[]));
+        assert!(!template.is_secret(&id, &[key("B")]));
+        assert!(!template.is_secret(&LogicalId::new("Nope").unwrap(), &[]));
+    }
+
+    #[test]
+    fn outputs_that_hold_secrets_are_known() {
+        let text = "Parameters: {S: {Type: String, NoEcho: true}}\nOutputs:\n  A: {Value: !Sub 'x${S}'}\n  B: {Value: x}\n";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        assert_eq!(
+            template.secret_outputs().into_iter().collect::<Vec<_>>(),
+            ["A"]
+        );
+    }
+
+    #[test]
+    fn chains_and_circles_of_references_end() {
+        let mut text = String::from("Parameters: {S: {Type: String, NoEcho: true}}\nResources:\n");
+        for n in 0..12_000 {
+            text.push_str(&format!(
+                "  R{n}: {{Type: T, Properties: {{V: !GetAtt R{}.V}}}}\n",
+                n + 1
+            ));
+        }
+        let circle = format!("{text}  R12000: {{Type: T, Properties: {{V: !GetAtt R0.V}}}}\n");
+        let chain = format!("{text}  R12000: {{Type: T, Properties: {{V: !Ref S}}}}\n");
+        let secret = |text: &str| {
+            let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+            template.is_secret(&LogicalId::new("R0").unwrap(), &[key("V")])
+        };
+        assert!(!secret(&circle));
+        assert!(secret(&chain));
+    }
+}

@@ -83,21 +83,15 @@ impl Template {
                 NodeKind::Scalar(scalar) => Some(scalar.bytes.clone()),
                 NodeKind::Sequence(_) | NodeKind::Mapping(_) => None,
             })
-            .filter(|span| self.text.get(span.clone()).is_some_and(|t| !t.is_empty()))
+            .filter_map(|span| {
+                // A block scalar ends with the line break and indentation before the next key.
+                let written = self.text.get(span.clone())?.trim_end();
+                (!written.is_empty()).then(|| span.start..span.start + written.len())
+            })
             .collect();
         spans.sort_by_key(|span| std::cmp::Reverse(span.start));
         for span in spans {
-            // A block scalar ends with its line break; the next line must stay one.
-            let end = if self
-                .text
-                .get(span.clone())
-                .is_some_and(|t| t.ends_with('\n'))
-            {
-                "\n"
-            } else {
-                ""
-            };
-            shown.replace_range(span, &format!("\"****\"{end}"));
+            shown.replace_range(span, "\"****\"");
         }
         shown
     }
@@ -220,4 +214,93 @@ fn resources(
         resources.insert(id.clone(), declaration);
     }
     Ok(resources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "\
+Parameters:
+  Account: {Type: String, Default: 012345678901}
+  Password:
+    Type: String
+    NoEcho: 'true'
+    Default: hunter2
+  Count: {Type: Number, NoEcho: false}
+Resources:
+  Fn::ForEach::Topics: [Name, [A, B], {'T${Name}': {Type: 'AWS::SNS::Topic'}}]
+  Queue:
+    Type: AWS::SQS::Queue
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: !If [A, Retain, Delete]
+";
+
+    fn parse(text: &str) -> Result<Template, TemplateError> {
+        Template::parse("templates/t.yaml", text.as_bytes())
+    }
+
+    #[test]
+    fn declarations_are_read_in_the_order_of_the_file() {
+        let template = parse(TEMPLATE).unwrap();
+        let names: Vec<_> = template.parameters().keys().collect();
+        assert_eq!(names, ["Account", "Password", "Count"]);
+        let account = template.parameters().get("Account").unwrap();
+        assert_eq!(account.default.as_deref(), Some("012345678901"));
+        assert!(!account.no_echo);
+        assert_eq!((account.position.line, account.position.column), (2, 3));
+        assert!(template.parameters().get("Password").unwrap().no_echo);
+        assert!(!template.parameters().get("Count").unwrap().no_echo);
+        let queue = template
+            .resource(&LogicalId::new("Queue").unwrap())
+            .unwrap();
+        assert_eq!(queue.resource_type, "AWS::SQS::Queue");
+        assert_eq!(queue.deletion_policy.as_deref(), Some("Retain"));
+        assert_eq!(queue.update_replace_policy, None, "it is not known here");
+        assert_eq!(queue.position.line, 10);
+        assert_eq!(template.resources().len(), 1);
+    }
+
+    #[test]
+    fn messages_name_the_place_and_what_to_do() {
+        let error = |text| parse(text).unwrap_err().to_string();
+        assert_eq!(
+            error("- a\n"),
+            "templates/t.yaml:1:1: the template is a list, expected a mapping; \
+             write it as `Name: value` pairs"
+        );
+        assert_eq!(
+            error("Resources:\n  Queue: {Properties: {}}\n"),
+            "templates/t.yaml:2:3: resource `Queue` has no `Type`; \
+             add `Type`, such as `String` or `AWS::SQS::Queue`"
+        );
+        assert_eq!(
+            error("Parameters:\n  P: {Type: String, Default: }\n"),
+            "templates/t.yaml:2:28: the default of parameter `P` is null, expected a text or number; \
+             write a text or number, `''` for an empty one"
+        );
+        assert!(error("Resources: [a]\n").contains("`Resources` is a list, expected a mapping"));
+        assert!(error("Parameters:\n  P: text\n").contains("parameter `P` is a text or number"));
+        assert!(error("~\n").contains("the template is empty"));
+    }
+
+    #[test]
+    fn a_template_of_parameters_alone_is_read() {
+        assert!(parse("Parameters: {}\n").is_ok());
+    }
+
+    #[test]
+    fn secret_defaults_are_not_shown() {
+        let template = parse(TEMPLATE).unwrap();
+        let shown = template.shown_text();
+        assert!(template.text().contains("hunter2"));
+        assert_eq!(shown, TEMPLATE.replace("hunter2", "\"****\""));
+        let block = "Parameters:\n  P:\n    Default: |\n      one\n      two\n    NoEcho: true\n    Type: String\n";
+        let shown = parse(block).unwrap().shown_text();
+        assert!(!shown.contains("one") && !shown.contains("two"), "{shown}");
+        assert!(shown.contains("    NoEcho: true\n"), "{shown}");
+        let quoted = "Parameters: {P: {NoEcho: true, Type: String, Default: \"o\\\"ne\"}}\n";
+        let shown = parse(quoted).unwrap().shown_text();
+        assert!(!shown.contains("ne\""), "{shown}");
+    }
 }
