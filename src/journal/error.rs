@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::model::ExecutionId;
 
@@ -52,7 +52,7 @@ pub enum JournalError {
     },
     /// The file cannot be opened.
     #[error(
-        "journal `{path}` cannot be opened; it must be a file in a writable folder on a local disk",
+        "journal `{path}` cannot be opened; it must be a readable file in a writable folder on a local disk",
         path = .path.display()
     )]
     Unopenable {
@@ -63,7 +63,7 @@ pub enum JournalError {
     },
     /// The disk is full.
     #[error(
-        "no space left to write journal `{path}`; nothing was recorded: free some space, then `stackgate resume`",
+        "no space left to write journal `{path}`; nothing was recorded: free some space, then try again",
         path = .path.display()
     )]
     Full {
@@ -163,7 +163,7 @@ pub enum JournalError {
     },
     /// Another process runs the execution.
     #[error(
-        "execution {execution} is being run by {owner} (last heard of at {heartbeat}); `stackgate status` shows it, `stackgate stop` ends it"
+        "execution {execution} is being run by {owner} (last heard of at {heartbeat:.0}); `stackgate status` shows it, `stackgate stop` ends it"
     )]
     LeaseHeld {
         /// The execution.
@@ -278,6 +278,12 @@ impl Failure {
                 JournalError::ReadOnly { path }
             }
             Some(ErrorCode::DiskFull) => JournalError::Full { path },
+            // The index of the write-ahead log could not grow; SQLite has no other code for it.
+            Some(ErrorCode::SystemIoFailure)
+                if source.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                JournalError::Full { path }
+            }
             Some(ErrorCode::DatabaseCorrupt) => JournalError::Corrupt { path },
             Some(ErrorCode::NotADatabase) => JournalError::NotAJournal { path },
             Some(ErrorCode::CannotOpen) => JournalError::Unopenable { path, source },
@@ -307,5 +313,85 @@ fn taken(owner: &Option<String>) -> String {
     match owner {
         Some(owner) => format!("{owner} took it over"),
         None => "its lease was released".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::super::{Durability, Journal};
+    use super::*;
+    use crate::model::EventKind;
+
+    #[test]
+    fn a_full_disk_records_nothing_and_is_named() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let pages: i64 = journal
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        journal
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
+        let big = || EventKind::StageFailed {
+            reason: "x".repeat(100_000),
+        };
+        let next = events(&id(1), 2, vec![EventKind::StageStarted, big()]);
+        let error = journal
+            .append(&lease, 1, &next, &[], Durability::Intent)
+            .unwrap_err();
+        assert!(matches!(error, JournalError::Full { .. }), "{error:?}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("no space left to write journal `")
+        );
+        assert_eq!(journal.events(&id(1), 1).unwrap(), []);
+
+        journal
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages + 1000, |_| Ok(()))
+            .unwrap();
+        journal
+            .append(&lease, 1, &next, &[], Durability::Intent)
+            .unwrap();
+        assert_eq!(journal.events(&id(1), 1).unwrap(), next);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_is_still_read() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        journal
+            .connection
+            .pragma_update(None, "query_only", true)
+            .unwrap();
+        let error = journal.heartbeat(&lease, now()).unwrap_err();
+        assert!(matches!(error, JournalError::ReadOnly { .. }), "{error:?}");
+        assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let error = Journal::open(Path::new("/proc/stackgate/state")).unwrap_err();
+        assert!(matches!(error, JournalError::Create { .. }), "{error:?}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot create `/proc/stackgate")
+        );
+    }
+
+    #[test]
+    fn a_missing_journal_is_not_made_by_looking_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join(".stackgate");
+        let error = Journal::open_existing(&state).unwrap_err();
+        assert!(matches!(error, JournalError::Missing { .. }), "{error:?}");
+        assert!(!state.exists());
+        Journal::open(&state).unwrap();
+        Journal::open_existing(&state).unwrap();
     }
 }

@@ -14,7 +14,10 @@ mod contention;
 mod error;
 mod find;
 mod folder;
+mod inbox;
 mod lease;
+#[cfg(test)]
+mod samples;
 mod schema;
 mod store;
 

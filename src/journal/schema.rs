@@ -125,3 +125,119 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Failure> {
     }
     Ok(transaction.commit()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::super::{Durability, Journal};
+    use super::*;
+    use crate::model::{EventKind, InboxMessage};
+
+    #[test]
+    fn a_file_of_something_else_is_not_taken_for_a_journal() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("journal.db");
+        std::fs::write(&path, "a journal of another kind\n".repeat(100)).unwrap();
+        let refused = || {
+            let error = Journal::open(root.path()).unwrap_err();
+            assert!(
+                matches!(error, JournalError::NotAJournal { .. }),
+                "{error:?}"
+            );
+        };
+        refused();
+        std::fs::remove_file(&path).unwrap();
+        let foreign = Connection::open(&path).unwrap();
+        foreign
+            .execute_batch("CREATE TABLE notes (text); PRAGMA user_version = 7;")
+            .unwrap();
+        refused();
+        foreign.execute_batch("PRAGMA user_version = 0;").unwrap();
+        refused();
+        foreign.execute_batch("DROP TABLE notes;").unwrap();
+        drop(foreign);
+        Journal::open(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_journal_is_named() {
+        let (root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let many = (0..500).map(|_| EventKind::StageStarted).collect();
+        journal
+            .append(&lease, 1, &events(&id(1), 2, many), &[], Durability::Intent)
+            .unwrap();
+        let path = journal.path.clone();
+        drop(journal);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let length = bytes.len();
+        bytes[8192..].fill(0xaa);
+        std::fs::write(&path, &bytes).unwrap();
+        let damaged = Journal::open(&root.path().join(".stackgate"))
+            .and_then(|journal| journal.events(&id(1), 0));
+        assert!(
+            matches!(damaged, Err(JournalError::Corrupt { .. })),
+            "{length}: {damaged:?}"
+        );
+        std::fs::write(&path, &bytes[..4000]).unwrap();
+        let truncated = Journal::open(&root.path().join(".stackgate"))
+            .and_then(|journal| journal.executions().map(|_| ()));
+        assert!(
+            matches!(
+                truncated,
+                Err(JournalError::Corrupt { .. } | JournalError::NotAJournal { .. })
+            ),
+            "{truncated:?}"
+        );
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_format_is_read_and_not_written() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let newer = Connection::open(&journal.path).unwrap();
+        newer.pragma_update(None, "user_version", 2).unwrap();
+        for journal in [&journal, &again(&journal)] {
+            assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+            assert_eq!(journal.executions().unwrap().len(), 1);
+            let message = InboxMessage::Stop(stop());
+            for result in [
+                journal.heartbeat(&lease, now()),
+                journal.post(&id(1), &message, now()).map(|_| ()),
+                journal.acquire(&id(2), "host 2", now()).map(|_| ()),
+                journal.append(&lease, 1, &[], &[], Durability::Intent),
+            ] {
+                let error = result.unwrap_err();
+                assert!(
+                    matches!(
+                        error,
+                        JournalError::NewerVersion {
+                            found: 2,
+                            known: 1,
+                            ..
+                        }
+                    ),
+                    "{error:?}"
+                );
+            }
+        }
+        newer
+            .execute_batch("ALTER TABLE event RENAME COLUMN data TO body")
+            .unwrap();
+        let error = journal.events(&id(1), 0).unwrap_err();
+        assert!(
+            matches!(error, JournalError::NewerVersion { .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn events_are_never_changed_or_deleted() {
+        let (_root, journal) = journal();
+        begun(&journal, &id(1));
+        for statement in ["UPDATE event SET data = ''", "DELETE FROM event"] {
+            let error = journal.connection.execute(statement, []).unwrap_err();
+            assert_eq!(error.to_string(), "events are only appended");
+        }
+    }
+}

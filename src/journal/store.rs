@@ -4,20 +4,19 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use super::error::Failure;
-use super::{JournalError, Lease, Owner, find, folder, schema};
-use crate::model::{Event, EventKind, ExecutionId, InboxMessage};
+use super::lease::{held, owner};
+use super::{JournalError, Lease, Owner, folder, schema};
+use crate::model::{Event, EventKind, ExecutionId};
 
 /// The journal of one state folder: one connection of this process, with synchronous calls.
 #[derive(Debug)]
 pub struct Journal {
-    connection: Connection,
-    state: PathBuf,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) state: PathBuf,
+    pub(super) path: PathBuf,
     seen: Cell<Option<i64>>,
 }
 
@@ -92,39 +91,6 @@ impl Journal {
         })
     }
 
-    /// Returns the execution that `text` names: its id, the beginning or end of it, the short form that is
-    /// printed, or `latest`.
-    pub fn find(&self, text: &str) -> Result<ExecutionId, JournalError> {
-        let known: Vec<ExecutionId> = self.read("search", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id FROM execution x
-                  WHERE EXISTS (SELECT 1 FROM event WHERE execution = x.number)
-                  ORDER BY number DESC",
-            )?;
-            let mut rows = statement.query([])?;
-            let mut known = Vec::new();
-            while let Some(row) = rows.next()? {
-                known.push(stored(row.get(0)?)?);
-            }
-            Ok(known)
-        })?;
-        let mut candidates = find::matching(text, &known);
-        match (candidates.len(), candidates.pop()) {
-            (1, Some(id)) => Ok(id),
-            (_, Some(last)) => {
-                candidates.push(last);
-                Err(JournalError::AmbiguousExecution {
-                    text: crate::model::clean(text),
-                    candidates,
-                })
-            }
-            (_, None) if known.is_empty() => Err(JournalError::NoExecution {
-                state: self.state.clone(),
-            }),
-            (_, None) => Err(self.unknown(text)),
-        }
-    }
-
     /// Returns the events of an execution after number `after`, oldest first; none for one that never began.
     pub fn events(&self, id: &ExecutionId, after: u64) -> Result<Vec<Event>, JournalError> {
         self.read("read", |connection| {
@@ -144,70 +110,6 @@ impl Journal {
         })
     }
 
-    /// Returns the lease of an execution, new or left by a process that is not heard of any more.
-    pub fn acquire(
-        &self,
-        id: &ExecutionId,
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Lease, JournalError> {
-        self.write(Durability::Observation, |transaction| {
-            if let Some(other) = row(transaction, id)?.and_then(|row| row.owner)
-                && other.is_alive(now)
-            {
-                return Err(Failure::Journal(JournalError::LeaseHeld {
-                    execution: id.clone(),
-                    owner: other.name,
-                    heartbeat: other.heartbeat,
-                }));
-            }
-            let fence: i64 = transaction
-                .prepare_cached(
-                    "INSERT INTO execution (id, fence, owner, heartbeat) VALUES (?1, 1, ?2, ?3)
-                     ON CONFLICT (id) DO UPDATE SET
-                         fence = fence + 1, owner = excluded.owner, heartbeat = excluded.heartbeat
-                     RETURNING fence",
-                )?
-                .query_row(params![id.as_str(), owner, now.to_string()], |row| {
-                    row.get(0)
-                })?;
-            Ok(Lease {
-                execution: id.clone(),
-                owner: owner.to_owned(),
-                fence: counted(fence)?,
-            })
-        })
-    }
-
-    /// Says that the owner of `lease` lives.
-    pub fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), JournalError> {
-        self.write(Durability::Observation, |transaction| {
-            let execution = held(transaction, lease)?;
-            transaction
-                .prepare_cached("UPDATE execution SET heartbeat = ?2 WHERE number = ?1")?
-                .execute(params![execution, now.to_string()])?;
-            Ok(())
-        })
-    }
-
-    /// Gives a lease back, so that another process can take it at once. Does nothing if it was lost.
-    pub fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        self.write(Durability::Observation, |transaction| {
-            match held(transaction, lease) {
-                Ok(execution) => {
-                    transaction
-                        .prepare_cached(
-                            "UPDATE execution SET owner = NULL, heartbeat = NULL WHERE number = ?1",
-                        )?
-                        .execute([execution])?;
-                    Ok(())
-                }
-                Err(Failure::Journal(JournalError::LeaseLost { .. })) => Ok(()),
-                Err(error) => Err(error),
-            }
-        })
-    }
-
     /// Appends events after number `expected_seq` (0 for the first) and marks messages as handled: both or
     /// neither.
     pub fn append(
@@ -224,7 +126,7 @@ impl Journal {
             let found = last_seq(transaction, execution)?;
             if found != expected_seq {
                 return Err(Failure::Journal(JournalError::SequenceConflict {
-                    execution: lease.execution.clone(),
+                    execution: lease.execution().clone(),
                     expected: expected_seq,
                     found,
                 }));
@@ -254,69 +156,12 @@ impl Journal {
             for &message in handled_inbox {
                 if handle.execute(params![number(message), execution, number(last)])? != 1 {
                     return Err(Failure::Journal(JournalError::InboxConflict {
-                        execution: lease.execution.clone(),
+                        execution: lease.execution().clone(),
                         number: message,
                     }));
                 }
             }
             Ok(())
-        })
-    }
-
-    /// Puts a message into the inbox of an execution, synced to the disk, and returns its number.
-    pub fn post(
-        &self,
-        id: &ExecutionId,
-        message: &InboxMessage,
-        now: Timestamp,
-    ) -> Result<u64, JournalError> {
-        let text = serde_json::to_string(message).map_err(|source| JournalError::Encode {
-            what: "a message to the inbox",
-            execution: id.clone(),
-            source,
-        })?;
-        self.write(Durability::Intent, |transaction| {
-            let execution: Option<i64> = transaction
-                .prepare_cached(
-                    "SELECT number FROM execution x WHERE id = ?1
-                        AND EXISTS (SELECT 1 FROM event WHERE execution = x.number)",
-                )?
-                .query_row([id.as_str()], |row| row.get(0))
-                .optional()?;
-            let execution = execution.ok_or_else(|| self.unknown(id.as_str()))?;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO inbox (execution, posted, message) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(params![execution, now.to_string(), text])?;
-            counted(transaction.last_insert_rowid())
-        })
-    }
-
-    /// Returns the messages that wait for the owner of an execution, oldest first, with their numbers.
-    pub fn inbox(&self, id: &ExecutionId) -> Result<Vec<(u64, InboxMessage)>, JournalError> {
-        self.read("read", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT number, message FROM inbox
-                  WHERE execution = (SELECT number FROM execution WHERE id = ?1)
-                    AND handled IS NULL
-                  ORDER BY number",
-            )?;
-            let mut rows = statement.query([id.as_str()])?;
-            let mut messages = Vec::new();
-            while let Some(row) = rows.next()? {
-                let number = counted(row.get(0)?)?;
-                let text = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
-                let message = serde_json::from_str(text).map_err(|source| {
-                    JournalError::UnreadableMessage {
-                        execution: id.clone(),
-                        number,
-                        source,
-                    }
-                })?;
-                messages.push((number, message));
-            }
-            Ok(messages)
         })
     }
 
@@ -330,6 +175,12 @@ impl Journal {
         now.is_none() || now != before
     }
 
+    /// Changes how long a writer waits for others.
+    #[cfg(test)]
+    pub(super) fn wait_for_writers(&self, time: std::time::Duration) {
+        self.connection.busy_timeout(time).unwrap();
+    }
+
     fn connect(state: &Path, path: PathBuf) -> Result<Journal, JournalError> {
         let connection = schema::open(&path).map_err(|error| error.on(&path, "open"))?;
         Ok(Journal {
@@ -340,7 +191,7 @@ impl Journal {
         })
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         action: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, Failure>,
@@ -348,7 +199,7 @@ impl Journal {
         work(&self.connection).map_err(|error| self.explain(error, action))
     }
 
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
@@ -410,7 +261,7 @@ impl Journal {
         }
     }
 
-    fn unknown(&self, text: &str) -> JournalError {
+    pub(super) fn unknown(&self, text: &str) -> JournalError {
         JournalError::UnknownExecution {
             text: crate::model::clean(text),
             state: self.state.clone(),
@@ -428,11 +279,11 @@ fn data_version(connection: &Connection) -> Option<i64> {
 fn encode(lease: &Lease, expected_seq: u64, events: &[Event]) -> Result<Vec<String>, JournalError> {
     let mut rows = Vec::with_capacity(events.len());
     for (event, expected) in events.iter().zip(expected_seq.saturating_add(1)..) {
-        if event.seq != expected || event.execution != lease.execution {
+        if event.seq != expected || event.execution != *lease.execution() {
             return Err(JournalError::Misnumbered {
                 execution: event.execution.clone(),
                 seq: event.seq,
-                lease: lease.execution.clone(),
+                lease: lease.execution().clone(),
                 expected,
             });
         }
@@ -446,61 +297,11 @@ fn encode(lease: &Lease, expected_seq: u64, events: &[Event]) -> Result<Vec<Stri
     Ok(rows)
 }
 
-/// The row of an execution.
-struct Row {
-    number: i64,
-    fence: i64,
-    owner: Option<Owner>,
-}
-
-fn row(connection: &Connection, id: &ExecutionId) -> Result<Option<Row>, Failure> {
-    let found: Option<(i64, i64, Option<String>, Option<String>)> = connection
-        .prepare_cached("SELECT number, fence, owner, heartbeat FROM execution WHERE id = ?1")?
-        .query_row([id.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    let Some((number, fence, name, heartbeat)) = found else {
-        return Ok(None);
-    };
-    Ok(Some(Row {
-        number,
-        fence,
-        owner: owner(name, heartbeat)?,
-    }))
-}
-
-/// Returns the row number of the execution of `lease`, or an error if the lease was lost.
-fn held(connection: &Connection, lease: &Lease) -> Result<i64, Failure> {
-    let owner = match row(connection, &lease.execution)? {
-        Some(row) if row.fence == number(lease.fence) && row.owner.is_some() => {
-            return Ok(row.number);
-        }
-        Some(row) => row.owner,
-        None => None,
-    };
-    Err(Failure::Journal(JournalError::LeaseLost {
-        execution: lease.execution.clone(),
-        owner: owner.map(|owner| owner.name),
-    }))
-}
-
 fn last_seq(connection: &Connection, execution: i64) -> Result<u64, Failure> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(seq) FROM event WHERE execution = ?1")?
         .query_row([execution], |row| row.get(0))?;
     counted(last.unwrap_or(0))
-}
-
-fn owner(name: Option<String>, heartbeat: Option<String>) -> Result<Option<Owner>, Failure> {
-    match (name, heartbeat) {
-        (Some(name), Some(heartbeat)) => Ok(Some(Owner {
-            name,
-            heartbeat: stored(heartbeat)?,
-        })),
-        (None, _) => Ok(None),
-        (Some(_), None) => Err(Failure::Garbled),
-    }
 }
 
 /// Returns the error for an event that did not parse: damage if it is not JSON at all.
@@ -517,15 +318,247 @@ fn unreadable(id: &ExecutionId, seq: u64, data: &str, source: serde_json::Error)
     })
 }
 
-fn stored<T: std::str::FromStr>(text: String) -> Result<T, Failure> {
+pub(super) fn stored<T: std::str::FromStr>(text: String) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::Garbled)
 }
 
-fn counted(value: i64) -> Result<u64, Failure> {
+pub(super) fn counted(value: i64) -> Result<u64, Failure> {
     u64::try_from(value).map_err(|_| Failure::Garbled)
 }
 
 /// Returns `value` as SQLite stores it; one that does not fit is greater than all that are stored.
-fn number(value: u64) -> i64 {
+pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{c_int, c_void};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proptest::prelude::*;
+    use rusqlite::ffi;
+
+    use super::super::samples::*;
+    use super::*;
+    use crate::model::InboxMessage;
+
+    #[test]
+    fn every_kind_of_event_comes_back_as_it_was() {
+        let (_root, journal) = journal();
+        let id = id(1);
+        let events = events(&id, 1, every_kind());
+        let places: Vec<_> = events.iter().map(|e| place(&e.kind)).collect();
+        assert_eq!(places, (0..=28).collect::<Vec<_>>());
+        let lease = journal.acquire(&id, "host 1", now()).unwrap();
+        journal
+            .append(&lease, 0, &events, &[], Durability::Observation)
+            .unwrap();
+        assert_eq!(again(&journal).events(&id, 0).unwrap(), events);
+        assert_eq!(journal.events(&id, 27).unwrap(), events[27..]);
+        assert!(journal.events(&id, 29).unwrap().is_empty());
+        assert!(journal.events(&id, u64::MAX).unwrap().is_empty());
+    }
+
+    proptest! {
+        /// A number that changed on its way through the journal would make a plan look stale on resume.
+        #[test]
+        fn invariant_numbers_of_a_change_come_back_exactly(value in proptest::num::f64::NORMAL) {
+            let value = serde_json::json!({ "value": value });
+            let text = serde_json::to_string(&value).unwrap();
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn executions_are_listed_newest_first_with_what_they_are() {
+        let (_root, journal) = journal();
+        assert!(journal.executions().unwrap().is_empty());
+        let old = begun(&journal, &id(2));
+        let new = begun(&journal, &id(1));
+        journal.acquire(&id(3), "never began", now()).unwrap();
+        let mut last = event(&id(2), 2, EventKind::StageStarted);
+        last.at = later();
+        journal
+            .append(&old, 1, &[last], &[], Durability::Observation)
+            .unwrap();
+        journal.release(&new).unwrap();
+        let summary = |id, events, last_event, owner| ExecutionSummary {
+            id,
+            pipeline: "deploy-network".into(),
+            started: now(),
+            events,
+            last_event,
+            owner,
+        };
+        let owner = Owner {
+            name: "host 1".into(),
+            heartbeat: now(),
+        };
+        assert_eq!(
+            journal.executions().unwrap(),
+            [
+                summary(id(1), 1, now(), None),
+                summary(id(2), 2, later(), Some(owner)),
+            ]
+        );
+        assert_eq!(journal.find("latest").unwrap(), id(1));
+    }
+
+    #[test]
+    fn events_that_do_not_follow_are_refused_whole() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let kind = || EventKind::StageStarted;
+        for (expected, found) in [(0, 1), (2, 1)] {
+            let next = events(&id(1), expected + 1, vec![kind()]);
+            match journal.append(&lease, expected, &next, &[], Durability::Intent) {
+                Err(JournalError::SequenceConflict { found: f, .. }) => assert_eq!(f, found),
+                result => panic!("{result:?}"),
+            }
+        }
+        for bad in [
+            vec![event(&id(1), 3, kind())],
+            vec![event(&id(1), 2, kind()), event(&id(1), 2, kind())],
+            vec![event(&id(1), 2, kind()), event(&id(2), 3, kind())],
+            vec![event(&id(1), 2, kind()), event(&id(1), 4, kind())],
+        ] {
+            let result = journal.append(&lease, 1, &bad, &[], Durability::Intent);
+            assert!(
+                matches!(result, Err(JournalError::Misnumbered { .. })),
+                "{result:?}"
+            );
+        }
+        assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn only_what_others_write_is_a_change() {
+        let (_root, journal) = journal();
+        let other = again(&journal);
+        assert!(!journal.changed());
+        begun(&journal, &id(1));
+        assert!(!journal.changed());
+        other
+            .post(&id(1), &InboxMessage::Stop(stop()), now())
+            .unwrap();
+        assert!(journal.changed());
+        assert!(!journal.changed());
+    }
+
+    static REAL: OnceLock<ffi::sqlite3_io_methods> = OnceLock::new();
+    static SYNCS: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe extern "C" fn counting_sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
+        SYNCS.fetch_add(1, Ordering::SeqCst);
+        let sync = REAL.get().and_then(|real| real.xSync).unwrap();
+        // SAFETY: it is SQLite's own function, called with the arguments that SQLite gave.
+        unsafe { sync(file, flags) }
+    }
+
+    /// Counts from now on how often SQLite syncs the write-ahead log of `connection`.
+    fn count_syncs(connection: &Connection) {
+        let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+        // SAFETY: the connection is open and used by this thread only; SQLite fills in a pointer that lives
+        // as long as the connection, and the new table of functions lives forever.
+        unsafe {
+            let result = ffi::sqlite3_file_control(
+                connection.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_JOURNAL_POINTER,
+                (&raw mut file).cast::<c_void>(),
+            );
+            assert_eq!(result, ffi::SQLITE_OK);
+            let real = *(*file).pMethods;
+            REAL.set(real).ok().unwrap();
+            let mut counting = real;
+            counting.xSync = Some(counting_sync);
+            (*file).pMethods = Box::leak(Box::new(counting));
+        }
+    }
+
+    #[test]
+    fn an_intent_is_synced_to_the_disk_and_an_observation_is_not() {
+        let (_root, journal) = journal();
+        let mode: String = journal
+            .connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+        let lease = begun(&journal, &id(1));
+        count_syncs(&journal.connection);
+        let syncs = |seq, durability| {
+            let before = SYNCS.load(Ordering::SeqCst);
+            let next = [event(&id(1), seq + 1, EventKind::StageStarted)];
+            journal.append(&lease, seq, &next, &[], durability).unwrap();
+            SYNCS.load(Ordering::SeqCst) - before
+        };
+        use Durability::{Intent, Observation};
+        let counts: Vec<usize> = [
+            Observation,
+            Intent,
+            Intent,
+            Observation,
+            Observation,
+            Intent,
+        ]
+        .into_iter()
+        .zip(1..)
+        .map(|(durability, seq)| syncs(seq, durability))
+        .collect();
+        assert_eq!(counts, [0, 1, 1, 0, 0, 1]);
+        let before = SYNCS.load(Ordering::SeqCst);
+        journal.heartbeat(&lease, now()).unwrap();
+        assert_eq!(SYNCS.load(Ordering::SeqCst), before);
+        journal
+            .post(&id(1), &InboxMessage::Stop(stop()), now())
+            .unwrap();
+        assert_eq!(SYNCS.load(Ordering::SeqCst), before + 1);
+    }
+
+    /// Writes `text` as the next event, as a newer program would.
+    fn write_raw(journal: &Journal, seq: u64, text: &str) {
+        journal
+            .connection
+            .execute(
+                "INSERT INTO event (execution, seq, at, data) VALUES (1, ?1, ?2, ?3)",
+                params![number(seq), now().to_string(), text],
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn an_event_of_a_kind_yet_unknown_is_named_and_hides_nothing_else() {
+        let (_root, journal) = journal();
+        begun(&journal, &id(1));
+        let known = events(&id(1), 2, vec![EventKind::StageStarted]);
+        let text = serde_json::to_string(&known[0]).unwrap();
+        write_raw(&journal, 2, &text.replace("stage_started", "drift_found"));
+        let error = journal.events(&id(1), 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "event 2 (`drift_found`) of execution {} cannot be read by this stackgate; a newer one probably wrote it: update this one",
+                id(1)
+            )
+        );
+        assert!(std::error::Error::source(&error).is_some());
+        begun(&journal, &id(2));
+        assert_eq!(journal.executions().unwrap().len(), 2);
+        assert_eq!(journal.events(&id(2), 0).unwrap().len(), 1);
+        write_raw(&journal, 3, "{\"seq\": 3, ");
+        let error = journal.events(&id(1), 2).unwrap_err();
+        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_field_that_a_newer_program_added_is_passed_over() {
+        let (_root, journal) = journal();
+        begun(&journal, &id(1));
+        let known = events(&id(1), 2, vec![EventKind::StageStarted]);
+        let text = serde_json::to_string(&known[0]).unwrap();
+        write_raw(&journal, 2, &text.replacen('{', "{\"new\":{\"x\":1},", 1));
+        assert_eq!(journal.events(&id(1), 1).unwrap(), known);
+    }
 }
