@@ -169,3 +169,123 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> BTreeMap<String, Vec<u8>> {
+        BTreeMap::from([
+            ("templates/web.yaml".to_owned(), b"Resources: {}\n".to_vec()),
+            ("parameter-overrides/web.json".to_owned(), b"{}".to_vec()),
+        ])
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_artifact_is_stored_once_under_its_digest() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state/artifacts");
+        let store = Store::open(&folder).unwrap();
+        let artifact = store
+            .put_zip(ArtifactName::from("Source"), &files())
+            .unwrap();
+        assert_eq!(
+            artifact.files,
+            ["parameter-overrides/web.json", "templates/web.yaml"]
+        );
+        let again = Store::open(&folder)
+            .unwrap()
+            .put_zip(ArtifactName::from("Source"), &files())
+            .unwrap();
+        assert_eq!(again, artifact);
+        assert_eq!(names(&folder), [format!("{}.zip", artifact.digest)]);
+        assert_eq!(
+            store.read(&artifact, "templates/web.yaml").unwrap(),
+            b"Resources: {}\n"
+        );
+        let error = store.read(&artifact, "templates/db.yaml").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("artifact `Source` has no file")
+        );
+    }
+
+    #[test]
+    fn a_blob_is_read_back() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path()).unwrap();
+        let digest = store.put_blob(b"old template").unwrap();
+        assert_eq!(digest, Digest::of(b"old template"));
+        assert_eq!(store.blob(&digest).unwrap(), b"old template");
+        let missing = Digest::of(b"never stored");
+        assert!(matches!(
+            store.blob(&missing),
+            Err(ArtifactError::Missing { .. })
+        ));
+    }
+
+    #[test]
+    fn altered_content_is_noticed_and_repaired_by_storing_again() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path()).unwrap();
+        let artifact = store
+            .put_zip(ArtifactName::from("Source"), &files())
+            .unwrap();
+        fs::write(store.zip_path(&artifact.digest), b"something else").unwrap();
+        let read = store.read(&artifact, "templates/web.yaml");
+        assert!(matches!(read, Err(ArtifactError::Altered { .. })));
+        store
+            .put_zip(ArtifactName::from("Source"), &files())
+            .unwrap();
+        assert!(store.read(&artifact, "templates/web.yaml").is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = Store::open(&file.join("artifacts")).unwrap_err();
+        assert!(error.to_string().contains("file/artifacts"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("artifacts");
+        let store = Store::open(&folder).unwrap();
+        let digest = store.put_blob(b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&store.blob_path(&digest)), 0o600);
+    }
+
+    #[test]
+    fn several_writers_of_one_content_do_not_disturb_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for i in 0..10u8 {
+                        let digest = store.put_blob(&[i; 1000]).unwrap();
+                        assert_eq!(store.blob(&digest).unwrap(), [i; 1000]);
+                    }
+                });
+            }
+        });
+        assert_eq!(names(place.path()).len(), 10);
+    }
+}

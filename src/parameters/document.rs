@@ -141,6 +141,10 @@ fn check_json(file: &str, text: &str) -> Result<(), ParameterError> {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(()),
         Err(error) => {
+            // Reading everything says better what is wrong, but would also refuse large numbers.
+            let error = serde_json::from_str::<serde_json::Value>(text)
+                .err()
+                .unwrap_or(error);
             let message = error.to_string();
             // The message ends with the position, which is said apart.
             let problem = message
@@ -293,6 +297,189 @@ impl Composer<'_> {
             found: found.to_owned(),
             expected: expected.to_owned(),
             help: help.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn yaml(text: &str) -> Result<Option<Node>, ParameterError> {
+        parse("f.yaml", text, Language::Yaml)
+    }
+
+    fn json(text: &str) -> Result<Option<Node>, ParameterError> {
+        parse("f.json", text, Language::Json)
+    }
+
+    fn object(node: Option<Node>) -> Object {
+        match node.map(|node| node.value) {
+            Some(Value::Object(entries)) => entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn only(node: Option<Node>) -> Value {
+        let (_, entry) = object(node).into_iter().next().unwrap();
+        entry.node.value
+    }
+
+    #[test]
+    fn unquoted_scalars_keep_their_text() {
+        for text in [
+            "012345678901",
+            "012345670123",
+            "0755",
+            "1.10",
+            "1e3",
+            "6e7890",
+            "1_000",
+            "0x1F",
+            "yes",
+            "no",
+            "True",
+            "2012-10-17",
+            "190:20:30",
+            ".inf",
+            "123456789012345678901234567890",
+            "=",
+        ] {
+            let value = only(yaml(&format!("a: {text}\n")).unwrap());
+            assert_eq!(value, Value::Text(text.to_owned()), "{text}");
+        }
+        for text in [
+            "1.10",
+            "1E3",
+            "-0",
+            "true",
+            "123456789012345678901234567890",
+        ] {
+            let value = only(json(&format!("{{\"a\": {text}}}")).unwrap());
+            assert_eq!(value, Value::Text(text.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_apart_from_texts_that_look_like_it() {
+        for text in ["", "~", "null", "NULL"] {
+            assert_eq!(only(yaml(&format!("a: {text}")).unwrap()), Value::Null);
+        }
+        for text in ["''", "\"null\"", "!!str null", "nil", "'~'"] {
+            let value = only(yaml(&format!("a: {text}")).unwrap());
+            assert!(matches!(value, Value::Text(_)), "{text}: {value:?}");
+        }
+        assert_eq!(only(json("{\"a\": null}").unwrap()), Value::Null);
+        assert_eq!(yaml("# only a comment\n").unwrap(), None);
+    }
+
+    #[test]
+    fn positions_are_those_of_the_file() {
+        let entries = object(yaml("a: 1\n# é\nb:\n  - x\n  - \"y\"\n").unwrap());
+        assert_eq!(entries["b"].position, Position { line: 3, column: 1 });
+        let Value::List(items) = &entries["b"].node.value else {
+            panic!()
+        };
+        assert_eq!(items[1].position, Position { line: 5, column: 5 });
+        let entries = object(json("{\n\t\"a\": 1, \"b\": 2}").unwrap());
+        assert_eq!(entries["b"].position.line, 2);
+    }
+
+    fn message(result: Result<Option<Node>, ParameterError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_json_does_not_allow_is_refused_with_its_place() {
+        assert_eq!(
+            message(json("{\n  \"a\": 1,\n}")),
+            "f.json:3:1: expected valid JSON, but trailing comma; correct it there or just before"
+        );
+        for text in ["", "{'a': 1}", "{\"a\": 01}", "{\"a\": 1} x", "# c\n{}"] {
+            let error = json(text).unwrap_err();
+            assert!(
+                matches!(error, ParameterError::Syntax { .. }),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_yaml_could_mean_is_refused_with_its_place() {
+        assert_eq!(
+            message(yaml("a: &x 1\nb: *x\n")),
+            "f.yaml:2:4: found an alias (`*name`), expected the value itself; write the value out, as CloudFormation does not know aliases either"
+        );
+        assert_eq!(
+            message(yaml("a: !Ref b\n")),
+            "f.yaml:1:4: found a tag (`!…`), expected a plain value; functions such as `!Ref` work in templates only: write the value itself"
+        );
+        assert!(message(yaml("a: 1\n---\nb: 2\n")).starts_with("f.yaml:2:1: found a second"));
+        assert!(message(yaml("? [a]\n: 1\n")).contains("a key that is not a text"));
+        assert!(message(yaml("a: [1\nb: 2\n")).starts_with("f.yaml:"));
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_at_its_second_place() {
+        let expected =
+            "`k` is given a second time (first in line 2), expected once; remove one of them";
+        assert_eq!(
+            message(yaml("a:\n  k: 1\n  j: 2\n  k: 3\n")),
+            format!("f.yaml:4:3: {expected}")
+        );
+        assert_eq!(
+            message(json("{\"a\":\n{\"k\": 1,\n\"k\": 3}}")),
+            format!("f.json:3:1: {expected}")
+        );
+    }
+
+    #[test]
+    fn text_is_utf8_of_a_bounded_size() {
+        assert_eq!(text("f", b"\xef\xbb\xbf{}", 9), Ok("{}"));
+        assert_eq!(
+            text("f", b"a\n\xc3\xa9b\xff", 9).unwrap_err().to_string(),
+            "f:2:3: expected UTF-8 text; save the file with the encoding UTF-8"
+        );
+        assert_eq!(
+            text("f", b"abc", 2).unwrap_err().to_string(),
+            "f: 3 bytes, expected at most 2; keep only parameters, tags and a stack policy in it"
+        );
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        for text in [
+            "[".repeat(200_000),
+            "- ".repeat(20_000),
+            "{a: ".repeat(20_000),
+        ] {
+            assert!(yaml(&text).is_err());
+            assert!(json(&text).is_err());
+        }
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert!(json(&deep).is_err());
+    }
+
+    proptest! {
+        /// invariant: a text that any JSON writer wrote is read back unchanged, however it is laid out.
+        #[test]
+        fn json_texts_round_trip(map in proptest::collection::btree_map("\\PC{0,20}", any::<String>(), 0..8)) {
+            for text in [serde_json::to_string(&map).unwrap(), serde_json::to_string_pretty(&map).unwrap()] {
+                let entries = object(json(&text).unwrap());
+                prop_assert_eq!(entries.len(), map.len());
+                for (key, value) in &map {
+                    prop_assert_eq!(&entries[key].node.value, &Value::Text(value.clone()));
+                }
+            }
+        }
+
+        /// invariant: no input makes the reader panic.
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-a-z0-9{}\\[\\]:,\"'&*!|>#%@~? \n\t]{0,80}") {
+            let _ = yaml(&text);
+            let _ = json(&text);
         }
     }
 }

@@ -316,12 +316,14 @@ impl Reader<'_> {
             Value::List(items) => {
                 for item in items {
                     let Value::Object(entries) = &item.value else {
-                        return Err(self.tag_form(item));
+                        return Err(self.tag_form(item, item.kind()));
                     };
                     let (Some(key), Some(value), 2) =
                         (entries.get("Key"), entries.get("Value"), entries.len())
                     else {
-                        return Err(self.tag_form(item));
+                        return Err(
+                            self.tag_form(item, "an object of other keys than `Key` and `Value`")
+                        );
                     };
                     let name = self.text(&key.node, "`Key`")?;
                     let text = self.text(&value.node, &format!("tag `{}`", clean(&name)))?;
@@ -335,15 +337,15 @@ impl Reader<'_> {
                     }
                 }
             }
-            Value::Text(_) => return Err(self.tag_form(node)),
+            Value::Text(_) => return Err(self.tag_form(node, node.kind())),
         }
         Ok(tags)
     }
 
-    fn tag_form(&self, node: &Node) -> ParameterError {
+    fn tag_form(&self, node: &Node, found: &str) -> ParameterError {
         self.unexpected(
             node.position,
-            node.kind(),
+            found,
             "an object of tag names and values, or a list of objects with `Key` and `Value`",
             "write for example {\"Team\": \"network\"}",
         )
@@ -462,3 +464,271 @@ impl Reader<'_> {
 }
 
 const LIST_ITEM: &str = "an object with `ParameterKey` and `ParameterValue` (or `UsePreviousValue`), or a text `Name=value`";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(path: &str, text: &str) -> Result<OverrideFile, ParameterError> {
+        parse_override_file(path, text.as_bytes())
+    }
+
+    fn values(file: &OverrideFile) -> Vec<(&str, &str, u32, bool)> {
+        file.parameters
+            .iter()
+            .map(|(name, v)| (name.as_str(), v.text.as_str(), v.line, v.use_previous))
+            .collect()
+    }
+
+    #[test]
+    fn the_codepipeline_form_is_read() {
+        let text = r#"{
+  "Parameters": {"Cidr": "10.0.0.0/16",
+    "Count": 1.10, "Enabled": true},
+  "Tags": {"Team": "network", "Cost": 4711},
+  "StackPolicy": {"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}], "n": 1}
+}"#;
+        let file = parse("p/s.json", text).unwrap();
+        assert_eq!(
+            values(&file),
+            [
+                ("Cidr", "10.0.0.0/16", 2, false),
+                ("Count", "1.10", 3, false),
+                ("Enabled", "true", 3, false),
+            ]
+        );
+        let tags: Vec<_> = file.tags.iter().collect();
+        assert_eq!(
+            tags,
+            [
+                (&"Team".to_owned(), &"network".to_owned()),
+                (&"Cost".to_owned(), &"4711".to_owned())
+            ]
+        );
+        assert_eq!(file.stack_policy.unwrap()["n"], 1);
+    }
+
+    #[test]
+    fn the_codepipeline_form_is_read_from_yaml_too() {
+        let text = "# all targets\nParameters:\n  Account: 012345678901\n  Big: 123456789012345678901234567890\n  Version: 1.10\n  Text: |\n    a\n    b\nTags:\nStackPolicy:\n  Version: 2012-10-17\n  Statement:\n    - {Effect: Allow, Count: 2}\n";
+        let file = parse("s.yaml", text).unwrap();
+        assert_eq!(
+            values(&file),
+            [
+                ("Account", "012345678901", 3, false),
+                ("Big", "123456789012345678901234567890", 4, false),
+                ("Version", "1.10", 5, false),
+                ("Text", "a\nb\n", 6, false),
+            ]
+        );
+        assert_eq!(
+            file.stack_policy,
+            Some(serde_json::json!({
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Count": 2}]
+            }))
+        );
+        let empty = parse("s.yml", "# nothing yet\n").unwrap();
+        assert!(empty.parameters.is_empty() && empty.tags.is_empty());
+    }
+
+    #[test]
+    fn the_list_form_is_read() {
+        let text = r#"[
+  {"ParameterKey": "A", "ParameterValue": "x=1"},
+  {"UsePreviousValue": true,
+   "ParameterKey": "B"},
+  {"ParameterKey": "C", "ParameterValue": 7, "UsePreviousValue": false, "ResolvedValue": "z"},
+  "D=a=b"
+]"#;
+        let expected = [
+            ("A", "x=1", 2, false),
+            ("B", "", 4, true),
+            ("C", "7", 5, false),
+            ("D", "a=b", 6, false),
+        ];
+        assert_eq!(values(&parse("s.json", text).unwrap()), expected);
+        assert_eq!(
+            values(&parse("s.yaml", "- ParameterKey: A\n  ParameterValue: 0755\n").unwrap()),
+            [("A", "0755", 1, false)]
+        );
+        // The same list may stand below `Parameters`, with tags beside it.
+        let text = r#"{"Parameters": ["A=1"], "Tags": [{"Key": "k", "Value": "v"}]}"#;
+        let file = parse("s.json", text).unwrap();
+        assert_eq!(values(&file), [("A", "1", 1, false)]);
+        assert_eq!(file.tags["k"], "v");
+    }
+
+    #[test]
+    fn errors_say_where_what_was_expected_and_what_to_do() {
+        let message = |path: &str, text: &str| parse(path, text).unwrap_err().to_string();
+        let messages = [
+            ("s.json", r#"{"Parameters": {"A": ["x"]}}"#),
+            ("s.json", r#"{"Parameters": {"A": {"b": 1}}}"#),
+            ("s.json", "{\"Parameters\": {\n \"A\": null}}"),
+            ("s.json", r#"{"Parameters": {"": "x"}}"#),
+            ("s.json", r#"{"Parameters": "A=1"}"#),
+            ("s.json", r#"{"Paramters": {}}"#),
+            ("s.json", r#"{"QueueName": "x"}"#),
+            ("s.json", r#""text""#),
+            ("s.json", r#"{"Tags": {"k": []}}"#),
+            ("s.json", r#"{"Tags": [{"Key": "k"}]}"#),
+            (
+                "s.json",
+                r#"{"Tags": [{"Key": "k", "Value": "1"}, {"Key": "k", "Value": "2"}]}"#,
+            ),
+            ("s.json", r#"{"StackPolicy": "policy.json"}"#),
+            ("s.json", r#"{"StackPolicy": {}}"#),
+            ("s.json", r#"[{"ParameterKey": "A"}]"#),
+            ("s.json", r#"[{"ParameterValue": "A"}]"#),
+            (
+                "s.json",
+                r#"[{"ParameterKey": "A", "ParameterValue": "1", "UsePreviousValue": true}]"#,
+            ),
+            (
+                "s.json",
+                r#"[{"ParameterKey": "A", "UsePreviousValue": "maybe"}]"#,
+            ),
+            ("s.json", r#"[{"ParameterKey": "A", "Value": "1"}]"#),
+            ("s.json", r#"["A"]"#),
+            ("s.json", r#"[1]"#),
+            ("s.json", r#"[[]]"#),
+            ("s.json", "[\"A=1\",\n\"A=2\"]"),
+            ("s.yaml", "Parameters:\n  A: [x]\n"),
+        ]
+        .map(|(path, text)| format!("{text}\n  {}", message(path, text)))
+        .join("\n");
+        insta::assert_snapshot!(messages);
+    }
+
+    #[test]
+    fn messages_never_repeat_a_value() {
+        for text in [
+            r#"{"Parameters": {"A": ["hunter2"]}}"#,
+            r#"{"Parameters": "hunter2"}"#,
+            r#"["hunter2"]"#,
+            r#""hunter2""#,
+            r#"[{"ParameterKey": "A", "ParameterValue": "hunter2", "UsePreviousValue": "hunter2"}]"#,
+            r#"{"Parameters": {"A": "hunter2"},}"#,
+            "Parameters:\n  A: 'hunter2\n",
+            "Parameters:\n  A: !x hunter2\n",
+            "Parameters:\n  A: &hunter2 b\n  C: *hunter2\n",
+        ] {
+            let message = parse("f", text).unwrap_err().to_string();
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        let file = parse("f.json", r#"{"Parameters": {"A": "hunter2"}}"#).unwrap();
+        assert!(!format!("{file:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_extension_decides_the_language_and_else_the_text() {
+        for (path, text) in [
+            ("s.json", "Parameters: {}"),
+            ("s.JSON", "Parameters: {}"),
+            ("s", "{\"Parameters\": {},}"),
+        ] {
+            let error = parse(path, text).unwrap_err();
+            assert!(matches!(
+                error,
+                ParameterError::Syntax {
+                    language: "JSON",
+                    ..
+                }
+            ));
+        }
+        for (path, text) in [
+            ("s.yaml", "{Parameters: {A: 1,}}"),
+            ("a.json/s", "Parameters: {A: 1}"),
+            ("s", "Parameters: {A: 1}"),
+        ] {
+            assert_eq!(values(&parse(path, text).unwrap()), [("A", "1", 1, false)]);
+        }
+    }
+
+    #[test]
+    fn layers_have_exact_names_weakest_first() {
+        let account = AccountId::new("012345678901").unwrap();
+        let region = Region::new("eu-west-1").unwrap();
+        let files = layer_files("web", "parameter-overrides/", &account, &region);
+        assert_eq!(
+            files.clone().map(|(_, name)| name),
+            [
+                "parameter-overrides/web",
+                "parameter-overrides/web.eu-west-1",
+                "parameter-overrides/web.012345678901",
+                "parameter-overrides/web.012345678901.eu-west-1",
+            ]
+        );
+        assert!(files.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!(layer_files("web", "", &account, &region)[0].1, "web");
+    }
+
+    #[test]
+    fn a_layer_has_one_file() {
+        let files = [
+            "p/web.json",
+            "p/web.yaml.bak",
+            "p/web.eu-west-1.yml",
+            "p/webb.json",
+        ];
+        assert_eq!(choose_file("p/web", files), Ok(Some("p/web.json")));
+        assert_eq!(
+            choose_file("p/web.eu-west-1", files),
+            Ok(Some("p/web.eu-west-1.yml"))
+        );
+        assert_eq!(choose_file("p/w", files), Ok(None));
+        assert_eq!(
+            choose_file("a", ["a.yaml", "a.json"])
+                .unwrap_err()
+                .to_string(),
+            "`a.yaml` and `a.json` both give this layer, expected one of them; merge them and delete the other"
+        );
+    }
+
+    #[test]
+    fn the_samples_of_this_repository_are_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/parameter-overrides");
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            // A flat file for `Fn::GetParam`, not an override file.
+            if name == "versions.json" {
+                continue;
+            }
+            let file = parse_override_file(&name, &std::fs::read(&path).unwrap()).unwrap();
+            assert!(!file.parameters.is_empty(), "{name}");
+            read += 1;
+        }
+        assert!(read >= 8, "{read}");
+    }
+
+    proptest! {
+        /// invariant: both languages and both forms of one content say the same.
+        #[test]
+        fn forms_agree(map in proptest::collection::btree_map("[A-Za-z0-9]{1,12}", "\\PC{0,20}", 0..6)) {
+            let list: Vec<_> = map.iter()
+                .map(|(k, v)| serde_json::json!({"ParameterKey": k, "ParameterValue": v}))
+                .collect();
+            let object = serde_json::json!({"Parameters": map}).to_string();
+            let list = serde_json::Value::from(list).to_string();
+            for (path, text) in [("a.json", &object), ("a.json", &list), ("a.yaml", &object), ("a", &list)] {
+                let file = parse(path, text).unwrap();
+                let read: std::collections::BTreeMap<_, _> =
+                    file.parameters.into_iter().map(|(k, v)| (k, v.text)).collect();
+                prop_assert_eq!(&read, &map);
+            }
+        }
+
+        /// invariant: no bytes make the reader panic.
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse_override_file("a.json", &bytes);
+            let _ = parse_override_file("a.yaml", &bytes);
+            let _ = parse_override_file("a", &bytes);
+        }
+    }
+}

@@ -305,3 +305,148 @@ fn unexpected(node: &Node, found: &str, expected: &str, help: &str) -> Parameter
         help: help.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(name: &str) -> ArtifactName {
+        ArtifactName::from(name)
+    }
+
+    #[test]
+    fn the_example_of_the_guide_is_read() {
+        let expressions = parse_overrides(
+            r#"{"AppVersion": {"Fn::GetParam": ["BuildOut", "version.json", "Version"]},
+                "CodeBucket": {"Fn::GetArtifactAtt": ["BuildOut", "BucketName"]},
+                "CodeUrl": {"Fn::GetArtifactAtt": ["BuildOut", "URL"]},
+                "Account": "012345678901", "Count": 1.10}"#,
+        )
+        .unwrap();
+        let all: Vec<_> = expressions.into_iter().collect();
+        assert_eq!(
+            all,
+            [
+                (
+                    "AppVersion".to_owned(),
+                    OverrideExpression::Param {
+                        artifact: artifact("BuildOut"),
+                        file: "version.json".to_owned(),
+                        key: "Version".to_owned(),
+                    }
+                ),
+                (
+                    "CodeBucket".to_owned(),
+                    OverrideExpression::ArtifactAtt {
+                        artifact: artifact("BuildOut"),
+                        attribute: ArtifactAttribute::BucketName,
+                    }
+                ),
+                (
+                    "CodeUrl".to_owned(),
+                    OverrideExpression::ArtifactAtt {
+                        artifact: artifact("BuildOut"),
+                        attribute: ArtifactAttribute::Url,
+                    }
+                ),
+                (
+                    "Account".to_owned(),
+                    OverrideExpression::Literal("012345678901".to_owned())
+                ),
+                (
+                    "Count".to_owned(),
+                    OverrideExpression::Literal("1.10".to_owned())
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_reason() {
+        let messages = [
+            "",
+            "{\"A\": \"1\",}",
+            "[]",
+            "{\"A\": \"1\",\n \"A\": \"2\"}",
+            r#"{"A": null}"#,
+            r#"{"A": ["x"]}"#,
+            r#"{"A": {}}"#,
+            r#"{"A": {"Fn::GetParam": ["a", "b", "c"], "Fn::Sub": "x"}}"#,
+            r#"{"A": {"Fn::Sub": "x"}}"#,
+            r#"{"A": {"Fn::GetParam": ["a", "b"]}}"#,
+            r#"{"A": {"Fn::GetParam": ["a", "b", ""]}}"#,
+            r#"{"A": {"Fn::GetParam": ["a", "b", ["c"]]}}"#,
+            r#"{"A": {"Fn::GetParam": "a,b,c"}}"#,
+            r#"{"A": {"Fn::GetArtifactAtt": ["a"]}}"#,
+            r#"{"A": {"Fn::GetArtifactAtt": ["a", "Url"]}}"#,
+        ]
+        .map(|json| format!("{json}\n  {}", parse_overrides(json).unwrap_err()))
+        .join("\n");
+        insta::assert_snapshot!(messages);
+    }
+
+    fn evaluated(json: &str) -> Result<IndexMap<String, String>, ParameterError> {
+        let read = |_: &ArtifactName, file: &str| match file {
+            "flat.json" => Ok(br#"{"Version": "1.10", "Build": 4096, "Deep": {"a": 1}}"#.to_vec()),
+            "list.json" => Ok(b"[]".to_vec()),
+            "bad.json" => Ok(b"{".to_vec()),
+            "long.json" => Ok(format!("{{\"k\": \"{}\"}}", "x".repeat(4097)).into_bytes()),
+            other => Err(format!("artifact `Source` has no file `{other}`")),
+        };
+        let locate = |artifact: &ArtifactName, attribute| match attribute {
+            ArtifactAttribute::Url => Some(format!("https://bucket/{artifact}")),
+            ArtifactAttribute::BucketName | ArtifactAttribute::ObjectKey => None,
+        };
+        evaluate(
+            &parse_overrides(json).unwrap(),
+            &[artifact("Source"), artifact("Other")],
+            read,
+            locate,
+        )
+    }
+
+    #[test]
+    fn functions_are_evaluated() {
+        let values = evaluated(
+            r#"{"A": {"Fn::GetParam": ["Source", "flat.json", "Version"]},
+                "B": {"Fn::GetParam": ["Source", "flat.json", "Build"]},
+                "C": {"Fn::GetArtifactAtt": ["Other", "URL"]}, "D": "d"}"#,
+        )
+        .unwrap();
+        let values: Vec<_> = values.values().map(String::as_str).collect();
+        assert_eq!(values, ["1.10", "4096", "https://bucket/Other", "d"]);
+    }
+
+    #[test]
+    fn every_way_to_fail_says_what_to_do() {
+        let param = |artifact: &str, file: &str, key: &str| {
+            let json = serde_json::json!({"P": {"Fn::GetParam": [artifact, file, key]}});
+            evaluated(&json.to_string()).unwrap_err().to_string()
+        };
+        let messages = [
+            param("Build", "flat.json", "Version"),
+            param("Source", "none.json", "Version"),
+            param("Source", "bad.json", "Version"),
+            param("Source", "list.json", "Version"),
+            param("Source", "flat.json", "Verison"),
+            param("Source", "flat.json", "Elsewhere"),
+            param("Source", "flat.json", "Deep"),
+            param("Source", "long.json", "k"),
+            evaluated(r#"{"P": {"Fn::GetArtifactAtt": ["Source", "BucketName"]}}"#)
+                .unwrap_err()
+                .to_string(),
+        ]
+        .join("\n");
+        insta::assert_snapshot!(messages);
+    }
+
+    #[test]
+    fn all_failures_are_reported_together() {
+        let error = evaluated(
+            r#"{"A": {"Fn::GetParam": ["X", "f", "k"]}, "B": "b", "C": {"Fn::GetParam": ["Y", "f", "k"]}}"#,
+        )
+        .unwrap_err();
+        assert_eq!(error.problems().len(), 2);
+        assert_eq!(error.to_string().lines().count(), 2);
+    }
+}
