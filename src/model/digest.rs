@@ -27,6 +27,13 @@ impl Digest {
     }
 }
 
+impl From<[u8; 32]> for Digest {
+    /// Returns the digest that a hash fed piece by piece ended with.
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&hex::encode(self.0))

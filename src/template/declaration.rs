@@ -23,3 +23,25 @@ pub struct ParameterDeclaration {
     /// Where the parameter is declared.
     pub position: Position,
 }
+
+/// A resource of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceDeclaration {
+    /// The type, such as `AWS::SQS::Queue`.
+    pub resource_type: String,
+    /// The `DeletionPolicy`, where one is written as plain text.
+    pub deletion_policy: Option<String>,
+    /// The `UpdateReplacePolicy`, where one is written as plain text.
+    pub update_replace_policy: Option<String>,
+    /// Where the resource is declared.
+    pub position: Position,
+}
+
+/// One step from a value to a value inside it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathSegment {
+    /// Into a mapping.
+    Key(String),
+    /// Into a sequence, counted from 0.
+    Index(usize),
+}

@@ -1,0 +1,297 @@
+//! The key of a target's changes, without what is the target's own.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::canonical::{Sha, sorted, sorted_by_key, sorted_changes, sorted_details};
+use super::own::Own;
+use super::record::parameter_records;
+use crate::model::{
+    ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, TargetInputs,
+};
+
+/// The text with which the service stands in for a value that is known only at execution.
+const UNKNOWN_VALUE: &str = "KNOWN_AFTER_APPLY";
+
+/// A hash that is fed the parts of a target that make up its changes.
+///
+/// Every part is written with its length or count in front, so that no two different targets feed the same bytes.
+pub(super) struct Key<'a> {
+    sha: Sha,
+    own: Option<Own<'a>>,
+}
+
+impl<'a> Key<'a> {
+    /// Returns the key of `planned` with what is the target's own normalised in every value.
+    pub(super) fn normalised(planned: &'a PlannedTarget) -> Self {
+        Self::of(planned, Some(Own::of(planned)))
+    }
+
+    /// Returns the key of `planned` with every value as it is.
+    pub(super) fn verbatim(planned: &'a PlannedTarget) -> Self {
+        Self::of(planned, None)
+    }
+
+    pub(super) fn finish(self) -> Digest {
+        self.sha.finish()
+    }
+
+    fn of(planned: &PlannedTarget, own: Option<Own<'a>>) -> Self {
+        let PlannedTarget {
+            // Which target it is, who asked, and what was made for it alone.
+            target: _,
+            caller: _,
+            name: _,
+            change_set: _,
+            base: _,
+            previous_template: _,
+            kind,
+            inputs,
+            changes,
+        } = planned;
+        let mut key = Self {
+            sha: Sha::default(),
+            own,
+        };
+        key.name(kind);
+        key.inputs(inputs, changes);
+        key.count(changes.len());
+        for change in sorted_changes(changes) {
+            key.change(change);
+        }
+        key
+    }
+
+    fn inputs(&mut self, inputs: &TargetInputs, changes: &[ResourceChange]) {
+        let TargetInputs {
+            template: _,
+            template_digest,
+            parameters,
+            tags,
+            capabilities,
+            role_arn,
+            stack_policy,
+        } = inputs;
+        self.name(template_digest);
+        // An id of the network that differs from account to account and changes nothing now should not keep
+        // targets apart. Where the values of a change cannot be seen, the parameters stand for them.
+        if changes.is_empty() || !changes.iter().all(shows_its_values) {
+            self.count(parameters.len());
+            for parameter in parameter_records(parameters) {
+                self.literal(parameter.name);
+                self.literal(parameter.kind);
+                self.optional_text(parameter.text);
+            }
+        }
+        self.count(tags.len());
+        for (tag, value) in tags {
+            self.literal(tag);
+            self.text(value);
+        }
+        self.count(capabilities.len());
+        for capability in capabilities {
+            self.literal(capability);
+        }
+        self.optional_text(role_arn.as_deref());
+        self.optional_text(stack_policy.as_deref());
+    }
+
+    fn change(&mut self, change: &ResourceChange) {
+        let ResourceChange {
+            logical_id,
+            resource_type,
+            physical_id: _,
+            action,
+            replacement,
+            policy_action,
+            scope,
+            details,
+            before,
+            after,
+            nested,
+            module,
+        } = change;
+        self.literal(logical_id.as_str());
+        self.literal(resource_type);
+        self.name(&(action, replacement, policy_action, nested.is_some()));
+        self.name(&sorted(scope));
+        self.name(module);
+        self.count(details.len());
+        for detail in sorted_details(details) {
+            self.detail(detail);
+        }
+        match (before, after) {
+            // What stays in a resource is no part of its change.
+            (Some(before), Some(after)) => self.difference(before, after),
+            (before, after) => {
+                self.optional_value(before.as_ref());
+                self.optional_value(after.as_ref());
+            }
+        }
+    }
+
+    fn detail(&mut self, detail: &ChangeDetail) {
+        let ChangeDetail {
+            attribute,
+            name,
+            path,
+            recreation,
+            before,
+            after,
+            evaluation,
+            source,
+            causing_entity,
+        } = detail;
+        self.name(&(attribute, name, path, recreation));
+        self.name(&(evaluation, source, causing_entity));
+        self.optional_text(before.as_deref());
+        self.optional_text(after.as_deref());
+    }
+
+    /// Feeds the parts in which two values differ, each with its path.
+    fn difference(&mut self, before: &Value, after: &Value) {
+        match (before, after) {
+            (before, after) if before == after => self.tag(b'='),
+            (Value::Object(old), Value::Object(new)) => {
+                self.tag(b'{');
+                for (key, before) in sorted_by_key(old) {
+                    let after = new.get(key);
+                    if after != Some(before) {
+                        self.tag(b'k');
+                        self.text(key);
+                        match after {
+                            Some(after) => self.difference(before, after),
+                            None => self.removed(before),
+                        }
+                    }
+                }
+                for (key, after) in sorted_by_key(new) {
+                    if !old.contains_key(key) {
+                        self.tag(b'+');
+                        self.text(key);
+                        self.value(after);
+                    }
+                }
+                self.tag(b'}');
+            }
+            (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+                self.tag(b'[');
+                for (before, after) in old.iter().zip(new) {
+                    self.difference(before, after);
+                }
+                self.tag(b']');
+            }
+            (before, after) => {
+                self.tag(b'~');
+                self.value(before);
+                self.value(after);
+            }
+        }
+    }
+
+    fn removed(&mut self, before: &Value) {
+        self.tag(b'-');
+        self.value(before);
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                self.tag(b'o');
+                self.count(members.len());
+                for (key, value) in sorted_by_key(members) {
+                    self.text(key);
+                    self.value(value);
+                }
+            }
+            Value::Array(items) => {
+                self.tag(b'a');
+                self.count(items.len());
+                for item in items {
+                    self.value(item);
+                }
+            }
+            Value::String(text) => {
+                self.tag(b's');
+                self.text(text);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                self.tag(b'v');
+                self.literal(&value.to_string());
+            }
+        }
+    }
+
+    fn optional_value(&mut self, value: Option<&Value>) {
+        match value {
+            Some(value) => self.value(value),
+            None => self.tag(b'n'),
+        }
+    }
+
+    fn optional_text(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => {
+                self.tag(b's');
+                self.text(text);
+            }
+            None => self.tag(b'n'),
+        }
+    }
+
+    /// Feeds a text of the service or the user, in which own names may occur.
+    fn text(&mut self, text: &str) {
+        let text = match &self.own {
+            Some(own) => own.normalise(text),
+            None => Cow::Borrowed(text),
+        };
+        self.literal(&text);
+    }
+
+    /// Feeds a text of a fixed vocabulary or of the template.
+    fn literal(&mut self, text: &str) {
+        self.count(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    /// Feeds small values of a fixed vocabulary, as their debugging text.
+    fn name(&mut self, value: &impl std::fmt::Debug) {
+        self.literal(&format!("{value:?}"));
+    }
+
+    fn count(&mut self, count: usize) {
+        self.bytes(&count.to_le_bytes());
+    }
+
+    fn tag(&mut self, tag: u8) {
+        self.bytes(&[tag]);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        // A hash takes every byte.
+        let _ = self.sha.write_all(bytes);
+    }
+}
+
+/// Returns whether everything that a change does to its resource can be seen in it.
+fn shows_its_values(change: &ResourceChange) -> bool {
+    let after = || change.after.as_ref().is_some_and(is_known);
+    change.nested.is_none()
+        && match change.action {
+            ChangeAction::Add | ChangeAction::Import => after(),
+            ChangeAction::Modify => change.before.is_some() && after(),
+            ChangeAction::Remove => true,
+            ChangeAction::Dynamic | ChangeAction::SyncWithActual => false,
+        }
+}
+
+fn is_known(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.contains(UNKNOWN_VALUE),
+        Value::Array(items) => items.iter().all(is_known),
+        Value::Object(members) => members.values().all(is_known),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}

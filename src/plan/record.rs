@@ -1,0 +1,497 @@
+//! The record that an approval is bound to.
+//!
+//! It holds all that an execution will do, and nothing about the machine that does it. Its JSON is canonical: the fields
+//! below are declared in the order of their names, maps are sorted, and lists whose order means nothing are sorted too;
+//! only the targets of a fan-out and the regions of its preferences keep their order, which is the order of execution.
+//! Changing what the record holds or how it is written needs a new [`VERSION`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufWriter;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
+use crate::model::{
+    ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
+    ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode, CountOrPercent, Digest,
+    EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, LogicalId, NamedArtifact,
+    OperationPreferences, ParameterValue, PipelineDeclaration, PlannedTarget, PolicyAction,
+    Recreation, Region, RegionConcurrency, Replacement, ResourceChange, StackId, StackStatus,
+    StageDeclaration, Target, TargetInputs, TargetSpec,
+};
+
+/// The version of the record.
+const VERSION: u32 = 1;
+
+/// What a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanInput<'a> {
+    /// What the execution was started with.
+    pub definition: &'a ExecutionDefinition,
+    /// The targets with a change set, in any order.
+    pub planned: &'a [PlannedTarget],
+    /// The targets with nothing to change, in any order.
+    pub unchanged: &'a [Target],
+    /// The targets for which no change set could be made, in any order.
+    pub failed: &'a [Target],
+}
+
+/// Returns the digest of the plan: SHA-256 over its canonical [`record`].
+pub fn digest(input: &PlanInput<'_>) -> Digest {
+    let mut writer = BufWriter::with_capacity(1 << 16, Sha::default());
+    // Writing JSON fails if the writer fails, or for keys that are not texts. A hash never fails, and every
+    // key of the record is a text.
+    serde_json::to_writer(&mut writer, &plan_record(input)).expect("the record is valid JSON");
+    let sha = writer.into_inner().map_err(|failed| failed.into_error());
+    sha.expect("a hash takes every byte").finish()
+}
+
+/// Returns the canonical record of the plan, for inspection.
+pub fn record(input: &PlanInput<'_>) -> Value {
+    // As above: every key of the record is a text.
+    serde_json::to_value(plan_record(input)).expect("the record is valid JSON")
+}
+
+/// Returns the canonical record of one change.
+pub(super) fn change_record(change: &ResourceChange) -> impl Serialize + '_ {
+    ChangeRecord::of(change)
+}
+
+#[derive(Serialize)]
+struct PlanRecord<'a> {
+    failed: Vec<&'a Target>,
+    pipeline: PipelineRecord<'a>,
+    targets: Vec<PlannedRecord<'a>>,
+    unchanged: Vec<&'a Target>,
+    version: u32,
+}
+
+fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
+    let PlanInput {
+        definition,
+        planned,
+        unchanged,
+        failed,
+    } = *input;
+    let ExecutionDefinition {
+        pipeline,
+        // Where the program ran, as whom and against which endpoint is not what it will do.
+        invocation: _,
+        // References to secrets name places on one machine. What was made with them, the change sets'
+        // ARNs fix.
+        secrets: _,
+        allow_literal_secrets: _,
+    } = definition;
+    let mut targets: Vec<&PlannedTarget> = planned.iter().collect();
+    targets.sort_by(|a, b| (&a.target, &a.change_set).cmp(&(&b.target, &b.change_set)));
+    PlanRecord {
+        failed: sorted_targets(failed),
+        pipeline: PipelineRecord::of(pipeline),
+        targets: targets.into_iter().map(PlannedRecord::of).collect(),
+        unchanged: sorted_targets(unchanged),
+        version: VERSION,
+    }
+}
+
+fn sorted_targets(targets: &[Target]) -> Vec<&Target> {
+    let mut targets: Vec<_> = targets.iter().collect();
+    targets.sort_unstable();
+    targets
+}
+
+#[derive(Serialize)]
+struct PipelineRecord<'a> {
+    name: &'a str,
+    stages: Vec<StageRecord<'a>>,
+}
+
+impl<'a> PipelineRecord<'a> {
+    fn of(pipeline: &'a PipelineDeclaration) -> Self {
+        let PipelineDeclaration { name, stages } = pipeline;
+        Self {
+            name,
+            stages: stages.iter().map(StageRecord::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StageRecord<'a> {
+    actions: Vec<ActionRecord<'a>>,
+    name: &'a str,
+}
+
+impl<'a> StageRecord<'a> {
+    fn of(stage: &'a StageDeclaration) -> Self {
+        let StageDeclaration { name, actions } = stage;
+        Self {
+            actions: actions.iter().map(ActionRecord::of).collect(),
+            name: name.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ActionRecord<'a> {
+    category: ActionCategory,
+    configuration: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fan_out: Option<FanOutRecord<'a>>,
+    input_artifacts: Vec<&'a str>,
+    name: &'a str,
+    output_artifacts: Vec<&'a str>,
+    owner: &'a str,
+    provider: &'a str,
+    run_order: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_in_minutes: Option<u32>,
+    version: &'a str,
+}
+
+impl<'a> ActionRecord<'a> {
+    fn of(action: &'a ActionDeclaration) -> Self {
+        let ActionDeclaration {
+            name,
+            action_type_id,
+            run_order,
+            configuration,
+            input_artifacts,
+            output_artifacts,
+            timeout_in_minutes,
+            fan_out,
+        } = action;
+        let ActionTypeId {
+            category,
+            owner,
+            provider,
+            version,
+        } = action_type_id;
+        Self {
+            category: *category,
+            configuration: configuration
+                .iter()
+                .filter(|(key, _)| is_recorded(*category, key))
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+            fan_out: fan_out.as_ref().map(FanOutRecord::of),
+            input_artifacts: artifact_names(input_artifacts),
+            name: name.as_str(),
+            output_artifacts: artifact_names(output_artifacts),
+            owner,
+            provider,
+            run_order: *run_order,
+            timeout_in_minutes: *timeout_in_minutes,
+            version,
+        }
+    }
+}
+
+/// Returns whether a setting of an action belongs into the record.
+fn is_recorded(category: ActionCategory, key: &str) -> bool {
+    match category {
+        // Names folders of one machine. What came out of them, each target's inputs fix.
+        ActionCategory::Source => false,
+        // May hold literal secrets. Its values are among each target's parameters, which know secrets.
+        ActionCategory::Deploy => key != "ParameterOverrides",
+        ActionCategory::Build
+        | ActionCategory::Test
+        | ActionCategory::Invoke
+        | ActionCategory::Approval
+        | ActionCategory::Compute => true,
+    }
+}
+
+fn artifact_names(artifacts: &[NamedArtifact]) -> Vec<&str> {
+    artifacts.iter().map(|a| a.name.as_str()).collect()
+}
+
+#[derive(Serialize)]
+struct FanOutRecord<'a> {
+    preferences: PreferencesRecord<'a>,
+    targets: Vec<SpecRecord<'a>>,
+}
+
+impl<'a> FanOutRecord<'a> {
+    fn of(fan_out: &'a FanOut) -> Self {
+        let FanOut {
+            targets,
+            preferences,
+        } = fan_out;
+        Self {
+            preferences: PreferencesRecord::of(preferences),
+            targets: targets.iter().map(SpecRecord::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PreferencesRecord<'a> {
+    concurrency_mode: ConcurrencyMode,
+    failure_tolerance: CountOrPercent,
+    max_concurrent: CountOrPercent,
+    region_concurrency: RegionConcurrency,
+    region_order: &'a [Region],
+}
+
+impl<'a> PreferencesRecord<'a> {
+    fn of(preferences: &'a OperationPreferences) -> Self {
+        let OperationPreferences {
+            region_order,
+            region_concurrency,
+            max_concurrent,
+            failure_tolerance,
+            concurrency_mode,
+        } = preferences;
+        Self {
+            concurrency_mode: *concurrency_mode,
+            failure_tolerance: *failure_tolerance,
+            max_concurrent: *max_concurrent,
+            region_concurrency: *region_concurrency,
+            region_order,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SpecRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_arn: Option<&'a str>,
+    target: &'a Target,
+}
+
+impl<'a> SpecRecord<'a> {
+    fn of(spec: &'a TargetSpec) -> Self {
+        let TargetSpec { target, role_arn } = spec;
+        Self {
+            role_arn: role_arn.as_deref(),
+            target,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PlannedRecord<'a> {
+    base: BaseRecord<'a>,
+    capabilities: &'a BTreeSet<String>,
+    change_set: &'a ChangeSetId,
+    changes: Vec<ChangeRecord<'a>>,
+    kind: ChangeSetKind,
+    name: &'a ChangeSetName,
+    parameters: Vec<ParameterRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack_policy: Option<&'a str>,
+    tags: &'a BTreeMap<String, String>,
+    target: &'a Target,
+    template: Digest,
+}
+
+impl<'a> PlannedRecord<'a> {
+    fn of(planned: &'a PlannedTarget) -> Self {
+        let PlannedTarget {
+            target,
+            // A session of the same role may go on with the execution.
+            caller: _,
+            kind,
+            name,
+            change_set,
+            inputs,
+            changes,
+            base,
+            // Kept to show what changes; which template the stack has, the base fixes.
+            previous_template: _,
+        } = planned;
+        let TargetInputs {
+            // The bytes count, not what their file is called.
+            template: _,
+            template_digest,
+            parameters,
+            tags,
+            capabilities,
+            role_arn,
+            stack_policy,
+        } = inputs;
+        Self {
+            base: BaseRecord::of(base),
+            capabilities,
+            change_set,
+            changes: sorted_changes(changes)
+                .into_iter()
+                .map(ChangeRecord::of)
+                .collect(),
+            kind: *kind,
+            name,
+            parameters: parameter_records(parameters),
+            role_arn: role_arn.as_deref(),
+            stack_policy: stack_policy.as_deref(),
+            tags,
+            target,
+            template: *template_digest,
+        }
+    }
+}
+
+/// A parameter; of a secret only that it is one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct ParameterRecord<'a> {
+    pub(super) kind: &'static str,
+    pub(super) name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<&'a str>,
+}
+
+impl<'a> ParameterRecord<'a> {
+    fn of(parameter: &'a EffectiveParameter) -> Self {
+        let EffectiveParameter {
+            name,
+            value,
+            // Which file gave the value does not change what is done with it.
+            provenance: _,
+        } = parameter;
+        let (kind, text) = match value {
+            ParameterValue::Plain(text) => ("plain", Some(text.as_str())),
+            ParameterValue::Default(text) => ("default", text.as_deref()),
+            ParameterValue::Previous => ("previous", None),
+            ParameterValue::Secret(_) => ("secret", None),
+        };
+        Self { kind, name, text }
+    }
+}
+
+/// Returns the records of `parameters`, sorted by name.
+pub(super) fn parameter_records(parameters: &[EffectiveParameter]) -> Vec<ParameterRecord<'_>> {
+    let mut records: Vec<_> = parameters.iter().map(ParameterRecord::of).collect();
+    records.sort_unstable_by_key(|record| (record.name, record.kind, record.text));
+    records
+}
+
+#[derive(Serialize)]
+struct BaseRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_event: Option<&'a str>,
+    stack: &'a StackId,
+    status: StackStatus,
+}
+
+impl<'a> BaseRecord<'a> {
+    fn of(base: &'a Base) -> Self {
+        let Base {
+            stack,
+            status,
+            newest_event,
+        } = base;
+        Self {
+            newest_event: newest_event.as_deref(),
+            stack,
+            status: *status,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ChangeRecord<'a> {
+    action: ChangeAction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Sorted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Sorted<'a>>,
+    details: Vec<DetailRecord<'a>>,
+    logical_id: &'a LogicalId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<&'a (String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nested: Option<&'a ChangeSetId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    physical_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_action: Option<PolicyAction>,
+    replacement: Replacement,
+    resource_type: &'a str,
+    scope: Vec<ChangeScope>,
+}
+
+impl<'a> ChangeRecord<'a> {
+    fn of(change: &'a ResourceChange) -> Self {
+        let ResourceChange {
+            logical_id,
+            resource_type,
+            physical_id,
+            action,
+            replacement,
+            policy_action,
+            scope,
+            details,
+            before,
+            after,
+            nested,
+            module,
+        } = change;
+        Self {
+            action: *action,
+            after: after.as_ref().map(Sorted),
+            before: before.as_ref().map(Sorted),
+            details: sorted_details(details)
+                .into_iter()
+                .map(DetailRecord::of)
+                .collect(),
+            logical_id,
+            module: module.as_ref(),
+            nested: nested.as_ref(),
+            physical_id: physical_id.as_deref(),
+            policy_action: *policy_action,
+            replacement: *replacement,
+            resource_type,
+            scope: sorted(scope),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DetailRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribute: Option<ChangeScope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causing_entity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluation: Option<Evaluation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    recreation: Recreation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+}
+
+impl<'a> DetailRecord<'a> {
+    fn of(detail: &'a ChangeDetail) -> Self {
+        let ChangeDetail {
+            attribute,
+            name,
+            path,
+            recreation,
+            before,
+            after,
+            evaluation,
+            source,
+            causing_entity,
+        } = detail;
+        Self {
+            after: after.as_deref(),
+            attribute: *attribute,
+            before: before.as_deref(),
+            causing_entity: causing_entity.as_deref(),
+            evaluation: *evaluation,
+            name: name.as_deref(),
+            path: path.as_deref(),
+            recreation: *recreation,
+            source: source.as_deref(),
+        }
+    }
+}
