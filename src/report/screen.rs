@@ -328,29 +328,31 @@ impl<'a> Page<'a> {
             return;
         }
         let mut current = Line::default();
-        let mut has_words = false;
+        let mut begun = false;
+        let mut continued = false;
         for (tone, text) in line.pieces {
             for word in words(&text) {
-                let wide = columns(word.trim_end());
-                if has_words && current.columns + wide > self.options.width {
+                let is_space = word.trim().is_empty();
+                if begun && current.columns + columns(word.trim_end()) > self.options.width {
                     self.put(&current);
                     current = Line::indent(hang);
-                    if word.trim().is_empty() {
-                        has_words = false;
-                        continue;
-                    }
+                    begun = false;
+                    continued = true;
                 }
-                if !has_words && word.trim().is_empty() && current.columns >= hang && hang > 0 {
+                if is_space && continued && !begun {
                     // Spaces at the beginning of a continued line would move it.
-                    if !current.is_empty() && current.pieces.len() == 1 && current.columns == hang {
-                        continue;
-                    }
+                    continue;
                 }
-                has_words |= !word.trim().is_empty();
+                begun |= !is_space;
                 current.push(tone, word);
             }
         }
         self.put(&current);
+    }
+
+    /// Adds a line as it is, however long.
+    pub(super) fn verbatim(&mut self, line: Line) {
+        self.put(&line);
     }
 
     /// Adds the items, separated by a dot, over as many lines as they need. `first` begins the first

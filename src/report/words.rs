@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp, Unit};
 
 use crate::model::{
-    Approver, Caller, Cause, Decision, ExecutionOutcome, Layer, OperationPreferences, Origin,
-    ParameterValue, PauseReason, Provenance, Region, RegionConcurrency, SkipReason, StackEvent,
-    Staleness, Target, TargetOutcome,
+    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer,
+    OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
+    RegionConcurrency, SkipReason, StackEvent, Staleness, Target, TargetOutcome,
 };
 
 use super::Phase;
@@ -269,8 +269,11 @@ pub(super) fn identity(arn: &str) -> &str {
     arn.splitn(6, ':').nth(5).unwrap_or(arn)
 }
 
-/// Returns who calls and where: equal identities once, with their accounts.
-pub(super) fn callers<'a>(callers: impl IntoIterator<Item = &'a Caller>) -> Vec<String> {
+/// Returns who calls and where: equal identities once, with their accounts or, beyond `limit`, their number.
+pub(super) fn callers<'a>(
+    callers: impl IntoIterator<Item = &'a Caller>,
+    limit: usize,
+) -> Vec<String> {
     let mut by_identity: Vec<(&str, Vec<&str>)> = Vec::new();
     for caller in callers {
         let name = identity(&caller.arn);
@@ -281,7 +284,13 @@ pub(super) fn callers<'a>(callers: impl IntoIterator<Item = &'a Caller>) -> Vec<
             None => by_identity.push((name, vec![account])),
         }
     }
-    let say = |(name, accounts): (&str, Vec<&str>)| format!("{name} in {}", accounts.join(", "));
+    let say = |(name, accounts): (&str, Vec<&str>)| {
+        if accounts.len() > limit {
+            format!("{name} in {} accounts", accounts.len())
+        } else {
+            format!("{name} in {}", accounts.join(", "))
+        }
+    };
     by_identity.into_iter().map(say).collect()
 }
 
@@ -329,38 +338,51 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// Returns how a rollout moves, in one line, for `regions` in their order.
-pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) -> String {
+/// Returns how a rollout moves over `regions`: their order, how many targets at a time, when it stops.
+pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) -> Vec<String> {
     let mut order: Vec<&Region> = Vec::new();
-    let named = preferences
-        .region_order
-        .iter()
-        .filter(|r| regions.contains(r));
-    for region in named.chain(regions) {
+    let named = preferences.region_order.iter();
+    for region in named.filter(|r| regions.contains(r)).chain(regions) {
         if !order.contains(&region) {
             order.push(region);
         }
     }
-    let sequential = preferences.region_concurrency == RegionConcurrency::Sequential;
-    let join = if sequential { ", then " } else { ", " };
+    let several = order.len() > 1;
     let shown: Vec<&str> = order.iter().take(6).map(|r| r.as_str()).collect();
-    let mut places = shown.join(join);
-    if order.len() > shown.len() {
-        places.push_str(&format!("{join}{} more", order.len() - shown.len()));
+    let hidden = order.len() - shown.len();
+    let mut places = match preferences.region_concurrency {
+        RegionConcurrency::Sequential => shown.join(", then "),
+        RegionConcurrency::Parallel => shown.join(", "),
+    };
+    if hidden > 0 {
+        places.push_str(&format!(" and {hidden} more"));
     }
-    if !sequential && order.len() > 1 {
+    if several && preferences.region_concurrency == RegionConcurrency::Parallel {
         places.push_str(" side by side");
     }
-    let per_region = if order.len() > 1 { " per region" } else { "" };
-    format!(
-        "{places}; {} at once and {} tolerated{per_region}",
-        preferences.max_concurrent,
-        match preferences.failure_tolerance.to_string().as_str() {
-            "1" => "1 failure".to_owned(),
-            "0" | "0%" => "no failure".to_owned(),
-            other => format!("{other} failures"),
+    let at_once = match preferences.max_concurrent {
+        CountOrPercent::Count(number) => count(number as usize, "target"),
+        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
+    };
+    let (place, what) = match preferences.region_concurrency {
+        RegionConcurrency::Parallel if several => (" in a region", "it"),
+        RegionConcurrency::Sequential if several => (" in a region", "the rollout"),
+        RegionConcurrency::Parallel | RegionConcurrency::Sequential => ("", "the rollout"),
+    };
+    let stop = match preferences.failure_tolerance {
+        CountOrPercent::Count(0) | CountOrPercent::Percent(0) => {
+            let place = if what == "it" { place } else { "" };
+            format!("the first failure{place} stops {what}")
         }
-    )
+        CountOrPercent::Count(number) => {
+            let failures = count(number as usize, "failure");
+            format!("more than {failures}{place} stop {what}")
+        }
+        CountOrPercent::Percent(share) => {
+            format!("more than {share}% failures{place} stop {what}")
+        }
+    };
+    vec![places, format!("{at_once} at a time"), stop]
 }
 
 /// Returns an event of a stack, in one line.
@@ -419,8 +441,12 @@ mod tests {
             caller("111111111111"),
         ];
         assert_eq!(
-            callers(&all),
+            callers(&all, 4),
             ["assumed-role/Deploy/alice in 111111111111, 222222222222"]
+        );
+        assert_eq!(
+            callers(&all, 1),
+            ["assumed-role/Deploy/alice in 2 accounts"]
         );
         assert_eq!(identity("not an arn"), "not an arn");
     }
