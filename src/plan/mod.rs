@@ -2,9 +2,11 @@
 
 mod canonical;
 mod grouping;
-mod key;
 mod own;
 mod record;
+#[cfg(test)]
+mod sample;
+mod shape;
 mod staleness;
 
 pub use grouping::{Group, group, grouping_key};

@@ -122,3 +122,79 @@ fn push_escaped(text: &str, normalised: &mut String) {
         normalised.push_str(piece);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalise(text: &str) -> String {
+        let own = Own {
+            account: "111111111111",
+            region: "us-east-1",
+            stack: "net",
+            physical_ids: HashMap::from([
+                ("net-Queue-1ABC", "Queue"),
+                ("https://sqs/111111111111/q", "Url"),
+            ]),
+        };
+        own.normalise(text).replace('\0', "^")
+    }
+
+    #[test]
+    fn own_names_become_placeholders() {
+        for (text, expected) in [
+            ("arn:aws:iam::111111111111:role/x", "arn:aws:iam::^a:role/x"),
+            ("logs-111111111111-us-east-1", "logs-^a-^r"),
+            ("us-east-1a", "^ra"),
+            ("net", "^s"),
+            ("net-alerts,alerts.net", "^s-alerts,alerts.^s"),
+            ("https://sqs/111111111111/q", "^pUrl"),
+            (
+                "arn:aws:sqs:us-east-1:111111111111:net-Queue-1ABC",
+                "arn:aws:sqs:^r:^a:^pQueue",
+            ),
+            (r#"["net-Queue-1ABC","net"]"#, r#"["^pQueue","^s"]"#),
+            ("", ""),
+        ] {
+            assert_eq!(normalise(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_names_that_look_alike_stay() {
+        for text in [
+            "222222222222",
+            "1111111111110",
+            "0111111111111",
+            "us-east-10",
+            "us-gov-east-1",
+            "network",
+            "internet",
+            "subnet-0aa1",
+            "Net",
+            "net-Queue-1ABCD",
+            "größe",
+        ] {
+            let expected = text.replace("net-Queue-1ABCD", "^s-Queue-1ABCD");
+            assert_eq!(normalise(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_cannot_pretend_to_hold_a_placeholder() {
+        assert_eq!(normalise("\0a"), "^^a");
+        assert_eq!(normalise("\0net\0"), "^^^s^^");
+        assert_ne!(normalise("x:\0a"), normalise("x:111111111111"));
+    }
+
+    #[test]
+    fn the_longest_of_names_that_begin_together_counts() {
+        let own = Own {
+            account: "111111111111",
+            region: "us-east-1",
+            stack: "us-east-1-net",
+            physical_ids: HashMap::new(),
+        };
+        assert_eq!(own.normalise("us-east-1-net-x us-east-1"), "\0s-x \0r");
+    }
+}

@@ -121,3 +121,178 @@ fn is_same(a: &ResourceChange, b: &ResourceChange) -> bool {
 fn is_same_list(a: &[ChangeDetail], b: &[ChangeDetail]) -> bool {
     a.len() == b.len() && (a == b || sorted_details(a) == sorted_details(b))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::sample::planned;
+    use super::*;
+    use crate::model::StackStatus;
+
+    fn approved() -> PlannedTarget {
+        planned("111111111111", "eu-west-1", "network")
+    }
+
+    fn found(approved: &PlannedTarget) -> Found {
+        Found {
+            change_set: Some(FoundChangeSet {
+                id: approved.change_set.clone(),
+                executable: true,
+                execution_status: "AVAILABLE".to_owned(),
+                changes: approved.changes.clone(),
+            }),
+            base: Some(approved.base.clone()),
+        }
+    }
+
+    /// Returns what is stale after `change` was done to what would be found.
+    fn after(change: impl FnOnce(&mut FoundChangeSet, &mut Base)) -> Vec<Staleness> {
+        let approved = approved();
+        let mut found = found(&approved);
+        change(
+            found.change_set.as_mut().unwrap(),
+            found.base.as_mut().unwrap(),
+        );
+        staleness(&approved, &found)
+    }
+
+    fn differ(resources: &[&str]) -> Vec<Staleness> {
+        let resources = resources.iter().map(|id| (*id).to_owned()).collect();
+        vec![Staleness::ChangesDiffer { resources }]
+    }
+
+    #[test]
+    fn what_was_approved_is_not_stale() {
+        assert_eq!(after(|_, _| {}), []);
+    }
+
+    #[test]
+    fn other_orders_are_not_stale() {
+        let differences = after(|change_set, _| {
+            change_set.changes.reverse();
+            for change in &mut change_set.changes {
+                change.scope.reverse();
+                change.details.reverse();
+                if let Some(serde_json::Value::Object(before)) = &mut change.before {
+                    for properties in before.values_mut() {
+                        let members = properties.as_object().unwrap().iter().rev();
+                        *properties = members.map(|(k, v)| (k.clone(), v.clone())).collect();
+                    }
+                }
+            }
+        });
+        assert_eq!(differences, []);
+    }
+
+    #[test]
+    fn a_change_set_that_is_gone_or_cannot_be_executed_is_stale() {
+        let approved = approved();
+        let gone = Found {
+            change_set: None,
+            ..found(&approved)
+        };
+        assert_eq!(staleness(&approved, &gone), [Staleness::ChangeSetGone]);
+        let status = |status: &str| {
+            vec![Staleness::NotExecutable {
+                status: status.to_owned(),
+            }]
+        };
+        let obsolete = after(|change_set, _| {
+            change_set.executable = false;
+            change_set.execution_status = "OBSOLETE".to_owned();
+        });
+        assert_eq!(obsolete, status("OBSOLETE"));
+        let another = after(|change_set, _| {
+            change_set.id = "arn:another".parse().unwrap();
+        });
+        assert_eq!(another, status("AVAILABLE"));
+    }
+
+    #[test]
+    fn a_stack_that_moved_on_is_stale_for_one_reason() {
+        let approved = approved();
+        let gone = Found {
+            base: None,
+            ..found(&approved)
+        };
+        assert_eq!(staleness(&approved, &gone), [Staleness::StackReplaced]);
+        let replaced = after(|_, base| {
+            base.stack = "arn:another".parse().unwrap();
+            base.status = StackStatus::UpdateComplete;
+            base.newest_event = None;
+        });
+        assert_eq!(replaced, [Staleness::StackReplaced]);
+        let changed = after(|_, base| {
+            base.status = StackStatus::UpdateInProgress;
+            base.newest_event = Some("later".to_owned());
+        });
+        assert_eq!(
+            changed,
+            [Staleness::StatusChanged {
+                approved: StackStatus::CreateComplete,
+                found: StackStatus::UpdateInProgress
+            }]
+        );
+        // Updated and updated back, or updated twice: only the events tell.
+        let events = after(|_, base| base.newest_event = Some("later".to_owned()));
+        assert_eq!(events, [Staleness::NewEvents]);
+        let no_events = after(|_, base| base.newest_event = None);
+        assert_eq!(no_events, [Staleness::NewEvents]);
+    }
+
+    #[test]
+    fn other_changes_are_named_by_their_resources() {
+        let removed = after(|change_set, _| {
+            change_set.changes.remove(0);
+        });
+        assert_eq!(removed, differ(&["Alerts"]));
+        let added = after(|change_set, _| {
+            let mut change = change_set.changes[0].clone();
+            change.logical_id = "Another".parse().unwrap();
+            change_set.changes.push(change);
+        });
+        assert_eq!(added, differ(&["Another"]));
+        let doubled = after(|change_set, _| {
+            change_set.changes.push(change_set.changes[0].clone());
+        });
+        assert_eq!(doubled, differ(&["Alerts"]));
+        let two = after(|change_set, _| {
+            change_set.changes[2].details[0].after = Some("61".to_owned());
+            change_set.changes[0].after = Some(json!({"Properties": {"TopicName": "other"}}));
+        });
+        assert_eq!(two, differ(&["Alerts", "Queue"]));
+    }
+
+    #[test]
+    fn every_part_of_a_change_counts() {
+        let parts: &[fn(&mut ResourceChange)] = &[
+            |c| c.resource_type.push('x'),
+            |c| c.physical_id = None,
+            |c| c.action = crate::model::ChangeAction::Remove,
+            |c| c.replacement = crate::model::Replacement::Will,
+            |c| c.policy_action = None,
+            |c| c.scope.truncate(1),
+            |c| c.details.truncate(1),
+            |c| c.details[1].recreation = crate::model::Recreation::Always,
+            |c| c.before = None,
+            |c| c.after = None,
+            |c| c.nested = Some("arn:child".parse().unwrap()),
+            |c| c.module = Some(("type".to_owned(), "id".to_owned())),
+        ];
+        for (index, part) in parts.iter().enumerate() {
+            let differences = after(|change_set, _| part(&mut change_set.changes[2]));
+            assert_eq!(differences, differ(&["Queue"]), "part {index}");
+        }
+    }
+
+    #[test]
+    fn everything_that_differs_is_said() {
+        let all = after(|change_set, base| {
+            change_set.executable = false;
+            change_set.changes.clear();
+            base.newest_event = None;
+        });
+        assert_eq!(all.len(), 3, "{all:?}");
+    }
+}

@@ -1,12 +1,10 @@
-//! The key of a target's changes, without what is the target's own.
+//! A target's changes taken apart into their shape and their texts.
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use serde_json::Value;
 
 use super::canonical::{Sha, sorted, sorted_by_key, sorted_changes, sorted_details};
-use super::own::Own;
 use super::record::parameter_records;
 use crate::model::{
     ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, TargetInputs,
@@ -15,30 +13,39 @@ use crate::model::{
 /// The text with which the service stands in for a value that is known only at execution.
 const UNKNOWN_VALUE: &str = "KNOWN_AFTER_APPLY";
 
-/// A hash that is fed the parts of a target that make up its changes.
+/// What the changes of a target are made of.
 ///
-/// Every part is written with its length or count in front, so that no two different targets feed the same bytes.
-pub(super) struct Key<'a> {
-    sha: Sha,
-    own: Option<Own<'a>>,
+/// Targets of one digest have the same changes but for their texts, and the same number of these: the texts
+/// of one place in the changes stand at one index.
+pub(super) struct Shape<'a> {
+    /// The hash over all but the texts.
+    pub(super) digest: Digest,
+    /// The texts of the service or the user, in which names of the target's own may occur.
+    pub(super) texts: Vec<&'a str>,
 }
 
-impl<'a> Key<'a> {
-    /// Returns the key of `planned` with what is the target's own normalised in every value.
-    pub(super) fn normalised(planned: &'a PlannedTarget) -> Self {
-        Self::of(planned, Some(Own::of(planned)))
+impl<'a> Shape<'a> {
+    pub(super) fn of(planned: &'a PlannedTarget) -> Self {
+        let mut parts = Parts::default();
+        parts.planned(planned);
+        Self {
+            digest: parts.sha.finish(),
+            texts: parts.texts,
+        }
     }
+}
 
-    /// Returns the key of `planned` with every value as it is.
-    pub(super) fn verbatim(planned: &'a PlannedTarget) -> Self {
-        Self::of(planned, None)
-    }
+/// A shape in the making.
+///
+/// Every part is written with its length or count in front, so that no two shapes are written alike.
+#[derive(Default)]
+struct Parts<'a> {
+    sha: Sha,
+    texts: Vec<&'a str>,
+}
 
-    pub(super) fn finish(self) -> Digest {
-        self.sha.finish()
-    }
-
-    fn of(planned: &PlannedTarget, own: Option<Own<'a>>) -> Self {
+impl<'a> Parts<'a> {
+    fn planned(&mut self, planned: &'a PlannedTarget) {
         let PlannedTarget {
             // Which target it is, who asked, and what was made for it alone.
             target: _,
@@ -51,20 +58,15 @@ impl<'a> Key<'a> {
             inputs,
             changes,
         } = planned;
-        let mut key = Self {
-            sha: Sha::default(),
-            own,
-        };
-        key.name(kind);
-        key.inputs(inputs, changes);
-        key.count(changes.len());
+        self.name(kind);
+        self.inputs(inputs, changes);
+        self.count(changes.len());
         for change in sorted_changes(changes) {
-            key.change(change);
+            self.change(change);
         }
-        key
     }
 
-    fn inputs(&mut self, inputs: &TargetInputs, changes: &[ResourceChange]) {
+    fn inputs(&mut self, inputs: &'a TargetInputs, changes: &[ResourceChange]) {
         let TargetInputs {
             template: _,
             template_digest,
@@ -98,7 +100,7 @@ impl<'a> Key<'a> {
         self.optional_text(stack_policy.as_deref());
     }
 
-    fn change(&mut self, change: &ResourceChange) {
+    fn change(&mut self, change: &'a ResourceChange) {
         let ResourceChange {
             logical_id,
             resource_type,
@@ -132,7 +134,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn detail(&mut self, detail: &ChangeDetail) {
+    fn detail(&mut self, detail: &'a ChangeDetail) {
         let ChangeDetail {
             attribute,
             name,
@@ -150,8 +152,8 @@ impl<'a> Key<'a> {
         self.optional_text(after.as_deref());
     }
 
-    /// Feeds the parts in which two values differ, each with its path.
-    fn difference(&mut self, before: &Value, after: &Value) {
+    /// Takes the parts in which two values differ, each with its path.
+    fn difference(&mut self, before: &'a Value, after: &'a Value) {
         match (before, after) {
             (before, after) if before == after => self.tag(b'='),
             (Value::Object(old), Value::Object(new)) => {
@@ -191,12 +193,12 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn removed(&mut self, before: &Value) {
+    fn removed(&mut self, before: &'a Value) {
         self.tag(b'-');
         self.value(before);
     }
 
-    fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: &'a Value) {
         match value {
             Value::Object(members) => {
                 self.tag(b'o');
@@ -213,10 +215,7 @@ impl<'a> Key<'a> {
                     self.value(item);
                 }
             }
-            Value::String(text) => {
-                self.tag(b's');
-                self.text(text);
-            }
+            Value::String(text) => self.text(text),
             Value::Null | Value::Bool(_) | Value::Number(_) => {
                 self.tag(b'v');
                 self.literal(&value.to_string());
@@ -224,39 +223,33 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn optional_value(&mut self, value: Option<&Value>) {
+    fn optional_value(&mut self, value: Option<&'a Value>) {
         match value {
             Some(value) => self.value(value),
             None => self.tag(b'n'),
         }
     }
 
-    fn optional_text(&mut self, text: Option<&str>) {
+    fn optional_text(&mut self, text: Option<&'a str>) {
         match text {
-            Some(text) => {
-                self.tag(b's');
-                self.text(text);
-            }
+            Some(text) => self.text(text),
             None => self.tag(b'n'),
         }
     }
 
-    /// Feeds a text of the service or the user, in which own names may occur.
-    fn text(&mut self, text: &str) {
-        let text = match &self.own {
-            Some(own) => own.normalise(text),
-            None => Cow::Borrowed(text),
-        };
-        self.literal(&text);
+    /// Takes a text of the service or the user.
+    fn text(&mut self, text: &'a str) {
+        self.tag(b't');
+        self.texts.push(text);
     }
 
-    /// Feeds a text of a fixed vocabulary or of the template.
+    /// Takes a text of a fixed vocabulary or of the template.
     fn literal(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
     }
 
-    /// Feeds small values of a fixed vocabulary, as their debugging text.
+    /// Takes small values of a fixed vocabulary, as their debugging text.
     fn name(&mut self, value: &impl std::fmt::Debug) {
         self.literal(&format!("{value:?}"));
     }
