@@ -470,6 +470,76 @@ mod tests {
         assert_eq!(result.after.unwrap(), json!({"P": MASK}));
     }
 
+    /// Recorded from LocalStack 4.13.1, which resolves everything it can.
+    #[test]
+    fn what_localstack_returned_is_masked() {
+        const TEMPLATE: &str = "\
+Parameters: {Secret: {Type: String, NoEcho: true}, Open: {Type: String}, Extra: {Type: String}}
+Resources:
+  P: {Type: 'AWS::SSM::Parameter', Properties: {Value: !Join ['-', [a, !Ref Secret]], Description: !Ref Open}}
+  D: {Type: 'AWS::SSM::Parameter', Properties: {Value: '{{resolve:ssm:h1-ext}}', Description: !Ref Open}}
+  G: {Type: 'AWS::SSM::Parameter', Properties: {Value: !GetAtt P.Value, Description: !Ref Open}}
+  L:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - Environment:
+            - !If [HasExtra, {Name: E, Value: !Ref Extra}, !Ref 'AWS::NoValue']
+            - {Name: S, Value: !Ref Secret}
+            - {Name: T, Value: !Select [0, !Split [',', !Ref Secret]]}
+";
+        let parameter = |value: &str, description: &str| {
+            Some(json!({"Properties": {"Description": description, "Value": value}}))
+        };
+        let task = |environment: Value| {
+            Some(json!({"Properties": {"ContainerDefinitions": [{"Environment": environment}]}}))
+        };
+        let recorded = [
+            (
+                "P",
+                parameter("a-hunterONE,b", "x"),
+                parameter("a-hunterTWO,c", "y"),
+            ),
+            (
+                "D",
+                parameter("hunterDYN", "x"),
+                parameter("hunterDYN", "y"),
+            ),
+            ("G", parameter("a-hunterONE,b", "x"), parameter(MARKER, "y")),
+            (
+                "L",
+                task(
+                    json!([{"Name": "S", "Value": "hunterONE,b"}, {"Name": "T", "Value": "hunterONE"}]),
+                ),
+                task(
+                    json!([{"Name": "E", "Value": "z"}, {"Name": "S", "Value": "hunterTWO,c"},
+                    {"Name": "T", "Value": "hunterTWO"}]),
+                ),
+            ),
+        ];
+        let mut changes: Vec<_> = recorded
+            .into_iter()
+            .map(|(id, before, after)| ResourceChange {
+                logical_id: LogicalId::new(id).unwrap(),
+                ..change(before, after)
+            })
+            .collect();
+        let template = Template::parse("t.yaml", TEMPLATE.as_bytes()).unwrap();
+        mask(&mut changes, &template, Some(&template), &[]);
+        let text = serde_json::to_string(&changes).unwrap();
+        assert!(!text.contains("hunter"), "{text}");
+        let value =
+            |index: usize| changes[index].after.as_ref().unwrap()["Properties"]["Value"].clone();
+        assert_eq!(
+            [value(0), value(1), value(2)],
+            [json!(MASK_CHANGED), json!(MASK), json!(MARKER)]
+        );
+        assert!(
+            text.contains("\"Description\":\"y\""),
+            "what is public stays"
+        );
+    }
+
     /// An expression in a template, with its value for a given secret; none where it vanishes.
     #[derive(Debug, Clone)]
     enum Expression {
