@@ -1,1 +1,15 @@
 //! What changes: in text, resources and properties; and how risky it is.
+
+mod mask;
+mod property;
+mod rules;
+mod stateful;
+mod text;
+mod value;
+
+pub use mask::{MASK, MASK_CHANGED, mask};
+pub use property::{PropertyChange, path_text, properties};
+pub use rules::{level, risks};
+pub use stateful::is_stateful;
+pub use text::{TextDiff, TextLine, TextTag, text_diff};
+pub use value::{KNOWN_AFTER_APPLY, value_text};

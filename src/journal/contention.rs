@@ -38,7 +38,7 @@ fn say(text: impl std::fmt::Display) {
 }
 
 fn begin(journal: &Journal, id: &ExecutionId) {
-    let lease = journal.acquire(id, "first", now()).unwrap();
+    let lease = journal.acquire(id, "first", now(), |_| false).unwrap();
     let first = [event(id, 1, started())];
     journal
         .append(&lease, 0, &first, &[], Durability::Intent)
@@ -50,7 +50,7 @@ fn begin(journal: &Journal, id: &ExecutionId) {
 fn compete(journal: &Journal, id: &ExecutionId, owner: &str, count: usize) {
     let mut done = 0;
     while done < count {
-        let lease = match journal.acquire(id, owner, now()) {
+        let lease = match journal.acquire(id, owner, now(), |_| false) {
             Ok(lease) => lease,
             Err(JournalError::LeaseHeld { .. }) => {
                 std::thread::yield_now();
@@ -118,7 +118,7 @@ fn one_of_many_gets_the_lease() {
                 scope.spawn(move || {
                     let journal = Journal::open(state).unwrap();
                     barrier.wait();
-                    match journal.acquire(&id(1), &format!("thread {n}"), now()) {
+                    match journal.acquire(&id(1), &format!("thread {n}"), now(), |_| false) {
                         Ok(lease) => Some(lease),
                         Err(JournalError::LeaseHeld { .. }) => None,
                         Err(error) => panic!("{error}"),
@@ -155,7 +155,7 @@ fn competing_processes_append_without_gaps_or_losses() {
     assert!(journal.changed());
     let shares = shares(&journal, &id(1));
     assert_eq!(shares.into_values().collect::<Vec<_>>(), [25, 25, 25]);
-    let lease = journal.acquire(&id(1), "last", now()).unwrap();
+    let lease = journal.acquire(&id(1), "last", now(), |_| false).unwrap();
     assert_eq!(lease.fence(), 1 + 3 * 25 + 1);
 }
 
@@ -163,7 +163,7 @@ fn competing_processes_append_without_gaps_or_losses() {
 fn a_killed_process_leaves_a_readable_journal() {
     if let Some(state) = inherited() {
         let journal = Journal::open(&state).unwrap();
-        let lease = journal.acquire(&id(1), "victim", now()).unwrap();
+        let lease = journal.acquire(&id(1), "victim", now(), |_| false).unwrap();
         for seq in 1.. {
             let kinds = vec![EventKind::StageStarted, started()];
             let durability = match seq % 3 {
@@ -206,7 +206,7 @@ fn a_killed_process_leaves_a_readable_journal() {
         .unwrap();
     assert_eq!(check, "ok");
     let later = now() + super::LEASE_TTL;
-    let lease = journal.acquire(&id(1), "heir", later).unwrap();
+    let lease = journal.acquire(&id(1), "heir", later, |_| false).unwrap();
     assert_eq!(lease.fence(), 3);
 }
 
@@ -250,11 +250,13 @@ fn a_writer_that_never_ends_is_reported_and_readers_go_on() {
     let hog = Connection::open(root.path().join("journal.db")).unwrap();
     let transaction = Transaction::new_unchecked(&hog, TransactionBehavior::Immediate).unwrap();
     journal.wait_for_writers(std::time::Duration::ZERO);
-    let error = journal.acquire(&id(1), "host 2", now()).unwrap_err();
+    let error = journal
+        .acquire(&id(1), "host 2", now(), |_| false)
+        .unwrap_err();
     assert!(matches!(error, JournalError::Busy { .. }), "{error:?}");
     assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
     drop(transaction);
-    journal.acquire(&id(1), "host 2", now()).unwrap();
+    journal.acquire(&id(1), "host 2", now(), |_| false).unwrap();
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn every_message_of_many_processes_is_handled_once() {
     let root = tempfile::tempdir().unwrap();
     let journal = Journal::open(root.path()).unwrap();
     begin(&journal, &id(1));
-    let lease = journal.acquire(&id(1), "owner", now()).unwrap();
+    let lease = journal.acquire(&id(1), "owner", now(), |_| false).unwrap();
     std::thread::scope(|scope| {
         for n in 0..POSTERS {
             let state = root.path();

@@ -162,9 +162,7 @@ pub enum JournalError {
         candidates: Vec<ExecutionId>,
     },
     /// Another process runs the execution.
-    #[error(
-        "execution {execution} is being run by {owner} (last heard of at {heartbeat:.0}); `stackgate status` shows it, `stackgate stop` ends it"
-    )]
+    #[error("execution {execution} is being run by {owner}, last heard of at {heartbeat:.0}")]
     LeaseHeld {
         /// The execution.
         execution: ExecutionId,

@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn a_message_to_nobody_is_refused() {
         let (_root, journal) = journal();
-        journal.acquire(&id(1), "never began", now()).unwrap();
+        journal
+            .acquire(&id(1), "never began", now(), |_| false)
+            .unwrap();
         for id in [id(1), id(2)] {
             let result = journal.post(&id, &InboxMessage::Stop(stop()), now());
             assert!(matches!(result, Err(JournalError::UnknownExecution { .. })));

@@ -61,15 +61,19 @@ impl Owner {
 
 impl Journal {
     /// Returns the lease of an execution, new or left by a process that is not heard of any more.
+    ///
+    /// An owner that `is_gone` for certain, such as a killed process of this machine, is not waited for.
     pub fn acquire(
         &self,
         id: &ExecutionId,
         owner: &str,
         now: Timestamp,
+        is_gone: impl FnOnce(&str) -> bool,
     ) -> Result<Lease, JournalError> {
         self.write(Durability::Observation, |transaction| {
             if let Some(other) = row(transaction, id)?.and_then(|row| row.owner)
                 && other.is_alive(now)
+                && !is_gone(&other.name)
             {
                 return Err(Failure::Journal(JournalError::LeaseHeld {
                     execution: id.clone(),
@@ -92,6 +96,13 @@ impl Journal {
                 owner: owner.to_owned(),
                 fence: counted(fence)?,
             })
+        })
+    }
+
+    /// Returns the process that holds the lease of an execution, or died while it did.
+    pub fn owner(&self, id: &ExecutionId) -> Result<Option<Owner>, JournalError> {
+        self.read("read", |connection| {
+            Ok(row(connection, id)?.and_then(|row| row.owner))
         })
     }
 
@@ -204,7 +215,7 @@ mod tests {
         let other = again(&journal);
         let lease = begun(&journal, &id(1));
         let just_before = later() - SignedDuration::from_millis(1);
-        match other.acquire(&id(1), "host 2", just_before) {
+        match other.acquire(&id(1), "host 2", just_before, |_| false) {
             Err(JournalError::LeaseHeld {
                 owner, heartbeat, ..
             }) => {
@@ -213,11 +224,26 @@ mod tests {
             result => panic!("{result:?}"),
         }
         journal.heartbeat(&lease, just_before).unwrap();
-        assert!(other.acquire(&id(1), "host 2", later()).is_err());
+        assert!(other.acquire(&id(1), "host 2", later(), |_| false).is_err());
         let taken = other
-            .acquire(&id(1), "host 2", just_before + LEASE_TTL)
+            .acquire(&id(1), "host 2", just_before + LEASE_TTL, |_| false)
             .unwrap();
         assert_eq!(taken.fence(), lease.fence() + 1);
+    }
+
+    #[test]
+    fn an_owner_that_is_gone_is_not_waited_for() {
+        let (_root, journal) = journal();
+        assert_eq!(journal.owner(&id(1)).unwrap(), None);
+        begun(&journal, &id(1));
+        let owner = journal.owner(&id(1)).unwrap().unwrap();
+        assert_eq!((owner.name.as_str(), owner.heartbeat), ("host 1", now()));
+        let taken = journal
+            .acquire(&id(1), "host 2", now(), |owner| owner == "host 1")
+            .unwrap();
+        assert_eq!(taken.fence(), 2);
+        let held = journal.acquire(&id(1), "host 3", now(), |owner| owner == "host 1");
+        assert!(matches!(held, Err(JournalError::LeaseHeld { .. })));
     }
 
     #[test]
@@ -225,7 +251,7 @@ mod tests {
         let (_root, journal) = journal();
         let loser = begun(&journal, &id(1));
         let other = again(&journal);
-        let winner = other.acquire(&id(1), "host 2", later()).unwrap();
+        let winner = other.acquire(&id(1), "host 2", later(), |_| false).unwrap();
         let next = [event(&id(1), 2, EventKind::StageStarted)];
         let results = [
             journal.append(&loser, 1, &next, &[], Durability::Intent),
@@ -259,7 +285,7 @@ mod tests {
             .append(&lease, 1, &next, &[], Durability::Intent)
             .unwrap_err();
         assert!(matches!(error, JournalError::LeaseLost { owner: None, .. }));
-        let taken = journal.acquire(&id(1), "host 2", now()).unwrap();
+        let taken = journal.acquire(&id(1), "host 2", now(), |_| false).unwrap();
         assert_eq!(taken.fence(), 2);
     }
 }

@@ -23,7 +23,7 @@ pub fn again(journal: &Journal) -> Journal {
 
 /// Returns the lease of an execution that has its first event.
 pub fn begun(journal: &Journal, id: &ExecutionId) -> Lease {
-    let lease = journal.acquire(id, "host 1", now()).unwrap();
+    let lease = journal.acquire(id, "host 1", now(), |_| false).unwrap();
     let first = [event(id, 1, started())];
     journal
         .append(&lease, 0, &first, &[], Durability::Intent)

@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Failure> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     if version(&connection)? < VERSION || !is_ours(&connection)? {
         recognise(&connection, path)?;
-        use_write_ahead_log(&connection)?;
+        use_write_ahead_log(&connection, patience())?;
         migrate(&connection, path)?;
     }
     Ok(connection)
@@ -93,19 +93,27 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), Failure> {
     }))
 }
 
-/// Lets others read while one writes. The mode is kept in the file.
-fn use_write_ahead_log(connection: &Connection) -> Result<(), Failure> {
+/// Returns how to wait for others where SQLite does not: a pause, or `false` when it has been too long.
+fn patience() -> impl FnMut() -> bool {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut pauses = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
+    let mut left = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
+    move || {
+        std::thread::sleep(PAUSE);
+        left = left.saturating_sub(1);
+        left > 0
+    }
+}
+
+/// Lets others read while one writes. The mode is kept in the file.
+fn use_write_ahead_log(
+    connection: &Connection,
+    mut try_again: impl FnMut() -> bool,
+) -> Result<(), Failure> {
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())) {
-            // SQLite does not wait here: the change of mode raises a read lock to an exclusive one.
+            // `busy_timeout` does not help: the change of mode raises a read lock to an exclusive one.
             Err(error)
-                if pauses > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
-            {
-                pauses -= 1;
-                std::thread::sleep(PAUSE);
-            }
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && try_again() => {}
             result => return Ok(result?),
         }
     }
@@ -132,6 +140,29 @@ mod tests {
     use super::super::{Durability, Journal};
     use super::*;
     use crate::model::{EventKind, InboxMessage};
+
+    #[test]
+    fn the_change_of_mode_waits_for_other_processes() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("journal.db");
+        let hog = Connection::open(&path).unwrap();
+        let mut writing =
+            Some(Transaction::new_unchecked(&hog, TransactionBehavior::Immediate).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.busy_timeout(BUSY_TIMEOUT).unwrap();
+        let refused = use_write_ahead_log(&connection, || false);
+        assert!(matches!(refused, Err(Failure::Sqlite(_))), "{refused:?}");
+        let mut times = 0;
+        let waited = use_write_ahead_log(&connection, || {
+            times += 1;
+            if times == 3 {
+                writing = None;
+            }
+            true
+        });
+        assert!(waited.is_ok(), "{waited:?}");
+        assert_eq!(times, 3);
+    }
 
     #[test]
     fn a_file_of_something_else_is_not_taken_for_a_journal() {
@@ -204,7 +235,9 @@ mod tests {
             for result in [
                 journal.heartbeat(&lease, now()),
                 journal.post(&id(1), &message, now()).map(|_| ()),
-                journal.acquire(&id(2), "host 2", now()).map(|_| ()),
+                journal
+                    .acquire(&id(2), "host 2", now(), |_| false)
+                    .map(|_| ()),
                 journal.append(&lease, 1, &[], &[], Durability::Intent),
             ] {
                 let error = result.unwrap_err();

@@ -64,6 +64,11 @@ impl Journal {
         Self::connect(state, path)
     }
 
+    /// Returns the state folder.
+    pub fn folder(&self) -> &Path {
+        &self.state
+    }
+
     /// Returns the executions, newest first. One without events never began and is left out.
     pub fn executions(&self) -> Result<Vec<ExecutionSummary>, JournalError> {
         self.read("list the executions of", |connection| {
@@ -351,7 +356,7 @@ mod tests {
         let events = events(&id, 1, every_kind());
         let places: Vec<_> = events.iter().map(|e| place(&e.kind)).collect();
         assert_eq!(places, (0..=28).collect::<Vec<_>>());
-        let lease = journal.acquire(&id, "host 1", now()).unwrap();
+        let lease = journal.acquire(&id, "host 1", now(), |_| false).unwrap();
         journal
             .append(&lease, 0, &events, &[], Durability::Observation)
             .unwrap();
@@ -377,7 +382,9 @@ mod tests {
         assert!(journal.executions().unwrap().is_empty());
         let old = begun(&journal, &id(2));
         let new = begun(&journal, &id(1));
-        journal.acquire(&id(3), "never began", now()).unwrap();
+        journal
+            .acquire(&id(3), "never began", now(), |_| false)
+            .unwrap();
         let mut last = event(&id(2), 2, EventKind::StageStarted);
         last.at = later();
         journal

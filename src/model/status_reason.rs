@@ -17,6 +17,11 @@ pub fn failed_change_set(reason: &str) -> ChangeSetOutcome {
     }
 }
 
+/// Returns whether the reason is the warning that a reading with property values left resources out.
+pub fn is_incomplete_reading(reason: &str) -> bool {
+    reason.contains("can return incomplete ChangeSet data")
+}
+
 /// Returns whether a `ValidationError` says that the stack does not exist.
 pub fn is_missing_stack(message: &str) -> bool {
     message.contains("does not exist")

@@ -1,1 +1,34 @@
 //! Events folded into a view, then drawn.
+
+mod causes;
+mod events;
+#[cfg(test)]
+mod fixtures;
+mod lines;
+mod list;
+mod live;
+mod review;
+mod review_data;
+mod review_resource;
+mod screen;
+mod status;
+mod summary;
+mod target_view;
+mod view;
+mod words;
+
+pub use causes::{CauseGroup, SkipGroup};
+pub use events::events;
+pub use lines::Lines;
+pub use list::{List, ListEntry, list};
+pub use live::Live;
+pub use review::{draw, review};
+pub use review_data::{
+    DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,
+    ReviewResource, ReviewSources, RiskGroup,
+};
+pub use screen::ScreenOptions;
+pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
+pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
+pub use target_view::{Phase, TargetView};
+pub use view::{Approval, Counts, Fact, Refused, Source, StageStatus, State, View};

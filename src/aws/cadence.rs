@@ -1,0 +1,156 @@
+//! When to look again. The only place of this room that waits or reads a clock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::Priority;
+
+const SHORTEST: Duration = Duration::from_millis(30);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The time that each stack of an account and region leaves to each other one between two of its own polls.
+const SPACING: Duration = Duration::from_millis(100);
+
+/// Returns how long to wait until the next poll of something that has been going on for `elapsed`.
+///
+/// The wait is a fifth of the elapsed time, so news is late by a fifth of what it took at most, the waits
+/// grow by a fifth from poll to poll, and after five seconds there is at most one poll a second.
+/// `others` is how many other stacks are being watched in the same account and region: together they
+/// make about ten polls a second, however many they are. `jitter` is from 0 to 1.
+pub(super) fn poll(elapsed: Duration, others: usize, jitter: f64) -> Duration {
+    let own = (elapsed / 5).clamp(SHORTEST, LONGEST);
+    let shared = SPACING.saturating_mul(u32::try_from(others).unwrap_or(u32::MAX));
+    own.max(shared).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 5.0)
+}
+
+/// Returns how long an account and region rests after the `throttled`th refusal in a row, from 0.
+pub(super) fn rest(throttled: u32, jitter: f64) -> Duration {
+    let full = Duration::from_millis(500)
+        .saturating_mul(1 << throttled.min(10))
+        .min(Duration::from_secs(20));
+    full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+/// What a failed call may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The service asked for fewer calls.
+    Throttled,
+    /// Nothing was carried out, and a later attempt may succeed.
+    Passing,
+}
+
+/// Returns how long to wait before the next attempt of a call, or `None` if it has failed for good.
+///
+/// Throttling is waited out by its own clock in the budget, hence without a wait here. What people
+/// watch is patient: a deployment that succeeds must not fail because looking at it does.
+pub(super) fn patience(
+    trouble: Trouble,
+    priority: Priority,
+    attempt: u32,
+    elapsed: Duration,
+    jitter: f64,
+) -> Option<Duration> {
+    let limit = match (trouble, priority) {
+        (Trouble::Throttled, Priority::Observe) => return Some(Duration::ZERO),
+        (Trouble::Throttled, Priority::Read | Priority::Mutate) => Duration::from_secs(600),
+        (Trouble::Passing, Priority::Observe) => Duration::from_secs(300),
+        // The SDK has tried a read three times already.
+        (Trouble::Passing, Priority::Read) => return None,
+        (Trouble::Passing, Priority::Mutate) => {
+            return (attempt < 3).then(|| Duration::from_millis(200) * (1 << attempt));
+        }
+    };
+    (elapsed < limit).then(|| match trouble {
+        Trouble::Throttled => Duration::ZERO,
+        Trouble::Passing => poll(elapsed, 0, jitter),
+    })
+}
+
+/// Measures how long something has been going on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Returns one that starts now.
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the time since the start.
+    pub(super) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Returns a number from 0 to 1.
+pub(super) fn jitter() -> f64 {
+    fastrand::f64()
+}
+
+/// Waits.
+pub(super) async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seconds(s: f64) -> Duration {
+        Duration::from_secs_f64(s)
+    }
+
+    #[test]
+    fn polls_begin_fast_and_slow_down() {
+        assert_eq!(poll(Duration::ZERO, 0, 0.0), SHORTEST);
+        assert_eq!(poll(seconds(1.0), 0, 0.0), seconds(0.2));
+        assert_eq!(poll(seconds(5.0), 0, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(3600.0), 0, 0.0), LONGEST);
+    }
+
+    #[test]
+    fn an_hour_takes_few_polls() {
+        let (mut now, mut polls) = (Duration::ZERO, 0);
+        while now < seconds(3600.0) {
+            now += poll(now, 0, 0.0);
+            polls += 1;
+        }
+        assert!(polls < 760, "{polls}");
+    }
+
+    #[test]
+    fn throttling_rests_longer_each_time_and_never_fails_an_observation() {
+        assert_eq!(rest(0, 1.0), seconds(0.5));
+        assert_eq!(rest(1, 1.0), seconds(1.0));
+        assert_eq!(rest(u32::MAX, 1.0), seconds(20.0));
+        let of = |priority, elapsed| patience(Trouble::Throttled, priority, 9, elapsed, 0.0);
+        assert!(of(Priority::Observe, seconds(86_400.0)).is_some());
+        assert!(of(Priority::Mutate, seconds(30.0)).is_some());
+        assert!(of(Priority::Mutate, seconds(601.0)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn invariant_news_is_late_by_a_quarter_at_most(ms in 150u64..10_000_000, jitter in 0.0..1.0f64) {
+            let elapsed = Duration::from_millis(ms);
+            prop_assert!(poll(elapsed, 0, jitter) <= elapsed.mul_f64(0.2401));
+        }
+
+        #[test]
+        fn invariant_one_poll_a_second_after_five_seconds(ms in 5_000u64..10_000_000, others in 0usize..500, jitter in 0.0..1.0f64) {
+            prop_assert!(poll(Duration::from_millis(ms), others, jitter) >= Duration::from_secs(1));
+        }
+
+        #[test]
+        fn invariant_a_place_makes_ten_polls_a_second_at_most(ms in 0u64..10_000, others in 10usize..5_000) {
+            let per_second = (others + 1) as f64 / poll(Duration::from_millis(ms), others, 0.0).as_secs_f64();
+            prop_assert!(per_second <= 11.1, "{}", per_second);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Making, finding, executing and removing change sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
+
+use super::call::Call;
+use super::connection::Aws;
+use super::failure::Effect;
+use crate::model::{
+    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, Priority, StackId,
+    StackName, TargetSpec,
+};
+
+/// The size up to which a template can be sent in the request itself.
+const LARGEST_TEMPLATE: usize = 51_200;
+
+/// A secret shorter than this is not looked for in messages: it would cover ordinary words.
+const SHORTEST_SECRET: usize = 4;
+
+/// What a change set is made from.
+#[derive(Debug, Clone)]
+pub struct CreateChangeSet {
+    /// The stack.
+    pub stack: StackName,
+    /// The name of the change set, derived so that it can be found again.
+    pub name: ChangeSetName,
+    /// Whether it makes or changes the stack.
+    pub kind: ChangeSetKind,
+    /// The derived `ClientToken`.
+    pub token: String,
+    /// The template's text, sent unchanged.
+    pub template: String,
+    /// The parameters to send; those that take the template's default are left out.
+    pub parameters: Vec<SentParameter>,
+    /// The stack's tags.
+    pub tags: BTreeMap<String, String>,
+    /// The acknowledged capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// The role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// What the console shows for it.
+    pub description: Option<String>,
+}
+
+/// A parameter as it is sent.
+#[derive(Debug, Clone)]
+pub struct SentParameter {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: SentValue,
+}
+
+/// A parameter's value as it is sent. `Debug` never shows a secret.
+#[derive(Clone)]
+pub enum SentValue {
+    /// A value that may be shown.
+    Plain(String),
+    /// A value that is shown nowhere.
+    Secret(String),
+    /// The value the stack has.
+    Previous,
+}
+
+impl fmt::Debug for SentValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(value) => f.debug_tuple("Plain").field(value).finish(),
+            Self::Secret(_) => f.write_str("Secret(****)"),
+            Self::Previous => f.write_str("Previous"),
+        }
+    }
+}
+
+impl CreateChangeSet {
+    /// Returns `failure` without the secrets of this request.
+    fn without_secrets(&self, mut failure: CallFailure) -> CallFailure {
+        for parameter in &self.parameters {
+            if let SentValue::Secret(secret) = &parameter.value
+                && secret.len() >= SHORTEST_SECRET
+            {
+                failure.message = failure.message.replace(secret.as_str(), "****");
+            }
+        }
+        failure
+    }
+}
+
+impl Aws {
+    /// Asks for a change set, once, and returns its ids. The service works on it afterwards.
+    ///
+    /// An `Ambiguous` failure means that it may exist; [`Aws::find_change_set`] tells.
+    pub async fn create_change_set(
+        &self,
+        spec: &TargetSpec,
+        request: &CreateChangeSet,
+    ) -> Result<(ChangeSetId, StackId), CallFailure> {
+        let call = Call::once("CreateChangeSet");
+        let place = spec.target.place();
+        let attempted = self.attempted(call.operation, &place, Effect::Once);
+        if request.template.len() > LARGEST_TEMPLATE {
+            return Err(attempted.failure(
+                FailureKind::Refused,
+                format!(
+                    "the template has {} bytes, and CloudFormation takes {LARGEST_TEMPLATE} in a request; \
+                     split it, for example into nested stacks",
+                    request.template.len()
+                ),
+            ));
+        }
+        let kind = match request.kind {
+            ChangeSetKind::Create => ChangeSetType::Create,
+            ChangeSetKind::Update => ChangeSetType::Update,
+        };
+        let parameters: Vec<_> = request.parameters.iter().map(parameter).collect();
+        let tags: Vec<_> = request
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let capabilities: Vec<_> = request
+            .capabilities
+            .iter()
+            .map(|c| Capability::from(c.as_str()))
+            .collect();
+        let reply = self
+            .call(call, spec, |client| {
+                client
+                    .create_change_set()
+                    .stack_name(request.stack.as_str())
+                    .change_set_name(request.name.as_str())
+                    .change_set_type(kind.clone())
+                    .client_token(&request.token)
+                    .template_body(&request.template)
+                    .set_parameters(Some(parameters.clone()))
+                    .set_tags(Some(tags.clone()))
+                    .set_capabilities(Some(capabilities.clone()))
+                    .set_role_arn(request.role_arn.clone())
+                    .set_description(request.description.clone())
+                    .send()
+            })
+            .await
+            .map_err(|failure| request.without_secrets(failure))?;
+        ids(reply.id(), reply.stack_id()).ok_or_else(|| {
+            attempted.failure(
+                FailureKind::Ambiguous,
+                "accepted, but the reply does not name the change set and its stack",
+            )
+        })
+    }
+
+    /// Returns the ids of a stack's change set of that name, or `None` if there is none.
+    pub async fn find_change_set(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackName,
+        name: &ChangeSetName,
+    ) -> Result<Option<(ChangeSetId, StackId)>, CallFailure> {
+        let call = Call::read("DescribeChangeSet", Priority::Read);
+        let reply = self
+            .call(call, spec, |client| {
+                client
+                    .describe_change_set()
+                    .stack_name(stack.as_str())
+                    .change_set_name(name.as_str())
+                    .send()
+            })
+            .await;
+        match reply {
+            // One that is being deleted is as good as gone.
+            Ok(reply)
+                if reply
+                    .status()
+                    .is_some_and(|s| s.as_str().starts_with("DELETE_")) =>
+            {
+                Ok(None)
+            }
+            Ok(reply) => Ok(ids(reply.change_set_id(), reply.stack_id())),
+            Err(CallFailure {
+                kind: FailureKind::NotFound,
+                ..
+            }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Executes a change set: sent once, and again only after a definite refusal for throttling or where
+    /// there was no connection to send it on.
+    ///
+    /// An `Ambiguous` failure means that it may run; the stack's events with `token`, or the change set's
+    /// execution status, tell.
+    pub async fn execute_change_set(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        stack: &StackId,
+        token: &str,
+    ) -> Result<(), CallFailure> {
+        self.call(Call::once("ExecuteChangeSet"), spec, |client| {
+            client
+                .execute_change_set()
+                .change_set_name(id.as_str())
+                .stack_name(stack.as_str())
+                .client_request_token(token)
+                // Said explicitly: without it the stack's last operation decides.
+                .disable_rollback(false)
+                .send()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Removes a change set; one that is gone already is fine.
+    pub async fn delete_change_set(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        stack: &StackId,
+    ) -> Result<(), CallFailure> {
+        let reply = self
+            .call(Call::repeatable("DeleteChangeSet"), spec, |client| {
+                client
+                    .delete_change_set()
+                    .change_set_name(id.as_str())
+                    .stack_name(stack.as_str())
+                    .send()
+            })
+            .await;
+        match reply {
+            Ok(_)
+            | Err(CallFailure {
+                kind: FailureKind::NotFound,
+                ..
+            }) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn ids(change_set: Option<&str>, stack: Option<&str>) -> Option<(ChangeSetId, StackId)> {
+    Some((
+        ChangeSetId::new(change_set?).ok()?,
+        StackId::new(stack?).ok()?,
+    ))
+}
+
+fn parameter(parameter: &SentParameter) -> Parameter {
+    let built = Parameter::builder().parameter_key(&parameter.name);
+    match &parameter.value {
+        SentValue::Plain(value) | SentValue::Secret(value) => built.parameter_value(value),
+        SentValue::Previous => built.use_previous_value(true),
+    }
+    .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_in_neither_debug_text_nor_messages() {
+        let request = CreateChangeSet {
+            stack: StackName::new("app").unwrap(),
+            name: ChangeSetName::new("c").unwrap(),
+            kind: ChangeSetKind::Create,
+            token: "t".into(),
+            template: String::new(),
+            parameters: vec![SentParameter {
+                name: "Password".into(),
+                value: SentValue::Secret("hunter2".into()),
+            }],
+            tags: BTreeMap::new(),
+            capabilities: BTreeSet::new(),
+            role_arn: None,
+            description: None,
+        };
+        assert!(!format!("{request:?}").contains("hunter2"));
+        let failure = CallFailure::new(FailureKind::Refused, "value hunter2 is too short");
+        assert_eq!(
+            request.without_secrets(failure).message,
+            "value **** is too short"
+        );
+    }
+}

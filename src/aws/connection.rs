@@ -1,0 +1,319 @@
+//! One way to AWS for everything: one HTTP client, one identity cache, one session per role, and clients
+//! that are made once per role and region.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_cloudformation::config::retry::RetryConfig;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{ConnectorBuilder, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::sync::OnceCell;
+
+use super::budget::Gate;
+use super::failure::{Attempted, Effect, classify};
+use super::session::{Kept, Role, Session, session_name};
+use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
+
+/// Where STS is asked when no region is known at all; every account of the partition has it.
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// How to connect. The default means what the AWS CLI means by it: environment, then profile.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// A named profile instead of `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// A region instead of `AWS_REGION` and the profile's.
+    pub region: Option<String>,
+    /// An endpoint for all services instead of `AWS_ENDPOINT_URL` and the profile's.
+    pub endpoint_url: Option<String>,
+    /// The name of sessions in other accounts; their events show it.
+    pub session_name: String,
+    /// An HTTP client instead of the SDK's: tests and simulations plug in here.
+    pub http_client: Option<SharedHttpClient>,
+    /// Credentials instead of those of the environment and the profile.
+    pub credentials: Option<SharedCredentialsProvider>,
+}
+
+/// The connection to AWS. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Aws(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    base: SdkConfig,
+    default_region: Option<Region>,
+    session_name: String,
+    profile: Option<String>,
+    caller: OnceCell<Caller>,
+    sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
+    clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
+    gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
+}
+
+/// The clients of one role and region.
+#[derive(Debug, Clone)]
+pub(super) struct Clients {
+    /// For calls that may be repeated: the SDK's standard retries.
+    pub(super) repeating: aws_sdk_cloudformation::Client,
+    /// For calls that are sent once.
+    pub(super) once: aws_sdk_cloudformation::Client,
+}
+
+impl Aws {
+    /// Returns a connection. Reads the configuration, calls nothing.
+    pub async fn connect(settings: &Settings) -> Result<Self, CallFailure> {
+        let http_client = settings.http_client.clone().unwrap_or_else(http_client);
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http_client)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .read_timeout(Duration::from_secs(30))
+                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .build(),
+            )
+            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds.
+            .identity_cache(
+                IdentityCache::lazy()
+                    .load_timeout(Duration::from_secs(60))
+                    .build(),
+            );
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &settings.region {
+            let region = Region::new(region.as_str())
+                .map_err(|e| CallFailure::new(FailureKind::Refused, e.to_string()))?;
+            loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
+        }
+        if let Some(url) = &settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(credentials) = &settings.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        let mut base = loader.load().await;
+        if let Some(provider) = base.credentials_provider() {
+            let kept = Kept::shared(provider, &base);
+            base = base.into_builder().credentials_provider(kept).build();
+        }
+        let default_region = match base.region() {
+            None => None,
+            Some(region) => Some(Region::new(region.as_ref()).map_err(|e| {
+                CallFailure::new(
+                    FailureKind::Refused,
+                    format!("AWS_REGION or the profile's region: {e}"),
+                )
+            })?),
+        };
+        Ok(Self(Arc::new(Shared {
+            base,
+            default_region,
+            session_name: session_name(&settings.session_name),
+            profile: settings.profile.clone(),
+            caller: OnceCell::new(),
+            sessions: Mutex::default(),
+            clients: Mutex::default(),
+            gates: Mutex::default(),
+        })))
+    }
+
+    /// Returns the region of the environment, the profile or the settings.
+    pub fn default_region(&self) -> Option<Region> {
+        self.0.default_region.clone()
+    }
+
+    /// Returns who the base credentials belong to. Asks once.
+    pub async fn caller(&self) -> Result<Caller, CallFailure> {
+        self.own_caller(None).await
+    }
+
+    /// Returns who calls at a target, after opening the session there.
+    ///
+    /// Refused where the caller is of another account than the target: everything would be done in the
+    /// wrong account. An assumed role's identity follows from the role and the session's name, so it
+    /// costs no call of its own.
+    pub async fn caller_at(&self, spec: &TargetSpec) -> Result<Caller, CallFailure> {
+        let target = &spec.target;
+        if spec.role_arn.is_some() {
+            let session = self.session(spec).await?;
+            let place = target.place();
+            return session.caller().await.map_err(|error| {
+                // An SDK error around it gives the one classification.
+                let error: aws_smithy_runtime_api::client::result::SdkError<
+                    aws_sdk_sts::operation::assume_role::AssumeRoleError,
+                    _,
+                > = aws_smithy_runtime_api::client::result::SdkError::construction_failure(error);
+                classify(
+                    &error,
+                    &self.attempted("AssumeRole", &place, Effect::Repeatable),
+                )
+            });
+        }
+        let caller = self.own_caller(Some(&target.region)).await?;
+        if caller.account != target.account {
+            return Err(CallFailure::new(
+                FailureKind::Refused,
+                format!(
+                    "{target}: the credentials are of account {}, not of the target's; give a role to assume there, or other credentials",
+                    caller.account
+                ),
+            ));
+        }
+        Ok(caller)
+    }
+
+    async fn own_caller(&self, near: Option<&Region>) -> Result<Caller, CallFailure> {
+        self.0
+            .caller
+            .get_or_try_init(|| async {
+                let region = self.sts_region(near);
+                let client = aws_sdk_sts::Client::new(&self.with_region(&region));
+                let place = region.as_ref().to_owned();
+                let attempted = self.attempted("GetCallerIdentity", &place, Effect::Repeatable);
+                let reply = client
+                    .get_caller_identity()
+                    .send()
+                    .await
+                    .map_err(|error| classify(&error, &attempted))?;
+                let account = reply
+                    .account()
+                    .map(AccountId::new)
+                    .transpose()
+                    .ok()
+                    .flatten();
+                match (account, reply.arn()) {
+                    (Some(account), Some(arn)) => Ok(Caller {
+                        account,
+                        arn: crate::model::clean(arn),
+                    }),
+                    _ => Err(attempted.failure(
+                        FailureKind::Refused,
+                        "the reply names no account; is the endpoint an AWS one?",
+                    )),
+                }
+            })
+            .await
+            .cloned()
+    }
+
+    /// Returns the clients for a target.
+    pub(super) async fn clients(&self, spec: &TargetSpec) -> Result<Clients, CallFailure> {
+        let key = (spec.role_arn.clone(), spec.target.region.clone());
+        if let Some(clients) = locked(&self.0.clients).get(&key) {
+            return Ok(clients.clone());
+        }
+        let region = aws_config::Region::new(spec.target.region.as_str().to_owned());
+        let mut config = self.with_region(&region);
+        if spec.role_arn.is_some() {
+            let session = self.session(spec).await?;
+            config = config
+                .into_builder()
+                .credentials_provider(session.credentials())
+                .build();
+        }
+        let repeating = aws_sdk_cloudformation::Client::new(&config);
+        let once = aws_sdk_cloudformation::Client::from_conf(
+            aws_sdk_cloudformation::config::Builder::from(&config)
+                .retry_config(RetryConfig::disabled())
+                .build(),
+        );
+        // Somebody else may have made them meanwhile; the first ones stay.
+        Ok(locked(&self.0.clients)
+            .entry(key)
+            .or_insert(Clients { repeating, once })
+            .clone())
+    }
+
+    /// Returns the budget of a target's account and region.
+    pub(super) fn gate(&self, target: &Target) -> Arc<Gate> {
+        locked(&self.0.gates)
+            .entry((target.account.clone(), target.region.clone()))
+            .or_insert_with(Gate::new)
+            .clone()
+    }
+
+    /// Returns the words for a call in `place`.
+    pub(super) fn attempted<'a>(
+        &'a self,
+        operation: &'static str,
+        place: &'a str,
+        effect: Effect,
+    ) -> Attempted<'a> {
+        Attempted {
+            operation,
+            place,
+            effect,
+            profile: self.0.profile.as_deref(),
+        }
+    }
+
+    /// Returns the session of a target's role.
+    async fn session(&self, spec: &TargetSpec) -> Result<Session, CallFailure> {
+        let arn = spec.role_arn.as_deref().unwrap_or_default();
+        let role = Role::parse(arn, &spec.target.account)?;
+        let cell = locked(&self.0.sessions)
+            .entry(arn.to_owned())
+            .or_default()
+            .clone();
+        let session = cell
+            .get_or_init(|| async {
+                let base = self.with_region(&self.sts_region(Some(&spec.target.region)));
+                Session::new(&role, &self.0.session_name, &base).await
+            })
+            .await;
+        Ok(session.clone())
+    }
+
+    fn sts_region(&self, near: Option<&Region>) -> aws_config::Region {
+        let region = self.0.default_region.as_ref().or(near);
+        aws_config::Region::new(region.map_or(FALLBACK_REGION, Region::as_str).to_owned())
+    }
+
+    fn with_region(&self, region: &aws_config::Region) -> SdkConfig {
+        self.0.base.to_builder().region(region.clone()).build()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Only maps are behind these locks, and nothing panics between two changes of one.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the SDK's own HTTP client, to be shared: by itself, every client of the SDK makes one, with
+/// its own connections and its own copy of the trusted certificates.
+fn http_client() -> SharedHttpClient {
+    let client =
+        aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+            let mut builder = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::AwsLc,
+            ));
+            builder.set_connector_settings(settings.cloned());
+            builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
+            builder.set_proxy_config(Some(ProxyConfig::from_env()));
+            builder.build()
+        });
+    SharedHttpClient::new(MadeOnce(client))
+}
+
+/// Leaves out the SDK's trial connector for each new client, which costs a TLS configuration each time.
+#[derive(Debug)]
+struct MadeOnce(SharedHttpClient);
+
+impl HttpClient for MadeOnce {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+}

@@ -1,0 +1,473 @@
+//! What a failed call means for the decision that waits for it, and what to tell people.
+
+use std::error::Error;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudformation::operation::RequestId;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::model::{CallFailure, FailureKind, clean, status_reason};
+
+/// Messages longer than this are cut: some endpoints repeat a whole template in them.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// What a call does, which decides what losing its reply means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It reads, or changes something that may be changed twice.
+    Repeatable,
+    /// It changes something, and must not be sent again unless it surely did not arrive.
+    Once,
+}
+
+/// The call that failed, as a message names it.
+#[derive(Debug, Clone)]
+pub(super) struct Attempted<'a> {
+    /// The operation, such as `DescribeStacks`.
+    pub(super) operation: &'static str,
+    /// Where: account and region.
+    pub(super) place: &'a str,
+    pub(super) effect: Effect,
+    /// The profile in use, for advice.
+    pub(super) profile: Option<&'a str>,
+}
+
+/// Returns what `error` means.
+pub(super) fn classify<E>(
+    error: &SdkError<E, HttpResponse>,
+    attempted: &Attempted<'_>,
+) -> CallFailure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Some(cause) = find::<CredentialsError>(error) {
+        return of_credentials(cause, attempted);
+    }
+    let kind_if_lost = match attempted.effect {
+        Effect::Repeatable => FailureKind::Unreachable,
+        Effect::Once => FailureKind::Ambiguous,
+    };
+    let lost = match attempted.effect {
+        Effect::Repeatable => "no usable reply",
+        Effect::Once => "the reply was lost, so it may or may not have been carried out",
+    };
+    match error {
+        SdkError::ServiceError(context) => of_reply(
+            attempted,
+            context.raw().status().as_u16(),
+            context.err().code(),
+            context.err().message(),
+            error.request_id(),
+        ),
+        SdkError::ResponseError(context) => match context.raw().status().as_u16() {
+            // Accepted, but the reply broke off or is not CloudFormation's.
+            200..=299 => attempted.failure(
+                kind_if_lost,
+                format!("{lost}: the reply could not be read ({})", root(error)),
+            ),
+            status => of_reply(attempted, status, None, None, error.request_id()),
+        },
+        SdkError::TimeoutError(_) => {
+            attempted.failure(kind_if_lost, format!("{lost}: no reply in time"))
+        }
+        SdkError::DispatchFailure(context) => {
+            if never_connected(error) {
+                return attempted.failure(
+                    FailureKind::Unreachable,
+                    format!(
+                        "the endpoint cannot be reached ({}){}",
+                        root(error),
+                        network_advice(&root(error))
+                    ),
+                );
+            }
+            if context.is_user() {
+                return attempted.failure(FailureKind::Refused, root(error));
+            }
+            attempted.failure(kind_if_lost, format!("{lost}: {}", root(error)))
+        }
+        // Construction failures, and whatever the SDK adds: nothing was sent.
+        other => attempted.failure(FailureKind::Refused, root(other)),
+    }
+}
+
+impl Attempted<'_> {
+    /// Returns a failure of this call; `what` is cleaned and cut.
+    pub(super) fn failure(&self, kind: FailureKind, what: impl AsRef<str>) -> CallFailure {
+        CallFailure::new(
+            kind,
+            format!(
+                "{} in {}: {}",
+                self.operation,
+                self.place,
+                shortened(what.as_ref())
+            ),
+        )
+    }
+
+    fn renewal(&self) -> String {
+        match self.profile {
+            Some(profile) => format!(
+                "renew the credentials of profile `{profile}` (for IAM Identity Center: `aws sso login --profile {profile}`), then run again"
+            ),
+            None => "give or renew the credentials (environment, `--profile`, or `aws sso login`), then run again".to_owned(),
+        }
+    }
+}
+
+/// Returns what an error reply means.
+fn of_reply(
+    attempted: &Attempted<'_>,
+    status: u16,
+    code: Option<&str>,
+    message: Option<&str>,
+    request_id: Option<&str>,
+) -> CallFailure {
+    let said = message.unwrap_or_default();
+    let kind = match (code, status) {
+        (Some(code), _) if is_throttling(code) => FailureKind::Throttled,
+        (_, 429) => FailureKind::Throttled,
+        (Some(code), _) if is_stale_credentials(code) => FailureKind::CredentialsExpired,
+        (Some(code), _) if is_denial(code) => FailureKind::AccessDenied,
+        (Some("InsufficientCapabilitiesException" | "InsufficientCapabilities"), _) => {
+            FailureKind::MissingCapabilities(status_reason::required_capabilities(said))
+        }
+        (Some("AlreadyExistsException" | "TokenAlreadyExistsException"), _) => {
+            FailureKind::AlreadyExists
+        }
+        (
+            Some("ChangeSetNotFound" | "ChangeSetNotFoundException" | "StackNotFoundException"),
+            _,
+        ) => FailureKind::NotFound,
+        // Other things that do not exist (a key pair, an image) are named first in their messages.
+        (Some("ValidationError"), _)
+            if status_reason::is_missing_stack(said) && said.starts_with("Stack") =>
+        {
+            FailureKind::NotFound
+        }
+        // Not implemented, as emulators say: it will not be next time either.
+        (_, 501) => FailureKind::Refused,
+        (_, 500..) => match attempted.effect {
+            Effect::Repeatable => FailureKind::Unreachable,
+            Effect::Once => FailureKind::Ambiguous,
+        },
+        (None, 401 | 403) => FailureKind::AccessDenied,
+        _ => FailureKind::Refused,
+    };
+    let mut what = match (code, message) {
+        (Some(code), Some(message)) => format!("{code}: {}", without_echo(message)),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => {
+            format!("the endpoint answered HTTP {status} without an error that can be read")
+        }
+    };
+    if let Some(id) = request_id {
+        what = format!("{} (request {id})", shortened(&what));
+    }
+    match kind {
+        FailureKind::CredentialsExpired => {
+            what = format!("{what}; {}", attempted.renewal());
+            if code == Some("InvalidClientTokenId") || code == Some("UnrecognizedClientException") {
+                what.push_str(
+                    "; if only some regions say so, they are not enabled for the account",
+                );
+            }
+        }
+        FailureKind::Ambiguous => what.push_str("; it may or may not have been carried out"),
+        FailureKind::AccessDenied
+        | FailureKind::Throttled
+        | FailureKind::NotFound
+        | FailureKind::AlreadyExists
+        | FailureKind::MissingCapabilities(_)
+        | FailureKind::Refused
+        | FailureKind::Unreachable => {}
+    }
+    attempted.failure(kind, what)
+}
+
+/// Returns what a failure to get credentials means; nothing was sent.
+fn of_credentials(error: &CredentialsError, attempted: &Attempted<'_>) -> CallFailure {
+    let assuming = Attempted {
+        operation: "AssumeRole",
+        effect: Effect::Repeatable,
+        ..attempted.clone()
+    };
+    if let Some(refused) = find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
+        // The base credentials' own failure is inside; otherwise STS answered, or could not be reached.
+        let inner = find_below::<CredentialsError>(refused);
+        return match inner {
+            Some(inner) => of_credentials(inner, &assuming),
+            None => classify(refused, &assuming),
+        };
+    }
+    let why = match error {
+        CredentialsError::CredentialsNotLoaded(_) => "no credentials were found".to_owned(),
+        CredentialsError::InvalidConfiguration(_) => {
+            format!(
+                "the configuration of the credentials is not valid ({})",
+                root(error)
+            )
+        }
+        other => format!("the credentials could not be had ({})", root(other)),
+    };
+    attempted.failure(
+        FailureKind::CredentialsExpired,
+        format!("{why}; {}", attempted.renewal()),
+    )
+}
+
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "ProvisionedThroughputExceededException"
+            | "BandwidthLimitExceeded"
+            | "SlowDown"
+            | "PriorRequestNotComplete"
+    )
+}
+
+fn is_stale_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredToken"
+            | "ExpiredTokenException"
+            | "RequestExpired"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "InvalidAccessKeyId"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "AuthFailure"
+    )
+}
+
+fn is_denial(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied"
+            | "AccessDeniedException"
+            | "UnauthorizedOperation"
+            | "NotAuthorized"
+            | "OptInRequired"
+            | "RegionDisabledException"
+    )
+}
+
+/// Returns whether the request surely was not sent, because there was no connection to send it on.
+///
+/// The SDK marks this only where nobody outside can read it, so it is recognised by the errors below:
+/// hyper-util's for a failed connection, and what the operating system says of one.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|e| {
+        if let Some(io) = e.downcast_ref::<io::Error>() {
+            use io::ErrorKind::*;
+            return matches!(
+                io.kind(),
+                ConnectionRefused
+                    | HostUnreachable
+                    | NetworkUnreachable
+                    | NetworkDown
+                    | AddrNotAvailable
+            );
+        }
+        let text = e.to_string();
+        text == "client error (Connect)" || text.starts_with("dns error")
+    })
+}
+
+fn network_advice(why: &str) -> &'static str {
+    let why = why.to_ascii_lowercase();
+    if why.contains("certificate") || why.contains("tls") {
+        "; for a proxy with its own certificate authority set SSL_CERT_FILE to its bundle (AWS_CA_BUNDLE is not read)"
+    } else {
+        "; check the network, the region's name, and `--endpoint-url` or AWS_ENDPOINT_URL"
+    }
+}
+
+/// Returns the error and its sources, outermost first, and what an I/O error wraps.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&e| match e.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => e.source(),
+    })
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|e| e.downcast_ref())
+}
+
+fn find_below<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).skip(1).find_map(|e| e.downcast_ref())
+}
+
+/// Returns the innermost words, which are the most telling.
+fn root(error: &(dyn Error + 'static)) -> String {
+    chain(error)
+        .map(|e| e.to_string())
+        .filter(|text| !text.is_empty())
+        .last()
+        .unwrap_or_default()
+}
+
+/// Returns `message` without the value that a failed constraint repeats: it may be a secret, or a template.
+fn without_echo(message: &str) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once("Value '") {
+        out.push_str(before);
+        match after.find("' at '") {
+            Some(end) => {
+                out.push_str("Value '…");
+                rest = &after[end..];
+            }
+            None => {
+                out.push_str("Value '…");
+                return out;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn shortened(text: &str) -> String {
+    let text = clean(text);
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(effect: Effect, status: u16, code: Option<&str>, message: &str) -> CallFailure {
+        of_reply(
+            &Attempted {
+                operation: "CreateChangeSet",
+                place: "111111111111/eu-west-1",
+                effect,
+                profile: Some("ci"),
+            },
+            status,
+            code,
+            Some(message),
+            Some("r-1"),
+        )
+    }
+
+    #[test]
+    fn each_code_is_answered_in_its_own_way() {
+        use FailureKind::*;
+        for (code, message, kind) in [
+            (
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                CredentialsExpired,
+            ),
+            ("RequestExpired", "Request has expired.", CredentialsExpired),
+            (
+                "InvalidClientTokenId",
+                "The security token is invalid.",
+                CredentialsExpired,
+            ),
+            ("AccessDenied", "User: x is not authorized", AccessDenied),
+            ("Throttling", "Rate exceeded", Throttled),
+            ("RequestLimitExceeded", "Request limit exceeded.", Throttled),
+            (
+                "ValidationError",
+                "Stack with id nope does not exist",
+                NotFound,
+            ),
+            (
+                "ValidationError",
+                "Parameter value k for parameter name KeyName does not exist. Rollback requested by user.",
+                Refused,
+            ),
+            (
+                "ChangeSetNotFound",
+                "ChangeSet [c] does not exist",
+                NotFound,
+            ),
+            (
+                "AlreadyExistsException",
+                "ChangeSet c already exists",
+                AlreadyExists,
+            ),
+            (
+                "InsufficientCapabilitiesException",
+                "Requires capabilities : [CAPABILITY_NAMED_IAM]",
+                MissingCapabilities(vec!["CAPABILITY_NAMED_IAM".into()]),
+            ),
+            ("InvalidChangeSetStatus", "cannot be executed", Refused),
+            ("LimitExceededException", "quota", Refused),
+        ] {
+            for effect in [Effect::Repeatable, Effect::Once] {
+                assert_eq!(reply(effect, 400, Some(code), message).kind, kind, "{code}");
+            }
+        }
+        assert_eq!(
+            reply(Effect::Once, 500, Some("InternalFailure"), "").kind,
+            Ambiguous
+        );
+        assert_eq!(reply(Effect::Once, 503, None, "").kind, Ambiguous);
+        assert_eq!(reply(Effect::Repeatable, 503, None, "").kind, Unreachable);
+        assert_eq!(
+            reply(Effect::Once, 501, Some("InternalFailure"), "").kind,
+            Refused
+        );
+        assert_eq!(
+            reply(Effect::Once, 503, Some("Throttling"), "").kind,
+            Throttled
+        );
+    }
+
+    #[test]
+    fn a_message_names_call_place_words_and_request_and_says_what_to_do() {
+        assert_eq!(
+            reply(
+                Effect::Once,
+                400,
+                Some("ExpiredToken"),
+                "The token\u{1b}[1m is expired"
+            )
+            .message,
+            "CreateChangeSet in 111111111111/eu-west-1: ExpiredToken: The token[1m is expired (request r-1); renew the \
+             credentials of profile `ci` (for IAM Identity Center: `aws sso login --profile ci`), then run again"
+        );
+    }
+
+    #[test]
+    fn values_and_templates_are_not_repeated() {
+        let said = reply(
+            Effect::Once,
+            400,
+            Some("ValidationError"),
+            "2 validation errors detected: Value 'hunter2' at 'parameters.1.member.parameterValue' failed to satisfy constraint; \
+             Value 'Resources: {}' at 'templateBody' failed",
+        );
+        assert!(!said.message.contains("hunter2") && !said.message.contains("Resources"));
+        assert!(said.message.contains("'…' at 'templateBody' failed"));
+        assert!(
+            reply(Effect::Once, 400, Some("X"), &"é".repeat(5_000))
+                .message
+                .len()
+                < 2_200
+        );
+        assert!(!without_echo("Value 'hunter2").contains("hunter2"));
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading a change set without losing any of it.
+//!
+//! `IncludePropertyValues` gives the values of properties, but with it the service leaves things out:
+//! the status reason of a failed set, and resources whose properties it cannot validate, which it then only
+//! mentions in a warning in the status reason. So a second reading without it is made, and merged, when the
+//! first one
+//!
+//! * carries that warning,
+//! * failed without a reason,
+//! * describes no change although the set can be executed, or
+//! * has an entry that says nothing.
+//!
+//! The ordinary case costs one call. A resource that were left out without the warning, while others are
+//! described, would not be noticed.
+
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::Change;
+
+use super::cadence::{self, Stopwatch};
+use super::call::Call;
+use super::connection::Aws;
+use super::convert;
+use super::failure::Effect;
+use crate::model::{
+    CallFailure, ChangeSetId, ChangeSetOutcome, FailureKind, Priority, ResourceChange, StackId,
+    TargetSpec, clean, status_reason,
+};
+
+/// Readings that may find nothing right after the change set was created.
+const UNSEEN: u32 = 5;
+
+/// A change set as it was described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadChangeSet {
+    /// The change set.
+    pub id: ChangeSetId,
+    /// Its stack.
+    pub stack: StackId,
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// What became of it. A set that is still being created counts as failed here.
+    pub outcome: ChangeSetOutcome,
+    /// Whether it can be executed now.
+    pub executable: bool,
+    /// Its execution status, such as `AVAILABLE` or `OBSOLETE`.
+    pub execution_status: String,
+    /// Every described change, sorted by logical id. Secrets are not masked yet.
+    pub changes: Vec<ResourceChange>,
+}
+
+/// All pages of one reading.
+struct Reading {
+    head: DescribeChangeSetOutput,
+    changes: Vec<Change>,
+}
+
+impl Aws {
+    /// Returns the change set once it is ready or failed.
+    pub async fn await_change_set(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+    ) -> Result<ReadChangeSet, CallFailure> {
+        let clock = Stopwatch::start();
+        let watcher = self.gate(&spec.target).watch();
+        let mut unseen = 0;
+        // Once it has been reached, the endpoint is waited for as while watching.
+        let mut priority = Priority::Read;
+        loop {
+            let page = self.described(spec, id, true, None, priority).await?;
+            priority = Priority::Observe;
+            match page {
+                Some(head) => {
+                    let status = status(&head);
+                    if matches!(status, "CREATE_COMPLETE" | "FAILED") {
+                        return self.finish_reading(spec, id, head).await;
+                    }
+                    if status.starts_with("DELETE_") {
+                        return Err(self.gone(spec, id));
+                    }
+                }
+                None => {
+                    unseen += 1;
+                    if unseen >= UNSEEN {
+                        return Err(self.gone(spec, id));
+                    }
+                }
+            }
+            cadence::pause(cadence::poll(
+                clock.elapsed(),
+                watcher.others(),
+                cadence::jitter(),
+            ))
+            .await;
+        }
+    }
+
+    /// Returns the change set as it is now, or `None` if it is gone.
+    pub async fn read_change_set(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+    ) -> Result<Option<ReadChangeSet>, CallFailure> {
+        match self.described(spec, id, true, None, Priority::Read).await? {
+            Some(head) if status(&head).starts_with("DELETE_") => Ok(None),
+            Some(head) => self.finish_reading(spec, id, head).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn gone(&self, spec: &TargetSpec, id: &ChangeSetId) -> CallFailure {
+        let place = spec.target.place();
+        self.attempted("DescribeChangeSet", &place, Effect::Repeatable)
+            .failure(
+                FailureKind::NotFound,
+                format!("change set {id} does not exist"),
+            )
+    }
+
+    /// Returns one page, or `None` if there is no such change set.
+    async fn described(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        with_values: bool,
+        page: Option<&str>,
+        priority: Priority,
+    ) -> Result<Option<DescribeChangeSetOutput>, CallFailure> {
+        let reply = self
+            .call(Call::read("DescribeChangeSet", priority), spec, |client| {
+                client
+                    .describe_change_set()
+                    .change_set_name(id.as_str())
+                    .set_include_property_values(with_values.then_some(true))
+                    .set_next_token(page.map(str::to_owned))
+                    .send()
+            })
+            .await;
+        match reply {
+            Ok(page) => Ok(Some(page)),
+            Err(CallFailure {
+                kind: FailureKind::NotFound,
+                ..
+            }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns the reading that `head` is the first page of.
+    async fn all_pages(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        with_values: bool,
+        mut head: DescribeChangeSetOutput,
+    ) -> Result<Reading, CallFailure> {
+        let mut changes = head.changes.take().unwrap_or_default();
+        let mut next = head.next_token.take();
+        while let Some(token) = next {
+            let page = self
+                .described(spec, id, with_values, Some(&token), Priority::Read)
+                .await?
+                .ok_or_else(|| self.gone(spec, id))?;
+            changes.extend(page.changes.unwrap_or_default());
+            next = page.next_token.filter(|t| *t != token);
+        }
+        Ok(Reading { head, changes })
+    }
+
+    /// Returns the whole change set, read again without values where the first reading needs it.
+    async fn finish_reading(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        head: DescribeChangeSetOutput,
+    ) -> Result<ReadChangeSet, CallFailure> {
+        let values = self.all_pages(spec, id, true, head).await?;
+        let plain = if values.may_lack_something() {
+            let head = self
+                .described(spec, id, false, None, Priority::Read)
+                .await?
+                .ok_or_else(|| self.gone(spec, id))?;
+            Some(self.all_pages(spec, id, false, head).await?)
+        } else {
+            None
+        };
+        // The plain reading is the later one, and its reason is never the warning about the other.
+        let head = plain.as_ref().map_or(&values.head, |r| &r.head);
+        let status = status(head).to_owned();
+        let reason = head
+            .status_reason()
+            .filter(|r| !r.is_empty() && !status_reason::is_incomplete_reading(r));
+        let outcome = match (status.as_str(), reason) {
+            ("CREATE_COMPLETE", _) => ChangeSetOutcome::Ready,
+            ("FAILED", Some(reason)) => status_reason::failed_change_set(reason),
+            ("FAILED", None) => ChangeSetOutcome::Failed {
+                reason: "the service gave no reason".to_owned(),
+            },
+            (other, _) => ChangeSetOutcome::Failed {
+                reason: format!("the change set is in status {}", clean(other)),
+            },
+        };
+        let execution_status = head.execution_status().map_or("", |s| s.as_str());
+        let place = spec.target.place();
+        let stack = head
+            .stack_id()
+            .and_then(|id| StackId::new(id).ok())
+            .ok_or_else(|| {
+                self.attempted("DescribeChangeSet", &place, Effect::Repeatable)
+                    .failure(FailureKind::Refused, "the reply names no stack")
+            })?;
+        let mut changes = values.converted();
+        if let Some(plain) = &plain {
+            changes = convert::merged(changes, plain.converted());
+        }
+        changes.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
+        Ok(ReadChangeSet {
+            id: id.clone(),
+            stack,
+            executable: status == "CREATE_COMPLETE" && execution_status == "AVAILABLE",
+            status,
+            outcome,
+            execution_status: clean(execution_status),
+            changes,
+        })
+    }
+}
+
+impl Reading {
+    fn may_lack_something(&self) -> bool {
+        let reason = self.head.status_reason().unwrap_or_default();
+        status_reason::is_incomplete_reading(reason)
+            || match status(&self.head) {
+                "FAILED" => reason.is_empty(),
+                "CREATE_COMPLETE" => {
+                    self.changes.is_empty() || self.changes.iter().any(convert::is_incomplete)
+                }
+                _ => false,
+            }
+    }
+
+    fn converted(&self) -> Vec<ResourceChange> {
+        self.changes.iter().filter_map(convert::change).collect()
+    }
+}
+
+fn status(page: &DescribeChangeSetOutput) -> &str {
+    page.status().map_or("", |s| s.as_str())
+}

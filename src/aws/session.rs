@@ -1,0 +1,226 @@
+//! Sessions in other accounts: one per role, for all its regions.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use tokio::sync::Mutex;
+
+use crate::model::{AccountId, CallFailure, Caller, FailureKind};
+
+/// Credentials are renewed when they are valid for less than this.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// Credentials without an end are looked at again after this.
+const UNLIMITED: Duration = Duration::from_secs(900);
+
+/// A role in an account, assumed once and renewed when it runs out.
+///
+/// Clones share the credentials, in the SDK's identity cache too.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    caller: Caller,
+    credentials: SharedCredentialsProvider,
+}
+
+/// A role ARN in its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Role {
+    arn: String,
+    partition: String,
+    account: AccountId,
+    name: String,
+}
+
+impl Role {
+    /// Returns the role of `arn`, which must be in `account`.
+    ///
+    /// A role template without the account in it would otherwise deploy every target into one account.
+    pub(super) fn parse(arn: &str, account: &AccountId) -> Result<Self, CallFailure> {
+        let refuse = |why: String| {
+            Err(CallFailure::new(
+                FailureKind::Refused,
+                format!("role `{arn}`: {why}"),
+            ))
+        };
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let [_, partition, "iam", "", in_account, path] = parts[..] else {
+            return refuse("expected an ARN such as `arn:aws:iam::111111111111:role/NAME`".into());
+        };
+        let name = match path.strip_prefix("role/") {
+            // The session's ARN has the name without its path.
+            Some(path) => path.rsplit('/').next().unwrap_or(path),
+            None => return refuse("expected `role/NAME` after the account".into()),
+        };
+        if in_account != account.as_str() {
+            return refuse(format!(
+                "it is in account {in_account}, but the target is in {account}; write `{{account}}` in the role's template"
+            ));
+        }
+        Ok(Self {
+            arn: arn.to_owned(),
+            partition: partition.to_owned(),
+            account: account.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns who a session of this role is.
+    fn caller(&self, session_name: &str) -> Caller {
+        Caller {
+            account: self.account.clone(),
+            arn: format!(
+                "arn:{}:sts::{}:assumed-role/{}/{session_name}",
+                self.partition, self.account, self.name
+            ),
+        }
+    }
+}
+
+impl Session {
+    /// Returns a session that will be opened, with the credentials of `base`, when it is first needed.
+    pub(super) async fn new(role: &Role, session_name: &str, base: &SdkConfig) -> Self {
+        let provider = AssumeRoleProvider::builder(&role.arn)
+            .session_name(session_name)
+            .configure(base)
+            .build()
+            .await;
+        Self {
+            caller: role.caller(session_name),
+            credentials: Kept::shared(SharedCredentialsProvider::new(provider), base),
+        }
+    }
+
+    /// Returns who the session is, after opening it.
+    pub(super) async fn caller(&self) -> Result<Caller, CredentialsError> {
+        self.credentials.provide_credentials().await?;
+        Ok(self.caller.clone())
+    }
+
+    /// Returns the session's credentials.
+    pub(super) fn credentials(&self) -> SharedCredentialsProvider {
+        self.credentials.clone()
+    }
+}
+
+/// Credentials that are fetched once for everybody.
+///
+/// The SDK's identity cache does so for calls, but not for the base credentials of an assumed role: with
+/// it alone, a hundred accounts would run a credential process a hundred times.
+#[derive(Debug)]
+pub(super) struct Kept {
+    provider: SharedCredentialsProvider,
+    config: SdkConfig,
+    current: Mutex<Option<(Credentials, SystemTime)>>,
+}
+
+impl Kept {
+    /// Returns `provider`'s credentials, kept while they are valid by the clock of `config`.
+    pub(super) fn shared(
+        provider: SharedCredentialsProvider,
+        config: &SdkConfig,
+    ) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self {
+            provider,
+            config: config.clone(),
+            current: Mutex::new(None),
+        })
+    }
+
+    async fn credentials(&self) -> provider::Result {
+        let mut current = self.current.lock().await;
+        let now = self
+            .config
+            .time_source()
+            .ok_or_else(|| CredentialsError::unhandled("no clock is configured"))?
+            .now();
+        if let Some((credentials, until)) = &*current
+            && now < *until
+        {
+            return Ok(credentials.clone());
+        }
+        let fresh = self.provider.provide_credentials().await?;
+        let until = match fresh.expiry() {
+            Some(expiry) => expiry.checked_sub(MARGIN),
+            None => now.checked_add(UNLIMITED),
+        };
+        *current = Some((fresh.clone(), until.unwrap_or(now)));
+        Ok(fresh)
+    }
+}
+
+impl ProvideCredentials for Kept {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+}
+
+/// Returns `text` as a role session name: `[\w+=,.@-]`, 2 to 64 characters.
+pub(super) fn session_name(text: &str) -> String {
+    let mut name: String = text
+        .chars()
+        .map(|c| match c {
+            c if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) => c,
+            _ => '-',
+        })
+        .take(64)
+        .collect();
+    while name.len() < 2 {
+        name.push_str("stackgate");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str) -> AccountId {
+        AccountId::new(id).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_named_as_sts_names_it() {
+        let role = Role::parse(
+            "arn:aws-cn:iam::222222222222:role/team/Deployer",
+            &account("222222222222"),
+        )
+        .unwrap();
+        assert_eq!(
+            role.caller("stackgate-1").arn,
+            "arn:aws-cn:sts::222222222222:assumed-role/Deployer/stackgate-1"
+        );
+    }
+
+    #[test]
+    fn a_role_in_another_account_is_refused() {
+        let refused = Role::parse("arn:aws:iam::111111111111:role/D", &account("222222222222"));
+        assert!(
+            refused
+                .unwrap_err()
+                .message
+                .contains("is in account 111111111111")
+        );
+        for bad in [
+            "",
+            "D",
+            "arn:aws:iam::222222222222:user/D",
+            "arn:aws:s3:::bucket",
+        ] {
+            assert!(Role::parse(bad, &account("222222222222")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn session_names_keep_to_the_alphabet_of_sts() {
+        assert_eq!(session_name("stackgate-01jd8…9f2c"), "stackgate-01jd8-9f2c");
+        assert_eq!(session_name("").len(), 9);
+        assert_eq!(session_name(&"a".repeat(100)).len(), 64);
+    }
+}

@@ -1,0 +1,262 @@
+//! Stacks: what they are, what happened to them, and the removal of empty ones that are ours.
+
+use aws_sdk_cloudformation::types::TemplateStage;
+
+use super::call::Call;
+use super::connection::Aws;
+use super::convert;
+use super::failure::Effect;
+use crate::model::{
+    CallFailure, ChangeSetId, FailureKind, Priority, StackEvent, StackId, StackName, StackStatus,
+    StackSummary, TargetSpec, clean,
+};
+
+/// A stack by its name, or by its ARN, which stays valid when the stack is gone.
+#[derive(Debug, Clone, Copy)]
+pub enum StackRef<'a> {
+    /// The live stack of that name.
+    Name(&'a StackName),
+    /// The stack with that ARN.
+    Id(&'a StackId),
+}
+
+/// What became of a stack in review that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone, or its removal was accepted.
+    Yes,
+    /// It stays, because it is not provably ours.
+    Left {
+        /// Why, in one line.
+        why: String,
+    },
+}
+
+impl Aws {
+    /// Returns a stack, or `None` if there is none.
+    pub async fn stack(
+        &self,
+        spec: &TargetSpec,
+        by: StackRef<'_>,
+        priority: Priority,
+    ) -> Result<Option<StackSummary>, CallFailure> {
+        let asked = match by {
+            StackRef::Name(name) => name.as_str(),
+            StackRef::Id(id) => id.as_str(),
+        };
+        let call = Call::read("DescribeStacks", priority);
+        let reply = self
+            .call(call, spec, |client| {
+                client.describe_stacks().stack_name(asked).send()
+            })
+            .await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) if failure.kind == FailureKind::NotFound => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        // Some endpoints list more than was asked for.
+        let found = reply.stacks().iter().find(|s| match by {
+            StackRef::Name(name) => {
+                s.stack_name() == Some(name.as_str())
+                    && s.stack_status()
+                        .is_none_or(|s| s.as_str() != "DELETE_COMPLETE")
+            }
+            StackRef::Id(id) => s.stack_id() == Some(id.as_str()),
+        });
+        let place = spec.target.place();
+        found.map(convert::stack).transpose().map_err(|why| {
+            self.attempted(call.operation, &place, Effect::Repeatable)
+                .failure(FailureKind::Refused, why)
+        })
+    }
+
+    /// Returns the id of the stack's newest event, or `None` if it has none.
+    pub async fn newest_event(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Option<String>, CallFailure> {
+        let (page, _) = self
+            .page_of_events(spec, stack, None, Priority::Read)
+            .await?;
+        Ok(page.into_iter().next().map(|e| e.id))
+    }
+
+    /// Returns the events newer than `after`, oldest first; all that there are without it.
+    pub async fn events_since(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        after: Option<&str>,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
+        self.events_after(spec, stack, after, Priority::Read).await
+    }
+
+    /// Returns the template that the stack was made from, as it was sent; `None` if there is none.
+    pub async fn template(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Option<String>, CallFailure> {
+        let call = Call::read("GetTemplate", Priority::Read);
+        let reply = self
+            .call(call, spec, |client| {
+                client
+                    .get_template()
+                    .stack_name(stack.as_str())
+                    .template_stage(TemplateStage::Original)
+                    .send()
+            })
+            .await;
+        match reply {
+            Ok(reply) => Ok(reply.template_body.filter(|body| !body.is_empty())),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Sets the stack's policy, which can be replaced but never removed.
+    pub async fn set_stack_policy(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        policy: &str,
+    ) -> Result<(), CallFailure> {
+        self.call(Call::repeatable("SetStackPolicy"), spec, |client| {
+            client
+                .set_stack_policy()
+                .stack_name(stack.as_str())
+                .stack_policy_body(policy)
+                .send()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Removes the stack that our change set left in review.
+    ///
+    /// Only the stack with this very ARN, still in review, without any change set but `ours`; everything
+    /// else stays, with the reason.
+    pub async fn delete_review_stack(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        ours: &ChangeSetId,
+    ) -> Result<Deleted, CallFailure> {
+        let found = self
+            .stack(spec, StackRef::Id(stack), Priority::Read)
+            .await?;
+        match found.map(|s| s.status) {
+            None | Some(StackStatus::DeleteComplete | StackStatus::DeleteInProgress) => {
+                return Ok(Deleted::Yes);
+            }
+            Some(StackStatus::ReviewInProgress) => {}
+            Some(status) => {
+                return Ok(Deleted::Left {
+                    why: format!("the stack is in {status}, no longer in review"),
+                });
+            }
+        }
+        let mut page: Option<String> = None;
+        loop {
+            let reply = self
+                .call(
+                    Call::read("ListChangeSets", Priority::Read),
+                    spec,
+                    |client| {
+                        client
+                            .list_change_sets()
+                            .stack_name(stack.as_str())
+                            .set_next_token(page.clone())
+                            .send()
+                    },
+                )
+                .await?;
+            let other = reply.summaries().iter().find(|s| {
+                s.change_set_id() != Some(ours.as_str())
+                    && s.stack_id().is_none_or(|id| id == stack.as_str())
+            });
+            if let Some(other) = other {
+                return Ok(Deleted::Left {
+                    why: format!(
+                        "the stack in review has another change set, {}",
+                        clean(other.change_set_name().unwrap_or("without a name"))
+                    ),
+                });
+            }
+            match reply.next_token {
+                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => break,
+            }
+        }
+        let reply = self
+            .call(Call::repeatable("DeleteStack"), spec, |client| {
+                client.delete_stack().stack_name(stack.as_str()).send()
+            })
+            .await;
+        match reply {
+            Ok(_) => Ok(Deleted::Yes),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Deleted::Yes),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns the events newer than `after`, oldest first.
+    pub(super) async fn events_after(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        after: Option<&str>,
+        priority: Priority,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
+        let mut newest_first = Vec::new();
+        let mut page: Option<String> = None;
+        'pages: loop {
+            let (events, next) = self
+                .page_of_events(spec, stack, page.as_deref(), priority)
+                .await?;
+            for event in events {
+                if Some(event.id.as_str()) == after {
+                    break 'pages;
+                }
+                newest_first.push(event);
+            }
+            match next {
+                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => break,
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    /// Returns a page of events, newest first, and the token of the next one.
+    async fn page_of_events(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        page: Option<&str>,
+        priority: Priority,
+    ) -> Result<(Vec<StackEvent>, Option<String>), CallFailure> {
+        let reply = self
+            .call(
+                Call::read("DescribeStackEvents", priority),
+                spec,
+                |client| {
+                    client
+                        .describe_stack_events()
+                        .stack_name(stack.as_str())
+                        .set_next_token(page.map(str::to_owned))
+                        .send()
+                },
+            )
+            .await?;
+        let events = reply
+            .stack_events()
+            .iter()
+            .filter_map(convert::event)
+            .collect();
+        Ok((events, reply.next_token))
+    }
+}

@@ -1,0 +1,31 @@
+//! A resource is replaced, without loss of data.
+
+use super::{Fate, Rule, Subject};
+use crate::model::{Replacement, RiskLevel};
+
+pub(super) const RULE: Rule = Rule {
+    name: "replacement",
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+    if subject.replacement() != Replacement::Will {
+        return None;
+    }
+    let message = match (subject.is_stateful(), subject.fate_when_replaced()) {
+        // The rule `stateful-replacement` tells of it.
+        (true, Fate::Deleted) => return None,
+        (true, Fate::Kept) => {
+            "replaced by a new, empty resource; the old one is kept outside the stack"
+        }
+        (true, Fate::Snapshot) => {
+            "replaced by a new, empty resource; the old one is deleted after a snapshot"
+        }
+        (false, Fate::Deleted) => "replaced by a new resource",
+        (false, Fate::Kept) => "replaced by a new resource; the old one is kept outside the stack",
+        (false, Fate::Snapshot) => {
+            "replaced by a new resource; the old one is deleted after a snapshot"
+        }
+    };
+    Some((RiskLevel::Medium, message.to_owned()))
+}

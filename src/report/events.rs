@@ -1,0 +1,205 @@
+//! Events as text, one line each.
+
+use crate::model::{ChangeSetKind, CleanupWhy, Event, EventKind, Scope};
+
+use super::screen::{Line, Page, ScreenOptions, Tone};
+use super::words::{self, Places, count};
+
+/// Returns the events, one line each, with sequence number and time.
+pub fn events<'a>(
+    events: impl IntoIterator<Item = &'a Event> + Clone,
+    options: &ScreenOptions,
+) -> String {
+    let mut page = Page::new(options);
+    let targets = events
+        .clone()
+        .into_iter()
+        .filter_map(|e| e.scope.target.as_ref());
+    let places = Places::of(targets);
+    for event in events {
+        for (tone, text) in told(event) {
+            let mut line = Line::default();
+            line.push(
+                Tone::Dim,
+                &format!("{:>4}  {}  ", event.seq, words::time(event.at)),
+            );
+            let hang = line.columns();
+            line.join(scope(&event.scope, &places));
+            line.push(tone, &text);
+            let room = if options.full { usize::MAX } else { 400 };
+            if line.columns() > room {
+                let cut = ScreenOptions {
+                    width: room,
+                    ..*options
+                };
+                page.verbatim(Line::of(Tone::Plain, &line.render_cut(&cut)));
+            } else {
+                page.line(line, hang);
+            }
+        }
+    }
+    page.finish()
+}
+
+/// Returns what an event concerns, with two spaces after it; nothing for the execution itself.
+pub(super) fn scope(scope: &Scope, places: &Places) -> Line {
+    let name = match (&scope.target, &scope.action, &scope.stage) {
+        (Some(target), _, _) => places.name(target),
+        (None, Some(action), Some(stage)) if action.as_str() != stage.as_str() => {
+            format!("{stage}/{action}")
+        }
+        (None, _, Some(stage)) => stage.to_string(),
+        (None, Some(action), None) => action.to_string(),
+        (None, None, None) => return Line::default(),
+    };
+    Line::of(Tone::Strong, &name).add(Tone::Plain, "  ")
+}
+
+/// Returns what an event says, mostly in one line; a line for each event of a stack.
+pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
+    let one = |tone: Tone, text: String| vec![(tone, text)];
+    match &event.kind {
+        EventKind::ExecutionStarted { definition } => one(
+            Tone::Plain,
+            format!("execution of {} started", definition.pipeline.name),
+        ),
+        EventKind::Resumed { owner } => one(Tone::Plain, format!("taken over by {owner}")),
+        EventKind::StageStarted => one(Tone::Busy, "stage started".into()),
+        EventKind::StageSucceeded => one(Tone::Good, "stage succeeded".into()),
+        EventKind::StageFailed { reason } => one(Tone::Bad, format!("stage failed: {reason}")),
+        EventKind::StageSkipped { reason } => one(Tone::Dim, format!("stage skipped: {reason}")),
+        EventKind::ActionStarted => one(Tone::Dim, "action started".into()),
+        EventKind::ActionSucceeded => one(Tone::Dim, "action succeeded".into()),
+        EventKind::ActionFailed { reason } => one(Tone::Bad, format!("action failed: {reason}")),
+        EventKind::SourceStored { artifact, revision } => {
+            let mut text = format!(
+                "{} stored in artifact {}",
+                count(artifact.files.len(), "file"),
+                artifact.name
+            );
+            if let Some(commit) = &revision.commit {
+                text.push_str(&format!(", commit {}", commit.get(..8).unwrap_or(commit)));
+                if revision.dirty {
+                    text.push_str(" with uncommitted changes");
+                }
+            }
+            one(Tone::Plain, text)
+        }
+        EventKind::ChangeSetIntended { kind, name, .. } => {
+            let what = match kind {
+                ChangeSetKind::Create => "a new stack",
+                ChangeSetKind::Update => "an update",
+            };
+            one(Tone::Busy, format!("creating change set {name} for {what}"))
+        }
+        EventKind::ChangeSetCreated { .. } => one(Tone::Dim, "change set accepted".into()),
+        EventKind::ChangeSetReady { changes, .. } => {
+            let number = count(changes.len(), "resource change");
+            one(Tone::Plain, format!("change set ready: {number}"))
+        }
+        EventKind::CleanupIntended { why } => {
+            let why = match why {
+                CleanupWhy::NoChanges => "it has no changes",
+                CleanupWhy::Failed => "it failed",
+                CleanupWhy::NotNeeded => "it will not be executed",
+            };
+            one(Tone::Dim, format!("removing the change set: {why}"))
+        }
+        EventKind::CleanupDone { left: None } => one(Tone::Dim, "cleaned up".into()),
+        EventKind::CleanupDone { left: Some(left) } => {
+            one(Tone::Warn, format!("left behind: {left}"))
+        }
+        EventKind::PlanReady { digest } => {
+            one(Tone::Plain, format!("plan {} is ready", digest.short()))
+        }
+        EventKind::ApprovalRequested { plan, expires } => one(
+            Tone::Warn,
+            format!(
+                "plan {} waits for approval until {}",
+                plan.short(),
+                words::time(*expires)
+            ),
+        ),
+        EventKind::Answered { answer } => {
+            let (word, tone) = words::decision(answer.decision);
+            let who = words::approver(&answer.approver);
+            let origin = words::origin(answer.origin);
+            let mut text = format!("plan {} {word} by {who} {origin}", answer.plan.short());
+            if !answer.summary.is_empty() {
+                text.push_str(&format!(": {}", answer.summary));
+            }
+            one(tone, text)
+        }
+        EventKind::AnswerRefused { answer, reason } => {
+            let who = words::approver(&answer.approver);
+            one(
+                Tone::Warn,
+                format!("answer of {who} does not count: {reason}"),
+            )
+        }
+        EventKind::ApprovalExpired => one(Tone::Warn, "nobody answered in time".into()),
+        EventKind::TargetStarted => one(
+            Tone::Busy,
+            "checking that it still is what was approved".into(),
+        ),
+        EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
+        EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
+        EventKind::CallFailed { failure } => one(Tone::Warn, failure.message.clone()),
+        EventKind::Observed { events } => events
+            .iter()
+            .map(|event| {
+                let tone = if event.is_failure() {
+                    Tone::Bad
+                } else {
+                    Tone::Dim
+                };
+                (tone, words::stack_event(event))
+            })
+            .collect(),
+        EventKind::TargetFinished { outcome, .. } => {
+            let (word, tone) = words::target_outcome(outcome);
+            match words::target_outcome_detail(outcome) {
+                Some(detail) => one(tone, format!("{word}: {detail}")),
+                None => one(tone, word.to_owned()),
+            }
+        }
+        EventKind::Paused { reason } => {
+            let (why, what) = words::pause(reason);
+            one(Tone::Warn, format!("paused: {why}; {what}"))
+        }
+        EventKind::StopRequested { request } => {
+            let who = words::approver(&request.by);
+            let mut text = format!("stop asked for by {who}");
+            if !request.reason.is_empty() {
+                text.push_str(&format!(": {}", request.reason));
+            }
+            one(Tone::Warn, text)
+        }
+        EventKind::ExecutionFinished { outcome } => {
+            let (word, tone) = words::execution_outcome(outcome);
+            one(tone, format!("execution ended: {word}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, assert_screens};
+
+    #[test]
+    fn every_event_is_one_line() {
+        let script = fixtures::stale();
+        assert_screens!("stale", |options: &super::ScreenOptions| super::events(
+            &script.events,
+            options
+        ));
+    }
+
+    #[test]
+    fn long_and_hostile_events_stay_short_and_harmless() {
+        let script = fixtures::hostile();
+        let text = super::events(&script.events, &super::ScreenOptions::default());
+        assert!(!text.contains('\u{1b}'));
+        insta::assert_snapshot!("hostile", text);
+    }
+}

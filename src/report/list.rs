@@ -1,0 +1,170 @@
+//! The executions of a state folder.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::{Digest, ExecutionId};
+
+use super::View;
+use super::review::execution;
+use super::screen::{Line, Page, ScreenOptions, Tone, columns};
+use super::view::{Counts, State};
+use super::words::{self, count};
+
+/// All executions, for machines.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct List {
+    /// The version of this form.
+    pub version: u32,
+    /// The executions, as they were given.
+    pub executions: Vec<ListEntry>,
+}
+
+/// One execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListEntry {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The pipeline.
+    pub pipeline: String,
+    /// What it is doing, in words.
+    pub state: &'static str,
+    /// Whether a process works on it, where that is known.
+    pub alive: Option<bool>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When the newest event happened.
+    pub last: Option<Timestamp>,
+    /// The plan.
+    pub plan: Option<Digest>,
+    /// How many targets are in which phase.
+    pub counts: Counts,
+    #[serde(skip)]
+    view_state: State,
+}
+
+impl ListEntry {
+    /// Returns the entry of the execution in `view`, or `None` if there is none in it.
+    pub fn of(view: &View, alive: Option<bool>) -> Option<Self> {
+        let state = view.state();
+        Some(Self {
+            execution: view.execution()?.clone(),
+            pipeline: view.pipeline().to_owned(),
+            state: words::state(&state, alive).0,
+            alive,
+            started: view.started(),
+            last: view.last(),
+            plan: view.plan(),
+            counts: view.counts(),
+            view_state: state,
+        })
+    }
+}
+
+impl List {
+    /// Returns the list of `executions`.
+    pub fn of(executions: Vec<ListEntry>) -> Self {
+        Self {
+            version: 1,
+            executions,
+        }
+    }
+}
+
+/// Returns the executions, one line each, in the order they are given.
+pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    if executions.is_empty() {
+        page.line(
+            Line::of(
+                Tone::Dim,
+                "no executions yet; `stackgate deploy` starts one",
+            ),
+            2,
+        );
+        return page.finish();
+    }
+    let widest = |text: fn(&ListEntry) -> &str, most: usize| {
+        let all = executions.iter().map(|entry| columns(text(entry)));
+        all.max().unwrap_or(0).min(most)
+    };
+    let name = widest(|entry| &entry.pipeline, options.width / 4);
+    let state = widest(|entry| entry.state, 24);
+    for entry in executions {
+        let (word, tone) = words::state(&entry.view_state, entry.alive);
+        let mut line = Line::of(Tone::Strong, &execution(&entry.execution, options));
+        line.push(Tone::Plain, "   ");
+        let begin = line.columns();
+        let pipeline = if options.full {
+            entry.pipeline.clone()
+        } else {
+            options.shorten(&entry.pipeline, name)
+        };
+        line.push(Tone::Plain, &pipeline);
+        line.pad(begin + name, 0);
+        line.push(tone, &format!("   {word}"));
+        line.pad(begin + name + 3 + state, 0);
+        line.push(Tone::Dim, "   ");
+        line.push(Tone::Dim, &age(entry, options));
+        line.push(
+            Tone::Dim,
+            &format!("   {}", count(entry.counts.total, "target")),
+        );
+        let failures = entry.counts.failures();
+        if failures > 0 {
+            line.push(Tone::Bad, &format!(", {}", count(failures, "failure")));
+        }
+        page.line(line, 16);
+    }
+    page.finish()
+}
+
+fn age(entry: &ListEntry, options: &ScreenOptions) -> String {
+    match (entry.started, options.now) {
+        (Some(started), Some(now)) if !options.full => {
+            format!("{:>13}", format!("{} ago", words::between(started, now)))
+        }
+        (Some(started), _) => words::time(started),
+        (None, _) => "not begun".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, assert_screens};
+    use super::*;
+
+    fn entries() -> Vec<ListEntry> {
+        let scripts = [
+            (fixtures::fleet(), Some(false)),
+            (fixtures::finished(), Some(false)),
+            (fixtures::halted(), None),
+            (fixtures::rejected(), None),
+        ];
+        let entries = scripts
+            .iter()
+            .map(|(script, alive)| ListEntry::of(&script.view(), *alive));
+        entries.collect::<Option<_>>().unwrap()
+    }
+
+    #[test]
+    fn executions_are_listed_one_a_line() {
+        assert_screens!("list", |options: &ScreenOptions| list(&entries(), options));
+        let options = ScreenOptions {
+            now: Some("2026-11-23T01:02:03Z".parse().unwrap()),
+            ..ScreenOptions::default()
+        };
+        insta::assert_snapshot!("list_ages", list(&entries(), &options));
+    }
+
+    #[test]
+    fn an_empty_list_says_what_to_do() {
+        let text = list(&[], &ScreenOptions::default());
+        assert_eq!(text, "no executions yet; `stackgate deploy` starts one\n");
+    }
+
+    #[test]
+    fn the_machine_form_is_pinned() {
+        insta::assert_json_snapshot!("list_json", List::of(entries()));
+    }
+}

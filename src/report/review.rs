@@ -1,0 +1,595 @@
+//! The review screen: what approval approves.
+
+use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
+
+use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources, RiskGroup};
+use super::review_resource::{Columns, resource, what};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns};
+use super::words::{self, Places, count};
+use super::{Phase, View};
+
+/// The targets of a group that are listed one by one before they are told by region.
+const LISTED_TARGETS: usize = 8;
+
+/// The resource changes of a group beyond which they are counted, too.
+const COUNTED_RESOURCES: usize = 8;
+
+/// The values of a parameter that are listed unless everything is asked for.
+const LISTED_VALUES: usize = 6;
+
+/// Returns the review of the plan in `view`: identical changes once, with their targets.
+pub fn review(view: &View, sources: &dyn ReviewSources, options: &ScreenOptions) -> String {
+    draw(view, &Review::of(view, sources), options)
+}
+
+/// Returns the screen of a review that was worked out before.
+pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
+    let places = Places::of(targets.iter().copied());
+
+    header(&mut page, view, &places);
+    let groups = &review.groups;
+    let columns = Columns::of(groups.iter().flat_map(|g| &g.resources), options);
+    for group in groups {
+        page.blank();
+        group_header(&mut page, group, &places);
+        resource_counts(&mut page, group);
+        for change in &group.resources {
+            resource(&mut page, change, group, &columns);
+        }
+        if group.resources.is_empty() {
+            let text = "  ~ no resource changes: only outputs, tags or metadata of the stack";
+            page.line(Line::of(Tone::Warn, text), 4);
+        }
+        if options.full {
+            group_in_full(&mut page, group);
+        }
+    }
+    parameters(&mut page, &review.parameters, &places);
+    unplanned(&mut page, review, &places);
+    footer(&mut page, view, review);
+    page.finish()
+}
+
+/// `network · templates/network.yaml · 4 targets`, the source, and how far the change sets are.
+fn header(page: &mut Page<'_>, view: &View, places: &Places) {
+    let dot = format!(" {} ", page.glyphs.dot);
+    let targets = view.targets();
+    let mut templates: Vec<&str> = targets
+        .iter()
+        .filter_map(|t| t.inputs().map(|i| i.template.path.as_str()))
+        .collect();
+    templates.sort_unstable();
+    templates.dedup();
+    let template = match templates.as_slice() {
+        [] => None,
+        [only] => Some((*only).to_owned()),
+        many => Some(count(many.len(), "template")),
+    };
+    let name = places.stack().unwrap_or_else(|| view.pipeline());
+    let mut line = Line::of(Tone::Strong, name);
+    for part in template.into_iter().chain([count(targets.len(), "target")]) {
+        line.push(Tone::Dim, &dot);
+        line.push(Tone::Plain, &part);
+    }
+    page.line(line, 2);
+
+    let mut about = Vec::new();
+    if let Some(id) = view.execution() {
+        about.push(format!("execution {}", execution(id, page.options)));
+    }
+    for source in view.sources() {
+        let Some(commit) = &source.revision.commit else {
+            continue;
+        };
+        let mut text = format!("commit {}", commit.get(..8).unwrap_or(commit));
+        if let Some(message) = &source.revision.commit_message {
+            let room = if page.options.full { usize::MAX } else { 36 };
+            text.push_str(&format!(" {}", page.options.shorten(message, room)));
+        }
+        about.push(text);
+        if source.revision.dirty {
+            about.push("uncommitted changes".to_owned());
+        }
+    }
+    if !about.is_empty() {
+        page.items(Line::indent(2), 2, Tone::Dim, &about);
+    }
+
+    let done = targets.iter().filter(|target| match target.phase() {
+        Phase::Waiting | Phase::Creating | Phase::Reading => false,
+        Phase::Ready | Phase::Checking | Phase::Executing | Phase::CleaningUp | Phase::Ended(_) => {
+            true
+        }
+    });
+    let mut line = Line::of(Tone::Plain, "  change sets   ");
+    line.join(bar(page, done.count(), targets.len()));
+    let first = targets.iter().filter_map(|t| t.intended_at()).min();
+    if let (Some(first), Some(ready)) = (first, view.planned_at()) {
+        line.push(Tone::Dim, &format!("   {}", words::between(first, ready)));
+    }
+    let not_planned = view.counts().not_planned;
+    if not_planned > 0 {
+        line.push(Tone::Bad, &format!("   {not_planned} failed"));
+    }
+    page.line(line, 4);
+}
+
+/// Returns an execution's id as a person types it.
+pub(super) fn execution(id: &ExecutionId, options: &ScreenOptions) -> String {
+    if options.unicode && !options.full {
+        id.short()
+    } else {
+        id.to_string()
+    }
+}
+
+/// Returns a bar of 20 columns and its numbers.
+fn bar(page: &Page<'_>, done: usize, total: usize) -> Line {
+    let filled = (done * 20).checked_div(total).unwrap_or(20).min(20);
+    let mut line = Line::default();
+    line.push(Tone::Good, &page.glyphs.bar.repeat(filled));
+    line.push(Tone::Dim, &page.glyphs.bar_left.repeat(20 - filled));
+    line.push(Tone::Plain, &format!("  {done}/{total}"));
+    line
+}
+
+fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
+    let dot = format!(" {} ", page.glyphs.dot);
+    let mut title = Line::of(Tone::Strong, &format!("Change {}", group.name));
+    title.push(
+        Tone::Strong,
+        &format!("{dot}{}", count(group.targets.len(), "target")),
+    );
+    if group.kind == ChangeSetKind::Create {
+        title.push(Tone::Dim, &dot);
+        let noun = if group.targets.len() == 1 {
+            "new stack"
+        } else {
+            "new stacks"
+        };
+        title.push(Tone::Good, noun);
+    }
+    place_list(page, title, &group.targets, places);
+
+    let limit = if page.options.full { usize::MAX } else { 4 };
+    let callers = limited(words::callers(&group.callers, limit), limit);
+    page.items(Line::of(Tone::Dim, "  as "), 5, Tone::Dim, &callers);
+
+    let mut with: Vec<String> = group.capabilities.iter().cloned().collect();
+    with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
+    if group.stack_policy {
+        with.push("a stack policy".to_owned());
+    }
+    if !group.tags.is_empty() {
+        let tags = group
+            .tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
+    }
+    if !with.is_empty() {
+        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
+    }
+}
+
+/// Adds what a long list of changes comes to.
+fn resource_counts(page: &mut Page<'_>, group: &ReviewGroup) {
+    if group.resources.len() <= COUNTED_RESOURCES {
+        return;
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for change in &group.resources {
+        let (_, word, _) = what(change, page.glyphs.replace);
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let total = count(group.resources.len(), "resource");
+    let parts = counts
+        .iter()
+        .map(|(word, number)| format!("{number} {word}"));
+    let parts: Vec<String> = std::iter::once(total).chain(parts).collect();
+    page.items(Line::indent(2), 4, Tone::Plain, &parts);
+}
+
+/// Adds a title and the targets after it: one by one if they are few, by region if they are many.
+pub(super) fn place_list(page: &mut Page<'_>, title: Line, targets: &[Target], places: &Places) {
+    let names = places.names(targets);
+    let sum: usize = names.iter().map(|name| columns(name) + 3).sum();
+    if targets.len() <= LISTED_TARGETS && title.columns() + sum <= page.options.width {
+        let mut first = title;
+        first.spaces(3);
+        page.items(first, 2, Tone::Plain, &names);
+    } else if targets.len() <= LISTED_TARGETS || places.stack().is_none() {
+        page.line(title, 2);
+        let limit = if page.options.full { usize::MAX } else { 12 };
+        page.items(Line::indent(2), 2, Tone::Plain, &limited(names, limit));
+    } else {
+        page.line(title, 2);
+        by_region(page, targets);
+    }
+}
+
+/// Adds one line for each region, with the accounts in it.
+fn by_region(page: &mut Page<'_>, targets: &[Target]) {
+    let mut regions: Vec<(&Region, Vec<String>)> = Vec::new();
+    for target in targets {
+        let account = target.account.to_string();
+        match regions
+            .iter_mut()
+            .find(|(region, _)| **region == target.region)
+        {
+            Some((_, accounts)) => accounts.push(account),
+            None => regions.push((&target.region, vec![account])),
+        }
+    }
+    let wide = regions
+        .iter()
+        .map(|(r, _)| columns(r.as_str()))
+        .max()
+        .unwrap_or(0);
+    for (region, accounts) in regions {
+        let mut line = Line::indent(2);
+        line.push(Tone::Plain, region.as_str());
+        line.pad(2 + wide, 0);
+        line.push(
+            Tone::Dim,
+            &format!("   {:>12}   ", count(accounts.len(), "account")),
+        );
+        let hang = line.columns();
+        // Each account takes 15 columns, and what is left out is said at the end.
+        let room = page.options.width.saturating_sub(hang + 11) / 15;
+        let limit = if page.options.full {
+            usize::MAX
+        } else {
+            room.max(1)
+        };
+        page.items(line, hang, Tone::Plain, &limited(accounts, limit));
+    }
+}
+
+fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
+    if names.len() > limit {
+        let more = names.len() - limit;
+        names.truncate(limit);
+        names.push(format!("{more} more"));
+    }
+    names
+}
+
+fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup) {
+    page.line(Line::of(Tone::Dim, "  change sets"), 4);
+    for id in &group.change_sets {
+        page.line(Line::indent(4).add(Tone::Dim, id.as_str()), 4);
+    }
+    let Some(diff) = &group.template_diff else {
+        return;
+    };
+    page.line(
+        Line::of(Tone::Dim, "  template, as it is and as it will be"),
+        4,
+    );
+    for text in diff.lines() {
+        let tone = match text.as_bytes().first() {
+            Some(b'+') => Tone::Good,
+            Some(b'-') => Tone::Bad,
+            Some(b'@') => Tone::Busy,
+            Some(_) | None => Tone::Plain,
+        };
+        // Breaking the lines of a template would change what they say.
+        page.verbatim(Line::indent(4).add(tone, text));
+    }
+}
+
+fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &Places) {
+    if parameters.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(
+        Line::of(Tone::Strong, "Parameters that differ between targets"),
+        2,
+    );
+    let templates: Vec<&str> = parameters.iter().map(|p| p.template.as_str()).collect();
+    let several = templates.iter().any(|template| *template != templates[0]);
+    for parameter in parameters {
+        let mut line = Line::indent(2).add(Tone::Plain, &parameter.name);
+        if several {
+            line.push(Tone::Dim, &format!("   {}", parameter.template));
+        }
+        page.line(line, 4);
+        let limit = if page.options.full {
+            usize::MAX
+        } else {
+            LISTED_VALUES
+        };
+        let texts: Vec<String> = parameter
+            .values
+            .iter()
+            .take(limit)
+            .map(|value| {
+                let text = words::parameter(&value.value);
+                if page.options.full {
+                    text
+                } else {
+                    page.options.shorten(&text, 32)
+                }
+            })
+            .collect();
+        let wide = texts
+            .iter()
+            .map(|text| columns(text))
+            .max()
+            .unwrap_or(0)
+            .min(32);
+        for (value, text) in parameter.values.iter().zip(texts) {
+            let mut line = Line::indent(6);
+            line.push(Tone::Plain, &text);
+            line.pad(6 + wide, 0);
+            let whose = match value.targets.as_slice() {
+                [only] => places.name(only),
+                many => count(many.len(), "target"),
+            };
+            line.push(Tone::Plain, &format!("   {whose}"));
+            line.push(
+                Tone::Dim,
+                &format!("   {}", words::provenance(&value.provenance)),
+            );
+            page.line(line, 9);
+        }
+        let more = parameter.values.len().saturating_sub(limit);
+        if more > 0 {
+            let text = format!(
+                "      and {}; the full diff shows all",
+                count(more, "more value")
+            );
+            page.line(Line::of(Tone::Dim, &text), 8);
+        }
+    }
+}
+
+fn unplanned(page: &mut Page<'_>, review: &Review, places: &Places) {
+    if !review.unchanged.is_empty() {
+        page.blank();
+        let number = count(review.unchanged.len(), "target");
+        let title = format!("Unchanged {} {number}", page.glyphs.dot);
+        place_list(
+            page,
+            Line::of(Tone::Strong, &title),
+            &review.unchanged,
+            places,
+        );
+    }
+    for group in &review.not_planned {
+        page.blank();
+        let number = count(group.targets.len(), "target");
+        let title = format!("Not planned {} {number}", page.glyphs.dot);
+        place_list(page, Line::of(Tone::Bad, &title), &group.targets, places);
+        let cause = words::cause(&group.cause);
+        page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &cause), 4);
+    }
+}
+
+fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
+    let has_changes = !review.groups.is_empty();
+    page.blank();
+    if has_changes {
+        risk(page, review.risk, &review.risks);
+    } else if review.not_planned.is_empty() && !review.unchanged.is_empty() {
+        page.line(Line::of(Tone::Good, "Nothing to change in any target."), 2);
+    } else {
+        page.line(Line::of(Tone::Bad, "There is nothing to approve."), 2);
+    }
+
+    let mut regions: Vec<Region> = Vec::new();
+    for target in review.groups.iter().flat_map(|g| &g.targets) {
+        if !regions.contains(&target.region) {
+            regions.push(target.region.clone());
+        }
+    }
+    let number: usize = review.groups.iter().map(|g| g.targets.len()).sum();
+    if let Some(preferences) = view.preferences().filter(|_| number > 1) {
+        let parts = words::rollout(preferences, &regions);
+        page.items(Line::of(Tone::Strong, "Rollout  "), 9, Tone::Plain, &parts);
+    }
+
+    let Some(plan) = review.plan.filter(|_| has_changes) else {
+        return;
+    };
+    let shown = if page.options.full {
+        plan.to_string()
+    } else {
+        plan.short()
+    };
+    let mut line = Line::of(Tone::Strong, "Plan     ");
+    line.push(Tone::Strong, &shown);
+    line.push(Tone::Dim, "   valid until a target stack changes");
+    page.line(line, 9);
+    let Some(approval) = view.approval() else {
+        return;
+    };
+    match approval.answer {
+        Some(answer) => {
+            let (word, tone) = words::decision(answer.decision);
+            let who = words::approver(&answer.approver);
+            let mut line = Line::of(Tone::Strong, "Answer   ").add(tone, word);
+            line.push(
+                Tone::Plain,
+                &format!(" by {who}, {}", words::time(answer.at)),
+            );
+            page.line(line, 9);
+        }
+        None if approval.expired => {
+            page.line(
+                Line::of(Tone::Strong, "Answer   ").add(Tone::Warn, "none came in time"),
+                9,
+            );
+        }
+        None => {
+            let mut line = Line::of(Tone::Strong, "Expires  ");
+            line.push(Tone::Plain, &words::time(approval.expires));
+            if let Some(now) = page.options.now {
+                let left = words::between(now, approval.expires);
+                line.push(Tone::Dim, &format!(", in {left}"));
+            }
+            page.line(line, 9);
+        }
+    }
+}
+
+fn risk(page: &mut Page<'_>, level: RiskLevel, risks: &[RiskGroup]) {
+    if risks.is_empty() {
+        let line = Line::of(Tone::Strong, "Risk     ").add(risk_tone(level), level.as_str());
+        page.line(line, 9);
+        return;
+    }
+    for (at, group) in risks.iter().enumerate() {
+        let label = if at == 0 { "Risk     " } else { "         " };
+        let mut line = Line::of(Tone::Strong, label);
+        line.push(risk_tone(group.level), group.level.as_str());
+        line.pad(18, 2);
+        line.push(Tone::Plain, &rule_text(&group.rule, group.findings));
+        let names: Vec<String> = group.resources.iter().map(|r| r.to_string()).collect();
+        let limit = if page.options.full { usize::MAX } else { 4 };
+        let names = limited(names, limit).join(", ");
+        let mut detail = format!("   {names}");
+        if group.targets > 1 {
+            detail.push_str(&format!(" in {} targets", group.targets));
+        }
+        line.push(Tone::Dim, &detail);
+        page.line(line, 18);
+    }
+}
+
+pub(super) fn risk_tone(level: RiskLevel) -> Tone {
+    match level {
+        RiskLevel::Low => Tone::Good,
+        RiskLevel::Medium => Tone::Warn,
+        RiskLevel::High => Tone::Bad,
+    }
+}
+
+/// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
+fn rule_text(rule: &str, findings: usize) -> String {
+    let (one, many) = match rule {
+        "stateful-replacement" => (
+            "replacement of a stateful resource",
+            "replacements of stateful resources",
+        ),
+        "stateful-removal" => (
+            "removal of a stateful resource",
+            "removals of stateful resources",
+        ),
+        "replacement" => ("replacement", "replacements"),
+        "removal" => ("removal", "removals"),
+        "iam-change" => ("change of permissions", "changes of permissions"),
+        other => {
+            let name = other.replace('-', " ");
+            return format!("{name} ({findings})");
+        }
+    };
+    format!("{findings} {}", if findings == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, Template, assert_screens};
+    use super::super::review_data::NoSources;
+    use super::*;
+
+    #[test]
+    fn identical_changes_are_shown_once() {
+        let view = fixtures::fleet().view();
+        assert_screens!("fleet", |options: &ScreenOptions| review(
+            &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn many_targets_are_told_by_region() {
+        let view = fixtures::many().view();
+        assert_screens!("many", |options: &ScreenOptions| review(
+            &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn secrets_show_as_changed_only() {
+        let view = fixtures::secrets().view();
+        assert_screens!("secrets", |options: &ScreenOptions| review(
+            &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn hostile_text_is_harmless() {
+        let view = fixtures::hostile().view();
+        assert_screens!("hostile", |options: &ScreenOptions| {
+            let text = review(&view, &NoSources, options);
+            let escapes = text.matches('\u{1b}').count();
+            assert!(options.colour || escapes == 0);
+            assert!(!text.contains(['\u{202e}', '\u{200b}']));
+            text
+        });
+    }
+
+    #[test]
+    fn a_plan_without_changes_says_so() {
+        let view = fixtures::nothing().view();
+        assert_screens!("nothing", |options: &ScreenOptions| review(
+            &view, &NoSources, options
+        ));
+    }
+
+    #[test]
+    fn everything_is_shown_on_request() {
+        for (name, script) in [
+            ("fleet", fixtures::fleet()),
+            ("hostile", fixtures::hostile()),
+        ] {
+            let options = ScreenOptions {
+                full: true,
+                ..ScreenOptions::default()
+            };
+            let text = review(&script.view(), &Template, &options);
+            assert!(!text.contains('…'), "nothing is shortened");
+            insta::assert_snapshot!(format!("{name}_full"), text);
+        }
+    }
+
+    #[test]
+    fn ascii_terminals_get_ascii() {
+        let options = ScreenOptions {
+            unicode: false,
+            now: Some("2026-11-23T23:00:00Z".parse().unwrap()),
+            ..ScreenOptions::default()
+        };
+        let text = review(&fixtures::fleet().view(), &Template, &options);
+        assert!(text.is_ascii());
+        insta::assert_snapshot!("fleet_ascii", text);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_screen() {
+        for script in [
+            fixtures::fleet(),
+            fixtures::many(),
+            fixtures::secrets(),
+            fixtures::hostile(),
+        ] {
+            let view = script.view();
+            for width in 60..130 {
+                let options = ScreenOptions {
+                    width,
+                    ..ScreenOptions::default()
+                };
+                for line in review(&view, &Template, &options).lines() {
+                    assert!(columns(line) <= width, "{width}: {line}");
+                }
+            }
+        }
+    }
+}

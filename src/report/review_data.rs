@@ -1,0 +1,405 @@
+//! What there is to review, grouped, before it is drawn or written as JSON.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use crate::diff::{self, PropertyChange};
+use crate::model::{
+    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
+    ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
+    ResourceChange, Risk, RiskLevel, Target, TargetOutcome,
+};
+use crate::plan;
+
+use super::causes::{self, CauseGroup};
+use super::screen::visible;
+use super::{View, words};
+
+/// What a review shows besides the events, looked up in the stored templates.
+pub trait ReviewSources {
+    /// Returns where the resource, or the property of it, is written in the target's template.
+    fn place(
+        &self,
+        target: &PlannedTarget,
+        resource: &LogicalId,
+        property: Option<&PropertyChange>,
+    ) -> Option<Place> {
+        let _ = (target, resource, property);
+        None
+    }
+
+    /// Returns the risks of the target's changes, judged with its templates where they are at hand.
+    fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
+        diff::risks(&target.changes, None, None)
+    }
+
+    /// Returns how the target's template differs from the stack's present one, as a unified diff.
+    fn template_diff(&self, target: &PlannedTarget) -> Option<String> {
+        let _ = target;
+        None
+    }
+}
+
+/// Sources that have no templates: positions are left out, risks judged by the changes alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSources;
+
+impl ReviewSources for NoSources {}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// The plan of an execution, as it is reviewed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Review {
+    /// The version of this form.
+    pub version: u32,
+    /// The plan's digest, once the plan is complete.
+    pub plan: Option<Digest>,
+    /// The highest risk of all changes.
+    pub risk: RiskLevel,
+    /// The findings behind the risk, worst first.
+    pub risks: Vec<RiskGroup>,
+    /// Targets with identical changes, largest group first.
+    pub groups: Vec<ReviewGroup>,
+    /// Parameters whose value differs between targets.
+    pub parameters: Vec<DifferingParameter>,
+    /// Targets with nothing to change.
+    pub unchanged: Vec<Target>,
+    /// Targets without a change set, by cause.
+    pub not_planned: Vec<CauseGroup>,
+}
+
+/// One kind of risk over all targets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RiskGroup {
+    /// How bad it is.
+    pub level: RiskLevel,
+    /// The rule that found it.
+    pub rule: String,
+    /// The resources concerned.
+    pub resources: BTreeSet<LogicalId>,
+    /// In how many targets.
+    pub targets: usize,
+    /// How often, over all resources and targets.
+    pub findings: usize,
+}
+
+/// Targets whose changes are identical.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewGroup {
+    /// `A`, `B`, …
+    pub name: String,
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Whether the stacks are made or changed.
+    pub kind: ChangeSetKind,
+    /// Who acts, once each.
+    pub callers: BTreeSet<Caller>,
+    /// The capabilities that approval acknowledges.
+    pub capabilities: BTreeSet<String>,
+    /// The role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// The stacks' tags.
+    pub tags: BTreeMap<String, String>,
+    /// Whether a stack policy is set.
+    pub stack_policy: bool,
+    /// The change sets, in the order of the targets.
+    pub change_sets: Vec<ChangeSetId>,
+    /// The changes, those that may do harm first.
+    pub resources: Vec<ReviewResource>,
+    /// How the template differs from the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_diff: Option<String>,
+}
+
+/// A change of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewResource {
+    /// The logical id.
+    pub logical_id: LogicalId,
+    /// The resource type.
+    pub resource_type: String,
+    /// What is done.
+    pub action: ChangeAction,
+    /// Whether it is replaced.
+    pub replacement: Replacement,
+    /// What happens to the physical resource that goes.
+    pub policy_action: Option<PolicyAction>,
+    /// The attributes that change.
+    pub scope: Vec<ChangeScope>,
+    /// The physical id in the group's first target.
+    pub physical_id: Option<String>,
+    /// Where the resource is declared.
+    pub place: Option<Place>,
+    /// What may go wrong.
+    pub risks: Vec<Risk>,
+    /// The properties that change.
+    pub properties: Vec<ReviewProperty>,
+    /// Whether the resource is a stack whose own changes are in a change set of its own.
+    pub is_nested: bool,
+    /// The module it is part of.
+    pub module: Option<String>,
+}
+
+/// A change of one property; the values are those of the group's first target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewProperty {
+    /// Where in the resource.
+    pub path: String,
+    /// The value before.
+    pub before: Option<String>,
+    /// The value after.
+    pub after: Option<String>,
+    /// Whether the change recreates the resource.
+    pub recreation: Recreation,
+    /// Whether the value is known now.
+    pub evaluation: Option<Evaluation>,
+    /// What causes the change.
+    pub cause: Option<String>,
+    /// Whether the value is masked.
+    pub secret: bool,
+    /// Where the property is written.
+    pub place: Option<Place>,
+    /// Whether other targets of the group have other values (accounts and regions inside ARNs).
+    pub varies: bool,
+}
+
+/// A parameter whose value differs between targets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DifferingParameter {
+    /// The parameter's name.
+    pub name: String,
+    /// The template that declares it.
+    pub template: String,
+    /// Its values, the most frequent first.
+    pub values: Vec<ParameterUse>,
+}
+
+/// A value of a parameter, where it came from, and the targets that have it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ParameterUse {
+    /// The value; secrets are references.
+    pub value: ParameterValue,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// The targets.
+    pub targets: Vec<Target>,
+}
+
+impl Review {
+    /// Returns what there is to review in `view`.
+    pub fn of(view: &View, sources: &dyn ReviewSources) -> Self {
+        let planned = view.planned();
+        let risks: Vec<Vec<Risk>> = planned.iter().map(|target| sources.risks(target)).collect();
+        let groups = plan::group(&planned)
+            .into_iter()
+            .filter_map(|group| {
+                let members = group.targets.iter().filter_map(|&at| planned.get(at));
+                let found = group.targets.iter().filter_map(|&at| risks.get(at));
+                group_of(
+                    group.name,
+                    &members.collect::<Vec<_>>(),
+                    &found.flatten().collect::<Vec<_>>(),
+                    sources,
+                )
+            })
+            .collect();
+        let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
+        let unchanged = view
+            .targets()
+            .into_iter()
+            .filter(|t| matches!(t.outcome(), Some(TargetOutcome::NoChanges)));
+        Self {
+            version: 1,
+            plan: view.plan(),
+            risk: diff::level(&all),
+            risks: risk_groups(&risks),
+            groups,
+            parameters: differing_parameters(&planned),
+            unchanged: unchanged.map(|t| t.target().clone()).collect(),
+            not_planned: causes::not_planned(view),
+        }
+    }
+}
+
+fn group_of(
+    name: String,
+    members: &[&PlannedTarget],
+    risks: &[&Risk],
+    sources: &dyn ReviewSources,
+) -> Option<ReviewGroup> {
+    let first = *members.first()?;
+    let mut resources: Vec<ReviewResource> = first
+        .changes
+        .iter()
+        .map(|change| resource_of(change, first, members, risks, sources))
+        .collect();
+    resources.sort_by_key(|resource| (urgency(resource), resource.logical_id.clone()));
+    Some(ReviewGroup {
+        name,
+        targets: members.iter().map(|m| m.target.clone()).collect(),
+        kind: first.kind,
+        callers: members.iter().map(|m| m.caller.clone()).collect(),
+        capabilities: first.inputs.capabilities.clone(),
+        role_arn: first.inputs.role_arn.clone(),
+        tags: first.inputs.tags.clone(),
+        stack_policy: first.inputs.stack_policy.is_some(),
+        change_sets: members.iter().map(|m| m.change_set.clone()).collect(),
+        resources,
+        template_diff: sources.template_diff(first),
+    })
+}
+
+fn resource_of(
+    change: &ResourceChange,
+    first: &PlannedTarget,
+    members: &[&PlannedTarget],
+    risks: &[&Risk],
+    sources: &dyn ReviewSources,
+) -> ReviewResource {
+    let mut own: Vec<Risk> = Vec::new();
+    for risk in risks.iter().filter(|r| r.resource == change.logical_id) {
+        if !own.contains(risk) {
+            own.push((*risk).clone());
+        }
+    }
+    own.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    let others: Vec<Vec<PropertyChange>> = members
+        .iter()
+        .skip(1)
+        .filter_map(|m| m.changes.iter().find(|c| c.logical_id == change.logical_id))
+        .filter(|other| *other != change)
+        .map(diff::properties)
+        .collect();
+    let properties = diff::properties(change)
+        .into_iter()
+        .map(|property| {
+            let path = diff::path_text(&property.path);
+            let varies = others.iter().any(|other| {
+                let same = other.iter().find(|p| diff::path_text(&p.path) == path);
+                same.is_none_or(|p| p.before != property.before || p.after != property.after)
+            });
+            ReviewProperty {
+                place: sources.place(first, &change.logical_id, Some(&property)),
+                path,
+                varies,
+                before: property.before.as_deref().map(visible),
+                after: property.after.as_deref().map(visible),
+                recreation: property.recreation,
+                evaluation: property.evaluation,
+                cause: property.cause,
+                secret: property.secret,
+            }
+        })
+        .collect();
+    ReviewResource {
+        logical_id: change.logical_id.clone(),
+        resource_type: change.resource_type.clone(),
+        action: change.action,
+        replacement: change.replacement,
+        policy_action: change.policy_action,
+        scope: change.scope.clone(),
+        physical_id: change.physical_id.clone(),
+        place: sources.place(first, &change.logical_id, None),
+        risks: own,
+        properties,
+        is_nested: change.nested.is_some(),
+        module: change.module.as_ref().map(|(_, ids)| ids.clone()),
+    }
+}
+
+/// Returns the order in which changes are shown: what may do harm first.
+fn urgency(resource: &ReviewResource) -> u8 {
+    match (resource.action, resource.replacement) {
+        (ChangeAction::Remove, _) => 0,
+        (ChangeAction::Modify, Replacement::Will) => 1,
+        (ChangeAction::Modify, Replacement::May | Replacement::Unknown) => 2,
+        (ChangeAction::Dynamic, _) => 3,
+        (ChangeAction::Modify, Replacement::No) => 4,
+        (ChangeAction::Import, _) => 5,
+        (ChangeAction::Add, _) => 6,
+        (ChangeAction::SyncWithActual, _) => 7,
+    }
+}
+
+fn risk_groups(risks: &[Vec<Risk>]) -> Vec<RiskGroup> {
+    let mut groups: IndexMap<(RiskLevel, &str), RiskGroup> = IndexMap::new();
+    for found in risks {
+        let mut counted = BTreeSet::new();
+        for risk in found {
+            let key = (risk.level, risk.rule.as_str());
+            let group = groups.entry(key).or_insert_with(|| RiskGroup {
+                level: risk.level,
+                rule: risk.rule.clone(),
+                resources: BTreeSet::new(),
+                targets: 0,
+                findings: 0,
+            });
+            group.findings += 1;
+            group.resources.insert(risk.resource.clone());
+            if counted.insert(key) {
+                group.targets += 1;
+            }
+        }
+    }
+    let mut groups: Vec<RiskGroup> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse((group.level, group.findings)));
+    groups
+}
+
+fn differing_parameters(planned: &[PlannedTarget]) -> Vec<DifferingParameter> {
+    let mut parameters: IndexMap<(&str, &str), Vec<ParameterUse>> = IndexMap::new();
+    for target in planned {
+        for parameter in &target.inputs.parameters {
+            let key = (
+                target.inputs.template.path.as_str(),
+                parameter.name.as_str(),
+            );
+            let uses = parameters.entry(key).or_default();
+            let known = uses
+                .iter_mut()
+                .find(|u| u.value == parameter.value && u.provenance == parameter.provenance);
+            match known {
+                Some(known) => known.targets.push(target.target.clone()),
+                None => uses.push(ParameterUse {
+                    value: parameter.value.clone(),
+                    provenance: parameter.provenance.clone(),
+                    targets: vec![target.target.clone()],
+                }),
+            }
+        }
+    }
+    parameters
+        .into_iter()
+        .filter(|(_, uses)| {
+            let texts: BTreeSet<String> = uses.iter().map(|u| words::parameter(&u.value)).collect();
+            texts.len() > 1
+        })
+        .map(|((template, name), mut values)| {
+            values.sort_by_key(|u| std::cmp::Reverse(u.targets.len()));
+            DifferingParameter {
+                name: name.to_owned(),
+                template: template.to_owned(),
+                values,
+            }
+        })
+        .collect()
+}

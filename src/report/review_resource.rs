@@ -1,0 +1,407 @@
+//! The lines of one resource change.
+
+use crate::model::{
+    ChangeAction, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement, RiskLevel,
+};
+
+use super::review_data::{ReviewGroup, ReviewProperty, ReviewResource};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
+use super::words;
+
+/// The properties of one resource that are shown unless everything is asked for.
+const SHOWN_PROPERTIES: usize = 12;
+
+/// What the service writes for a value that is known only at execution.
+const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+
+/// The columns of resource lines, the same for all groups of a screen.
+pub(super) struct Columns {
+    symbol: usize,
+    id: usize,
+    kind: usize,
+}
+
+impl Columns {
+    pub(super) fn of<'a>(
+        resources: impl Iterator<Item = &'a ReviewResource> + Clone,
+        options: &ScreenOptions,
+    ) -> Self {
+        let widest = |text: fn(&ReviewResource) -> &str, least: usize, share: usize| {
+            let widths = resources.clone().map(|r| columns(&visible(text(r))));
+            let most = (options.width * share / 100).max(least);
+            widths.max().unwrap_or(0).clamp(least, most)
+        };
+        Self {
+            symbol: columns(options.glyphs().replace),
+            id: widest(|r| r.logical_id.as_str(), 10, 32),
+            kind: widest(|r| &r.resource_type, 20, 38),
+        }
+    }
+}
+
+/// Adds a resource change: its line, what may go wrong, and its properties.
+pub(super) fn resource(
+    page: &mut Page<'_>,
+    change: &ReviewResource,
+    group: &ReviewGroup,
+    widths: &Columns,
+) {
+    let (symbol, word, tone) = what(change, page.glyphs.replace);
+    let fit = |text: &str, width: usize| {
+        if page.options.full {
+            visible(text)
+        } else {
+            page.options.shorten(text, width)
+        }
+    };
+    let mut line = Line::indent(2);
+    line.push(tone, symbol);
+    line.pad(2 + widths.symbol, 0);
+    line.spaces(1);
+    line.push(Tone::Plain, &fit(change.logical_id.as_str(), widths.id));
+    line.pad(3 + widths.symbol + widths.id, 0);
+    line.spaces(3);
+    line.push(Tone::Dim, &fit(&change.resource_type, widths.kind));
+    line.pad(6 + widths.symbol + widths.id + widths.kind, 0);
+    line.spaces(3);
+    line.push(tone, &word);
+
+    let notes = notes(change);
+    let beside: usize = notes
+        .iter()
+        .map(|(_, text)| columns(&visible(text)) + 3)
+        .sum();
+    let fits = notes.len() == 1 && line.columns() + beside <= page.options.width;
+    if fits {
+        for (tone, text) in &notes {
+            line.push(*tone, &format!("   {text}"));
+        }
+    }
+    page.line(line, 6);
+    if !fits {
+        for (tone, text) in &notes {
+            page.line(Line::indent(6).add(*tone, "! ").add(*tone, text), 8);
+        }
+    }
+    if page.options.full
+        && let Some(id) = &change.physical_id
+    {
+        page.line(
+            Line::indent(6).add(Tone::Dim, &format!("physical id {id}")),
+            8,
+        );
+    }
+    properties(page, change, group);
+}
+
+/// Returns the symbol and word of a change.
+pub(super) fn what(change: &ReviewResource, replace: &'static str) -> (&'static str, String, Tone) {
+    match (change.action, change.replacement) {
+        (ChangeAction::Add, _) => ("+", "add".into(), Tone::Good),
+        (ChangeAction::Remove, _) => ("-", "REMOVE".into(), Tone::Bad),
+        (ChangeAction::Modify, Replacement::Will) => (replace, "REPLACE".into(), Tone::Bad),
+        (ChangeAction::Modify, Replacement::May) => (replace, "MAY REPLACE".into(), Tone::Bad),
+        (ChangeAction::Modify, Replacement::No) => ("~", "modify".into(), Tone::Warn),
+        (ChangeAction::Modify, Replacement::Unknown) => {
+            ("~", "modify, replacement not known".into(), Tone::Warn)
+        }
+        (ChangeAction::Import, _) => (">", "import".into(), Tone::Warn),
+        (ChangeAction::Dynamic, _) => ("?", "known at execution".into(), Tone::Warn),
+        (ChangeAction::SyncWithActual, _) => ("=", "refresh record only".into(), Tone::Dim),
+    }
+}
+
+/// Returns what to know besides the change itself, worst first.
+fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
+    let mut notes: Vec<(Tone, String)> = Vec::new();
+    for risk in change
+        .risks
+        .iter()
+        .filter(|risk| risk.level > RiskLevel::Low)
+    {
+        let note = (super::review::risk_tone(risk.level), risk.message.clone());
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    let fate = match change.policy_action {
+        Some(PolicyAction::Retain) => Some("kept in the account, no longer managed"),
+        Some(PolicyAction::Snapshot) => Some("deleted after a snapshot"),
+        Some(PolicyAction::ReplaceAndRetain) => {
+            Some("the old one is kept in the account, no longer managed")
+        }
+        Some(PolicyAction::ReplaceAndSnapshot) => Some("the old one is deleted after a snapshot"),
+        Some(PolicyAction::ReplaceAndDelete) if notes.is_empty() => Some("the old one is deleted"),
+        Some(PolicyAction::Delete | PolicyAction::ReplaceAndDelete) | None => None,
+    };
+    notes.extend(fate.map(|text| (Tone::Dim, text.to_owned())));
+    if change.is_nested {
+        let text = "a nested stack: its own changes are in its own change set";
+        notes.push((Tone::Warn, text.to_owned()));
+    }
+    if let Some(module) = &change.module {
+        notes.push((Tone::Dim, format!("part of module {module}")));
+    }
+    notes
+}
+
+fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup) {
+    let is_shown = match change.action {
+        ChangeAction::Modify | ChangeAction::Dynamic | ChangeAction::SyncWithActual => true,
+        // What is added is in the template, and what goes is gone: the values add little.
+        ChangeAction::Add | ChangeAction::Remove | ChangeAction::Import => page.options.full,
+    };
+    if !is_shown {
+        return;
+    }
+    if change.properties.is_empty() {
+        scope(page, change);
+        return;
+    }
+    let limit = if page.options.full {
+        usize::MAX
+    } else {
+        SHOWN_PROPERTIES
+    };
+    let shown = change.properties.iter().take(limit);
+    let cap = page.options.width * 35 / 100;
+    let paths = shown.clone().map(|p| columns(&visible(&p.path)));
+    let wide = paths.filter(|&wide| wide <= cap).max().unwrap_or(0);
+    for one in shown {
+        property(page, one, wide, group);
+    }
+    let more = change.properties.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!(
+            "      and {}; the full diff shows all",
+            words::count(more, "more property").replace("ys", "ies")
+        );
+        page.line(Line::of(Tone::Dim, &text), 8);
+    }
+}
+
+/// Adds the attributes that change, where the service names no properties.
+fn scope(page: &mut Page<'_>, change: &ReviewResource) {
+    let names: Vec<&str> = change
+        .scope
+        .iter()
+        .map(|scope| scope_name(*scope))
+        .collect();
+    let mut line = Line::indent(6);
+    match names.as_slice() {
+        [] if change.action == ChangeAction::Modify => {
+            line.push(Tone::Dim, "what changes was not said");
+        }
+        [] => return,
+        _ => line.push(
+            Tone::Dim,
+            &format!("{}: values were not given", names.join(", ")),
+        ),
+    }
+    if let Some(place) = &change.place {
+        line.push(Tone::Dim, &format!("   {place}"));
+    }
+    page.line(line, 8);
+}
+
+fn scope_name(scope: ChangeScope) -> &'static str {
+    match scope {
+        ChangeScope::Properties => "properties",
+        ChangeScope::Metadata => "Metadata",
+        ChangeScope::CreationPolicy => "CreationPolicy",
+        ChangeScope::UpdatePolicy => "UpdatePolicy",
+        ChangeScope::DeletionPolicy => "DeletionPolicy",
+        ChangeScope::UpdateReplacePolicy => "UpdateReplacePolicy",
+        ChangeScope::Tags => "tags",
+    }
+}
+
+/// `path   before → after   note   file:line:column`, on one line if it fits.
+fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: &ReviewGroup) {
+    let arrow = format!(" {} ", page.glyphs.arrow);
+    let (before, after) = values(property);
+    let note = note(property, group);
+    let place = property.place.as_ref().map(|place| place.to_string());
+
+    let mut line = Line::indent(6);
+    line.push(Tone::Plain, &property.path);
+    if line.columns() <= 6 + wide {
+        line.pad(6 + wide, 0);
+    }
+    line.spaces(3);
+    let room = page.options.width.saturating_sub(line.columns());
+    let needed = columns(&before) + columns(&arrow) + columns(&after);
+    if needed <= room {
+        if !before.is_empty() {
+            line.push(Tone::Plain, &before);
+            line.push(Tone::Dim, &arrow);
+        }
+        line.push(Tone::Strong, &after);
+        annotate(page, line, note, place);
+        return;
+    }
+    // Each value gets a line of its own, cut where the two begin to differ.
+    annotate(page, line, note, place);
+    let room = page.options.width.saturating_sub(8 + 8);
+    let (before, after) = if page.options.full {
+        (before, after)
+    } else {
+        window(&before, &after, room, page.glyphs.ellipsis)
+    };
+    for (label, text, tone) in [
+        ("before", before, Tone::Plain),
+        ("after ", after, Tone::Strong),
+    ] {
+        if !text.is_empty() {
+            let line = Line::indent(8)
+                .add(Tone::Dim, &format!("{label}  "))
+                .add(tone, &text);
+            page.line(line, 16);
+        }
+    }
+}
+
+/// Adds a line with its note and place, on a second line if there is no room.
+fn annotate(
+    page: &mut Page<'_>,
+    mut line: Line,
+    note: Option<(Tone, String)>,
+    place: Option<String>,
+) {
+    let width = page.options.width;
+    let note_columns = note.as_ref().map_or(0, |(_, text)| columns(text) + 3);
+    let place_columns = place.as_ref().map_or(0, |text| columns(text));
+    // Places stand in one column as long as the lines leave room for it.
+    let usual = if width < 100 { 58 } else { 72 };
+    let column = usual.min(width.saturating_sub(place_columns));
+    let gap = if place_columns == 0 { 0 } else { 2 };
+    let begin =
+        (line.columns() + note_columns + gap).max(if place_columns == 0 { 0 } else { column });
+    if begin + place_columns <= width {
+        if let Some((tone, text)) = note {
+            line.push(tone, &format!("   {text}"));
+        }
+        if let Some(place) = place {
+            line.pad(column, gap);
+            line.push(Tone::Dim, &place);
+        }
+        page.line(line, 8);
+        return;
+    }
+    page.line(line, 8);
+    let mut second = Line::indent(8);
+    if let Some((tone, text)) = note {
+        second.push(tone, &text);
+        if place.is_some() {
+            second.spaces(3);
+        }
+    }
+    if let Some(place) = place {
+        let start = second.columns();
+        if start + place_columns <= width {
+            second.pad(column, 0);
+        }
+        second.push(Tone::Dim, &place);
+    }
+    page.line(second, 8);
+}
+
+/// Returns the texts of the values before and after; an empty one says all in the other.
+fn values(property: &ReviewProperty) -> (String, String) {
+    let say = |value: &Option<String>, missing: &str| match value.as_deref() {
+        Some(KNOWN_AFTER_APPLY) => "(known at execution)".to_owned(),
+        Some(text) => visible(&words::quoted(text)),
+        None => missing.to_owned(),
+    };
+    if property.secret {
+        let changed = property.after.as_deref().unwrap_or("****");
+        return (String::new(), visible(changed));
+    }
+    let dynamic = property.evaluation == Some(Evaluation::Dynamic);
+    match (&property.before, &property.after) {
+        (None, None) if dynamic => (String::new(), "(known at execution)".to_owned()),
+        (None, None) => (String::new(), "changes, values not given".to_owned()),
+        (before, None) if dynamic => (say(before, ""), "(known at execution)".to_owned()),
+        (before, after) => (say(before, "(none)"), say(after, "(removed)")),
+    }
+}
+
+fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(Tone, String)> {
+    let mut parts = Vec::new();
+    let mut tone = Tone::Dim;
+    match property.recreation {
+        Recreation::Always => {
+            tone = Tone::Bad;
+            parts.push("forces replacement".to_owned());
+        }
+        Recreation::Conditionally => {
+            tone = Tone::Warn;
+            parts.push("may force replacement".to_owned());
+        }
+        Recreation::Never | Recreation::Unknown => {}
+    }
+    if let Some(cause) = &property.cause {
+        parts.push(format!("through {}", visible(cause)));
+    }
+    if property.varies
+        && let Some(first) = group.targets.first()
+    {
+        parts.push(format!("as in {}", first.place()));
+    }
+    (!parts.is_empty()).then(|| (tone, parts.join(", ")))
+}
+
+/// Returns both texts in at most `room` columns each, cut so that the first difference is seen.
+fn window(before: &str, after: &str, room: usize, ellipsis: &str) -> (String, String) {
+    let common: usize = before
+        .chars()
+        .zip(after.chars())
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    let cut = |text: &str| {
+        if columns(text) <= room {
+            return text.to_owned();
+        }
+        // A third of the room shows what comes before the difference.
+        let lead = tail(&text[..common], room / 3);
+        let start = common - lead.len();
+        let rest = &text[start..];
+        let (mut out, mut left) = (String::new(), room);
+        if start > 0 {
+            out.push_str(ellipsis);
+            left = left.saturating_sub(columns(ellipsis));
+        }
+        if columns(rest) <= left {
+            out.push_str(rest);
+        } else {
+            out.push_str(head(rest, left.saturating_sub(columns(ellipsis))));
+            out.push_str(ellipsis);
+        }
+        out
+    };
+    (cut(before), cut(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_cut_where_they_begin_to_differ() {
+        let long = "x".repeat(50);
+        let (before, after) = window(
+            &format!("{long}old{long}"),
+            &format!("{long}new{long}"),
+            20,
+            "…",
+        );
+        assert_eq!(before, format!("…{}old{}…", "x".repeat(6), "x".repeat(9)));
+        assert_eq!(after, format!("…{}new{}…", "x".repeat(6), "x".repeat(9)));
+        assert_eq!(columns(&before), 20);
+        let (before, after) = window("a", &format!("b{long}"), 10, "…");
+        assert_eq!((before.as_str(), after.as_str()), ("a", "bxxxxxxxx…"));
+        let (before, _) = window(&format!("{long}日本"), &long, 10, "…");
+        assert!(before.ends_with("日本") && columns(&before) <= 10);
+    }
+}

@@ -1,0 +1,467 @@
+//! Lines of text with tones: the only way by which text gets onto a screen, so that all of it is
+//! made safe, measured and coloured in one place.
+
+use anstyle::{AnsiColor, Style};
+use console::measure_text_width;
+use jiff::Timestamp;
+
+/// How a screen is drawn. Nothing here is looked up: whoever prints decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScreenOptions {
+    /// The columns to keep to.
+    pub width: usize,
+    /// Whether to colour; nothing is said by colour alone.
+    pub colour: bool,
+    /// Whether the terminal shows more than ASCII.
+    pub unicode: bool,
+    /// Whether to show everything, nothing shortened or left out.
+    pub full: bool,
+    /// The present time, for durations up to now; without it only times are shown.
+    pub now: Option<Timestamp>,
+}
+
+impl Default for ScreenOptions {
+    /// Returns what suits a pipe: 80 columns without colour.
+    fn default() -> Self {
+        Self {
+            width: 80,
+            colour: false,
+            unicode: true,
+            full: false,
+            now: None,
+        }
+    }
+}
+
+/// What a piece of text means, which decides its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Ordinary text.
+    Plain,
+    /// What to look at first.
+    Strong,
+    /// What can be passed over.
+    Dim,
+    /// Went well, or is added.
+    Good,
+    /// Changes, or needs care.
+    Warn,
+    /// Failed, goes away, or is dangerous.
+    Bad,
+    /// Under way.
+    Busy,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        match self {
+            Tone::Plain => Style::new(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Dim => Style::new().dimmed(),
+            Tone::Good => colour(AnsiColor::Green),
+            Tone::Warn => colour(AnsiColor::Yellow),
+            Tone::Bad => colour(AnsiColor::Red).bold(),
+            Tone::Busy => colour(AnsiColor::Cyan),
+        }
+    }
+}
+
+/// The characters that differ between terminals.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Glyphs {
+    pub(super) arrow: &'static str,
+    pub(super) dot: &'static str,
+    pub(super) ellipsis: &'static str,
+    pub(super) replace: &'static str,
+    pub(super) bar: &'static str,
+    pub(super) bar_left: &'static str,
+    pub(super) good: &'static str,
+    pub(super) bad: &'static str,
+    pub(super) busy: &'static str,
+    pub(super) idle: &'static str,
+    pub(super) times: &'static str,
+}
+
+const UNICODE: Glyphs = Glyphs {
+    arrow: "→",
+    dot: "·",
+    ellipsis: "…",
+    replace: "±",
+    bar: "━",
+    bar_left: "╌",
+    good: "✓",
+    bad: "✗",
+    busy: "▸",
+    idle: "·",
+    times: "×",
+};
+
+const ASCII: Glyphs = Glyphs {
+    arrow: "->",
+    dot: "|",
+    ellipsis: "...",
+    replace: "-/+",
+    bar: "=",
+    bar_left: "-",
+    good: "+",
+    bad: "x",
+    busy: ">",
+    idle: ".",
+    times: "x",
+};
+
+impl ScreenOptions {
+    pub(super) fn glyphs(&self) -> Glyphs {
+        if self.unicode { UNICODE } else { ASCII }
+    }
+
+    /// Returns `text` in at most `width` columns, the end cut off.
+    pub(super) fn shorten(&self, text: &str, width: usize) -> String {
+        shorten(text, width, self.glyphs().ellipsis)
+    }
+}
+
+/// Returns `text` safe to show and with nothing invisible in it.
+///
+/// Characters without a width could make two different values look equal, so they are spelled out.
+pub(super) fn visible(text: &str) -> String {
+    let cleaned = crate::model::clean(text);
+    if cleaned.is_ascii() {
+        return cleaned;
+    }
+    let mut out = String::with_capacity(cleaned.len());
+    for c in cleaned.chars() {
+        match c {
+            '\u{ad}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200d}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}' => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Returns the columns that `text` takes.
+pub(super) fn columns(text: &str) -> usize {
+    measure_text_width(text)
+}
+
+fn char_columns(c: char) -> usize {
+    let mut buffer = [0; 4];
+    columns(c.encode_utf8(&mut buffer))
+}
+
+pub(super) fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
+    let text = visible(text);
+    if columns(&text) <= width {
+        return text;
+    }
+    let room = width.saturating_sub(columns(ellipsis));
+    let mut out = head(&text, room).to_owned();
+    if width >= columns(ellipsis) {
+        out.push_str(ellipsis);
+    }
+    out
+}
+
+/// Returns the beginning of `text` that fits into `room` columns.
+pub(super) fn head(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += char_columns(c);
+        if used > room {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// Returns the end of `text` that fits into `room` columns.
+pub(super) fn tail(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices().rev() {
+        used += char_columns(c);
+        if used > room {
+            return &text[at + c.len_utf8()..];
+        }
+    }
+    text
+}
+
+/// One line: pieces of text, each with a tone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    pieces: Vec<(Tone, String)>,
+    columns: usize,
+}
+
+impl Line {
+    /// Returns a line that begins with `indent` spaces.
+    pub(super) fn indent(indent: usize) -> Self {
+        let mut line = Self::default();
+        line.spaces(indent);
+        line
+    }
+
+    /// Returns a line that is `text`.
+    pub(super) fn of(tone: Tone, text: &str) -> Self {
+        Self::default().add(tone, text)
+    }
+
+    /// Appends `text`, made safe.
+    pub(super) fn push(&mut self, tone: Tone, text: &str) {
+        let text = visible(text);
+        self.columns += columns(&text);
+        self.pieces.push((tone, text));
+    }
+
+    /// Returns the line with `text` appended.
+    pub(super) fn add(mut self, tone: Tone, text: &str) -> Self {
+        self.push(tone, text);
+        self
+    }
+
+    /// Appends spaces.
+    pub(super) fn spaces(&mut self, count: usize) {
+        self.columns += count;
+        self.pieces.push((Tone::Plain, " ".repeat(count)));
+    }
+
+    /// Appends spaces up to `column`, and at least `gap` of them.
+    pub(super) fn pad(&mut self, column: usize, gap: usize) {
+        self.spaces(column.saturating_sub(self.columns).max(gap));
+    }
+
+    /// Appends another line.
+    pub(super) fn join(&mut self, other: Line) {
+        self.columns += other.columns;
+        self.pieces.extend(other.pieces);
+    }
+
+    /// Returns the columns of the line.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Returns whether nothing was appended.
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns == 0
+    }
+
+    /// Returns the line as text, without a line break.
+    pub(super) fn render(&self, colour: bool) -> String {
+        let mut out = String::new();
+        let last = self
+            .pieces
+            .iter()
+            .rposition(|(_, text)| !text.trim_end().is_empty());
+        let Some(last) = last else {
+            return out;
+        };
+        for (at, (tone, text)) in self.pieces.iter().enumerate().take(last + 1) {
+            let text = if at == last { text.trim_end() } else { text };
+            let style = tone.style();
+            if colour && !style.is_plain() && !text.trim().is_empty() {
+                out.push_str(&format!("{style}{text}{style:#}"));
+            } else {
+                out.push_str(text);
+            }
+        }
+        out
+    }
+
+    /// Returns the line cut to `width` columns, as text.
+    pub(super) fn render_cut(&self, options: &ScreenOptions) -> String {
+        if self.columns <= options.width {
+            return self.render(options.colour);
+        }
+        let ellipsis = options.glyphs().ellipsis;
+        let mut room = options.width.saturating_sub(columns(ellipsis));
+        let mut cut = Line::default();
+        for (tone, text) in &self.pieces {
+            let kept = head(text, room);
+            room -= columns(kept);
+            cut.push(*tone, kept);
+            if kept.len() < text.len() {
+                cut.push(*tone, ellipsis);
+                break;
+            }
+        }
+        cut.render(options.colour)
+    }
+}
+
+/// A screen under construction.
+pub(super) struct Page<'a> {
+    pub(super) options: &'a ScreenOptions,
+    pub(super) glyphs: Glyphs,
+    out: String,
+}
+
+impl<'a> Page<'a> {
+    /// Returns an empty page.
+    pub(super) fn new(options: &'a ScreenOptions) -> Self {
+        Self {
+            options,
+            glyphs: options.glyphs(),
+            out: String::new(),
+        }
+    }
+
+    /// Adds an empty line, unless the page is empty or ends in one.
+    pub(super) fn blank(&mut self) {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// Adds a line; what does not fit goes on under column `hang`, broken at spaces.
+    ///
+    /// A word that is longer than a line stays whole: an ARN or a command that is cut cannot be copied.
+    pub(super) fn line(&mut self, line: Line, hang: usize) {
+        if line.columns <= self.options.width {
+            self.put(&line);
+            return;
+        }
+        let mut current = Line::default();
+        let mut begun = false;
+        let mut continued = false;
+        for (tone, text) in line.pieces {
+            for word in words(&text) {
+                let is_space = word.trim().is_empty();
+                if begun && current.columns + columns(word.trim_end()) > self.options.width {
+                    self.put(&current);
+                    current = Line::indent(hang);
+                    begun = false;
+                    continued = true;
+                }
+                if is_space && continued && !begun {
+                    // Spaces at the beginning of a continued line would move it.
+                    continue;
+                }
+                begun |= !is_space;
+                current.push(tone, word);
+            }
+        }
+        self.put(&current);
+    }
+
+    /// Adds a line as it is, however long.
+    pub(super) fn verbatim(&mut self, line: Line) {
+        self.put(&line);
+    }
+
+    /// Adds the items, separated by a dot, over as many lines as they need. `first` begins the first
+    /// line and may be empty; the other lines begin at column `hang`.
+    pub(super) fn items(&mut self, first: Line, hang: usize, tone: Tone, items: &[String]) {
+        let dot = format!(" {} ", self.glyphs.dot);
+        let mut line = first;
+        let mut begun = false;
+        for item in items {
+            let wide = columns(&visible(item)) + if begun { columns(&dot) } else { 0 };
+            if begun && line.columns + wide > self.options.width {
+                self.put(&line);
+                line = Line::indent(hang);
+                begun = false;
+            }
+            if begun {
+                line.push(Tone::Dim, &dot);
+            }
+            line.push(tone, item);
+            begun = true;
+        }
+        self.put(&line);
+    }
+
+    /// Returns the page; every line ends in a line break.
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    fn put(&mut self, line: &Line) {
+        self.out.push_str(&line.render(self.options.colour));
+        self.out.push('\n');
+    }
+}
+
+/// Returns the words of `text`, each with the spaces after it; leading spaces are a word.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let word = rest.find(' ').unwrap_or(rest.len());
+        let end = rest[word..]
+            .find(|c| c != ' ')
+            .map_or(rest.len(), |at| word + at);
+        let (first, others) = rest.split_at(end);
+        rest = others;
+        Some(first)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn narrow(width: usize) -> ScreenOptions {
+        ScreenOptions {
+            width,
+            ..ScreenOptions::default()
+        }
+    }
+
+    #[test]
+    fn text_is_cut_by_columns_not_by_bytes() {
+        assert_eq!(shorten("abcdef", 6, "…"), "abcdef");
+        assert_eq!(shorten("abcdefg", 6, "…"), "abcde…");
+        assert_eq!(shorten("日本語日本語", 6, "…"), "日本…");
+        assert_eq!(shorten("abcdefg", 0, "…"), "");
+        assert_eq!(head("日本語", 3), "日");
+        assert_eq!(tail("日本語", 3), "語");
+        assert_eq!(tail("abc", 9), "abc");
+    }
+
+    #[test]
+    fn invisible_characters_are_spelled_out() {
+        assert_eq!(visible("a\u{200b}b\u{1b}[31m\u{202e}"), "a<U+200B>b[31m");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_keep_long_words_whole() {
+        let options = narrow(12);
+        let mut page = Page::new(&options);
+        let text = "  one two three arn:aws:sqs:us-east-1:1 end";
+        page.line(Line::of(Tone::Plain, text), 4);
+        assert_eq!(
+            page.finish(),
+            "  one two\n    three\n    arn:aws:sqs:us-east-1:1\n    end\n"
+        );
+    }
+
+    #[test]
+    fn items_are_never_broken() {
+        let options = narrow(20);
+        let mut page = Page::new(&options);
+        let items = ["one one", "two two", "three"].map(str::to_owned);
+        page.items(Line::indent(2), 2, Tone::Plain, &items);
+        assert_eq!(page.finish(), "  one one · two two\n  three\n");
+    }
+
+    #[test]
+    fn colour_does_not_change_the_width_of_a_cut_line() {
+        for colour in [false, true] {
+            let options = ScreenOptions {
+                colour,
+                ..narrow(8)
+            };
+            let line = Line::of(Tone::Bad, "abcde").add(Tone::Good, "fghijk");
+            assert_eq!(columns(&line.render_cut(&options)), 8);
+        }
+    }
+}

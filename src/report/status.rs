@@ -1,0 +1,453 @@
+//! The state of one execution.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::{
+    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, PauseReason, StackEvent, StackId,
+    StopRequest, Target, TargetOutcome,
+};
+
+use super::review::execution;
+use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
+use super::summary::next_commands;
+use super::view::{Counts, StageStatus};
+use super::words::{self, Places, count};
+use super::{Phase, TargetView, View};
+
+/// The state of an execution, for machines.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The version of this form.
+    pub version: u32,
+    /// The execution.
+    pub execution: Option<ExecutionId>,
+    /// The pipeline.
+    pub pipeline: String,
+    /// What the execution is doing, in words.
+    pub state: &'static str,
+    /// Whether a process works on it, where that is known.
+    pub alive: Option<bool>,
+    /// How it ended.
+    pub outcome: Option<ExecutionOutcome>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When the newest event happened.
+    pub last: Option<Timestamp>,
+    /// The plan.
+    pub plan: Option<Digest>,
+    /// The approval.
+    pub approval: Option<ApprovalStatus>,
+    /// Why it waits for somebody outside.
+    pub paused: Option<PauseReason>,
+    /// The request to stop.
+    pub stop: Option<StopRequest>,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+    /// How many targets are in which phase.
+    pub counts: Counts,
+    /// The targets, in the order they were asked for.
+    pub targets: Vec<TargetStatus>,
+}
+
+/// The approval request and its answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalStatus {
+    /// The plan to look at.
+    pub plan: Digest,
+    /// When it was asked for.
+    pub requested: Timestamp,
+    /// When the request ends.
+    pub expires: Timestamp,
+    /// Whether it ended without an answer.
+    pub expired: bool,
+    /// The answer that counts.
+    pub answer: Option<Answer>,
+    /// The answers that did not count, and why.
+    pub refused: Vec<RefusedAnswer>,
+}
+
+/// An answer that did not count.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RefusedAnswer {
+    /// The answer.
+    pub answer: Answer,
+    /// Why not.
+    pub reason: String,
+}
+
+/// A stage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub state: &'static str,
+    /// Why it failed or was not needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetStatus {
+    /// Where it is.
+    #[serde(flatten)]
+    pub target: Target,
+    /// How far it is.
+    pub phase: &'static str,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<TargetOutcome>,
+    /// The change set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_set: Option<ChangeSetId>,
+    /// The ARN of the stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_id: Option<StackId>,
+    /// The newest event of the stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest_event: Option<StackEvent>,
+    /// The failed call that is being looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// What a clean-up left, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+    /// The outputs of the stack.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Status {
+    /// Returns the state of the execution in `view`. `alive`: whether a process works on it, if known.
+    pub fn of(view: &View, alive: Option<bool>) -> Self {
+        let approval = view.approval().map(|approval| ApprovalStatus {
+            plan: approval.plan,
+            requested: approval.requested,
+            expires: approval.expires,
+            expired: approval.expired,
+            answer: approval.answer.cloned(),
+            refused: view
+                .refusals()
+                .map(|refused| RefusedAnswer {
+                    answer: refused.answer.clone(),
+                    reason: refused.reason.clone(),
+                })
+                .collect(),
+        });
+        let stages = view.stages().into_iter().map(|(name, status)| Stage {
+            name: name.to_string(),
+            state: words::stage_status(status).0,
+            reason: stage_reason(status).map(str::to_owned),
+        });
+        Self {
+            version: 1,
+            execution: view.execution().cloned(),
+            pipeline: view.pipeline().to_owned(),
+            state: words::state(&view.state(), alive).0,
+            alive,
+            outcome: view.outcome().cloned(),
+            started: view.started(),
+            last: view.last(),
+            plan: view.plan(),
+            approval,
+            paused: view.paused().cloned(),
+            stop: view.stop().cloned(),
+            stages: stages.collect(),
+            counts: view.counts(),
+            targets: view.targets().into_iter().map(target_status).collect(),
+        }
+    }
+}
+
+fn target_status(target: &TargetView) -> TargetStatus {
+    TargetStatus {
+        target: target.target().clone(),
+        phase: words::phase(target.phase()).0,
+        outcome: target.outcome().cloned(),
+        change_set: target.change_set().cloned(),
+        stack_id: target.stack().cloned(),
+        newest_event: target.newest_event().cloned(),
+        trouble: target.trouble().map(|failure| failure.message.clone()),
+        left: target.left().map(str::to_owned),
+        outputs: target.outputs().cloned().unwrap_or_default(),
+    }
+}
+
+fn stage_reason(status: &StageStatus) -> Option<&str> {
+    match status {
+        StageStatus::Failed(reason) | StageStatus::Skipped(reason) => Some(reason),
+        StageStatus::Waiting | StageStatus::Running | StageStatus::Succeeded => None,
+    }
+}
+
+/// Returns the state of an execution. `alive`: whether a process works on it, where that is known.
+pub fn status(view: &View, alive: Option<bool>, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    header(&mut page, view, alive);
+    page.blank();
+    stages(&mut page, view);
+    targets(&mut page, view);
+    let (_, tone) = words::state(&view.state(), alive);
+    // A process that works on it needs no resuming.
+    let is_busy = alive == Some(true) && view.approval().is_none_or(|a| a.answer.is_some());
+    if !is_busy && tone != Tone::Good {
+        page.blank();
+        next_commands(&mut page, view);
+    }
+    page.finish()
+}
+
+fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
+    let dot = format!(" {} ", page.glyphs.dot);
+    let (word, tone) = words::state(&view.state(), alive);
+    let mut line = Line::default();
+    if let Some(id) = view.execution() {
+        line.push(
+            Tone::Strong,
+            &format!("execution {}", execution(id, page.options)),
+        );
+        line.push(Tone::Dim, &dot);
+    }
+    line.push(Tone::Strong, view.pipeline());
+    line.push(Tone::Dim, &dot);
+    line.push(tone, word);
+    page.line(line, 2);
+
+    if let (Some(started), Some(last)) = (view.started(), view.last()) {
+        let until = match (view.ended(), page.options.now) {
+            (Some(ended), _) => format!("took {}", words::between(started, ended)),
+            (None, Some(now)) => format!(
+                "{} ago{dot}last event {} ago",
+                words::between(started, now),
+                words::between(last, now)
+            ),
+            (None, None) => format!("last event {}", words::time(last)),
+        };
+        let text = format!("  started {}{dot}{until}", words::time(started));
+        page.line(Line::of(Tone::Dim, &text), 4);
+    }
+    if let Some(approval) = view.approval() {
+        let mut line = Line::of(
+            Tone::Plain,
+            &format!("  plan {}{dot}", approval.plan.short()),
+        );
+        match approval.answer {
+            Some(answer) => {
+                let (word, tone) = words::decision(answer.decision);
+                line.push(tone, word);
+                let who = words::approver(&answer.approver);
+                let origin = words::origin(answer.origin);
+                let at = words::time(answer.at);
+                line.push(Tone::Plain, &format!(" by {who} {origin}, {at}"));
+                if !answer.summary.is_empty() {
+                    line.push(Tone::Plain, &format!(": {}", answer.summary));
+                }
+            }
+            None if approval.expired => line.push(Tone::Warn, "nobody answered in time"),
+            None => {
+                line.push(Tone::Warn, "waits for an answer");
+                line.push(
+                    Tone::Plain,
+                    &format!(" until {}", words::time(approval.expires)),
+                );
+            }
+        }
+        page.line(line, 4);
+    } else if let Some(plan) = view.plan() {
+        page.line(
+            Line::of(Tone::Plain, &format!("  plan {}", plan.short())),
+            4,
+        );
+    }
+    for refused in view.refusals() {
+        let (word, _) = words::decision(refused.answer.decision);
+        let who = words::approver(&refused.answer.approver);
+        let text = format!(
+            "  an answer that did not count: {word} by {who}: {}",
+            refused.reason
+        );
+        page.line(Line::of(Tone::Warn, &text), 4);
+    }
+    if let Some(reason) = view.paused() {
+        let (why, what) = words::pause(reason);
+        page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
+    }
+    if let Some(request) = view.stop() {
+        let who = words::approver(&request.by);
+        let why = if request.reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", request.reason)
+        };
+        page.line(
+            Line::of(Tone::Warn, &format!("  stop asked for by {who}{why}")),
+            4,
+        );
+    }
+    if let Some(failure) = view.trouble() {
+        page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);
+    }
+}
+
+fn stages(page: &mut Page<'_>, view: &View) {
+    let stages = view.stages();
+    let wide = stages
+        .iter()
+        .map(|(name, _)| columns(name.as_str()))
+        .max()
+        .unwrap_or(0);
+    for (name, status) in &stages {
+        let (word, tone) = words::stage_status(status);
+        let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
+        line.push(Tone::Plain, &format!(" {name}"));
+        line.pad(4 + wide, 0);
+        line.push(tone, &format!("   {word}"));
+        if let Some(reason) = stage_reason(status) {
+            line.push(Tone::Dim, &format!("   {reason}"));
+        }
+        page.line(line, 7 + wide);
+    }
+}
+
+fn targets(page: &mut Page<'_>, view: &View) {
+    let targets = view.targets();
+    if targets.is_empty() {
+        return;
+    }
+    page.blank();
+    let dot = format!(" {} ", page.glyphs.dot);
+    let counts = view.counts();
+    let mut line = Line::of(Tone::Strong, &count(counts.total, "target"));
+    for (text, tone) in words::counts(&counts) {
+        line.push(Tone::Dim, &dot);
+        line.push(tone, &text);
+    }
+    page.line(line, 2);
+    let places = Places::of(targets.iter().map(|t| t.target()));
+    let wide = targets
+        .iter()
+        .map(|t| columns(&places.name(t.target())))
+        .max();
+    let room = page.options.width.saturating_sub(30);
+    let wide = wide.unwrap_or(0).min(room);
+    for target in targets {
+        let (word, tone) = words::phase(target.phase());
+        let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
+        line.push(Tone::Plain, &format!(" {}", places.name(target.target())));
+        line.pad(4 + wide, 0);
+        line.push(tone, &format!("   {word}"));
+        if let Some(detail) = detail(target) {
+            line.push(Tone::Dim, &format!("   {detail}"));
+        }
+        page.line(line, 6);
+    }
+}
+
+/// Returns what there is to say of a target besides its phase.
+pub(super) fn detail(target: &TargetView) -> Option<String> {
+    if let Some(failure) = target.trouble() {
+        return Some(failure.message.clone());
+    }
+    match target.phase() {
+        Phase::Ended(outcome) => words::target_outcome_detail(outcome),
+        Phase::Executing => target.newest_event().map(words::stack_event),
+        Phase::Waiting
+        | Phase::Creating
+        | Phase::Reading
+        | Phase::Ready
+        | Phase::Checking
+        | Phase::CleaningUp => None,
+    }
+}
+
+/// Returns the mark of a line, which says with a shape what its tone says with a colour.
+pub(super) fn mark(glyphs: Glyphs, tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => glyphs.good,
+        Tone::Bad => glyphs.bad,
+        Tone::Warn => "!",
+        Tone::Busy => glyphs.busy,
+        Tone::Plain | Tone::Strong | Tone::Dim => glyphs.idle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, assert_screens};
+    use super::*;
+    use crate::model::EventKind;
+
+    #[test]
+    fn a_waiting_execution_names_its_plan_and_the_commands() {
+        let view = fixtures::fleet().view();
+        assert_screens!("waiting", |options: &ScreenOptions| status(
+            &view, None, options
+        ));
+    }
+
+    #[test]
+    fn a_finished_execution_lists_its_targets() {
+        let view = fixtures::stale().view();
+        assert_screens!("stale", |options: &ScreenOptions| status(
+            &view,
+            Some(false),
+            options
+        ));
+    }
+
+    #[test]
+    fn a_running_execution_shows_the_newest_events() {
+        let mut script = fixtures::fleet();
+        let targets = fixtures::four();
+        script.approve().start(&targets[0]);
+        let reason = Some("Resource creation Initiated");
+        script.observe(
+            &targets[0],
+            vec![fixtures::stack_event(
+                "Alerts",
+                "CREATE_IN_PROGRESS",
+                reason,
+            )],
+        );
+        let view = script.view();
+        for alive in [true, false] {
+            let options = ScreenOptions {
+                now: Some(script.now()),
+                ..ScreenOptions::default()
+            };
+            let name = if alive { "running" } else { "interrupted" };
+            insta::assert_snapshot!(name, status(&view, Some(alive), &options));
+        }
+    }
+
+    #[test]
+    fn refused_answers_are_told() {
+        let mut script = fixtures::fleet();
+        script.answer(crate::model::Decision::Approve, "");
+        let Some(EventKind::Answered { answer }) = script.events.last().map(|e| e.kind.clone())
+        else {
+            panic!("the script ends with an answer");
+        };
+        script.say(EventKind::AnswerRefused {
+            answer,
+            reason: "alice has answered already".to_owned(),
+        });
+        let text = status(&script.view(), None, &ScreenOptions::default());
+        assert!(
+            text.contains("an answer that did not count: approved by alice@laptop"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_machine_form_is_pinned() {
+        insta::assert_json_snapshot!(
+            "stale_json",
+            Status::of(&fixtures::stale().view(), Some(false))
+        );
+    }
+}

@@ -1,0 +1,553 @@
+//! The account of a run at its end: causes instead of lists, and what to do next.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::{
+    Decision, Digest, ExecutionId, ExecutionOutcome, Region, SkipReason, Staleness, Target,
+    TargetOutcome,
+};
+
+use super::View;
+use super::causes::{self, CauseGroup, SkipGroup};
+use super::review::{execution, place_list};
+use super::screen::{Line, Page, ScreenOptions, Tone};
+use super::view::{Counts, State};
+use super::words::{self, Places, count};
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The version of this form.
+    pub version: u32,
+    /// The execution.
+    pub execution: Option<ExecutionId>,
+    /// The pipeline.
+    pub pipeline: String,
+    /// What the execution is doing, in words.
+    pub state: &'static str,
+    /// How it ended.
+    pub outcome: Option<ExecutionOutcome>,
+    /// The plan.
+    pub plan: Option<Digest>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How many targets ended in which way.
+    pub counts: Counts,
+    /// The regions in which too many targets failed.
+    pub halted: Vec<HaltedRegion>,
+    /// Failed executions, by cause.
+    pub failed: Vec<CauseGroup>,
+    /// Targets without a change set, by cause.
+    pub not_planned: Vec<CauseGroup>,
+    /// Executions whose end cannot be found out.
+    pub unknown: Vec<CauseGroup>,
+    /// Targets that differed from what was approved.
+    pub stale: Vec<StaleTarget>,
+    /// Targets that were not started, by reason.
+    pub not_started: Vec<SkipGroup>,
+    /// The outputs of the executed stacks.
+    pub outputs: Vec<TargetOutputs>,
+    /// The commands that go on from here.
+    pub next: Vec<String>,
+}
+
+/// A region in which too many targets failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HaltedRegion {
+    /// The region.
+    pub region: Region,
+    /// The failures.
+    pub failed: u32,
+    /// The failures tolerated.
+    pub tolerance: u32,
+}
+
+/// A target that differed from what was approved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StaleTarget {
+    /// The target.
+    pub target: Target,
+    /// How it differed.
+    pub differences: Vec<Staleness>,
+}
+
+/// The outputs of one executed stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetOutputs {
+    /// The target.
+    pub target: Target,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Summary {
+    /// Returns what the run in `view` came to.
+    pub fn of(view: &View) -> Self {
+        let mut halted: Vec<HaltedRegion> = Vec::new();
+        let mut stale = Vec::new();
+        let mut outputs = Vec::new();
+        for target in view.targets() {
+            let place = target.target();
+            match target.outcome() {
+                Some(TargetOutcome::Stale { differences }) => stale.push(StaleTarget {
+                    target: place.clone(),
+                    differences: differences.clone(),
+                }),
+                Some(TargetOutcome::Skipped {
+                    reason: SkipReason::ToleranceExceeded { failed, tolerance },
+                }) if halted.iter().all(|h| h.region != place.region) => {
+                    halted.push(HaltedRegion {
+                        region: place.region.clone(),
+                        failed: *failed,
+                        tolerance: *tolerance,
+                    });
+                }
+                Some(
+                    TargetOutcome::Succeeded { .. }
+                    | TargetOutcome::NoChanges
+                    | TargetOutcome::NotPlanned { .. }
+                    | TargetOutcome::Failed { .. }
+                    | TargetOutcome::Skipped { .. }
+                    | TargetOutcome::Unknown { .. },
+                )
+                | None => {}
+            }
+            if let Some(found) = target.outputs().filter(|outputs| !outputs.is_empty()) {
+                outputs.push(TargetOutputs {
+                    target: place.clone(),
+                    outputs: found.clone(),
+                });
+            }
+        }
+        let id = view.execution().map(|id| id.to_string());
+        Self {
+            version: 1,
+            execution: view.execution().cloned(),
+            pipeline: view.pipeline().to_owned(),
+            state: words::state(&view.state(), None).0,
+            outcome: view.outcome().cloned(),
+            plan: view.plan(),
+            started: view.started(),
+            ended: view.ended(),
+            counts: view.counts(),
+            halted,
+            failed: causes::failures(view),
+            not_planned: causes::not_planned(view),
+            unknown: causes::unknown(view),
+            stale,
+            not_started: causes::skipped(view),
+            outputs,
+            next: id.map_or_else(Vec::new, |id| next(view, &id)),
+        }
+    }
+}
+
+/// Returns the account of a run.
+pub fn summary(view: &View, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
+    let places = Places::of(targets.iter().copied());
+    let summary = Summary::of(view);
+
+    headline(&mut page, view, &summary, &places);
+    body(&mut page, view, &summary, &places);
+    next_commands(&mut page, view);
+    page.finish()
+}
+
+/// One line that says how it ended, then the counts.
+fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
+    let name = places.stack().unwrap_or_else(|| view.pipeline());
+    let took = match (view.started(), view.ended().or(view.last())) {
+        (Some(from), Some(to)) => format!("   {}", words::between(from, to)),
+        _ => String::new(),
+    };
+    let total = count(summary.counts.total, "target");
+    let (text, tone) = match view.state() {
+        State::Ended(outcome) => match outcome {
+            ExecutionOutcome::Succeeded => {
+                (format!("{name} deployed to {}", done(summary)), Tone::Good)
+            }
+            ExecutionOutcome::NothingToDo => {
+                (format!("{name}: nothing to change in {total}"), Tone::Good)
+            }
+            ExecutionOutcome::SucceededWithFailures => (
+                format!(
+                    "{name} deployed to {}; {} within the tolerance",
+                    done(summary),
+                    count(summary.counts.failures(), "failure"),
+                ),
+                Tone::Warn,
+            ),
+            ExecutionOutcome::Failed if !summary.halted.is_empty() => {
+                for (at, halted) in summary.halted.iter().enumerate() {
+                    let more = format!(
+                        "rollout halted in {}: {} the tolerance of {}",
+                        halted.region,
+                        match halted.failed {
+                            1 => "1 failure exceeds".to_owned(),
+                            many => format!("{many} failures exceed"),
+                        },
+                        halted.tolerance,
+                    );
+                    let mut line = Line::of(Tone::Bad, &more);
+                    if at + 1 == summary.halted.len() {
+                        line.push(Tone::Dim, &took);
+                    }
+                    page.line(line, 2);
+                }
+                counts(page, summary);
+                return;
+            }
+            ExecutionOutcome::Failed if summary.counts.not_planned > 0 => (
+                format!(
+                    "{name}: no change set for {} of {total}; nothing was executed",
+                    summary.counts.not_planned
+                ),
+                Tone::Bad,
+            ),
+            ExecutionOutcome::Failed => (
+                format!("{name} failed in {} of {total}", summary.counts.failures()),
+                Tone::Bad,
+            ),
+            ExecutionOutcome::Rejected => (format!("{name}: plan rejected"), Tone::Warn),
+            ExecutionOutcome::Expired => (
+                format!("{name}: nobody answered in time, the plan expired"),
+                Tone::Warn,
+            ),
+            ExecutionOutcome::Stopped => (format!("{name}: stopped"), Tone::Warn),
+        },
+        State::WaitingForApproval => (
+            format!("{name}: changes are waiting for approval"),
+            Tone::Warn,
+        ),
+        State::Paused => (format!("{name}: paused"), Tone::Warn),
+        State::Stopping => (format!("{name}: stopped before the end"), Tone::Warn),
+        State::Running | State::Unknown => (format!("{name}: not finished"), Tone::Warn),
+    };
+    page.line(Line::of(tone, &text).add(Tone::Dim, &took), 2);
+    counts(page, summary);
+}
+
+/// Returns where it was done: `4 targets`, or `3 of 4 targets`.
+fn done(summary: &Summary) -> String {
+    let good = summary.counts.succeeded + summary.counts.unchanged;
+    let total = count(summary.counts.total, "target");
+    if good == summary.counts.total {
+        total
+    } else {
+        format!("{good} of {total}")
+    }
+}
+
+fn counts(page: &mut Page<'_>, summary: &Summary) {
+    let counts = words::counts(&summary.counts);
+    // One count that is the total says nothing new.
+    let is_told = counts.len() > 1 || summary.outcome.is_none();
+    if !is_told {
+        return;
+    }
+    let dot = format!(" {} ", page.glyphs.dot);
+    let mut line = Line::indent(2);
+    for (at, (text, tone)) in counts.iter().enumerate() {
+        if at > 0 {
+            line.push(Tone::Dim, &dot);
+        }
+        line.push(*tone, text);
+    }
+    page.line(line, 2);
+}
+
+fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
+    if let Some(approval) = view.approval()
+        && let Some(answer) = approval.answer
+        && answer.decision == Decision::Reject
+    {
+        let who = words::approver(&answer.approver);
+        let mut line = Line::of(
+            Tone::Plain,
+            &format!("  plan {} rejected by {who}", answer.plan.short()),
+        );
+        if !answer.summary.is_empty() {
+            line.push(Tone::Plain, &format!(": {}", answer.summary));
+        }
+        page.line(line, 4);
+    }
+    if let Some(request) = view.stop() {
+        let who = words::approver(&request.by);
+        let mut line = Line::of(Tone::Plain, &format!("  stop asked for by {who}"));
+        if !request.reason.is_empty() {
+            line.push(Tone::Plain, &format!(": {}", request.reason));
+        }
+        page.line(line, 4);
+    }
+    if let Some(reason) = view.paused() {
+        let (why, what) = words::pause(reason);
+        page.line(Line::of(Tone::Warn, &format!("  {why}")), 4);
+        page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
+    }
+
+    let failures = [
+        ("cause", &summary.failed),
+        ("no change set", &summary.not_planned),
+        ("end unknown", &summary.unknown),
+    ];
+    for (label, groups) in failures {
+        for (at, group) in groups.iter().enumerate() {
+            let label = match groups.len() {
+                1 if label != "cause" => label.to_owned(),
+                _ => format!("{label} {}", at + 1),
+            };
+            cause(page, &label, group, places);
+        }
+    }
+    for stale in &summary.stale {
+        let mut line = Line::of(Tone::Warn, "  stale");
+        line.push(
+            Tone::Plain,
+            &format!(" {} {}", page.glyphs.dot, places.name(&stale.target)),
+        );
+        line.push(
+            Tone::Plain,
+            "   not executed, since it differs from what was approved",
+        );
+        page.line(line, 4);
+        for difference in &stale.differences {
+            page.line(
+                Line::indent(6).add(Tone::Plain, &words::staleness(difference)),
+                8,
+            );
+        }
+    }
+    for group in &summary.not_started {
+        let mut line = Line::of(Tone::Plain, "  not started");
+        line.push(
+            Tone::Plain,
+            &format!(
+                " {} {}",
+                page.glyphs.dot,
+                count(group.targets.len(), "target")
+            ),
+        );
+        line.push(
+            Tone::Dim,
+            &format!("   {}", words::skip_reason(&group.reason)),
+        );
+        page.line(line, 4);
+    }
+    left(page, view, places);
+    outputs(page, view, summary);
+}
+
+/// `cause 1 · 3 targets   Orders (AWS::DynamoDB::Table): …`, then the targets.
+fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) {
+    let mut line = Line::of(Tone::Bad, &format!("  {label}"));
+    line.push(
+        Tone::Plain,
+        &format!(
+            " {} {}   ",
+            page.glyphs.dot,
+            count(group.targets.len(), "target")
+        ),
+    );
+    let text = words::cause(&group.cause);
+    let room = if page.options.full { usize::MAX } else { 600 };
+    line.push(Tone::Plain, &page.options.shorten(&text, room));
+    page.line(line, 6);
+    let indent = Line::indent(3);
+    place_list_dim(page, indent, group, places);
+}
+
+fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
+    let limit = if page.options.full { usize::MAX } else { 8 };
+    if group.targets.len() > limit {
+        let mut line = indent;
+        line.push(Tone::Dim, "   in");
+        place_list(page, line, &group.targets, places);
+        return;
+    }
+    let names = places.names(&group.targets);
+    page.items(Line::indent(6), 6, Tone::Dim, &names);
+}
+
+/// Says what a clean-up left behind.
+fn left(page: &mut Page<'_>, view: &View, places: &Places) {
+    for target in view.targets() {
+        if let Some(left) = target.left() {
+            let name = places.name(target.target());
+            let line = Line::of(Tone::Warn, "  left behind")
+                .add(Tone::Plain, &format!("   {name}: {left}"));
+            page.line(line, 4);
+        }
+    }
+}
+
+/// The outputs, where the execution has a single target.
+fn outputs(page: &mut Page<'_>, view: &View, summary: &Summary) {
+    let [only] = summary.outputs.as_slice() else {
+        return;
+    };
+    if view.targets().len() != 1 {
+        return;
+    }
+    page.line(Line::of(Tone::Plain, "  outputs"), 4);
+    let wide = only
+        .outputs
+        .keys()
+        .map(|key| super::screen::columns(key))
+        .max();
+    for (key, value) in &only.outputs {
+        let mut line = Line::indent(4).add(Tone::Dim, key);
+        line.pad(4 + wide.unwrap_or(0), 0);
+        line.push(Tone::Plain, &format!("   {value}"));
+        // A value that is broken cannot be copied.
+        page.verbatim(line);
+    }
+}
+
+/// Adds the commands that go on from here.
+pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
+    let Some(id) = view.execution() else {
+        return;
+    };
+    let id = execution(id, page.options);
+    for (at, command) in next(view, &id).iter().enumerate() {
+        let label = if at == 0 { "next: " } else { "      " };
+        page.verbatim(Line::of(Tone::Dim, label).add(Tone::Strong, command));
+    }
+    if let Some(advice) = advice(view) {
+        page.line(Line::indent(6).add(Tone::Dim, advice), 6);
+    }
+}
+
+/// Returns the commands that go on from where the execution is, the likeliest first.
+fn next(view: &View, id: &str) -> Vec<String> {
+    match view.state() {
+        State::Unknown => Vec::new(),
+        State::Running | State::Paused | State::Stopping => vec![format!("stackgate resume {id}")],
+        State::WaitingForApproval => vec![
+            format!("stackgate approve {id}"),
+            format!("stackgate reject {id}"),
+        ],
+        State::Ended(outcome) => match outcome {
+            ExecutionOutcome::Succeeded
+            | ExecutionOutcome::NothingToDo
+            | ExecutionOutcome::Rejected
+            | ExecutionOutcome::Expired => Vec::new(),
+            ExecutionOutcome::SucceededWithFailures
+            | ExecutionOutcome::Failed
+            | ExecutionOutcome::Stopped => vec![format!("stackgate events {id}")],
+        },
+    }
+}
+
+/// Returns what to do besides the commands.
+fn advice(view: &View) -> Option<&'static str> {
+    match view.outcome()? {
+        ExecutionOutcome::Succeeded
+        | ExecutionOutcome::NothingToDo
+        | ExecutionOutcome::Rejected
+        | ExecutionOutcome::Expired => None,
+        ExecutionOutcome::SucceededWithFailures
+        | ExecutionOutcome::Failed
+        | ExecutionOutcome::Stopped => {
+            Some("then run the same command again: targets that are done show no changes")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, Script, assert_screens};
+    use super::*;
+    use crate::model::{EventKind, PauseReason};
+
+    #[test]
+    fn a_halted_rollout_ends_with_causes() {
+        let view = fixtures::halted().view();
+        assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn a_stale_target_says_how_it_differs() {
+        let view = fixtures::stale().view();
+        assert_screens!("stale", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn a_rejection_names_who_and_why() {
+        let view = fixtures::rejected().view();
+        assert_screens!("rejected", |options: &ScreenOptions| summary(
+            &view, options
+        ));
+    }
+
+    #[test]
+    fn no_changes_are_good_news() {
+        let view = fixtures::nothing().view();
+        assert_screens!("nothing", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn a_single_target_shows_its_outputs() {
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = Script::new(std::slice::from_ref(&only));
+        script
+            .update(&only, fixtures::change_a())
+            .ask()
+            .approve()
+            .start(&only);
+        let outputs = [
+            (
+                "QueueUrl",
+                "https://sqs.eu-west-1.amazonaws.com/111111111111/orders",
+            ),
+            ("Arn", "arn:aws:sqs:eu-west-1:111111111111:orders"),
+        ];
+        script.at(
+            &only,
+            EventKind::TargetFinished {
+                outcome: fixtures::succeeded(),
+                outputs: outputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            },
+        );
+        script.finish(ExecutionOutcome::Succeeded);
+        let view = script.view();
+        assert_screens!("outputs", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn other_ends_read_well() {
+        let options = ScreenOptions::default();
+        let mut all = String::new();
+        let waiting = fixtures::fleet();
+        let mut paused = fixtures::fleet();
+        paused
+            .approve()
+            .start(&fixtures::four()[0])
+            .say(EventKind::Paused {
+                reason: PauseReason::CredentialsExpired {
+                    message: "the security token included in the request is expired".to_owned(),
+                },
+            });
+        let hostile = fixtures::hostile();
+        let done = fixtures::finished();
+        for script in [waiting, paused, hostile, done] {
+            all.push_str(&summary(&script.view(), &options));
+            all.push_str("--\n");
+        }
+        all.push_str(&summary(&View::new(), &options));
+        insta::assert_snapshot!("other_ends", all);
+    }
+
+    #[test]
+    fn the_machine_form_is_pinned() {
+        let summary = Summary::of(&fixtures::halted().view());
+        insta::assert_json_snapshot!("halted_json", summary);
+    }
+}

@@ -1,0 +1,313 @@
+//! What the events of an execution tell about one target.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName, CleanupWhy, Digest,
+    Event, EventKind, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId, StackSummary,
+    Target, TargetInputs, TargetOutcome,
+};
+
+use super::view::{Fact, keep};
+
+/// One target of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetView {
+    target: Target,
+    newest: Option<Fact<()>>,
+    intended: Option<Fact<Intended>>,
+    created: Option<Fact<(ChangeSetId, StackId)>>,
+    ready: Option<Fact<Described>>,
+    started: Option<Fact<()>>,
+    execute: Option<Fact<()>>,
+    accepted: Option<Fact<()>>,
+    cleanup: Option<Fact<CleanupWhy>>,
+    cleaned: Option<Fact<Option<String>>>,
+    trouble: Option<Fact<CallFailure>>,
+    event: Option<Fact<StackEvent>>,
+    resources: BTreeMap<LogicalId, Fact<StackEvent>>,
+    ended: Option<Fact<Ended>>,
+}
+
+/// The change set as it was intended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Intended {
+    kind: ChangeSetKind,
+    name: ChangeSetName,
+    caller: Caller,
+    stack: Option<StackSummary>,
+    inputs: Box<TargetInputs>,
+}
+
+/// The change set as it was described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Described {
+    changes: Vec<ResourceChange>,
+    base: Base,
+    previous_template: Option<Digest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ended {
+    outcome: TargetOutcome,
+    outputs: BTreeMap<String, String>,
+}
+
+/// How far a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase<'a> {
+    /// Nothing happened yet.
+    Waiting,
+    /// The change set is being created.
+    Creating,
+    /// The change set exists, and its description is waited for.
+    Reading,
+    /// The change set can be executed; approval or the target's turn is waited for.
+    Ready,
+    /// It is checked whether the target still is what was approved.
+    Checking,
+    /// The change set is being executed.
+    Executing,
+    /// Leftovers are being removed.
+    CleaningUp,
+    /// It ended.
+    Ended(&'a TargetOutcome),
+}
+
+impl TargetView {
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target,
+            newest: None,
+            intended: None,
+            created: None,
+            ready: None,
+            started: None,
+            execute: None,
+            accepted: None,
+            cleanup: None,
+            cleaned: None,
+            trouble: None,
+            event: None,
+            resources: BTreeMap::new(),
+            ended: None,
+        }
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) {
+        keep(&mut self.newest, event, ());
+        match &event.kind {
+            EventKind::ChangeSetIntended {
+                kind,
+                name,
+                token: _,
+                caller,
+                stack,
+                inputs,
+            } => {
+                let intended = Intended {
+                    kind: *kind,
+                    name: name.clone(),
+                    caller: caller.clone(),
+                    stack: stack.clone(),
+                    inputs: inputs.clone(),
+                };
+                keep(&mut self.intended, event, intended);
+            }
+            EventKind::ChangeSetCreated { change_set, stack } => {
+                keep(
+                    &mut self.created,
+                    event,
+                    (change_set.clone(), stack.clone()),
+                );
+            }
+            EventKind::ChangeSetReady {
+                changes,
+                base,
+                previous_template,
+            } => {
+                let described = Described {
+                    changes: changes.clone(),
+                    base: base.clone(),
+                    previous_template: *previous_template,
+                };
+                keep(&mut self.ready, event, described);
+            }
+            EventKind::CleanupIntended { why } => keep(&mut self.cleanup, event, *why),
+            EventKind::CleanupDone { left } => keep(&mut self.cleaned, event, left.clone()),
+            EventKind::TargetStarted => keep(&mut self.started, event, ()),
+            EventKind::ExecuteIntended { token: _ } => keep(&mut self.execute, event, ()),
+            EventKind::ExecuteAccepted => keep(&mut self.accepted, event, ()),
+            EventKind::CallFailed { failure } => keep(&mut self.trouble, event, failure.clone()),
+            EventKind::Observed { events } => {
+                for observed in events {
+                    keep(&mut self.event, event, observed.clone());
+                    let mut slot = self.resources.remove(&observed.logical_id);
+                    keep(&mut slot, event, observed.clone());
+                    if let Some(fact) = slot {
+                        self.resources.insert(observed.logical_id.clone(), fact);
+                    }
+                }
+            }
+            EventKind::TargetFinished { outcome, outputs } => {
+                let ended = Ended {
+                    outcome: outcome.clone(),
+                    outputs: outputs.clone(),
+                };
+                keep(&mut self.ended, event, ended);
+            }
+            // What else happens concerns the execution, its stages or the approval.
+            EventKind::ExecutionStarted { .. }
+            | EventKind::Resumed { .. }
+            | EventKind::StageStarted
+            | EventKind::StageSucceeded
+            | EventKind::StageFailed { .. }
+            | EventKind::StageSkipped { .. }
+            | EventKind::ActionStarted
+            | EventKind::ActionSucceeded
+            | EventKind::ActionFailed { .. }
+            | EventKind::SourceStored { .. }
+            | EventKind::PlanReady { .. }
+            | EventKind::ApprovalRequested { .. }
+            | EventKind::Answered { .. }
+            | EventKind::AnswerRefused { .. }
+            | EventKind::ApprovalExpired
+            | EventKind::Paused { .. }
+            | EventKind::StopRequested { .. }
+            | EventKind::ExecutionFinished { .. } => {}
+        }
+    }
+
+    /// Returns the target.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns how far the target is.
+    pub fn phase(&self) -> Phase<'_> {
+        if let Some(fact) = &self.ended {
+            Phase::Ended(&fact.value.outcome)
+        } else if self.cleanup.is_some() && self.cleaned.is_none() {
+            Phase::CleaningUp
+        } else if self.execute.is_some() || self.accepted.is_some() {
+            Phase::Executing
+        } else if self.started.is_some() {
+            Phase::Checking
+        } else if self.ready.is_some() {
+            Phase::Ready
+        } else if self.created.is_some() {
+            Phase::Reading
+        } else if self.intended.is_some() {
+            Phase::Creating
+        } else {
+            Phase::Waiting
+        }
+    }
+
+    /// Returns how the target ended.
+    pub fn outcome(&self) -> Option<&TargetOutcome> {
+        self.ended.as_ref().map(|fact| &fact.value.outcome)
+    }
+
+    /// Returns the outputs of the stack, where it was executed.
+    pub fn outputs(&self) -> Option<&BTreeMap<String, String>> {
+        self.ended.as_ref().map(|fact| &fact.value.outputs)
+    }
+
+    /// Returns the target with its change set, once the change set is ready.
+    pub fn planned(&self) -> Option<PlannedTarget> {
+        let intended = &self.intended.as_ref()?.value;
+        let (change_set, _) = &self.created.as_ref()?.value;
+        let described = &self.ready.as_ref()?.value;
+        Some(PlannedTarget {
+            target: self.target.clone(),
+            caller: intended.caller.clone(),
+            kind: intended.kind,
+            name: intended.name.clone(),
+            change_set: change_set.clone(),
+            inputs: (*intended.inputs).clone(),
+            changes: described.changes.clone(),
+            base: described.base.clone(),
+            previous_template: described.previous_template,
+        })
+    }
+
+    /// Returns whether the change set makes or changes the stack.
+    pub fn kind(&self) -> Option<ChangeSetKind> {
+        self.intended.as_ref().map(|fact| fact.value.kind)
+    }
+
+    /// Returns who creates the change set.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.intended.as_ref().map(|fact| &fact.value.caller)
+    }
+
+    /// Returns what the change set is made from.
+    pub fn inputs(&self) -> Option<&TargetInputs> {
+        self.intended.as_ref().map(|fact| &*fact.value.inputs)
+    }
+
+    /// Returns the change set.
+    pub fn change_set(&self) -> Option<&ChangeSetId> {
+        self.created.as_ref().map(|fact| &fact.value.0)
+    }
+
+    /// Returns the stack, as it was before or as the change set made it.
+    pub fn stack(&self) -> Option<&StackId> {
+        let created = self.created.as_ref().map(|fact| &fact.value.1);
+        created.or_else(|| Some(&self.intended.as_ref()?.value.stack.as_ref()?.id))
+    }
+
+    /// Returns the newest event of the stack.
+    pub fn newest_event(&self) -> Option<&StackEvent> {
+        self.event.as_ref().map(|fact| &fact.value)
+    }
+
+    /// Returns the newest event of every resource; the stack's own is left out.
+    pub fn resources(&self) -> impl Iterator<Item = &StackEvent> {
+        let stack = self.target.stack.as_str();
+        let events = self.resources.values().map(|fact| &fact.value);
+        events.filter(move |event| event.logical_id.as_str() != stack)
+    }
+
+    /// Returns how many resources are done and how many are expected to change.
+    pub fn progress(&self) -> (usize, usize) {
+        let complete = |e: &&StackEvent| e.status.ends_with("_COMPLETE");
+        let expected = self.ready.as_ref().map_or(0, |f| f.value.changes.len());
+        let seen = self.resources().count();
+        (
+            self.resources().filter(complete).count(),
+            expected.max(seen),
+        )
+    }
+
+    /// Returns the failed call that is being looked into, while nothing newer happened here.
+    pub fn trouble(&self) -> Option<&CallFailure> {
+        let fact = self.trouble.as_ref()?;
+        let is_newest = self.newest.as_ref().is_some_and(|n| n.seq == fact.seq);
+        is_newest.then_some(&fact.value)
+    }
+
+    /// Returns what a clean-up left, and why.
+    pub fn left(&self) -> Option<&str> {
+        self.cleaned.as_ref()?.value.as_deref()
+    }
+
+    /// Returns when the target's present part of the work began: its execution, else its change set.
+    pub fn began(&self) -> Option<Timestamp> {
+        let started = self.started.as_ref().map(|fact| fact.at);
+        started.or_else(|| self.intended.as_ref().map(|fact| fact.at))
+    }
+
+    /// Returns when the change set was asked for.
+    pub fn intended_at(&self) -> Option<Timestamp> {
+        self.intended.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns when the target ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended.as_ref().map(|fact| fact.at)
+    }
+}

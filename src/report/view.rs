@@ -1,0 +1,502 @@
+//! The events of one execution, folded into what screens show.
+//!
+//! Every fact is kept with the sequence number of the event that brought it, and the highest number
+//! wins. So the fold does not depend on the order of events, and an event applied twice changes
+//! nothing: a view of the stored log equals the live one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    Answer, ArtifactRef, CallFailure, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
+    ExecutionOutcome, OperationPreferences, PauseReason, PlannedTarget, SourceRevision, StageName,
+    StopRequest, Target, TargetOutcome,
+};
+
+use super::target_view::{Phase, TargetView};
+
+/// A fact, and the event that brought it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact<T> {
+    /// The sequence number of the event.
+    pub seq: u64,
+    /// When the event happened.
+    pub at: Timestamp,
+    /// The fact.
+    pub value: T,
+}
+
+/// Keeps `value` unless the slot holds a newer fact.
+pub(super) fn keep<T>(slot: &mut Option<Fact<T>>, event: &Event, value: T) {
+    if slot.as_ref().is_none_or(|old| old.seq <= event.seq) {
+        *slot = Some(Fact {
+            seq: event.seq,
+            at: event.at,
+            value,
+        });
+    }
+}
+
+/// An execution, as far as its events tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    execution: Option<ExecutionId>,
+    definition: Option<Fact<Box<ExecutionDefinition>>>,
+    newest: Option<Fact<()>>,
+    resumed: Option<Fact<String>>,
+    stages: BTreeMap<StageName, Fact<StageStatus>>,
+    sources: BTreeMap<u64, Source>,
+    targets: BTreeMap<Target, TargetView>,
+    plan: Option<Fact<Digest>>,
+    request: Option<Fact<(Digest, Timestamp)>>,
+    answer: Option<Fact<Answer>>,
+    refusals: BTreeMap<u64, Refused>,
+    expired: Option<Fact<()>>,
+    trouble: Option<Fact<CallFailure>>,
+    paused: Option<Fact<PauseReason>>,
+    stop: Option<Fact<StopRequest>>,
+    outcome: Option<Fact<ExecutionOutcome>>,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageStatus {
+    /// Not begun.
+    Waiting,
+    /// Begun.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Failed, with the reason.
+    Failed(String),
+    /// Not needed, with the reason.
+    Skipped(String),
+}
+
+/// A stored source artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The artifact.
+    pub artifact: ArtifactRef,
+    /// Where it came from.
+    pub revision: SourceRevision,
+}
+
+/// An answer that did not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The answer.
+    pub answer: Answer,
+    /// Why not.
+    pub reason: String,
+}
+
+/// The approval request and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval<'a> {
+    /// The plan to look at.
+    pub plan: Digest,
+    /// When it was asked for.
+    pub requested: Timestamp,
+    /// When the request ends.
+    pub expires: Timestamp,
+    /// The answer that counts.
+    pub answer: Option<&'a Answer>,
+    /// Whether nobody answered in time.
+    pub expired: bool,
+}
+
+/// What an execution is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is known of it.
+    Unknown,
+    /// It works.
+    Running,
+    /// It waits for an answer.
+    WaitingForApproval,
+    /// It waits for somebody outside and can be resumed.
+    Paused,
+    /// Somebody asked it to stop, and what runs is being finished.
+    Stopping,
+    /// It ended.
+    Ended(ExecutionOutcome),
+}
+
+/// How many targets are in which phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// Nothing happened yet.
+    pub waiting: usize,
+    /// The change set is being made.
+    pub planning: usize,
+    /// The change set waits for approval or its turn.
+    pub ready: usize,
+    /// Being checked or executed, or cleaned up after.
+    pub running: usize,
+    /// Executed.
+    pub succeeded: usize,
+    /// Nothing to change.
+    pub unchanged: usize,
+    /// No change set could be made.
+    pub not_planned: usize,
+    /// The execution failed.
+    pub failed: usize,
+    /// Differs from what was approved; not executed.
+    pub stale: usize,
+    /// Not executed, for a reason that is not the target's own.
+    pub skipped: usize,
+    /// Whether it was executed cannot be found out.
+    pub unknown: usize,
+}
+
+impl Counts {
+    /// Returns how many targets have ended.
+    pub fn ended(&self) -> usize {
+        self.succeeded
+            + self.unchanged
+            + self.not_planned
+            + self.failed
+            + self.stale
+            + self.skipped
+            + self.unknown
+    }
+
+    /// Returns how many targets count as failures.
+    pub fn failures(&self) -> usize {
+        self.not_planned + self.failed + self.stale + self.unknown
+    }
+}
+
+impl View {
+    /// Returns a view of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the view of `events`.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut view = Self::new();
+        for event in events {
+            view.apply(event);
+        }
+        view
+    }
+
+    /// Takes an event in. Events may come twice and in any order; those of other executions are ignored.
+    pub fn apply(&mut self, event: &Event) {
+        if self
+            .execution
+            .get_or_insert_with(|| event.execution.clone())
+            != &event.execution
+        {
+            return;
+        }
+        keep(&mut self.newest, event, ());
+        if let Some(target) = &event.scope.target {
+            self.targets
+                .entry(target.clone())
+                .or_insert_with(|| TargetView::new(target.clone()))
+                .apply(event);
+        }
+        match &event.kind {
+            EventKind::ExecutionStarted { definition } => {
+                for target in declared_targets(definition) {
+                    self.targets
+                        .entry(target.clone())
+                        .or_insert_with(|| TargetView::new(target.clone()));
+                }
+                keep(&mut self.definition, event, definition.clone());
+            }
+            EventKind::Resumed { owner } => keep(&mut self.resumed, event, owner.clone()),
+            EventKind::StageStarted => self.stage(event, StageStatus::Running),
+            EventKind::StageSucceeded => self.stage(event, StageStatus::Succeeded),
+            EventKind::StageFailed { reason } => {
+                self.stage(event, StageStatus::Failed(reason.clone()));
+            }
+            EventKind::StageSkipped { reason } => {
+                self.stage(event, StageStatus::Skipped(reason.clone()));
+            }
+            EventKind::SourceStored { artifact, revision } => {
+                let source = Source {
+                    artifact: artifact.clone(),
+                    revision: revision.clone(),
+                };
+                self.sources.insert(event.seq, source);
+            }
+            EventKind::PlanReady { digest } => keep(&mut self.plan, event, *digest),
+            EventKind::ApprovalRequested { plan, expires } => {
+                keep(&mut self.request, event, (*plan, *expires));
+            }
+            EventKind::Answered { answer } => keep(&mut self.answer, event, answer.clone()),
+            EventKind::AnswerRefused { answer, reason } => {
+                let refused = Refused {
+                    answer: answer.clone(),
+                    reason: reason.clone(),
+                };
+                self.refusals.insert(event.seq, refused);
+            }
+            EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
+            EventKind::CallFailed { failure } => {
+                if event.scope.target.is_none() {
+                    keep(&mut self.trouble, event, failure.clone());
+                }
+            }
+            EventKind::Paused { reason } => keep(&mut self.paused, event, reason.clone()),
+            EventKind::StopRequested { request } => keep(&mut self.stop, event, request.clone()),
+            EventKind::ExecutionFinished { outcome } => {
+                keep(&mut self.outcome, event, outcome.clone());
+            }
+            // Actions are shown through their stages, and these concern one target, which took them above.
+            EventKind::ActionStarted
+            | EventKind::ActionSucceeded
+            | EventKind::ActionFailed { .. }
+            | EventKind::ChangeSetIntended { .. }
+            | EventKind::ChangeSetCreated { .. }
+            | EventKind::ChangeSetReady { .. }
+            | EventKind::CleanupIntended { .. }
+            | EventKind::CleanupDone { .. }
+            | EventKind::TargetStarted
+            | EventKind::ExecuteIntended { .. }
+            | EventKind::ExecuteAccepted
+            | EventKind::Observed { .. }
+            | EventKind::TargetFinished { .. } => {}
+        }
+    }
+
+    /// Returns the execution, once there was an event.
+    pub fn execution(&self) -> Option<&ExecutionId> {
+        self.execution.as_ref()
+    }
+
+    /// Returns what the execution will do.
+    pub fn definition(&self) -> Option<&ExecutionDefinition> {
+        self.definition.as_ref().map(|fact| &*fact.value)
+    }
+
+    /// Returns the pipeline's name, or an empty text while it is not known.
+    pub fn pipeline(&self) -> &str {
+        self.definition().map_or("", |d| &d.pipeline.name)
+    }
+
+    /// Returns the operation preferences of the rollout: those of the last action over several targets.
+    pub fn preferences(&self) -> Option<&OperationPreferences> {
+        let stages = &self.definition()?.pipeline.stages;
+        let fan_outs = stages.iter().flat_map(|s| &s.actions);
+        fan_outs
+            .filter_map(|action| action.fan_out.as_ref())
+            .last()
+            .map(|fan_out| &fan_out.preferences)
+    }
+
+    /// Returns when the execution began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.definition.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns when the newest event happened.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.newest.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns the sequence number of the newest event, 0 if there was none.
+    pub fn last_seq(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |fact| fact.seq)
+    }
+
+    /// Returns the stages in the order of the pipeline.
+    pub fn stages(&self) -> Vec<(&StageName, &StageStatus)> {
+        let declared = self.definition().map_or(&[][..], |d| &d.pipeline.stages);
+        let known = declared.iter().map(|stage| {
+            let status = self.stages.get(&stage.name);
+            (
+                &stage.name,
+                status.map_or(&StageStatus::Waiting, |f| &f.value),
+            )
+        });
+        let others = self.stages.iter().filter_map(|(name, fact)| {
+            let is_declared = declared.iter().any(|stage| &stage.name == name);
+            (!is_declared).then_some((name, &fact.value))
+        });
+        known.chain(others).collect()
+    }
+
+    /// Returns the source artifacts, in the order they were stored.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    /// Returns the targets, in the order they were asked for.
+    pub fn targets(&self) -> Vec<&TargetView> {
+        let mut shown = std::collections::BTreeSet::new();
+        let mut out = Vec::with_capacity(self.targets.len());
+        if let Some(definition) = self.definition() {
+            for target in declared_targets(definition) {
+                if let Some(view) = self.targets.get(target)
+                    && shown.insert(target)
+                {
+                    out.push(view);
+                }
+            }
+        }
+        out.extend(
+            self.targets
+                .values()
+                .filter(|t| !shown.contains(t.target())),
+        );
+        out
+    }
+
+    /// Returns what is known of `target`.
+    pub fn target(&self, target: &Target) -> Option<&TargetView> {
+        self.targets.get(target)
+    }
+
+    /// Returns the targets whose change sets are ready, in the order they were asked for.
+    pub fn planned(&self) -> Vec<PlannedTarget> {
+        let targets = self.targets();
+        targets
+            .iter()
+            .filter_map(|target| target.planned())
+            .collect()
+    }
+
+    /// Returns the plan's digest, once every target has its change set or needs none.
+    pub fn plan(&self) -> Option<Digest> {
+        self.plan.as_ref().map(|fact| fact.value)
+    }
+
+    /// Returns when the plan was ready.
+    pub fn planned_at(&self) -> Option<Timestamp> {
+        self.plan.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns the approval request and what became of it.
+    pub fn approval(&self) -> Option<Approval<'_>> {
+        let request = self.request.as_ref()?;
+        let since = |seq: u64| seq > request.seq;
+        Some(Approval {
+            plan: request.value.0,
+            requested: request.at,
+            expires: request.value.1,
+            answer: self
+                .answer
+                .as_ref()
+                .filter(|fact| since(fact.seq))
+                .map(|fact| &fact.value),
+            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq)),
+        })
+    }
+
+    /// Returns the answers that did not count, oldest first.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refused> {
+        self.refusals.values()
+    }
+
+    /// Returns why the execution waits for somebody outside, while it does.
+    pub fn paused(&self) -> Option<&PauseReason> {
+        self.standing(&self.paused)
+    }
+
+    /// Returns the request to stop, while it stands.
+    pub fn stop(&self) -> Option<&StopRequest> {
+        self.standing(&self.stop)
+    }
+
+    /// Returns the failed call that is being looked into, while nothing newer happened.
+    pub fn trouble(&self) -> Option<&CallFailure> {
+        let fact = self.trouble.as_ref()?;
+        (fact.seq == self.last_seq()).then_some(&fact.value)
+    }
+
+    /// Returns who took the execution over last.
+    pub fn resumed_by(&self) -> Option<&str> {
+        self.resumed.as_ref().map(|fact| fact.value.as_str())
+    }
+
+    /// Returns how the execution ended.
+    pub fn outcome(&self) -> Option<&ExecutionOutcome> {
+        self.outcome.as_ref().map(|fact| &fact.value)
+    }
+
+    /// Returns when the execution ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.outcome.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns what the execution is doing.
+    pub fn state(&self) -> State {
+        if let Some(outcome) = self.outcome() {
+            State::Ended(outcome.clone())
+        } else if self.definition.is_none() {
+            State::Unknown
+        } else if self.paused().is_some() {
+            State::Paused
+        } else if self.stop().is_some() {
+            State::Stopping
+        } else if self
+            .approval()
+            .is_some_and(|a| a.answer.is_none() && !a.expired)
+        {
+            State::WaitingForApproval
+        } else {
+            State::Running
+        }
+    }
+
+    /// Returns how many targets are in which phase.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            total: self.targets.len(),
+            ..Counts::default()
+        };
+        for target in self.targets.values() {
+            let slot = match target.phase() {
+                Phase::Waiting => &mut counts.waiting,
+                Phase::Creating | Phase::Reading => &mut counts.planning,
+                Phase::Ready => &mut counts.ready,
+                Phase::Checking | Phase::Executing | Phase::CleaningUp => &mut counts.running,
+                Phase::Ended(outcome) => match outcome {
+                    TargetOutcome::Succeeded { .. } => &mut counts.succeeded,
+                    TargetOutcome::NoChanges => &mut counts.unchanged,
+                    TargetOutcome::NotPlanned { .. } => &mut counts.not_planned,
+                    TargetOutcome::Failed { .. } => &mut counts.failed,
+                    TargetOutcome::Stale { .. } => &mut counts.stale,
+                    TargetOutcome::Skipped { .. } => &mut counts.skipped,
+                    TargetOutcome::Unknown { .. } => &mut counts.unknown,
+                },
+            };
+            *slot += 1;
+        }
+        counts
+    }
+
+    fn stage(&mut self, event: &Event, status: StageStatus) {
+        let Some(name) = &event.scope.stage else {
+            return;
+        };
+        let mut slot = self.stages.remove(name);
+        keep(&mut slot, event, status);
+        if let Some(fact) = slot {
+            self.stages.insert(name.clone(), fact);
+        }
+    }
+
+    /// Returns a fact that stands until another process takes over.
+    fn standing<'a, T>(&self, fact: &'a Option<Fact<T>>) -> Option<&'a T> {
+        let fact = fact.as_ref()?;
+        let taken_over = self.resumed.as_ref().is_some_and(|r| r.seq > fact.seq);
+        (!taken_over && self.outcome.is_none()).then_some(&fact.value)
+    }
+}
+
+fn declared_targets(definition: &ExecutionDefinition) -> impl Iterator<Item = &Target> {
+    let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+    actions
+        .filter_map(|action| action.fan_out.as_ref())
+        .flat_map(|fan_out| &fan_out.targets)
+        .map(|spec| &spec.target)
+}

@@ -1,0 +1,463 @@
+//! The words of all screens: one place, so that the same thing is always called the same.
+
+use jiff::{SignedDuration, Timestamp, Unit};
+
+use crate::model::{
+    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer,
+    OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
+    RegionConcurrency, SkipReason, StackEvent, Staleness, Target, TargetOutcome,
+};
+
+use super::Phase;
+use super::screen::Tone;
+use super::view::{Counts, StageStatus, State};
+
+/// Returns `3 targets` or `1 target`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Returns the items as people list them: `a, b and c`.
+pub(super) fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Names targets as shortly as the execution allows: without the stack where all stacks have one name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    stack: Option<String>,
+}
+
+impl Places {
+    pub(super) fn of<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Self {
+        let mut stacks = targets.into_iter().map(|target| &target.stack);
+        let first = stacks.next();
+        let stack = first.filter(|name| stacks.all(|other| other == *name));
+        Self {
+            stack: stack.map(|name| name.to_string()),
+        }
+    }
+
+    /// Returns the one name of all stacks.
+    pub(super) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    pub(super) fn name(&self, target: &Target) -> String {
+        match self.stack {
+            Some(_) => target.place(),
+            None => target.to_string(),
+        }
+    }
+
+    pub(super) fn names<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> {
+        targets.into_iter().map(|t| self.name(t)).collect()
+    }
+}
+
+/// Returns a duration as people say it: `1.8 s`, `2 min 3 s`, `3 h 4 min`, `6 d 23 h`.
+pub(super) fn duration(duration: SignedDuration) -> String {
+    let millis = duration.as_millis().max(0);
+    let seconds = millis / 1000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// Returns the duration between two times.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
+    duration(to.duration_since(from))
+}
+
+/// Returns a time to the second, in UTC.
+pub(super) fn time(at: Timestamp) -> String {
+    // Rounding a time near the end of the calendar can fail; then it is shown as it is.
+    let at = at.round(Unit::Second).unwrap_or(at);
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Returns the hours, minutes and seconds of a time, in UTC.
+pub(super) fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+/// Returns what an execution is doing. `alive`: whether a process works on it, where that is known.
+pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) {
+    let dead = alive == Some(false);
+    match state {
+        State::Unknown => ("unknown", Tone::Dim),
+        State::Running if dead => ("interrupted", Tone::Warn),
+        State::Running => ("running", Tone::Busy),
+        State::WaitingForApproval => ("waiting for approval", Tone::Warn),
+        State::Paused => ("paused", Tone::Warn),
+        State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
+        State::Stopping => ("stopping", Tone::Warn),
+        State::Ended(outcome) => execution_outcome(outcome),
+    }
+}
+
+pub(super) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, Tone) {
+    match outcome {
+        ExecutionOutcome::Succeeded => ("succeeded", Tone::Good),
+        ExecutionOutcome::NothingToDo => ("nothing to do", Tone::Good),
+        ExecutionOutcome::SucceededWithFailures => ("succeeded with failures", Tone::Warn),
+        ExecutionOutcome::Failed => ("failed", Tone::Bad),
+        ExecutionOutcome::Rejected => ("rejected", Tone::Warn),
+        ExecutionOutcome::Expired => ("approval expired", Tone::Warn),
+        ExecutionOutcome::Stopped => ("stopped", Tone::Warn),
+    }
+}
+
+pub(super) fn stage_status(status: &StageStatus) -> (&'static str, Tone) {
+    match status {
+        StageStatus::Waiting => ("waiting", Tone::Dim),
+        StageStatus::Running => ("running", Tone::Busy),
+        StageStatus::Succeeded => ("succeeded", Tone::Good),
+        StageStatus::Failed(_) => ("failed", Tone::Bad),
+        StageStatus::Skipped(_) => ("skipped", Tone::Dim),
+    }
+}
+
+pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
+    match phase {
+        Phase::Waiting => ("waiting", Tone::Dim),
+        Phase::Creating => ("creating change set", Tone::Busy),
+        Phase::Reading => ("reading change set", Tone::Busy),
+        Phase::Ready => ("change set ready", Tone::Plain),
+        Phase::Checking => ("checking plan", Tone::Busy),
+        Phase::Executing => ("executing", Tone::Busy),
+        Phase::CleaningUp => ("cleaning up", Tone::Busy),
+        Phase::Ended(outcome) => target_outcome(outcome),
+    }
+}
+
+pub(super) fn target_outcome(outcome: &TargetOutcome) -> (&'static str, Tone) {
+    match outcome {
+        TargetOutcome::Succeeded { .. } => ("succeeded", Tone::Good),
+        TargetOutcome::NoChanges => ("no changes", Tone::Good),
+        TargetOutcome::NotPlanned { .. } => ("not planned", Tone::Bad),
+        TargetOutcome::Failed { .. } => ("failed", Tone::Bad),
+        TargetOutcome::Stale { .. } => ("stale", Tone::Warn),
+        TargetOutcome::Skipped { .. } => ("not started", Tone::Dim),
+        TargetOutcome::Unknown { .. } => ("unknown", Tone::Bad),
+    }
+}
+
+/// Returns what there is to say of an outcome besides its name.
+pub(super) fn target_outcome_detail(outcome: &TargetOutcome) -> Option<String> {
+    match outcome {
+        TargetOutcome::Succeeded { status } => Some(status.to_string()),
+        TargetOutcome::NoChanges => None,
+        TargetOutcome::NotPlanned { cause } => Some(self::cause(cause)),
+        TargetOutcome::Failed { status, cause } => Some(match status {
+            Some(status) => format!("{status}: {}", self::cause(cause)),
+            None => self::cause(cause),
+        }),
+        TargetOutcome::Stale { differences } => Some(stale(differences)),
+        TargetOutcome::Skipped { reason } => Some(skip_reason(reason)),
+        TargetOutcome::Unknown { reason } => Some(reason.clone()),
+    }
+}
+
+pub(super) fn cause(cause: &Cause) -> String {
+    match &cause.resource {
+        Some((id, kind)) => format!("{id} ({kind}): {}", cause.reason),
+        None => cause.reason.clone(),
+    }
+}
+
+/// Returns why targets were not started; equal reasons give equal texts.
+pub(super) fn skip_reason(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::ToleranceExceeded { failed, tolerance } => format!(
+            "tolerance exceeded: {} with {tolerance} tolerated",
+            count(*failed as usize, "failure")
+        ),
+        SkipReason::EarlierRegionFailed { region } => format!("region {region} failed before"),
+        SkipReason::Rejected => "the plan was rejected".to_owned(),
+        SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
+        SkipReason::Stopped => "the execution was stopped".to_owned(),
+        SkipReason::PlanIncomplete => {
+            "the plan is incomplete: too many targets have no change set".to_owned()
+        }
+        SkipReason::NothingToDo => "nothing to change in any target".to_owned(),
+    }
+}
+
+pub(super) fn stale(differences: &[Staleness]) -> String {
+    let all: Vec<String> = differences.iter().map(staleness).collect();
+    if all.is_empty() {
+        "differs from what was approved".to_owned()
+    } else {
+        all.join("; ")
+    }
+}
+
+pub(super) fn staleness(difference: &Staleness) -> String {
+    match difference {
+        Staleness::ChangeSetGone => "the change set is gone".to_owned(),
+        Staleness::NotExecutable { status } => {
+            format!("the change set can no longer be executed ({status})")
+        }
+        Staleness::StackReplaced => "the stack was deleted or made anew".to_owned(),
+        Staleness::StatusChanged { approved, found } => {
+            format!("the stack is {found}, it was {approved} when the plan was made")
+        }
+        Staleness::NewEvents => "the stack was changed after the plan was made".to_owned(),
+        Staleness::ChangesDiffer { resources } if resources.is_empty() => {
+            "the change set describes other changes than the approved ones".to_owned()
+        }
+        Staleness::ChangesDiffer { resources } => format!(
+            "the change set describes other changes than the approved ones: {}",
+            listed(resources)
+        ),
+    }
+}
+
+/// Returns why an execution is paused and how it goes on.
+pub(super) fn pause(reason: &PauseReason) -> (String, &'static str) {
+    match reason {
+        PauseReason::CredentialsExpired { message } => (
+            format!("credentials expired: {message}"),
+            "renew the credentials, then resume",
+        ),
+        PauseReason::SecretNeeded { parameter, message } => (
+            format!("a value is needed for the secret parameter {parameter}: {message}"),
+            "provide the secret, then resume",
+        ),
+    }
+}
+
+pub(super) fn approver(approver: &Approver) -> String {
+    match &approver.arn {
+        Some(arn) => format!(
+            "{}@{} as {}",
+            approver.os_user,
+            approver.host,
+            identity(arn)
+        ),
+        None => format!("{}@{}", approver.os_user, approver.host),
+    }
+}
+
+pub(super) fn decision(decision: Decision) -> (&'static str, Tone) {
+    match decision {
+        Decision::Approve => ("approved", Tone::Good),
+        Decision::Reject => ("rejected", Tone::Warn),
+    }
+}
+
+pub(super) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Prompt => "at the prompt",
+        Origin::Command => "by command",
+        Origin::Flag => "by --yes",
+    }
+}
+
+/// Returns the part of a caller's ARN that says who: `assumed-role/Deploy/alice`, `user/bob`, `root`.
+pub(super) fn identity(arn: &str) -> &str {
+    arn.splitn(6, ':').nth(5).unwrap_or(arn)
+}
+
+/// Returns who calls and where: equal identities once, with their accounts or, beyond `limit`, their number.
+pub(super) fn callers<'a>(
+    callers: impl IntoIterator<Item = &'a Caller>,
+    limit: usize,
+) -> Vec<String> {
+    let mut by_identity: Vec<(&str, Vec<&str>)> = Vec::new();
+    for caller in callers {
+        let name = identity(&caller.arn);
+        let account = caller.account.as_str();
+        match by_identity.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, accounts)) if accounts.contains(&account) => {}
+            Some((_, accounts)) => accounts.push(account),
+            None => by_identity.push((name, vec![account])),
+        }
+    }
+    let say = |(name, accounts): (&str, Vec<&str>)| {
+        if accounts.len() > limit {
+            format!("{name} in {} accounts", accounts.len())
+        } else {
+            format!("{name} in {}", accounts.join(", "))
+        }
+    };
+    by_identity.into_iter().map(say).collect()
+}
+
+pub(super) fn layer(layer: Layer) -> &'static str {
+    match layer {
+        Layer::TemplateDefault => "template default",
+        Layer::Previous => "previous value",
+        Layer::Stack => "for all targets",
+        Layer::Region => "for the region",
+        Layer::Account => "for the account",
+        Layer::AccountRegion => "for the account and region",
+        Layer::Override => "given on the command line or by the action",
+    }
+}
+
+/// Returns where a value came from: its file and line, else its layer.
+pub(super) fn provenance(provenance: &Provenance) -> String {
+    match (&provenance.file, provenance.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.clone(),
+        (None, _) => layer(provenance.layer).to_owned(),
+    }
+}
+
+/// Returns what may be shown of a parameter's value.
+pub(super) fn parameter(value: &ParameterValue) -> String {
+    match value {
+        ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => quoted(text),
+        ParameterValue::Default(None) => "**** (default)".to_owned(),
+        ParameterValue::Previous => "(the value the stack has)".to_owned(),
+        ParameterValue::Secret(reference) => format!("**** from {reference}"),
+    }
+}
+
+/// Returns a value as it is read best: numbers, structures and masks bare, other texts in quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let is_bare = text.parse::<f64>().is_ok_and(f64::is_finite)
+        || matches!(text, "true" | "false" | "null")
+        || text.starts_with(['{', '[', '"'])
+        || text.starts_with("****");
+    if is_bare {
+        text.to_owned()
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+/// Returns how a rollout moves over `regions`: their order, how many targets at a time, when it stops.
+pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) -> Vec<String> {
+    let mut order: Vec<&Region> = Vec::new();
+    let named = preferences.region_order.iter();
+    for region in named.filter(|r| regions.contains(r)).chain(regions) {
+        if !order.contains(&region) {
+            order.push(region);
+        }
+    }
+    let several = order.len() > 1;
+    let shown: Vec<&str> = order.iter().take(6).map(|r| r.as_str()).collect();
+    let hidden = order.len() - shown.len();
+    let mut places = match preferences.region_concurrency {
+        RegionConcurrency::Sequential => shown.join(", then "),
+        RegionConcurrency::Parallel => shown.join(", "),
+    };
+    if hidden > 0 {
+        places.push_str(&format!(" and {hidden} more"));
+    }
+    if several && preferences.region_concurrency == RegionConcurrency::Parallel {
+        places.push_str(" side by side");
+    }
+    let at_once = match preferences.max_concurrent {
+        CountOrPercent::Count(number) => count(number as usize, "target"),
+        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
+    };
+    let (place, what) = match preferences.region_concurrency {
+        RegionConcurrency::Parallel if several => (" in a region", "it"),
+        RegionConcurrency::Sequential if several => (" in a region", "the rollout"),
+        RegionConcurrency::Parallel | RegionConcurrency::Sequential => ("", "the rollout"),
+    };
+    let stop = match preferences.failure_tolerance {
+        CountOrPercent::Count(0) | CountOrPercent::Percent(0) => {
+            let place = if what == "it" { place } else { "" };
+            format!("the first failure{place} stops {what}")
+        }
+        CountOrPercent::Count(number) => {
+            let failures = count(number as usize, "failure");
+            format!("more than {failures}{place} stop {what}")
+        }
+        CountOrPercent::Percent(share) => {
+            format!("more than {share}% failures{place} stop {what}")
+        }
+    };
+    vec![places, format!("{at_once} at a time"), stop]
+}
+
+/// Returns an event of a stack, in one line.
+pub(super) fn stack_event(event: &StackEvent) -> String {
+    match &event.reason {
+        Some(reason) => format!("{} {}: {reason}", event.logical_id, event.status),
+        None => format!("{} {}", event.logical_id, event.status),
+    }
+}
+
+/// Returns the counts that are not zero, worst last, each with its tone.
+pub(super) fn counts(counts: &Counts) -> Vec<(String, Tone)> {
+    let all = [
+        (counts.succeeded, "succeeded", Tone::Good),
+        (counts.unchanged, "without changes", Tone::Good),
+        (counts.running, "running", Tone::Busy),
+        (counts.planning, "being planned", Tone::Busy),
+        (counts.ready, "ready", Tone::Plain),
+        (counts.waiting, "waiting", Tone::Dim),
+        (counts.skipped, "not started", Tone::Plain),
+        (counts.stale, "stale", Tone::Warn),
+        (counts.not_planned, "not planned", Tone::Bad),
+        (counts.failed, "failed", Tone::Bad),
+        (counts.unknown, "unknown", Tone::Bad),
+    ];
+    let present = all.into_iter().filter(|(number, _, _)| *number > 0);
+    present
+        .map(|(number, what, tone)| (format!("{number} {what}"), tone))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let of = |ms: i64| duration(SignedDuration::from_millis(ms));
+        assert_eq!(of(-5), "0.0 s");
+        assert_eq!(of(1_849), "1.8 s");
+        assert_eq!(of(12_900), "12 s");
+        assert_eq!(of(123_000), "2 min 3 s");
+        assert_eq!(of(11_040_000), "3 h 4 min");
+        assert_eq!(of(601_200_000), "6 d 23 h");
+    }
+
+    #[test]
+    fn callers_are_named_once_with_their_accounts() {
+        let caller = |account: &str| Caller {
+            account: account.parse().unwrap(),
+            arn: format!("arn:aws:sts::{account}:assumed-role/Deploy/alice"),
+        };
+        let all = [
+            caller("111111111111"),
+            caller("222222222222"),
+            caller("111111111111"),
+        ];
+        assert_eq!(
+            callers(&all, 4),
+            ["assumed-role/Deploy/alice in 111111111111, 222222222222"]
+        );
+        assert_eq!(
+            callers(&all, 1),
+            ["assumed-role/Deploy/alice in 2 accounts"]
+        );
+        assert_eq!(identity("not an arn"), "not an arn");
+    }
+
+    #[test]
+    fn values_are_quoted_where_it_helps() {
+        assert_eq!(quoted("30"), "30");
+        assert_eq!(quoted("id"), "\"id\"");
+        assert_eq!(quoted("{\"a\":1}"), "{\"a\":1}");
+        assert_eq!(quoted(""), "\"\"");
+        assert_eq!(quoted("NaN"), "\"NaN\"");
+        assert_eq!(quoted("**** (changed)"), "**** (changed)");
+    }
+}

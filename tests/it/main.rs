@@ -1,0 +1,7 @@
+//! Everything that is tested through the binary and against emulators, in one program: each one costs seconds of
+//! linking.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;

@@ -1,0 +1,17 @@
+//! What the tests of the binary share: a hermetic place to run it in, emulators, a proxy that disturbs, and a
+//! client to look at what really happened.
+//!
+//! Emulators come from `make test`, which starts them and names them in the environment. Tests run side by side on
+//! the same two, so each [`TestEnv`] has accounts of its own.
+
+pub mod cloud;
+pub mod emulator;
+pub mod environment;
+pub mod http;
+pub mod output;
+pub mod process;
+pub mod proxy;
+
+pub use cloud::Cloud;
+pub use emulator::Emulator;
+pub use environment::TestEnv;
