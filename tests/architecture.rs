@@ -317,10 +317,7 @@ impl File {
     ) -> usize {
         let length = prefix.len();
         let mut next = at;
-        loop {
-            let Some(token) = self.tokens.get(next) else {
-                break;
-            };
+        while let Some(token) = self.tokens.get(next) {
             if token.text == "{" && next > 0 && self.is(next - 1, &["::"]) {
                 next += 1;
                 while next < self.tokens.len() && !self.is(next, &["}"]) {
