@@ -263,8 +263,8 @@ mod tests {
             update(
                 account,
                 "us-east-1",
-                json!({"Subnet": subnet, "Timeout": 30, "List": [1, {"Id": subnet, "N": 1}], "Gone": 1}),
-                json!({"Subnet": subnet, "Timeout": timeout, "List": [1, {"Id": subnet, "N": 2}], "New": 1}),
+                json!({"Subnet": subnet, "Timeout": 30, "List": [subnet, {"Id": subnet, "N": 1}], "Gone": 1}),
+                json!({"Subnet": subnet, "Timeout": timeout, "List": [subnet, {"Id": subnet, "N": 2}], "New": 1}),
             )
         };
         let fleet = [
@@ -336,6 +336,11 @@ mod tests {
         assert_eq!(sets(&shown), [[0, 1]]);
         let hidden = [with("111111111111", false), with("222222222222", false)];
         assert_eq!(sets(&hidden), [[0], [1]]);
+        let mut nested = shown.clone();
+        for target in &mut nested {
+            target.changes[0].nested = Some("arn:child".parse().unwrap());
+        }
+        assert_eq!(sets(&nested), [[0], [1]]);
         let mut unknown = shown;
         for target in &mut unknown {
             target.changes[0].after =
@@ -364,6 +369,9 @@ mod tests {
             set("222222222222", "us-east-1", central),
         ];
         assert_eq!(sets(&fleet), [[0, 1, 2]]);
+        let mut with_another = fleet.to_vec();
+        with_another.push(set("333333333333", "eu-west-1", "none"));
+        assert_eq!(sets(&with_another), [vec![0, 1, 2], vec![3]]);
     }
 
     #[test]
