@@ -97,7 +97,9 @@ impl Aws {
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
                 | FailureKind::Refused
-                | FailureKind::Ambiguous => return Err(failure),
+                | FailureKind::Ambiguous
+                | FailureKind::BadInput
+                | FailureKind::SecretNeeded(_) => return Err(failure),
             };
             let next = cadence::patience(
                 trouble,

@@ -184,7 +184,9 @@ fn of_reply(
         | FailureKind::AlreadyExists
         | FailureKind::MissingCapabilities(_)
         | FailureKind::Refused
-        | FailureKind::Unreachable => {}
+        | FailureKind::Unreachable
+        | FailureKind::BadInput
+        | FailureKind::SecretNeeded(_) => {}
     }
     attempted.failure(kind, what)
 }

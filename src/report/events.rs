@@ -105,6 +105,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             };
             one(Tone::Dim, format!("removing the change set: {why}"))
         }
+        EventKind::ChangeSetDeleted => one(Tone::Dim, "change set deleted".into()),
         EventKind::CleanupDone { left: None } => one(Tone::Dim, "cleaned up".into()),
         EventKind::CleanupDone { left: Some(left) } => {
             one(Tone::Warn, format!("left behind: {left}"))

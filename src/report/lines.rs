@@ -87,6 +87,7 @@ impl Lines {
             | EventKind::ActionSucceeded
             | EventKind::ChangeSetCreated { .. }
             | EventKind::CleanupIntended { .. }
+            | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { left: None }
             | EventKind::TargetStarted
             | EventKind::ExecuteAccepted => false,

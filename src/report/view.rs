@@ -258,6 +258,7 @@ impl View {
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
             | EventKind::CleanupIntended { .. }
+            | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { .. }
             | EventKind::TargetStarted
             | EventKind::ExecuteIntended { .. }

@@ -234,6 +234,10 @@ pub(super) fn pause(reason: &PauseReason) -> (String, &'static str) {
             format!("a value is needed for the secret parameter {parameter}: {message}"),
             "provide the secret, then resume",
         ),
+        PauseReason::OutcomeUnknown { target, message } => (
+            format!("it cannot be told whether the change set of {target} was executed: {message}"),
+            "look at the stack's events, then resume and say with `--unknown` what happened",
+        ),
     }
 }
 
