@@ -90,6 +90,10 @@ pub(super) fn jitter() -> f64 {
 }
 
 /// Waits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the adapter that the ban points to"
+)]
 pub(super) async fn pause(wait: Duration) {
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;

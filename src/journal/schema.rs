@@ -94,6 +94,10 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), Failure> {
 }
 
 /// Returns how to wait for others where SQLite does not: a pause, or `false` when it has been too long.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite waits in the same way, on the same thread"
+)]
 fn patience() -> impl FnMut() -> bool {
     const PAUSE: Duration = Duration::from_millis(10);
     let mut left = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();

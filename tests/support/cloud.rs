@@ -210,6 +210,10 @@ impl Cloud {
     }
 
     /// Asks until the answer is wanted or a minute has passed, and returns the last answer.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an emulator is a real program: it is polled, in real time"
+    )]
     fn poll<T>(&self, ask: impl Fn() -> T, is_wanted: impl Fn(&T) -> bool) -> T {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {

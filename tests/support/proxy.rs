@@ -375,6 +375,7 @@ impl Drop for Proxy {
 }
 
 /// Serves the calls of one connection until either side ends it.
+#[expect(clippy::disallowed_methods, reason = "a slow network takes real time")]
 fn serve(shared: &Shared, client: TcpStream, connection: usize) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut reader = BufReader::new(client.try_clone()?);
