@@ -1,1 +1,16 @@
-//! Content-addressed artifacts.
+//! Input and output artifacts on disk, by content.
+//!
+//! ```text
+//! artifacts/<sha256>.zip    an artifact: only the files that an execution uses
+//! artifacts/<sha256>.blob   one text, such as the template that a stack had before
+//! ```
+//!
+//! A file's name is the digest of its bytes, which is checked at every reading, so that nobody can change
+//! what an execution uses once it has begun.
+
+mod error;
+mod store;
+mod zipped;
+
+pub use error::ArtifactError;
+pub use store::Store;

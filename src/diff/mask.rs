@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::property::detail_path;
-use super::value::{MARKER, from_text, to_text};
+use super::value::{MARKER, from_text, keys, to_text};
 use crate::model::{LogicalId, ResourceChange};
 use crate::template::{PathSegment, Secrecy, Template};
 
@@ -63,13 +63,12 @@ struct Masker<'a> {
 impl Masker<'_> {
     fn change(&self, change: &mut ResourceChange) {
         let id = change.logical_id.clone();
-        let path = &mut Vec::new();
         self.context(&id, change.before.as_mut(), change.after.as_mut());
         for detail in &mut change.details {
-            *path = detail_path(detail);
+            let mut path = detail_path(detail);
             let mut before = detail.before.as_deref().map(from_text);
             let mut after = detail.after.as_deref().map(from_text);
-            self.pair(&id, before.as_mut(), after.as_mut(), path);
+            self.pair(&id, before.as_mut(), after.as_mut(), &mut path);
             // An untouched text stays as it was given, to the last space.
             replace(&mut detail.before, before);
             replace(&mut detail.after, after);
@@ -97,7 +96,7 @@ impl Masker<'_> {
                 **value = from_text(text);
             }
         }
-        let names = names(before.as_deref(), after.as_deref());
+        let names = keys(before.as_deref(), after.as_deref());
         if !all_objects(before.as_deref(), after.as_deref()) {
             self.pair(id, before, after, &mut Vec::new());
             return;
@@ -154,7 +153,7 @@ impl Masker<'_> {
         mut after: Option<&mut Value>,
         path: &mut Vec<PathSegment>,
     ) {
-        for name in names(before.as_deref(), after.as_deref()) {
+        for name in keys(before.as_deref(), after.as_deref()) {
             path.push(PathSegment::Key(name.clone()));
             let old = before.as_mut().and_then(|value| value.get_mut(&name));
             let new = after.as_mut().and_then(|value| value.get_mut(&name));
@@ -212,19 +211,6 @@ fn is_structure(value: &Value) -> bool {
 
 fn all_objects(before: Option<&Value>, after: Option<&Value>) -> bool {
     [before, after].into_iter().flatten().all(Value::is_object)
-}
-
-/// Returns the keys of both, each once.
-fn names(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
-    let of = |value: Option<&Value>| -> Vec<String> {
-        let object = value.and_then(Value::as_object);
-        object.into_iter().flat_map(|o| o.keys().cloned()).collect()
-    };
-    let mut names = of(before);
-    let old = before.and_then(Value::as_object);
-    let is_new = |name: &String| !old.is_some_and(|old| old.contains_key(name));
-    names.extend(of(after).into_iter().filter(is_new));
-    names
 }
 
 /// Masks two values as a whole, and keeps whether they are known to differ.
@@ -482,6 +468,76 @@ mod tests {
         let bare = json!({"P": "hunter2"});
         let result = masked("{P: !Ref Secret}", None, change(None, Some(bare)), &[]);
         assert_eq!(result.after.unwrap(), json!({"P": MASK}));
+    }
+
+    /// Recorded from LocalStack 4.13.1, which resolves everything it can.
+    #[test]
+    fn what_localstack_returned_is_masked() {
+        const TEMPLATE: &str = "\
+Parameters: {Secret: {Type: String, NoEcho: true}, Open: {Type: String}, Extra: {Type: String}}
+Resources:
+  P: {Type: 'AWS::SSM::Parameter', Properties: {Value: !Join ['-', [a, !Ref Secret]], Description: !Ref Open}}
+  D: {Type: 'AWS::SSM::Parameter', Properties: {Value: '{{resolve:ssm:h1-ext}}', Description: !Ref Open}}
+  G: {Type: 'AWS::SSM::Parameter', Properties: {Value: !GetAtt P.Value, Description: !Ref Open}}
+  L:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - Environment:
+            - !If [HasExtra, {Name: E, Value: !Ref Extra}, !Ref 'AWS::NoValue']
+            - {Name: S, Value: !Ref Secret}
+            - {Name: T, Value: !Select [0, !Split [',', !Ref Secret]]}
+";
+        let parameter = |value: &str, description: &str| {
+            Some(json!({"Properties": {"Description": description, "Value": value}}))
+        };
+        let task = |environment: Value| {
+            Some(json!({"Properties": {"ContainerDefinitions": [{"Environment": environment}]}}))
+        };
+        let recorded = [
+            (
+                "P",
+                parameter("a-hunterONE,b", "x"),
+                parameter("a-hunterTWO,c", "y"),
+            ),
+            (
+                "D",
+                parameter("hunterDYN", "x"),
+                parameter("hunterDYN", "y"),
+            ),
+            ("G", parameter("a-hunterONE,b", "x"), parameter(MARKER, "y")),
+            (
+                "L",
+                task(
+                    json!([{"Name": "S", "Value": "hunterONE,b"}, {"Name": "T", "Value": "hunterONE"}]),
+                ),
+                task(
+                    json!([{"Name": "E", "Value": "z"}, {"Name": "S", "Value": "hunterTWO,c"},
+                    {"Name": "T", "Value": "hunterTWO"}]),
+                ),
+            ),
+        ];
+        let mut changes: Vec<_> = recorded
+            .into_iter()
+            .map(|(id, before, after)| ResourceChange {
+                logical_id: LogicalId::new(id).unwrap(),
+                ..change(before, after)
+            })
+            .collect();
+        let template = Template::parse("t.yaml", TEMPLATE.as_bytes()).unwrap();
+        mask(&mut changes, &template, Some(&template), &[]);
+        let text = serde_json::to_string(&changes).unwrap();
+        assert!(!text.contains("hunter"), "{text}");
+        let value =
+            |index: usize| changes[index].after.as_ref().unwrap()["Properties"]["Value"].clone();
+        assert_eq!(
+            [value(0), value(1), value(2)],
+            [json!(MASK_CHANGED), json!(MASK), json!(MARKER)]
+        );
+        assert!(
+            text.contains("\"Description\":\"y\""),
+            "what is public stays"
+        );
     }
 
     /// An expression in a template, with its value for a given secret; none where it vanishes.

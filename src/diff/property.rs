@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::mask::MASK;
-use super::value::{Leaf, differences, from_text};
+use super::value::{Leaf, differences, from_text, keys};
 use crate::model::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, Recreation, ResourceChange,
 };
@@ -133,18 +133,8 @@ fn context_leaves(change: &ResourceChange) -> Vec<Leaf> {
         return Vec::new();
     }
     let side = |context: Option<&Value>, name: &str| context?.as_object()?.get(name).cloned();
-    let names = |context: Option<&Value>| -> Vec<String> {
-        let object = context.and_then(Value::as_object);
-        object.into_iter().flat_map(|o| o.keys().cloned()).collect()
-    };
-    let mut all = names(before);
-    for name in names(after) {
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
     let mut leaves = Vec::new();
-    for name in all {
+    for name in keys(before, after) {
         let (old, new) = (side(before, &name), side(after, &name));
         let mut path = if name == "Properties" {
             Vec::new()

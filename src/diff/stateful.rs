@@ -25,7 +25,6 @@ const STATEFUL: &[&str] = &[
     "AWS::DocDBElastic::Cluster",
     "AWS::DynamoDB::GlobalTable",
     "AWS::DynamoDB::Table",
-    "AWS::EC2::Instance",
     "AWS::EC2::Volume",
     "AWS::ECR::PublicRepository",
     "AWS::ECR::Repository",

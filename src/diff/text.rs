@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use similar::{Algorithm, ChangeTag};
+use similar::{Algorithm, ChangeTag, DiffTag, InlineChange};
 
 /// Past this the diff is coarser, never late: a review waits for it.
 const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Where more lines than this were rewritten together, no words are compared: nothing is to be learned from it.
+const MOST_EMPHASISED: usize = 200;
 
 /// Two texts compared line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +139,15 @@ pub fn text_diff(old: &str, new: &str) -> TextDiff {
     let lines = diff
         .ops()
         .iter()
-        .flat_map(|operation| diff.iter_inline_changes(operation))
+        .flat_map(|operation| {
+            let changed = operation.old_range().len() + operation.new_range().len();
+            if operation.tag() != DiffTag::Replace || changed > MOST_EMPHASISED {
+                let changes = diff.iter_changes(operation);
+                changes.map(InlineChange::from).collect::<Vec<_>>()
+            } else {
+                diff.iter_inline_changes(operation).collect()
+            }
+        })
         .map(|change| TextLine {
             tag: match change.tag() {
                 ChangeTag::Equal => TextTag::Equal,

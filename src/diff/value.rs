@@ -74,6 +74,18 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Returns the keys of both values, each once; none of what is no object.
+pub(super) fn keys(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    let (old, new) = (
+        before.and_then(Value::as_object),
+        after.and_then(Value::as_object),
+    );
+    let is_new = |key: &&String| !old.is_some_and(|old| old.contains_key(*key));
+    let old_keys = old.into_iter().flat_map(|old| old.keys());
+    let new_keys = new.into_iter().flat_map(|new| new.keys());
+    old_keys.chain(new_keys.filter(is_new)).cloned().collect()
+}
+
 /// Adds the places below `path` where `before` and `after` differ.
 pub(super) fn differences(
     before: Option<&Value>,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::canonical::{Sha, sorted, sorted_by_key, sorted_changes, sorted_details};
+use super::canonical::{sorted, sorted_by_key, sorted_changes, sorted_details};
 use super::record::parameter_records;
 use crate::model::{
     ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, TargetInputs,
@@ -29,7 +29,7 @@ impl<'a> Shape<'a> {
         let mut parts = Parts::default();
         parts.planned(planned);
         Self {
-            digest: parts.sha.finish(),
+            digest: Digest::of(&parts.bytes),
             texts: parts.texts,
         }
     }
@@ -37,10 +37,10 @@ impl<'a> Shape<'a> {
 
 /// A shape in the making.
 ///
-/// Every part is written with its length or count in front, so that no two shapes are written alike.
+/// Every part is written with its length, count or end, so that no two shapes are written alike.
 #[derive(Default)]
 struct Parts<'a> {
-    sha: Sha,
+    bytes: Vec<u8>,
     texts: Vec<&'a str>,
 }
 
@@ -246,25 +246,21 @@ impl<'a> Parts<'a> {
     /// Takes a text of a fixed vocabulary or of the template.
     fn literal(&mut self, text: &str) {
         self.count(text.len());
-        self.bytes(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    /// Takes small values of a fixed vocabulary, as their debugging text.
+    /// Takes small values of a fixed vocabulary, as their debugging text, in which line breaks are escaped.
     fn name(&mut self, value: &impl std::fmt::Debug) {
-        self.literal(&format!("{value:?}"));
+        // A vector takes every byte.
+        let _ = writeln!(self.bytes, "{value:?}");
     }
 
     fn count(&mut self, count: usize) {
-        self.bytes(&count.to_le_bytes());
+        self.bytes.extend_from_slice(&count.to_le_bytes());
     }
 
     fn tag(&mut self, tag: u8) {
-        self.bytes(&[tag]);
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        // A hash takes every byte.
-        let _ = self.sha.write_all(bytes);
+        self.bytes.push(tag);
     }
 }
 

@@ -361,7 +361,7 @@ impl<'t> Search<'t> {
             return self.has_secret_parameter();
         }
         match self.template.parameters().get(name) {
-            Some(parameter) => is_secret_parameter(parameter),
+            Some(parameter) => self.template.is_secret_parameter(parameter),
             None => {
                 self.names(name);
                 false
@@ -415,16 +415,12 @@ impl<'t> Search<'t> {
 
     fn has_secret_parameter(&self) -> bool {
         let mut parameters = self.template.parameters().values();
-        parameters.any(is_secret_parameter)
+        parameters.any(|parameter| self.template.is_secret_parameter(parameter))
     }
 }
 
-fn is_secret_parameter(parameter: &super::ParameterDeclaration) -> bool {
-    parameter.no_echo || parameter.default.as_deref().is_some_and(is_dynamic)
-}
-
-/// The colon is left out: a `Fn::Join` may add the rest of the reference.
-fn is_dynamic(text: &str) -> bool {
+/// Returns whether `text` holds a dynamic reference. The colon is left out: a `Fn::Join` may add the rest of the reference.
+pub(super) fn is_dynamic(text: &str) -> bool {
     text.contains("{{resolve")
 }
 
@@ -569,6 +565,17 @@ mod tests {
         assert!(template.is_secret(&id, &[]));
         assert!(!template.is_secret(&id, &[key("B")]));
         assert!(!template.is_secret(&LogicalId::new("Nope").unwrap(), &[]));
+    }
+
+    #[test]
+    fn parameters_can_be_secret_by_their_values() {
+        let text =
+            "Parameters: {P: {Type: String}}\nResources: {R: {Type: T, Properties: {A: !Ref P}}}\n";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let id = LogicalId::new("R").unwrap();
+        assert!(!template.is_secret(&id, &[key("A")]));
+        let template = template.with_secret_parameters(["P".to_owned()]);
+        assert!(template.is_secret(&id, &[key("A")]));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A template: its text, its tree and its declarations.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::compose;
 use super::declaration::{ParameterDeclaration, ResourceDeclaration};
 use super::error::{TemplateError, TemplateProblem};
 use super::node::{Entry, Node, NodeKind};
+use super::secret::is_dynamic;
 use crate::model::{LogicalId, clean};
 
 /// A template that was read: well-formed, within CloudFormation's limits, every value with its position.
@@ -16,6 +19,8 @@ pub struct Template {
     root: Node,
     parameters: IndexMap<String, ParameterDeclaration>,
     resources: IndexMap<String, ResourceDeclaration>,
+    /// Parameters whose values are secret although the template does not say so.
+    secret_parameters: BTreeSet<String>,
 }
 
 impl Template {
@@ -35,7 +40,18 @@ impl Template {
             root,
             parameters,
             resources,
+            secret_parameters: BTreeSet::new(),
         })
+    }
+
+    /// Returns the template with `parameters` taken as secret, for values that hold a dynamic reference or come from
+    /// a secret source although the parameter is not `NoEcho`.
+    pub fn with_secret_parameters(
+        mut self,
+        parameters: impl IntoIterator<Item = String>,
+    ) -> Template {
+        self.secret_parameters.extend(parameters);
+        self
     }
 
     /// Returns the name of the file.
@@ -94,6 +110,13 @@ impl Template {
             shown.replace_range(span, "\"****\"");
         }
         shown
+    }
+
+    /// Returns whether the value of `parameter` is a secret.
+    pub(super) fn is_secret_parameter(&self, parameter: &ParameterDeclaration) -> bool {
+        parameter.no_echo
+            || parameter.default.as_deref().is_some_and(is_dynamic)
+            || self.secret_parameters.contains(&parameter.name)
     }
 
     pub(super) fn section(&self, name: &str) -> Option<&IndexMap<String, Entry>> {

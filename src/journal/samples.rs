@@ -1,0 +1,355 @@
+//! Events and journals for the tests of this room.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Durability, Journal, LEASE_TTL, Lease};
+use crate::model::*;
+
+/// Returns a new journal, and the folder that it is in for as long as the test runs.
+pub fn journal() -> (TempDir, Journal) {
+    let root = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&root.path().join(".stackgate")).unwrap();
+    (root, journal)
+}
+
+/// Returns another connection to a journal.
+pub fn again(journal: &Journal) -> Journal {
+    Journal::open(&journal.state).unwrap()
+}
+
+/// Returns the lease of an execution that has its first event.
+pub fn begun(journal: &Journal, id: &ExecutionId) -> Lease {
+    let lease = journal.acquire(id, "host 1", now()).unwrap();
+    let first = [event(id, 1, started())];
+    journal
+        .append(&lease, 0, &first, &[], Durability::Intent)
+        .unwrap();
+    lease
+}
+
+/// Returns the first time at which a lease of `now` may be taken over.
+pub fn later() -> Timestamp {
+    now() + LEASE_TTL
+}
+
+/// Returns the time that all samples are written at.
+pub fn now() -> Timestamp {
+    "2026-01-02T03:04:05.678901234Z".parse().unwrap()
+}
+
+/// Returns the execution number `n`.
+pub fn id(n: u32) -> ExecutionId {
+    ExecutionId::new(format!("019a4c3e-{n:04x}-7000-8000-0000{n:08x}")).unwrap()
+}
+
+/// Returns an event of an execution.
+pub fn event(execution: &ExecutionId, seq: u64, kind: EventKind) -> Event {
+    let target = Target {
+        account: AccountId::new("111111111111").unwrap(),
+        region: Region::new("eu-west-1").unwrap(),
+        stack: StackName::new("network").unwrap(),
+    };
+    let scope = match seq % 2 {
+        0 => Scope {
+            stage: Some(StageName::new("Execute").unwrap()),
+            action: Some(ActionName::new("Execute").unwrap()),
+            target: Some(target),
+        },
+        _ => Scope::default(),
+    };
+    Event {
+        seq,
+        execution: execution.clone(),
+        at: now(),
+        scope,
+        kind,
+    }
+}
+
+/// Returns events numbered from `first`, one for each kind.
+pub fn events(execution: &ExecutionId, first: u64, kinds: Vec<EventKind>) -> Vec<Event> {
+    kinds
+        .into_iter()
+        .zip(first..)
+        .map(|(kind, seq)| event(execution, seq, kind))
+        .collect()
+}
+
+/// Returns the first event of every execution.
+pub fn started() -> EventKind {
+    let declaration = json!({
+        "name": "deploy-network",
+        "stages": [{
+            "name": "Execute",
+            "actions": [{
+                "name": "Execute",
+                "actionTypeId": { "category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1" },
+                "runOrder": 65535,
+                "configuration": { "ActionMode": "CHANGE_SET_EXECUTE", "A": "z", "Z": "a" },
+                "inputArtifacts": [{ "name": "Source" }],
+                "timeoutInMinutes": 86400,
+                "fanOut": {
+                    "targets": [{ "target": { "account": "111111111111", "region": "eu-west-1", "stack": "network" }, "role_arn": "arn:aws:iam::111111111111:role/x" }],
+                    "preferences": { "region_order": ["eu-west-1"], "max_concurrent": "25%", "failure_tolerance": "2", "concurrency_mode": "soft" }
+                }
+            }]
+        }]
+    });
+    EventKind::ExecutionStarted {
+        definition: Box::new(ExecutionDefinition {
+            pipeline: serde_json::from_value(declaration).unwrap(),
+            invocation: Invocation {
+                version: "0.1.0".into(),
+                root: "/home/o'brien/\"repo\"".into(),
+                profile: Some("prod".into()),
+                endpoint_url: Some("http://127.0.0.1:4566".into()),
+                region: None,
+            },
+            secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
+            allow_literal_secrets: true,
+        }),
+    }
+}
+
+/// Returns an answer to an approval request.
+pub fn answer() -> Answer {
+    Answer {
+        decision: Decision::Approve,
+        plan: Digest::of(b"plan"),
+        approver: Approver {
+            arn: Some("arn:aws:iam::111111111111:user/ada".into()),
+            os_user: "ada".into(),
+            host: "laptop".into(),
+        },
+        origin: Origin::Command,
+        at: now(),
+        summary: "looks good; 👍 \u{1b}[31m — 'quoted'\n\0second line".into(),
+    }
+}
+
+/// Returns a request to stop.
+pub fn stop() -> StopRequest {
+    StopRequest {
+        mode: StopMode::Wait,
+        by: answer().approver,
+        reason: "wrong window".into(),
+    }
+}
+
+/// Returns one event of every kind, in the order of their declaration.
+pub fn every_kind() -> Vec<EventKind> {
+    let reason = || "because".to_owned();
+    let stack =
+        StackId::new("arn:aws:cloudformation:eu-west-1:111111111111:stack/network/1").unwrap();
+    let caller = Caller {
+        account: AccountId::new("111111111111").unwrap(),
+        arn: "arn:aws:iam::111111111111:user/ada".into(),
+    };
+    let inputs = TargetInputs {
+        template: "Source::templates/network.yaml".parse().unwrap(),
+        template_digest: Digest::of(b"template"),
+        parameters: [
+            ParameterValue::Plain("30".into()),
+            ParameterValue::Default(None),
+            ParameterValue::Default(Some(String::new())),
+            ParameterValue::Previous,
+            ParameterValue::Secret(SecretRef::File("/run/secret".into())),
+        ]
+        .into_iter()
+        .map(|value| EffectiveParameter {
+            name: "Timeout".into(),
+            value,
+            provenance: Provenance {
+                layer: Layer::AccountRegion,
+                file: Some("parameter-overrides/network.json".into()),
+                line: Some(u32::MAX),
+            },
+        })
+        .collect(),
+        tags: BTreeMap::from([("team".into(), "a b".into())]),
+        capabilities: ["CAPABILITY_IAM".to_owned()].into(),
+        role_arn: None,
+        stack_policy: Some("{}".into()),
+    };
+    let change = ResourceChange {
+        logical_id: LogicalId::new("Queue").unwrap(),
+        resource_type: "AWS::SQS::Queue".into(),
+        physical_id: Some("https://queue".into()),
+        action: ChangeAction::Modify,
+        replacement: Replacement::May,
+        policy_action: Some(PolicyAction::ReplaceAndSnapshot),
+        scope: vec![ChangeScope::Properties, ChangeScope::Tags],
+        details: vec![ChangeDetail {
+            attribute: Some(ChangeScope::Properties),
+            name: Some("VisibilityTimeout".into()),
+            path: Some("/Properties/VisibilityTimeout".into()),
+            recreation: Recreation::Conditionally,
+            before: Some("30".into()),
+            after: Some("60".into()),
+            evaluation: Some(Evaluation::Dynamic),
+            source: Some("ParameterReference".into()),
+            causing_entity: Some("Timeout".into()),
+        }],
+        before: Some(json!({ "z": 1, "a": [null, true, -1, u64::MAX, 0.1, 1e300, "\u{2028}"] })),
+        after: Some(json!("text")),
+        nested: None,
+        module: Some(("A::B::MODULE".into(), "x/y".into())),
+    };
+    vec![
+        started(),
+        EventKind::Resumed {
+            owner: "laptop 4711".into(),
+        },
+        EventKind::StageStarted,
+        EventKind::StageSucceeded,
+        EventKind::StageFailed { reason: reason() },
+        EventKind::StageSkipped { reason: reason() },
+        EventKind::ActionStarted,
+        EventKind::ActionSucceeded,
+        EventKind::ActionFailed { reason: reason() },
+        EventKind::SourceStored {
+            artifact: ArtifactRef {
+                name: "Source".into(),
+                digest: Digest::of(b"zip"),
+                files: vec!["templates/network.yaml".into()],
+            },
+            revision: SourceRevision {
+                commit: Some("0123abcd".into()),
+                commit_message: Some("network: add a queue".into()),
+                dirty: true,
+            },
+        },
+        EventKind::ChangeSetIntended {
+            kind: ChangeSetKind::Update,
+            name: ChangeSetName::new("stackgate-1").unwrap(),
+            token: "token".into(),
+            caller,
+            stack: Some(StackSummary {
+                id: stack.clone(),
+                status: StackStatus::UpdateRollbackComplete,
+                reason: Some("The following resource(s) failed".into()),
+                parameters: vec!["Timeout".into()],
+                outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+            }),
+            inputs: Box::new(inputs),
+        },
+        EventKind::ChangeSetCreated {
+            change_set: ChangeSetId::new(
+                "arn:aws:cloudformation:eu-west-1:111111111111:changeSet/stackgate-1/1",
+            )
+            .unwrap(),
+            stack: stack.clone(),
+        },
+        EventKind::ChangeSetReady {
+            changes: vec![change],
+            base: Base {
+                stack,
+                status: StackStatus::ReviewInProgress,
+                newest_event: Some("event".into()),
+            },
+            previous_template: Some(Digest::of(b"before")),
+        },
+        EventKind::CleanupIntended {
+            why: CleanupWhy::NotNeeded,
+        },
+        EventKind::CleanupDone {
+            left: Some("stack network: another change set is in it".into()),
+        },
+        EventKind::PlanReady {
+            digest: Digest::of(b"plan"),
+        },
+        EventKind::ApprovalRequested {
+            plan: Digest::of(b"plan"),
+            expires: Timestamp::MAX,
+        },
+        EventKind::Answered { answer: answer() },
+        EventKind::AnswerRefused {
+            answer: answer(),
+            reason: reason(),
+        },
+        EventKind::ApprovalExpired,
+        EventKind::TargetStarted,
+        EventKind::ExecuteIntended {
+            token: "token".into(),
+        },
+        EventKind::ExecuteAccepted,
+        EventKind::CallFailed {
+            failure: CallFailure::new(
+                FailureKind::MissingCapabilities(vec!["CAPABILITY_IAM".into()]),
+                "denied",
+            ),
+        },
+        EventKind::Observed {
+            events: vec![StackEvent {
+                id: "event".into(),
+                at: now(),
+                logical_id: LogicalId::new("Queue").unwrap(),
+                resource_type: "AWS::SQS::Queue".into(),
+                physical_id: None,
+                status: "UPDATE_FAILED".into(),
+                reason: Some("quota".into()),
+                token: None,
+            }],
+        },
+        EventKind::TargetFinished {
+            outcome: TargetOutcome::Failed {
+                status: Some(StackStatus::UpdateRollbackComplete),
+                cause: Cause {
+                    resource: Some((LogicalId::new("Queue").unwrap(), "AWS::SQS::Queue".into())),
+                    reason: "quota".into(),
+                },
+            },
+            outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+        },
+        EventKind::Paused {
+            reason: PauseReason::SecretNeeded {
+                parameter: "Password".into(),
+                message: "set PASSWORD".into(),
+            },
+        },
+        EventKind::StopRequested { request: stop() },
+        EventKind::ExecutionFinished {
+            outcome: ExecutionOutcome::SucceededWithFailures,
+        },
+    ]
+}
+
+/// Returns the place of a kind in its declaration, and so fails to compile when one is added.
+pub fn place(kind: &EventKind) -> usize {
+    use EventKind::*;
+    match kind {
+        ExecutionStarted { .. } => 0,
+        Resumed { .. } => 1,
+        StageStarted => 2,
+        StageSucceeded => 3,
+        StageFailed { .. } => 4,
+        StageSkipped { .. } => 5,
+        ActionStarted => 6,
+        ActionSucceeded => 7,
+        ActionFailed { .. } => 8,
+        SourceStored { .. } => 9,
+        ChangeSetIntended { .. } => 10,
+        ChangeSetCreated { .. } => 11,
+        ChangeSetReady { .. } => 12,
+        CleanupIntended { .. } => 13,
+        CleanupDone { .. } => 14,
+        PlanReady { .. } => 15,
+        ApprovalRequested { .. } => 16,
+        Answered { .. } => 17,
+        AnswerRefused { .. } => 18,
+        ApprovalExpired => 19,
+        TargetStarted => 20,
+        ExecuteIntended { .. } => 21,
+        ExecuteAccepted => 22,
+        CallFailed { .. } => 23,
+        Observed { .. } => 24,
+        TargetFinished { .. } => 25,
+        Paused { .. } => 26,
+        StopRequested { .. } => 27,
+        ExecutionFinished { .. } => 28,
+    }
+}

@@ -1,0 +1,526 @@
+//! The effective value of every parameter, by layers: the strongest one that says something wins.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::nearest::nearest;
+use super::{FileValue, OverrideFile, ParameterError, Place};
+use crate::model::{
+    ArtifactName, ArtifactPath, EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef,
+    clean,
+};
+use crate::template::ParameterDeclaration;
+
+/// The longest value that CloudFormation takes, in bytes.
+pub const MAX_VALUE_BYTES: usize = 4096;
+
+/// All that decides the values of one target.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The parameters of the template, in its order.
+    pub declared: &'a IndexMap<String, ParameterDeclaration>,
+    /// The template, for messages and provenance.
+    pub file: &'a str,
+    /// The override files that exist for the target, in any order.
+    pub files: &'a [(Layer, OverrideFile)],
+    /// `ParameterOverrides` and `--parameter`, already evaluated.
+    pub overrides: &'a IndexMap<String, String>,
+    /// The secrets given by reference for this template, by parameter name.
+    pub secrets: &'a BTreeMap<String, SecretRef>,
+    /// Whether an override file may hold the value of a `NoEcho` parameter.
+    pub allow_literal_secrets: bool,
+    /// The names of the stack's present parameters; empty where there is no stack yet.
+    pub previous: &'a [String],
+    /// Tags given on the command line, which win over those of files.
+    pub tags: &'a BTreeMap<String, String>,
+    /// The artifact that the override files are in.
+    pub artifact: &'a ArtifactName,
+}
+
+/// What a change set is made from, besides the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The effective parameters, in the order of the template.
+    pub parameters: Vec<EffectiveParameter>,
+    /// The tags: those of the files, stronger ones winning, and those of the command line.
+    pub tags: BTreeMap<String, String>,
+    /// The stack policy of the strongest file that has one, as JSON text.
+    pub stack_policy: Option<String>,
+}
+
+/// Returns the effective parameters, tags and stack policy, or everything that is wrong with them.
+///
+/// A `NoEcho` parameter takes its reference from `secrets` before anything else; a value in a file
+/// counts only where that is allowed, and one in `ParameterOverrides` never does, since that text is
+/// part of the pipeline's definition and is stored with it.
+pub fn resolve(request: &Request<'_>) -> Result<Resolved, ParameterError> {
+    // Strongest first, so that the first file that knows a name wins.
+    let mut files: Vec<&(Layer, OverrideFile)> = request.files.iter().collect();
+    files.sort_by_key(|(layer, _)| std::cmp::Reverse(*layer));
+
+    let mut errors = unknown_names(request, &files);
+    let mut parameters = Vec::with_capacity(request.declared.len());
+    for declaration in request.declared.values() {
+        match effective(request, &files, declaration) {
+            Ok(parameter) => parameters.push(parameter),
+            Err(error) => errors.push(error),
+        }
+    }
+    ParameterError::all(errors)?;
+
+    let mut tags = BTreeMap::new();
+    for (_, file) in files.iter().rev() {
+        tags.extend(file.tags.iter().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    tags.extend(request.tags.iter().map(|(k, v)| (k.clone(), v.clone())));
+    Ok(Resolved {
+        parameters,
+        tags,
+        stack_policy: files
+            .iter()
+            .find_map(|(_, file)| file.stack_policy.as_ref())
+            .map(ToString::to_string),
+    })
+}
+
+/// Returns an error for every name that the template does not declare.
+fn unknown_names(request: &Request<'_>, files: &[&(Layer, OverrideFile)]) -> Vec<ParameterError> {
+    let in_files = files.iter().rev().flat_map(|(_, file)| {
+        let line = |value: &FileValue| Place::line(&file.path, value.line);
+        file.parameters.iter().map(move |(n, v)| (n, line(v)))
+    });
+    let in_overrides = request.overrides.keys().map(|n| (n, Place::of(OVERRIDES)));
+    let in_secrets = request.secrets.keys().map(|n| (n, Place::of(SECRETS)));
+    in_files
+        .chain(in_overrides)
+        .chain(in_secrets)
+        .filter(|(name, _)| !request.declared.contains_key(*name))
+        .map(|(name, place)| ParameterError::Unknown {
+            place,
+            name: clean(name),
+            template: clean(request.file),
+            help: match nearest(name, request.declared.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{}`?", clean(near)),
+                None if request.declared.is_empty() => {
+                    "the template declares no parameters: remove it".to_owned()
+                }
+                None => "remove it or declare it in the template".to_owned(),
+            },
+        })
+        .collect()
+}
+
+/// How messages call values that are not in a file.
+const OVERRIDES: &str = "`--parameter` or `ParameterOverrides`";
+const SECRETS: &str = "--secret";
+
+fn effective(
+    request: &Request<'_>,
+    files: &[&(Layer, OverrideFile)],
+    declaration: &ParameterDeclaration,
+) -> Result<EffectiveParameter, ParameterError> {
+    let name = &declaration.name;
+    let of = |value, provenance| EffectiveParameter {
+        name: name.clone(),
+        value,
+        provenance,
+    };
+    let from = |layer| Provenance {
+        layer,
+        file: None,
+        line: None,
+    };
+    if let Some(reference) = request.secrets.get(name) {
+        return Ok(of(
+            ParameterValue::Secret(reference.clone()),
+            from(Layer::Override),
+        ));
+    }
+    if let Some(value) = request.overrides.get(name) {
+        let place = Place::of(OVERRIDES);
+        if declaration.no_echo {
+            return Err(ParameterError::LiteralSecret {
+                place,
+                name: clean(name),
+                help: secret_help(name),
+            });
+        }
+        return Ok(of(
+            ParameterValue::Plain(checked(name, value, place)?),
+            from(Layer::Override),
+        ));
+    }
+    let given = files
+        .iter()
+        .find_map(|(layer, file)| Some((*layer, file, file.parameters.get(name)?)));
+    if let Some((layer, file, value)) = given {
+        let place = Place::line(&file.path, value.line);
+        let provenance = Provenance {
+            layer,
+            file: Some(file.path.clone()),
+            line: Some(value.line),
+        };
+        let value = match (value.use_previous, declaration.no_echo) {
+            (true, _) if request.previous.contains(name) => ParameterValue::Previous,
+            (true, _) => {
+                return Err(ParameterError::NoPrevious {
+                    place,
+                    name: clean(name),
+                });
+            }
+            (false, true) if !request.allow_literal_secrets => {
+                return Err(ParameterError::LiteralSecret {
+                    place,
+                    name: clean(name),
+                    help: format!(
+                        "remove it there and {}, or allow it with --allow-literal-secrets",
+                        secret_help(name)
+                    ),
+                });
+            }
+            (false, true) => {
+                checked(name, &value.text, place)?;
+                ParameterValue::Secret(SecretRef::Literal(ArtifactPath {
+                    artifact: request.artifact.clone(),
+                    path: file.path.clone(),
+                }))
+            }
+            (false, false) => ParameterValue::Plain(checked(name, &value.text, place)?),
+        };
+        return Ok(of(value, provenance));
+    }
+    if request.previous.contains(name) {
+        return Ok(of(ParameterValue::Previous, from(Layer::Previous)));
+    }
+    let declared = Place::at(request.file, declaration.position);
+    match &declaration.default {
+        Some(default) => Ok(of(
+            ParameterValue::Default((!declaration.no_echo).then(|| default.clone())),
+            Provenance {
+                layer: Layer::TemplateDefault,
+                file: Some(request.file.to_owned()),
+                line: Some(declaration.position.line),
+            },
+        )),
+        None => Err(ParameterError::Missing {
+            place: declared,
+            name: clean(name),
+            help: match declaration.no_echo {
+                true => secret_help(name),
+                false => format!(
+                    "give it in an override file or with --parameter {}=VALUE",
+                    clean(name)
+                ),
+            },
+        }),
+    }
+}
+
+fn secret_help(name: &str) -> String {
+    let name = clean(name);
+    format!(
+        "give it with --secret {name}=env:VARIABLE, --secret {name}=file:PATH or --secret {name}=prompt"
+    )
+}
+
+fn checked(name: &str, value: &str, place: Place) -> Result<String, ParameterError> {
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(ParameterError::TooLong {
+            place,
+            name: clean(name),
+            size: value.len(),
+            limit: MAX_VALUE_BYTES,
+        });
+    }
+    Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::parameters::parse_override_file;
+    use crate::template::Position;
+
+    struct World {
+        declared: IndexMap<String, ParameterDeclaration>,
+        files: Vec<(Layer, OverrideFile)>,
+        overrides: IndexMap<String, String>,
+        secrets: BTreeMap<String, SecretRef>,
+        allow: bool,
+        previous: Vec<String>,
+        tags: BTreeMap<String, String>,
+    }
+
+    impl World {
+        /// Returns a world whose template declares `Plain`, `Chosen` (with a default) and `Secret`.
+        fn new() -> Self {
+            let declared = [
+                ("Plain", None, false),
+                ("Chosen", Some("default"), false),
+                ("Secret", None, true),
+            ];
+            let declared = declared
+                .into_iter()
+                .enumerate()
+                .map(|(i, (name, default, no_echo))| {
+                    let declaration = ParameterDeclaration {
+                        name: name.to_owned(),
+                        parameter_type: "String".to_owned(),
+                        default: default.map(str::to_owned),
+                        no_echo,
+                        position: Position {
+                            line: 10 + i as u32,
+                            column: 3,
+                        },
+                    };
+                    (name.to_owned(), declaration)
+                })
+                .collect();
+            Self {
+                declared,
+                files: Vec::new(),
+                overrides: IndexMap::new(),
+                secrets: BTreeMap::new(),
+                allow: false,
+                previous: Vec::new(),
+                tags: BTreeMap::new(),
+            }
+        }
+
+        fn file(mut self, layer: Layer, json: &str) -> Self {
+            let path = format!("p/{layer:?}.json");
+            let file = parse_override_file(&path, json.as_bytes()).unwrap();
+            self.files.push((layer, file));
+            self
+        }
+
+        fn set(mut self, name: &str, value: &str) -> Self {
+            self.overrides.insert(name.to_owned(), value.to_owned());
+            self
+        }
+
+        fn secret(mut self, name: &str, reference: &str) -> Self {
+            self.secrets
+                .insert(name.to_owned(), reference.parse().unwrap());
+            self
+        }
+
+        fn previous(mut self, names: &[&str]) -> Self {
+            self.previous = names.iter().map(|n| (*n).to_owned()).collect();
+            self
+        }
+
+        fn resolve(&self) -> Result<Resolved, ParameterError> {
+            resolve(&Request {
+                declared: &self.declared,
+                file: "t.yaml",
+                files: &self.files,
+                overrides: &self.overrides,
+                secrets: &self.secrets,
+                allow_literal_secrets: self.allow,
+                previous: &self.previous,
+                tags: &self.tags,
+                artifact: &ArtifactName::from("Source"),
+            })
+        }
+
+        /// Returns the value of a parameter and where it came from, in short.
+        fn value(&self, name: &str) -> String {
+            let resolved = self.resolve().unwrap();
+            let found = resolved.parameters.iter().find(|p| p.name == name).unwrap();
+            let Provenance { layer, file, line } = &found.provenance;
+            let place = match (file, line) {
+                (Some(file), Some(line)) => format!(" {file}:{line}"),
+                _ => String::new(),
+            };
+            format!("{:?} {layer:?}{place}", found.value)
+        }
+
+        fn errors(&self) -> Vec<String> {
+            let error = self.resolve().unwrap_err();
+            error.problems().iter().map(|e| e.to_string()).collect()
+        }
+    }
+
+    const ALL: &str = r#"{"Parameters": {"Plain": "p"}}"#;
+
+    #[test]
+    fn parameters_come_in_the_order_of_the_template() {
+        let world = World::new()
+            .file(Layer::Stack, ALL)
+            .secret("Secret", "env:S");
+        let names: Vec<_> = world.resolve().unwrap().parameters;
+        let names: Vec<_> = names.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["Plain", "Chosen", "Secret"]);
+        assert_eq!(world.value("Plain"), "Plain(\"p\") Stack p/Stack.json:1");
+        assert_eq!(
+            world.value("Chosen"),
+            "Default(Some(\"default\")) TemplateDefault t.yaml:11"
+        );
+        assert_eq!(world.value("Secret"), "Secret(Env(\"S\")) Override");
+    }
+
+    #[test]
+    fn an_existing_stack_keeps_what_nothing_else_gives() {
+        let world = World::new()
+            .file(Layer::Stack, ALL)
+            .previous(&["Plain", "Chosen", "Secret"]);
+        assert!(world.value("Plain").starts_with("Plain("));
+        assert_eq!(world.value("Chosen"), "Previous Previous");
+        assert_eq!(world.value("Secret"), "Previous Previous");
+    }
+
+    #[test]
+    fn the_previous_value_can_be_asked_for_where_there_is_one() {
+        let list = r#"[{"ParameterKey": "Plain", "UsePreviousValue": true}]"#;
+        let world = World::new()
+            .file(Layer::Stack, ALL)
+            .file(Layer::Region, list)
+            .secret("Secret", "prompt");
+        assert_eq!(
+            world.errors(),
+            [
+                "p/Region.json:1: parameter `Plain` asks for its previous value, but the stack has none; give a value"
+            ]
+        );
+        let world = world.previous(&["Plain"]);
+        assert_eq!(world.value("Plain"), "Previous Region p/Region.json:1");
+    }
+
+    #[test]
+    fn secrets_come_by_reference() {
+        let literal = "{\"Parameters\": {\"Plain\": \"p\",\n\"Secret\": \"hunter2\"}}";
+        let mut world = World::new().file(Layer::Stack, literal);
+        assert_eq!(
+            world.errors(),
+            [
+                "p/Stack.json:2: parameter `Secret` is `NoEcho`, expected a reference to its value and not the value; remove it there and give it with --secret Secret=env:VARIABLE, --secret Secret=file:PATH or --secret Secret=prompt, or allow it with --allow-literal-secrets"
+            ]
+        );
+        world.allow = true;
+        assert_eq!(
+            world.value("Secret"),
+            "Secret(Literal(ArtifactPath { artifact: ArtifactName(\"Source\"), path: \"p/Stack.json\" })) Stack p/Stack.json:2"
+        );
+        let world = world.secret("Secret", "file:s");
+        assert_eq!(world.value("Secret"), "Secret(File(\"s\")) Override");
+    }
+
+    #[test]
+    fn a_secret_in_the_pipeline_definition_is_refused_even_if_literals_are_allowed() {
+        let mut world = World::new()
+            .file(Layer::Stack, ALL)
+            .set("Secret", "hunter2");
+        world.allow = true;
+        let errors = world.errors();
+        assert!(
+            errors[0].starts_with(
+                "`--parameter` or `ParameterOverrides`: parameter `Secret` is `NoEcho`"
+            )
+        );
+        assert!(!errors[0].contains("hunter2") && !errors[0].contains("--allow"));
+    }
+
+    #[test]
+    fn the_default_of_a_secret_is_not_told() {
+        let mut world = World::new().file(Layer::Stack, ALL);
+        world.declared["Secret"].default = Some("hunter2".to_owned());
+        assert_eq!(
+            world.value("Secret"),
+            "Default(None) TemplateDefault t.yaml:12"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_reported_at_once() {
+        let world = World::new()
+            .file(
+                Layer::Account,
+                "{\"Parameters\": {\n\"Plian\": \"p\",\n\"Vpc\": \"v\"}}",
+            )
+            .set("Chosne", "c")
+            .set("Chosen", &"é".repeat(2049))
+            .secret("Secrte", "env:S");
+        let errors = world.errors().join("\n");
+        insta::assert_snapshot!(errors);
+    }
+
+    #[test]
+    fn a_template_without_parameters_says_so() {
+        let mut world = World::new().set("A", "1");
+        world.declared.clear();
+        assert_eq!(
+            world.errors(),
+            [
+                "`--parameter` or `ParameterOverrides`: parameter `A` is not declared in t.yaml; the template declares no parameters: remove it"
+            ]
+        );
+    }
+
+    #[test]
+    fn tags_are_merged_and_the_strongest_policy_counts_whole() {
+        let mut world = World::new()
+            .file(
+                Layer::Account,
+                r#"{"Tags": {"a": "account", "b": "account"}, "StackPolicy": {"Statement": ["b"]}}"#,
+            )
+            .file(
+                Layer::Stack,
+                r#"{"Parameters": {"Plain": "p"}, "Tags": {"a": "stack", "c": "stack"}, "StackPolicy": {"Statement": ["a"]}}"#,
+            )
+            .secret("Secret", "prompt");
+        world.tags.insert("b".to_owned(), "flag".to_owned());
+        let resolved = world.resolve().unwrap();
+        let tags: Vec<_> = resolved
+            .tags
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        assert_eq!(tags, ["a=account", "b=flag", "c=stack"]);
+        assert_eq!(
+            resolved.stack_policy.as_deref(),
+            Some(r#"{"Statement":["b"]}"#)
+        );
+    }
+
+    proptest! {
+        /// invariant: the strongest layer that gives a value wins, whatever the order of the files.
+        #[test]
+        fn the_strongest_layer_wins(
+            given in proptest::collection::vec(any::<bool>(), 4),
+            by_flag: bool,
+            exists: bool,
+            order in Just([0usize, 1, 2, 3]).prop_shuffle(),
+        ) {
+            let layers = [Layer::Stack, Layer::Region, Layer::Account, Layer::AccountRegion];
+            let mut world = World::new().secret("Secret", "prompt").set("Plain", "p");
+            for i in order {
+                if given[i] {
+                    let json = format!(r#"{{"Parameters": {{"Chosen": "{:?}"}}}}"#, layers[i]);
+                    world = world.file(layers[i], &json);
+                }
+            }
+            if by_flag {
+                world = world.set("Chosen", "flag");
+            }
+            if exists {
+                world = world.previous(&["Chosen"]);
+            }
+            let strongest = (0..4).rev().find(|i| given[*i]).map(|i| layers[i]);
+            let expected = match (by_flag, strongest, exists) {
+                (true, _, _) => "Plain(\"flag\") Override".to_owned(),
+                (false, Some(layer), _) => {
+                    format!("Plain(\"{layer:?}\") {layer:?} p/{layer:?}.json:1")
+                }
+                (false, None, true) => "Previous Previous".to_owned(),
+                (false, None, false) => {
+                    "Default(Some(\"default\")) TemplateDefault t.yaml:11".to_owned()
+                }
+            };
+            prop_assert_eq!(world.value("Chosen"), expected);
+        }
+    }
+}
