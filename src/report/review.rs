@@ -542,6 +542,28 @@ mod tests {
     }
 
     #[test]
+    fn values_that_differ_within_a_group_name_their_target() {
+        let targets = fixtures::four();
+        let mut script = fixtures::Script::new(&targets);
+        for target in &targets {
+            let arn = |name: &str| {
+                let (region, account) = (&target.region, &target.account);
+                format!("arn:aws:sqs:{region}:{account}:{name}")
+            };
+            let mut change = fixtures::change_a().remove(1);
+            change.details = vec![fixtures::detail("DeadLetter", &arn("old"), &arn("new"))];
+            script.update(target, vec![change]);
+        }
+        let options = ScreenOptions {
+            width: 120,
+            ..ScreenOptions::default()
+        };
+        let text = review(&script.ask().view(), &NoSources, &options);
+        assert!(text.contains("Change A · 4 targets"), "{text}");
+        assert!(text.contains("as in 111111111111/us-east-1"), "{text}");
+    }
+
+    #[test]
     fn everything_is_shown_on_request() {
         for (name, script) in [
             ("fleet", fixtures::fleet()),
