@@ -21,7 +21,7 @@ pub fn events<'a>(
             let mut line = Line::default();
             line.push(
                 Tone::Dim,
-                &format!("{:>4}  {}  ", event.seq, words::time(event.at)),
+                &format!("{:>4}  {}  ", event.seq, words::short_time(event.at)),
             );
             let hang = line.columns();
             line.join(scope(&event.scope, &places));
