@@ -25,6 +25,7 @@ import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEMPLATE = HERE.parent / "templates" / "messaging.yaml"
+# The AWS CLI is among LocalStack's pins.
 AWS_PYTHON = pathlib.Path(os.environ.get("STACKGATE_EMULATORS") or HERE.parent / ".emulators") / "localstack/bin/python"
 
 OWN = "111111111111"
