@@ -453,6 +453,7 @@ def run(names, command):
             with signals.held():
                 running.append(Running(EMULATORS[name], folder))
         environment = outer_environment()
+        environment["STACKGATE_EMULATORS"] = FOLDER
         for one in running:
             one.wait_until_ready()
             environment[one.emulator.variable] = one.endpoint

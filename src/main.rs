@@ -1,1 +1,7 @@
-fn main() {}
+//! The `stackgate` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stackgate::cli::main()
+}

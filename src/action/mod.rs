@@ -1,1 +1,26 @@
 //! One file per provider: the steps that touch the world.
+//!
+//! Every function here performs one step of the machine: an observation, or at most one mutating
+//! call whose intent is on disk already.
+
+pub mod cloudformation;
+mod inputs;
+pub mod secrets;
+pub mod source_local;
+mod world;
+
+pub use world::World;
+
+use crate::model::{CallFailure, FailureKind};
+
+/// Returns a failure of files or options, with every cause in one line.
+pub(crate) fn bad_input(error: &dyn std::error::Error) -> CallFailure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    CallFailure::new(FailureKind::BadInput, message)
+}

@@ -97,7 +97,9 @@ impl Aws {
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
                 | FailureKind::Refused
-                | FailureKind::Ambiguous => return Err(failure),
+                | FailureKind::Ambiguous
+                | FailureKind::BadInput
+                | FailureKind::SecretNeeded(_) => return Err(failure),
             };
             let next = cadence::patience(
                 trouble,
@@ -112,5 +114,205 @@ impl Aws {
             }
             attempt += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{aws, change_set_id, spec, stack_id, stacks};
+    use super::super::scripted::{Reply, Scripted};
+    use super::super::{Aws, Settings, StackRef};
+    use super::*;
+    use crate::model::StackStatus;
+
+    async fn execute(script: &Scripted) -> Result<(), CallFailure> {
+        aws(script)
+            .await
+            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "token-1")
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_execute_whose_reply_is_lost_is_sent_once() {
+        for lost in [
+            Reply::Lost,
+            Reply::Silence,
+            Reply::Http(500, "<html>oops</html>".into()),
+            Reply::Http(503, String::new()),
+        ] {
+            let script = Scripted::new();
+            script.on("ExecuteChangeSet", lost.clone());
+            let failure = execute(&script).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Ambiguous, "{lost:?}: {failure}");
+            assert_eq!(script.requests().len(), 1, "{lost:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_execute_is_sent_again_after_throttling_and_without_a_connection() {
+        let script = Scripted::new();
+        script
+            .error("ExecuteChangeSet", 400, "Throttling", "Rate exceeded")
+            .on("ExecuteChangeSet", Reply::NotConnected)
+            .error("ExecuteChangeSet", 400, "Throttling", "Rate exceeded")
+            .ok("ExecuteChangeSet", "");
+        execute(&script).await.unwrap();
+        let sent = script.requests();
+        assert_eq!(sent.len(), 4);
+        assert_eq!(sent[3].field("DisableRollback"), "false");
+        assert_eq!(sent[3].field("ClientRequestToken"), "token-1");
+        assert_eq!(sent[3].field("ChangeSetName"), change_set_id().as_str());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_definite_refusal_is_not_repeated() {
+        let script = Scripted::new();
+        script.error(
+            "ExecuteChangeSet",
+            400,
+            "InvalidChangeSetStatus",
+            "cannot be executed",
+        );
+        let failure = execute(&script).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert_eq!(
+            failure.message,
+            "ExecuteChangeSet in 111111111111/eu-west-1: InvalidChangeSetStatus: cannot be executed (request r-header)"
+        );
+        assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_slows_an_observation_and_never_fails_it() {
+        let script = Scripted::new();
+        for _ in 0..100 {
+            script.error("DescribeStacks", 400, "Throttling", "Rate exceeded");
+        }
+        script.ok("DescribeStacks", &stacks("UPDATE_COMPLETE"));
+        let clock = Stopwatch::start();
+        let found = aws(&script)
+            .await
+            .stack(&spec(), StackRef::Id(&stack_id()), Priority::Observe)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.status, StackStatus::UpdateComplete);
+        assert_eq!(found.parameters, ["Password"]);
+        assert!(clock.elapsed().as_secs() > 60, "{:?}", clock.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_throttling_of_a_decision_is_said_in_the_end() {
+        let script = Scripted::new();
+        script.error("DescribeStacks", 400, "Throttling", "Rate exceeded");
+        let failure = aws(&script)
+            .await
+            .stack(&spec(), StackRef::Id(&stack_id()), Priority::Read)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Throttled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_token_is_not_repeated_and_says_what_to_do() {
+        let script = Scripted::new();
+        script.error(
+            "DescribeStacks",
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        );
+        let failure = aws(&script)
+            .await
+            .stack(&spec(), StackRef::Id(&stack_id()), Priority::Observe)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::CredentialsExpired);
+        assert!(failure.message.contains("aws sso login"), "{failure}");
+        assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_html_page_instead_of_a_reply_is_tried_again_and_explained() {
+        let script = Scripted::new();
+        script.on(
+            "DescribeStacks",
+            Reply::Http(500, "<!doctype html><title>500</title>".into()),
+        );
+        let failure = aws(&script)
+            .await
+            .stack(&spec(), StackRef::Id(&stack_id()), Priority::Read)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(failure.message.contains("HTTP 500"), "{failure}");
+        assert_eq!(script.requests().len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_observation_outlives_a_minute_without_a_network() {
+        let script = Scripted::new();
+        for _ in 0..60 {
+            script.on("DescribeStacks", Reply::NotConnected);
+        }
+        script.ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+        let aws = aws(&script).await;
+        let (stack, spec) = (stack_id(), spec());
+        let by = StackRef::Id(&stack);
+        assert!(aws.stack(&spec, by, Priority::Observe).await.is_ok());
+    }
+
+    // The two tests below use real sockets, since they are about the real HTTP client.
+
+    async fn connected_to(address: std::net::SocketAddr) -> Aws {
+        Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some(format!("http://{address}")),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable_and_nothing_is_ambiguous() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let failure = connected_to(address)
+            .await
+            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t")
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+        assert!(failure.message.contains("AWS_ENDPOINT_URL"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_after_sending_is_ambiguous() {
+        use tokio::io::AsyncReadExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut served = 0;
+            while let Ok((mut socket, _)) = listener.accept().await {
+                served += 1;
+                let mut buffer = [0; 4096];
+                assert!(socket.read(&mut buffer).await.unwrap() > 0);
+                drop(socket);
+                if served == 2 {
+                    break;
+                }
+            }
+        });
+        let failure = connected_to(address)
+            .await
+            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t")
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Ambiguous, "{failure}");
+        assert!(!server.is_finished(), "the request was sent twice");
+        server.abort();
     }
 }

@@ -257,30 +257,178 @@ fn parameter(parameter: &SentParameter) -> Parameter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id};
+    use super::super::scripted::{Reply, Scripted};
     use super::*;
 
-    #[test]
-    fn secrets_are_in_neither_debug_text_nor_messages() {
-        let request = CreateChangeSet {
+    fn request() -> CreateChangeSet {
+        CreateChangeSet {
             stack: StackName::new("app").unwrap(),
-            name: ChangeSetName::new("c").unwrap(),
+            name: ChangeSetName::new("plan").unwrap(),
             kind: ChangeSetKind::Create,
-            token: "t".into(),
-            template: String::new(),
-            parameters: vec![SentParameter {
-                name: "Password".into(),
-                value: SentValue::Secret("hunter2".into()),
-            }],
-            tags: BTreeMap::new(),
-            capabilities: BTreeSet::new(),
+            token: "token-1".into(),
+            template: "Resources: {}".into(),
+            parameters: vec![
+                SentParameter {
+                    name: "Password".into(),
+                    value: SentValue::Secret("hunter2".into()),
+                },
+                SentParameter {
+                    name: "Old".into(),
+                    value: SentValue::Previous,
+                },
+            ],
+            tags: BTreeMap::from([("team".into(), "net".into())]),
+            capabilities: BTreeSet::from(["CAPABILITY_IAM".into()]),
             role_arn: None,
             description: None,
-        };
-        assert!(!format!("{request:?}").contains("hunter2"));
-        let failure = CallFailure::new(FailureKind::Refused, "value hunter2 is too short");
-        assert_eq!(
-            request.without_secrets(failure).message,
-            "value **** is too short"
+        }
+    }
+
+    fn created() -> String {
+        format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_is_sent() {
+        let script = Scripted::new();
+        script.ok("CreateChangeSet", &created());
+        let made = aws(&script)
+            .await
+            .create_change_set(&spec(), &request())
+            .await;
+        assert_eq!(made.unwrap(), (change_set_id(), stack_id()));
+        let sent = &script.requests()[0];
+        for (field, value) in [
+            ("StackName", "app"),
+            ("ChangeSetName", "plan"),
+            ("ChangeSetType", "CREATE"),
+            ("ClientToken", "token-1"),
+            ("TemplateBody", "Resources: {}"),
+            ("Parameters.member.1.ParameterKey", "Password"),
+            ("Parameters.member.1.ParameterValue", "hunter2"),
+            ("Parameters.member.2.UsePreviousValue", "true"),
+            ("Parameters.member.2.ParameterValue", ""),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", "net"),
+            ("Capabilities.member.1", "CAPABILITY_IAM"),
+        ] {
+            assert_eq!(sent.field(field), value, "{field}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn missing_capabilities_are_named() {
+        let script = Scripted::new();
+        script.error(
+            "CreateChangeSet",
+            400,
+            "InsufficientCapabilitiesException",
+            "Requires capabilities : [CAPABILITY_NAMED_IAM]",
         );
+        let failure = aws(&script)
+            .await
+            .create_change_set(&spec(), &request())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            failure.kind,
+            FailureKind::MissingCapabilities(vec!["CAPABILITY_NAMED_IAM".into()])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_reply_is_ambiguous_and_the_set_can_be_found() {
+        let script = Scripted::new();
+        script.on("CreateChangeSet", Reply::Lost).ok(
+            "DescribeChangeSet",
+            &format!("<ChangeSetId>{CHANGE_SET}</ChangeSetId><StackId>{STACK}</StackId><Status>CREATE_COMPLETE</Status>"),
+        );
+        let aws = aws(&script).await;
+        let failure = aws
+            .create_change_set(&spec(), &request())
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Ambiguous);
+        assert_eq!(script.requests_of("CreateChangeSet").len(), 1);
+        let found = aws
+            .find_change_set(&spec(), &request().stack, &request().name)
+            .await;
+        assert_eq!(found.unwrap(), Some((change_set_id(), stack_id())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_breaks_off_or_names_nothing_is_ambiguous() {
+        for body in ["<CreateChangeSetResp", "", "<html></html>"] {
+            let script = Scripted::new();
+            script.on("CreateChangeSet", Reply::Http(200, body.into()));
+            let made = aws(&script)
+                .await
+                .create_change_set(&spec(), &request())
+                .await;
+            assert_eq!(made.unwrap_err().kind, FailureKind::Ambiguous, "{body}");
+            assert_eq!(script.requests().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_was_never_made_is_not_found() {
+        for (status, code, message) in [
+            (404, "ChangeSetNotFound", "ChangeSet [plan] does not exist"),
+            (400, "ValidationError", "Stack [app] does not exist"),
+        ] {
+            let script = Scripted::new();
+            script.error("DescribeChangeSet", status, code, message);
+            let aws = aws(&script).await;
+            let found = aws
+                .find_change_set(&spec(), &request().stack, &request().name)
+                .await;
+            assert_eq!(found.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn secrets_are_in_neither_debug_text_nor_messages() {
+        assert!(!format!("{:?}", request()).contains("hunter2"));
+        let script = Scripted::new();
+        script.error(
+            "CreateChangeSet",
+            400,
+            "ValidationError",
+            "Parameter Password: hunter2 is too short",
+        );
+        let failure = aws(&script)
+            .await
+            .create_change_set(&spec(), &request())
+            .await
+            .unwrap_err();
+        assert!(
+            failure.message.contains("Password: **** is too short"),
+            "{failure}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_template_that_is_too_large_is_not_sent() {
+        let script = Scripted::new();
+        let mut request = request();
+        request.template = " ".repeat(LARGEST_TEMPLATE + 1);
+        let failure = aws(&script)
+            .await
+            .create_change_set(&spec(), &request)
+            .await
+            .unwrap_err();
+        assert!(failure.message.contains("51201 bytes"), "{failure}");
+        assert!(script.requests().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deleting_a_set_that_is_gone_is_fine() {
+        let script = Scripted::new();
+        script.error("DeleteChangeSet", 404, "ChangeSetNotFound", "gone");
+        let aws = aws(&script).await;
+        aws.delete_change_set(&spec(), &change_set_id(), &stack_id())
+            .await
+            .unwrap();
     }
 }

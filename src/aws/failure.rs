@@ -55,22 +55,22 @@ where
         Effect::Repeatable => "no usable reply",
         Effect::Once => "the reply was lost, so it may or may not have been carried out",
     };
-    match error {
-        SdkError::ServiceError(context) => of_reply(
-            attempted,
-            context.raw().status().as_u16(),
-            context.err().code(),
-            context.err().message(),
-            error.request_id(),
-        ),
-        SdkError::ResponseError(context) => match context.raw().status().as_u16() {
+    if let Some(status) = error.raw_response().map(|r| r.status().as_u16()) {
+        if (200..=299).contains(&status) {
             // Accepted, but the reply broke off or is not CloudFormation's.
-            200..=299 => attempted.failure(
-                kind_if_lost,
-                format!("{lost}: the reply could not be read ({})", root(error)),
-            ),
-            status => of_reply(attempted, status, None, None, error.request_id()),
-        },
+            let what = format!("{lost}: the reply could not be read ({})", root(error));
+            return attempted.failure(kind_if_lost, what);
+        }
+        let said = error.as_service_error();
+        return of_reply(
+            attempted,
+            status,
+            said.and_then(|e| e.code()),
+            said.and_then(|e| e.message()),
+            error.request_id(),
+        );
+    }
+    match error {
         SdkError::TimeoutError(_) => {
             attempted.failure(kind_if_lost, format!("{lost}: no reply in time"))
         }
@@ -184,7 +184,9 @@ fn of_reply(
         | FailureKind::AlreadyExists
         | FailureKind::MissingCapabilities(_)
         | FailureKind::Refused
-        | FailureKind::Unreachable => {}
+        | FailureKind::Unreachable
+        | FailureKind::BadInput
+        | FailureKind::SecretNeeded(_) => {}
     }
     attempted.failure(kind, what)
 }

@@ -32,3 +32,59 @@ pub use watch::Settled;
 #[cfg(test)]
 #[path = "../../tests/support/scripted.rs"]
 mod scripted;
+
+#[cfg(test)]
+mod fixture {
+    use super::scripted::Scripted;
+    use super::{Aws, Settings};
+    use crate::model::{AccountId, ChangeSetId, Region, StackId, StackName, Target, TargetSpec};
+
+    pub(super) const STACK: &str = "arn:aws:cloudformation:eu-west-1:111111111111:stack/app/5e1f0000-0000-4000-8000-000000000001";
+    pub(super) const CHANGE_SET: &str = "arn:aws:cloudformation:eu-west-1:111111111111:changeSet/plan/5e1f0000-0000-4000-8000-000000000002";
+
+    pub(super) async fn aws(script: &Scripted) -> Aws {
+        Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            session_name: "stackgate-test".into(),
+            http_client: Some(script.http_client()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(super) fn spec() -> TargetSpec {
+        spec_in("111111111111", "eu-west-1", None)
+    }
+
+    pub(super) fn spec_in(account: &str, region: &str, role_arn: Option<&str>) -> TargetSpec {
+        TargetSpec {
+            target: Target {
+                account: AccountId::new(account).unwrap(),
+                region: Region::new(region).unwrap(),
+                stack: StackName::new("app").unwrap(),
+            },
+            role_arn: role_arn.map(str::to_owned),
+        }
+    }
+
+    pub(super) fn stack_id() -> StackId {
+        StackId::new(STACK).unwrap()
+    }
+
+    pub(super) fn change_set_id() -> ChangeSetId {
+        ChangeSetId::new(CHANGE_SET).unwrap()
+    }
+
+    /// Returns the body of a `DescribeStacks` reply.
+    pub(super) fn stacks(status: &str) -> String {
+        format!(
+            "<Stacks><member><StackId>{STACK}</StackId><StackName>app</StackName><StackStatus>{status}</StackStatus>\
+             <Parameters><member><ParameterKey>Password</ParameterKey><ParameterValue>hunter2</ParameterValue></member></Parameters>\
+             <Outputs><member><OutputKey>Url</OutputKey><OutputValue>of {status}</OutputValue></member></Outputs>\
+             </member></Stacks>"
+        )
+    }
+}

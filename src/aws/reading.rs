@@ -247,3 +247,231 @@ impl Reading {
 fn status(page: &DescribeChangeSetOutput) -> &str {
     page.status().map_or("", |s| s.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec};
+    use super::super::scripted::{Reply, Scripted};
+    use super::*;
+
+    const WARNING: &str = "[WARN] --include-property-values option can return incomplete ChangeSet data because: \
+        Logical Id: DataSource, failed property validation";
+
+    fn page(status: &str, execution: &str, reason: &str, changes: &[String], next: &str) -> String {
+        let optional = |tag: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("<{tag}>{text}</{tag}>"),
+        };
+        format!(
+            "<ChangeSetId>{CHANGE_SET}</ChangeSetId><ChangeSetName>plan</ChangeSetName><StackId>{STACK}</StackId>\
+             <Status>{status}</Status><ExecutionStatus>{execution}</ExecutionStatus>{}<Changes>{}</Changes>{}",
+            optional("StatusReason", reason),
+            changes.concat(),
+            optional("NextToken", next),
+        )
+    }
+
+    fn modify(id: &str, values: &str) -> String {
+        format!(
+            "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>{id}</LogicalResourceId>\
+             <ResourceType>AWS::SQS::Queue</ResourceType><Replacement>False</Replacement><Scope><member>Properties</member></Scope>\
+             <Details><member><Target><Attribute>Properties</Attribute><Name>VisibilityTimeout</Name>\
+             <RequiresRecreation>Never</RequiresRecreation>{values}</Target><Evaluation>Static</Evaluation>\
+             <ChangeSource>DirectModification</ChangeSource></member></Details></ResourceChange></member>"
+        )
+    }
+
+    fn ready(changes: &[String], next: &str) -> String {
+        page("CREATE_COMPLETE", "AVAILABLE", "", changes, next)
+    }
+
+    fn ids(read: &ReadChangeSet) -> Vec<&str> {
+        read.changes.iter().map(|c| c.logical_id.as_str()).collect()
+    }
+
+    async fn awaited(script: &Scripted) -> Result<ReadChangeSet, CallFailure> {
+        aws(script)
+            .await
+            .await_change_set(&spec(), &change_set_id())
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_pages_are_read_and_sorted() {
+        let script = Scripted::new();
+        script
+            .ok(
+                "DescribeChangeSet",
+                &ready(&[modify("C", ""), modify("B", "")], "page-2"),
+            )
+            .ok("DescribeChangeSet", &ready(&[modify("D", "")], "page-3"))
+            .ok("DescribeChangeSet", &ready(&[modify("A", "")], ""));
+        let read = awaited(&script).await.unwrap();
+        assert_eq!(ids(&read), ["A", "B", "C", "D"]);
+        assert!(read.executable);
+        let asked = script.requests();
+        let pages: Vec<_> = asked.iter().map(|r| r.field("NextToken")).collect();
+        assert_eq!(pages, ["", "page-2", "page-3"]);
+        assert!(
+            asked
+                .iter()
+                .all(|r| r.field("IncludePropertyValues") == "true")
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_is_ready_at_once_costs_one_call() {
+        let script = Scripted::new();
+        script.ok(
+            "DescribeChangeSet",
+            &ready(&[modify("A", "<AfterValue>60</AfterValue>")], ""),
+        );
+        let read = awaited(&script).await.unwrap();
+        assert_eq!(read.changes[0].details[0].after.as_deref(), Some("60"));
+        assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resources_lost_by_property_values_are_read_without_them() {
+        let script = Scripted::new();
+        script
+            .ok(
+                "DescribeChangeSet",
+                &page(
+                    "CREATE_COMPLETE",
+                    "AVAILABLE",
+                    WARNING,
+                    &[modify(
+                        "Queue",
+                        "<BeforeValue>30</BeforeValue><AfterValue>60</AfterValue>",
+                    )],
+                    "",
+                ),
+            )
+            .ok(
+                "DescribeChangeSet",
+                &ready(&[modify("DataSource", "")], "2"),
+            )
+            .ok("DescribeChangeSet", &ready(&[modify("Queue", "")], ""));
+        let read = awaited(&script).await.unwrap();
+        assert_eq!(read.outcome, ChangeSetOutcome::Ready);
+        assert_eq!(ids(&read), ["DataSource", "Queue"]);
+        assert_eq!(read.changes[1].details.len(), 1);
+        assert_eq!(read.changes[1].details[0].before.as_deref(), Some("30"));
+        let asked: Vec<_> = script
+            .requests()
+            .iter()
+            .map(|r| r.field("IncludePropertyValues").to_owned())
+            .collect();
+        assert_eq!(asked, ["true", "", ""]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_status_reason_is_read_without_values() {
+        let script = Scripted::new();
+        script
+            .ok("DescribeChangeSet", &page("FAILED", "UNAVAILABLE", "", &[], ""))
+            .ok("DescribeChangeSet", &page("FAILED", "UNAVAILABLE", "The submitted information didn't contain changes. Submit different information to create a change set.", &[], ""));
+        let read = awaited(&script).await.unwrap();
+        assert_eq!(read.outcome, ChangeSetOutcome::NoChanges);
+        assert!(!read.executable);
+        assert_eq!(script.requests().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_warning_is_never_taken_for_the_reason_of_a_failure() {
+        let script = Scripted::new();
+        script
+            .ok(
+                "DescribeChangeSet",
+                &page("FAILED", "UNAVAILABLE", WARNING, &[], ""),
+            )
+            .ok(
+                "DescribeChangeSet",
+                &page(
+                    "FAILED",
+                    "UNAVAILABLE",
+                    "Validation failed with 1 error(s).",
+                    &[],
+                    "",
+                ),
+            );
+        let read = awaited(&script).await.unwrap();
+        let reason = "Validation failed with 1 error(s).".to_owned();
+        assert_eq!(read.outcome, ChangeSetOutcome::Failed { reason });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_only_change_is_ready_without_changes() {
+        let script = Scripted::new();
+        script.ok("DescribeChangeSet", &ready(&[], ""));
+        let read = awaited(&script).await.unwrap();
+        assert_eq!(read.outcome, ChangeSetOutcome::Ready);
+        assert!(read.executable && read.changes.is_empty());
+        assert_eq!(script.requests().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_takes_a_minute_is_polled_less_and_less() {
+        let script = Scripted::new();
+        for _ in 0..30 {
+            script.ok(
+                "DescribeChangeSet",
+                &page("CREATE_IN_PROGRESS", "UNAVAILABLE", "", &[], ""),
+            );
+        }
+        script.on("DescribeChangeSet", Reply::NotConnected);
+        script.ok("DescribeChangeSet", &ready(&[modify("A", "")], ""));
+        let clock = Stopwatch::start();
+        assert!(awaited(&script).await.unwrap().executable);
+        assert!(clock.elapsed().as_secs() >= 10, "{:?}", clock.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_is_gone_is_told_from_one_that_is_not_visible_yet() {
+        let script = Scripted::new();
+        script
+            .error(
+                "DescribeChangeSet",
+                404,
+                "ChangeSetNotFound",
+                "ChangeSet does not exist",
+            )
+            .ok("DescribeChangeSet", &ready(&[modify("A", "")], ""));
+        assert!(awaited(&script).await.unwrap().executable);
+
+        let script = Scripted::new();
+        script.error(
+            "DescribeChangeSet",
+            404,
+            "ChangeSetNotFound",
+            "ChangeSet does not exist",
+        );
+        assert_eq!(
+            awaited(&script).await.unwrap_err().kind,
+            FailureKind::NotFound
+        );
+        let read = aws(&script)
+            .await
+            .read_change_set(&spec(), &change_set_id())
+            .await;
+        assert_eq!(read.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_obsolete_set_is_read_but_not_executable() {
+        let script = Scripted::new();
+        script.ok(
+            "DescribeChangeSet",
+            &page("CREATE_COMPLETE", "OBSOLETE", "", &[modify("A", "")], ""),
+        );
+        let aws = aws(&script).await;
+        let read = aws
+            .read_change_set(&spec(), &change_set_id())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!read.executable);
+        assert_eq!(read.execution_status, "OBSOLETE");
+    }
+}

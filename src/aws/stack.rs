@@ -260,3 +260,133 @@ impl Aws {
         Ok((events, reply.next_token))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id, stacks};
+    use super::super::scripted::Scripted;
+    use super::*;
+
+    fn events(ids: &[&str], next: &str) -> String {
+        let members: String = ids
+            .iter()
+            .map(|id| format!("<member><EventId>{id}</EventId><LogicalResourceId>R</LogicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"))
+            .collect();
+        let next = match next {
+            "" => String::new(),
+            next => format!("<NextToken>{next}</NextToken>"),
+        };
+        format!("<StackEvents>{members}</StackEvents>{next}")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_stack_is_none_whoever_says_it() {
+        let name = StackName::new("app").unwrap();
+        let script = Scripted::new();
+        script
+            .error(
+                "DescribeStacks",
+                400,
+                "ValidationError",
+                "Stack with id app does not exist",
+            )
+            .ok("DescribeStacks", "<Stacks></Stacks>")
+            .ok("DescribeStacks", &stacks("DELETE_COMPLETE"));
+        let aws = aws(&script).await;
+        for _ in 0..3 {
+            let found = aws
+                .stack(&spec(), StackRef::Name(&name), Priority::Read)
+                .await;
+            assert_eq!(found.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_of_the_future_is_refused_with_its_name() {
+        let script = Scripted::new();
+        script.ok("DescribeStacks", &stacks("UPDATE_PONDERING"));
+        let failure = aws(&script)
+            .await
+            .stack(&spec(), StackRef::Id(&stack_id()), Priority::Read)
+            .await
+            .unwrap_err();
+        assert!(failure.message.contains("UPDATE_PONDERING"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_are_read_up_to_the_last_known_one() {
+        let script = Scripted::new();
+        script
+            .ok("DescribeStackEvents", &events(&["e6", "e5"], "p2"))
+            .ok("DescribeStackEvents", &events(&["e4", "e3"], "p3"));
+        let aws = aws(&script).await;
+        let since = aws
+            .events_since(&spec(), &stack_id(), Some("e3"))
+            .await
+            .unwrap();
+        let ids: Vec<_> = since.iter().map(|e| e.id.as_str()).collect();
+        assert_eq!(ids, ["e4", "e5", "e6"]);
+        assert_eq!(script.requests().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_stack_in_review_with_nothing_but_ours_is_deleted() {
+        let ours = format!(
+            "<member><ChangeSetId>{CHANGE_SET}</ChangeSetId><ChangeSetName>plan</ChangeSetName><StackId>{STACK}</StackId></member>"
+        );
+        let foreign = ours.replace("0002", "0009").replace("plan", "theirs");
+        let list = |members: &str, next: &str| format!("<Summaries>{members}</Summaries>{next}");
+        let next = "<NextToken>p2</NextToken>";
+        for (status, pages, left) in [
+            ("REVIEW_IN_PROGRESS", vec![list("", "")], None),
+            ("REVIEW_IN_PROGRESS", vec![list(&ours, "")], None),
+            (
+                "REVIEW_IN_PROGRESS",
+                vec![list(&ours, next), list(&foreign, "")],
+                Some("theirs"),
+            ),
+            ("CREATE_COMPLETE", vec![], Some("CREATE_COMPLETE")),
+            ("CREATE_IN_PROGRESS", vec![], Some("CREATE_IN_PROGRESS")),
+        ] {
+            let script = Scripted::new();
+            script
+                .ok("DescribeStacks", &stacks(status))
+                .ok("DeleteStack", "");
+            for page in &pages {
+                script.ok("ListChangeSets", page);
+            }
+            let deleted = aws(&script)
+                .await
+                .delete_review_stack(&spec(), &stack_id(), &change_set_id())
+                .await
+                .unwrap();
+            match (left, deleted) {
+                (None, Deleted::Yes) => {
+                    let sent = script.requests_of("DeleteStack");
+                    assert_eq!(sent.len(), 1);
+                    assert_eq!(sent[0].field("StackName"), STACK);
+                }
+                (Some(said), Deleted::Left { why }) => {
+                    assert!(why.contains(said), "{why}");
+                    assert!(script.requests_of("DeleteStack").is_empty());
+                }
+                (expected, found) => panic!("{status}: {expected:?}, {found:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_without_a_template_has_none() {
+        let script = Scripted::new();
+        script
+            .ok("GetTemplate", "<TemplateBody>Resources: {}</TemplateBody>")
+            .ok("GetTemplate", "");
+        let aws = aws(&script).await;
+        assert_eq!(
+            aws.template(&spec(), &stack_id()).await.unwrap().as_deref(),
+            Some("Resources: {}")
+        );
+        assert_eq!(aws.template(&spec(), &stack_id()).await.unwrap(), None);
+        assert_eq!(script.requests()[0].field("TemplateStage"), "Original");
+    }
+}

@@ -1,1 +1,98 @@
-//! One file per command; the composition root.
+//! One file per command; the composition root, which nothing imports.
+
+mod answer;
+mod completions;
+mod deploy;
+mod error;
+mod events;
+mod face;
+mod identity;
+mod list;
+mod options;
+mod output;
+mod progress;
+mod project;
+mod prompt;
+mod resume;
+mod run;
+mod sources;
+mod status;
+mod stop;
+mod targets;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::CliError;
+
+/// Exit codes; the README documents them.
+mod exit {
+    pub const DONE: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const AWAITING: u8 = 3;
+    pub const REJECTED: u8 = 4;
+    pub const WITH_FAILURES: u8 = 5;
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Deploys CloudFormation templates through reviewed change sets, to one stack or to a fleet.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stackgate",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: options::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create change sets, review, approve once, execute
+    Deploy(Box<deploy::DeployArgs>),
+    /// The same up to the approval, then stop
+    Plan(Box<deploy::PlanArgs>),
+    /// Approve a plan, and execute it unless another process does
+    Approve(answer::ApproveArgs),
+    /// Reject a plan, and remove its change sets
+    Reject(answer::RejectArgs),
+    /// Take up an execution that was left
+    Resume(resume::ResumeArgs),
+    /// Ask a running execution to stop; it can be resumed
+    Stop(stop::StopArgs),
+    /// Show how far an execution is
+    Status(status::StatusArgs),
+    /// List executions, newest first
+    List(list::ListArgs),
+    /// Show the events of an execution
+    Events(events::EventsArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let result = match command {
+        Command::Deploy(args) => deploy::deploy(&global, *args),
+        Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Approve(args) => answer::approve(&global, args),
+        Command::Reject(args) => answer::reject(&global, args),
+        Command::Resume(args) => resume::resume(&global, args),
+        Command::Stop(args) => stop::stop(&global, &args),
+        Command::Status(args) => status::status(&global, &args),
+        Command::List(args) => list::list(&global, &args),
+        Command::Events(args) => events::events(&global, &args),
+        Command::Completions(args) => completions::completions::<Cli>(&args),
+    };
+    ExitCode::from(match result {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    })
+}

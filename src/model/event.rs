@@ -32,7 +32,7 @@ pub struct Event {
 }
 
 /// What an event concerns: the execution itself where all are absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Scope {
     /// The stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +127,8 @@ pub enum EventKind {
         /// Why.
         why: CleanupWhy,
     },
+    /// The change set was deleted.
+    ChangeSetDeleted,
     /// Leftovers were removed, or left with a reason.
     CleanupDone {
         /// What was left, and why.
@@ -246,4 +248,67 @@ pub struct Invocation {
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+}
+
+impl EventKind {
+    /// Returns the name under which the journal stores it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ExecutionStarted { .. } => "execution_started",
+            Self::Resumed { .. } => "resumed",
+            Self::StageStarted => "stage_started",
+            Self::StageSucceeded => "stage_succeeded",
+            Self::StageFailed { .. } => "stage_failed",
+            Self::StageSkipped { .. } => "stage_skipped",
+            Self::ActionStarted => "action_started",
+            Self::ActionSucceeded => "action_succeeded",
+            Self::ActionFailed { .. } => "action_failed",
+            Self::SourceStored { .. } => "source_stored",
+            Self::ChangeSetIntended { .. } => "change_set_intended",
+            Self::ChangeSetCreated { .. } => "change_set_created",
+            Self::ChangeSetReady { .. } => "change_set_ready",
+            Self::CleanupIntended { .. } => "cleanup_intended",
+            Self::ChangeSetDeleted => "change_set_deleted",
+            Self::CleanupDone { .. } => "cleanup_done",
+            Self::PlanReady { .. } => "plan_ready",
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::Answered { .. } => "answered",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::ApprovalExpired => "approval_expired",
+            Self::TargetStarted => "target_started",
+            Self::ExecuteIntended { .. } => "execute_intended",
+            Self::ExecuteAccepted => "execute_accepted",
+            Self::CallFailed { .. } => "call_failed",
+            Self::Observed { .. } => "observed",
+            Self::TargetFinished { .. } => "target_finished",
+            Self::Paused { .. } => "paused",
+            Self::StopRequested { .. } => "stop_requested",
+            Self::ExecutionFinished { .. } => "execution_finished",
+        }
+    }
+
+    /// Returns whether it is only an observation, which can be made again and needs no sync to disk.
+    pub fn is_observation(&self) -> bool {
+        matches!(
+            self,
+            Self::Observed { .. } | Self::TargetStarted | Self::ActionStarted | Self::StageStarted
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_stored_tag() {
+        for kind in [
+            EventKind::StageStarted,
+            EventKind::ExecuteAccepted,
+            EventKind::ChangeSetDeleted,
+        ] {
+            let stored = serde_json::to_value(&kind).unwrap();
+            assert_eq!(stored["event"], kind.name());
+        }
+    }
 }

@@ -34,6 +34,10 @@ pub enum FailureKind {
     Ambiguous,
     /// The request never reached the service.
     Unreachable,
+    /// Files or options are wrong; no call was made.
+    BadInput,
+    /// The secret of this parameter is needed and cannot be found or asked for here.
+    SecretNeeded(String),
 }
 
 impl CallFailure {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogicalId, Region, StackStatus, Staleness};
+use super::{LogicalId, Region, StackStatus, Staleness, Target};
 
 /// The root cause of a failure: the first resource that failed of itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,10 +122,17 @@ pub enum PauseReason {
         /// What to do.
         message: String,
     },
+    /// Whether an execution was accepted cannot be found out; it is never sent twice.
+    OutcomeUnknown {
+        /// The target.
+        target: Target,
+        /// What is known.
+        message: String,
+    },
 }
 
 /// How an execution ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionOutcome {
     /// Everything was executed.

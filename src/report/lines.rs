@@ -4,7 +4,7 @@ use std::io;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, TargetOutcome};
 
 use super::View;
 use super::events::{scope, told};
@@ -87,10 +87,17 @@ impl Lines {
             | EventKind::ActionSucceeded
             | EventKind::ChangeSetCreated { .. }
             | EventKind::CleanupIntended { .. }
+            | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { left: None }
             | EventKind::TargetStarted
             | EventKind::ExecuteAccepted => false,
-            EventKind::ChangeSetIntended { .. } => self.view.targets().len() <= TOLD_TARGETS,
+            // Of many targets, the end is told by the summary; what goes wrong is told at once.
+            EventKind::ChangeSetIntended { .. }
+            | EventKind::ChangeSetReady { .. }
+            | EventKind::TargetFinished {
+                outcome: TargetOutcome::NoChanges | TargetOutcome::Skipped { .. },
+                ..
+            } => self.view.targets().len() <= TOLD_TARGETS,
             EventKind::ExecutionStarted { .. }
             | EventKind::Resumed { .. }
             | EventKind::StageStarted
@@ -99,7 +106,6 @@ impl Lines {
             | EventKind::StageSkipped { .. }
             | EventKind::ActionFailed { .. }
             | EventKind::SourceStored { .. }
-            | EventKind::ChangeSetReady { .. }
             | EventKind::CleanupDone { left: Some(_) }
             | EventKind::PlanReady { .. }
             | EventKind::ApprovalRequested { .. }

@@ -93,7 +93,7 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
     for entry in executions {
         let (word, tone) = words::state(&entry.view_state, entry.alive);
         let mut line = Line::of(Tone::Strong, &execution(&entry.execution, options));
-        line.push(Tone::Plain, "   ");
+        line.push(Tone::Plain, "  ");
         let begin = line.columns();
         let pipeline = if options.full {
             entry.pipeline.clone()
@@ -102,17 +102,17 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
         };
         line.push(Tone::Plain, &pipeline);
         line.pad(begin + name, 0);
-        line.push(tone, &format!("   {word}"));
-        line.pad(begin + name + 3 + state, 0);
-        line.push(Tone::Dim, "   ");
+        line.push(tone, &format!("  {word}"));
+        line.pad(begin + name + 2 + state, 0);
+        line.push(Tone::Dim, "  ");
         line.push(Tone::Dim, &age(entry, options));
-        line.push(
-            Tone::Dim,
-            &format!("   {}", count(entry.counts.total, "target")),
-        );
-        let failures = entry.counts.failures();
-        if failures > 0 {
-            line.push(Tone::Bad, &format!(", {}", count(failures, "failure")));
+        let total = count(entry.counts.total, "target");
+        match entry.counts.failures() {
+            0 => line.push(Tone::Dim, &format!("  {total}")),
+            failed => {
+                let text = format!("  {failed} of {} failed", entry.counts.total);
+                line.push(Tone::Bad, &text);
+            }
         }
         page.line(line, 16);
     }
@@ -124,7 +124,8 @@ fn age(entry: &ListEntry, options: &ScreenOptions) -> String {
         (Some(started), Some(now)) if !options.full => {
             format!("{:>13}", format!("{} ago", words::between(started, now)))
         }
-        (Some(started), _) => words::time(started),
+        (Some(started), _) if options.full => words::short_time(started),
+        (Some(started), _) => words::minute(started),
         (None, _) => "not begun".to_owned(),
     }
 }

@@ -1,7 +1,6 @@
 //! Progress on a terminal: one line for each target, redrawn in place.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::Timestamp;
 
 use crate::model::Event;
 
@@ -215,6 +214,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use indicatif::TermLike;
+    use jiff::Timestamp;
 
     use super::super::fixtures::{self, assert_screens};
     use super::*;
@@ -270,6 +270,21 @@ mod tests {
             1,
             "the summary is always there"
         );
+    }
+
+    #[test]
+    fn no_line_reaches_the_edge_of_the_terminal() {
+        let (view, now) = under_way();
+        for width in 8..130 {
+            let options = ScreenOptions {
+                now: Some(now),
+                width,
+                ..ScreenOptions::default()
+            };
+            for text in rows(&view, &options, 24) {
+                assert!(columns(&text) < width, "{width}: {text}");
+            }
+        }
     }
 
     #[test]

@@ -31,4 +31,4 @@ pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
-pub use view::{Approval, Counts, Fact, Refused, Source, StageStatus, State, View};
+pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};

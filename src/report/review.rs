@@ -3,7 +3,7 @@
 use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
 
 use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources, RiskGroup};
-use super::review_resource::{Columns, resource, what};
+use super::review_resource::{Columns, diff_lines, resource, what};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::words::{self, Places, count};
 use super::{Phase, View};
@@ -67,7 +67,7 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
         [only] => Some((*only).to_owned()),
         many => Some(count(many.len(), "template")),
     };
-    let name = places.stack().unwrap_or_else(|| view.pipeline());
+    let name = places.title(view);
     let mut line = Line::of(Tone::Strong, name);
     for part in template.into_iter().chain([count(targets.len(), "target")]) {
         line.push(Tone::Dim, &dot);
@@ -272,16 +272,7 @@ fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup) {
         Line::of(Tone::Dim, "  template, as it is and as it will be"),
         4,
     );
-    for text in diff.lines() {
-        let tone = match text.as_bytes().first() {
-            Some(b'+') => Tone::Good,
-            Some(b'-') => Tone::Bad,
-            Some(b'@') => Tone::Busy,
-            Some(_) | None => Tone::Plain,
-        };
-        // Breaking the lines of a template would change what they say.
-        page.verbatim(Line::indent(4).add(tone, text));
-    }
+    diff_lines(page, diff, 4);
 }
 
 fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &Places) {
@@ -483,8 +474,14 @@ fn rule_text(rule: &str, findings: usize) -> String {
             "removal of a stateful resource",
             "removals of stateful resources",
         ),
+        "stateful-may-replace" => (
+            "possible replacement of a stateful resource",
+            "possible replacements of stateful resources",
+        ),
         "replacement" => ("replacement", "replacements"),
         "removal" => ("removal", "removals"),
+        "unknown-change" => ("change not known yet", "changes not known yet"),
+        "protection" => ("protection taken away", "protections taken away"),
         "iam-change" => ("change of permissions", "changes of permissions"),
         other => {
             let name = other.replace('-', " ");
@@ -545,6 +542,28 @@ mod tests {
     }
 
     #[test]
+    fn values_that_differ_within_a_group_name_their_target() {
+        let targets = fixtures::four();
+        let mut script = fixtures::Script::new(&targets);
+        for target in &targets {
+            let arn = |name: &str| {
+                let (region, account) = (&target.region, &target.account);
+                format!("arn:aws:sqs:{region}:{account}:{name}")
+            };
+            let mut change = fixtures::change_a().remove(1);
+            change.details = vec![fixtures::detail("DeadLetter", &arn("old"), &arn("new"))];
+            script.update(target, vec![change]);
+        }
+        let options = ScreenOptions {
+            width: 120,
+            ..ScreenOptions::default()
+        };
+        let text = review(&script.ask().view(), &NoSources, &options);
+        assert!(text.contains("Change A · 4 targets"), "{text}");
+        assert!(text.contains("as in 111111111111/us-east-1"), "{text}");
+    }
+
+    #[test]
     fn everything_is_shown_on_request() {
         for (name, script) in [
             ("fleet", fixtures::fleet()),
@@ -591,5 +610,11 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_machine_form_is_pinned() {
+        let review = Review::of(&fixtures::fleet().view(), &Template);
+        insta::assert_json_snapshot!("fleet_json", review);
     }
 }

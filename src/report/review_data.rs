@@ -15,7 +15,6 @@ use crate::model::{
 use crate::plan;
 
 use super::causes::{self, CauseGroup};
-use super::screen::visible;
 use super::{View, words};
 
 /// What a review shows besides the events, looked up in the stored templates.
@@ -301,8 +300,8 @@ fn resource_of(
                 place: sources.place(first, &change.logical_id, Some(&property)),
                 path,
                 varies,
-                before: property.before.as_deref().map(visible),
-                after: property.after.as_deref().map(visible),
+                before: property.before.clone(),
+                after: property.after.clone(),
                 recreation: property.recreation,
                 evaluation: property.evaluation,
                 cause: property.cause,

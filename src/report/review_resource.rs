@@ -1,8 +1,7 @@
 //! The lines of one resource change.
 
-use crate::model::{
-    ChangeAction, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement, RiskLevel,
-};
+use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
+use crate::model::{ChangeAction, ChangeScope, Evaluation, Recreation, Replacement, RiskLevel};
 
 use super::review_data::{ReviewGroup, ReviewProperty, ReviewResource};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
@@ -10,9 +9,6 @@ use super::words;
 
 /// The properties of one resource that are shown unless everything is asked for.
 const SHOWN_PROPERTIES: usize = 12;
-
-/// What the service writes for a value that is known only at execution.
-const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 /// The columns of resource lines, the same for all groups of a screen.
 pub(super) struct Columns {
@@ -124,18 +120,7 @@ fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
             notes.push(note);
         }
     }
-    let fate = match change.policy_action {
-        Some(PolicyAction::Retain) => Some("kept in the account, no longer managed"),
-        Some(PolicyAction::Snapshot) => Some("deleted after a snapshot"),
-        Some(PolicyAction::ReplaceAndRetain) => {
-            Some("the old one is kept in the account, no longer managed")
-        }
-        Some(PolicyAction::ReplaceAndSnapshot) => Some("the old one is deleted after a snapshot"),
-        Some(PolicyAction::ReplaceAndDelete) if notes.is_empty() => Some("the old one is deleted"),
-        Some(PolicyAction::Delete | PolicyAction::ReplaceAndDelete) | None => None,
-    };
-    notes.extend(fate.map(|text| (Tone::Dim, text.to_owned())));
-    if change.is_nested {
+    if change.is_nested && notes.is_empty() {
         let text = "a nested stack: its own changes are in its own change set";
         notes.push((Tone::Warn, text.to_owned()));
     }
@@ -220,6 +205,7 @@ fn scope_name(scope: ChangeScope) -> &'static str {
 fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: &ReviewGroup) {
     let arrow = format!(" {} ", page.glyphs.arrow);
     let (before, after) = values(property);
+    let (before, after) = (visible(&before), visible(&after));
     let note = note(property, group);
     let place = property.place.as_ref().map(|place| place.to_string());
 
@@ -242,6 +228,12 @@ fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: 
     }
     // Each value gets a line of its own, cut where the two begin to differ.
     annotate(page, line, note, place);
+    if page.options.full
+        && let Some(lines) = structures(property)
+    {
+        diff_lines(page, &lines, 8);
+        return;
+    }
     let room = page.options.width.saturating_sub(8 + 8);
     let (before, after) = if page.options.full {
         (before, after)
@@ -253,11 +245,26 @@ fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: 
         ("after ", after, Tone::Strong),
     ] {
         if !text.is_empty() {
+            let text = visible(&text);
             let line = Line::indent(8)
                 .add(Tone::Dim, &format!("{label}  "))
                 .add(tone, &text);
             page.line(line, 16);
         }
+    }
+}
+
+/// Adds the lines of a unified diff.
+pub(super) fn diff_lines(page: &mut Page<'_>, lines: &str, indent: usize) {
+    for text in lines.lines() {
+        let tone = match text.as_bytes().first() {
+            Some(b'+') => Tone::Good,
+            Some(b'-') => Tone::Bad,
+            Some(b'@') => Tone::Busy,
+            Some(_) | None => Tone::Plain,
+        };
+        // Breaking the lines would change what they say.
+        page.verbatim(Line::indent(indent).add(tone, text));
     }
 }
 
@@ -308,22 +315,38 @@ fn annotate(
 
 /// Returns the texts of the values before and after; an empty one says all in the other.
 fn values(property: &ReviewProperty) -> (String, String) {
-    let say = |value: &Option<String>, missing: &str| match value.as_deref() {
-        Some(KNOWN_AFTER_APPLY) => "(known at execution)".to_owned(),
-        Some(text) => visible(&words::quoted(text)),
-        None => missing.to_owned(),
-    };
-    if property.secret {
-        let changed = property.after.as_deref().unwrap_or("****");
-        return (String::new(), visible(changed));
-    }
-    let dynamic = property.evaluation == Some(Evaluation::Dynamic);
-    match (&property.before, &property.after) {
-        (None, None) if dynamic => (String::new(), "(known at execution)".to_owned()),
+    let (before, after) = (property.before.as_deref(), property.after.as_deref());
+    match (before, after) {
+        (None | Some(MASK), Some(MASK_CHANGED)) => (String::new(), MASK_CHANGED.to_owned()),
+        (Some(MASK), Some(MASK)) => {
+            let text = format!("{MASK} (whether it changes is not known)");
+            (String::new(), text)
+        }
+        (None, None) if property.evaluation == Some(Evaluation::Dynamic) => {
+            (String::new(), KNOWN_AFTER_APPLY.to_owned())
+        }
         (None, None) => (String::new(), "changes, values not given".to_owned()),
-        (before, None) if dynamic => (say(before, ""), "(known at execution)".to_owned()),
-        (before, after) => (say(before, "(none)"), say(after, "(removed)")),
+        (Some(before), None) if property.evaluation == Some(Evaluation::Dynamic) => {
+            (value_text(before), KNOWN_AFTER_APPLY.to_owned())
+        }
+        (before, after) => (
+            before.map_or_else(|| "(none)".to_owned(), value_text),
+            after.map_or_else(|| "(removed)".to_owned(), value_text),
+        ),
     }
+}
+
+/// Returns the lines in which two structures differ, or `None` where a value is no structure.
+fn structures(property: &ReviewProperty) -> Option<String> {
+    let pretty = |text: &str| -> Option<String> {
+        let value: serde_json::Value = serde_json::from_str(text).ok()?;
+        (value.is_object() || value.is_array())
+            .then(|| serde_json::to_string_pretty(&value).ok())
+            .flatten()
+    };
+    let before = pretty(property.before.as_deref()?)?;
+    let after = pretty(property.after.as_deref()?)?;
+    Some(text_diff(&before, &after).unified(3))
 }
 
 fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(Tone, String)> {

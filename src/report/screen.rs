@@ -80,7 +80,6 @@ pub(super) struct Glyphs {
     pub(super) bad: &'static str,
     pub(super) busy: &'static str,
     pub(super) idle: &'static str,
-    pub(super) times: &'static str,
 }
 
 const UNICODE: Glyphs = Glyphs {
@@ -94,7 +93,6 @@ const UNICODE: Glyphs = Glyphs {
     bad: "✗",
     busy: "▸",
     idle: "·",
-    times: "×",
 };
 
 const ASCII: Glyphs = Glyphs {
@@ -108,7 +106,6 @@ const ASCII: Glyphs = Glyphs {
     bad: "x",
     busy: ">",
     idle: ".",
-    times: "x",
 };
 
 impl ScreenOptions {
@@ -216,7 +213,10 @@ impl Line {
     pub(super) fn push(&mut self, tone: Tone, text: &str) {
         let text = visible(text);
         self.columns += columns(&text);
-        self.pieces.push((tone, text));
+        match self.pieces.last_mut() {
+            Some((last, pieces)) if *last == tone => pieces.push_str(&text),
+            Some(_) | None => self.pieces.push((tone, text)),
+        }
     }
 
     /// Returns the line with `text` appended.
@@ -245,11 +245,6 @@ impl Line {
     /// Returns the columns of the line.
     pub(super) fn columns(&self) -> usize {
         self.columns
-    }
-
-    /// Returns whether nothing was appended.
-    pub(super) fn is_empty(&self) -> bool {
-        self.columns == 0
     }
 
     /// Returns the line as text, without a line break.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{
     Decision, Digest, ExecutionId, ExecutionOutcome, Region, SkipReason, Staleness, Target,
-    TargetOutcome,
+    TargetOutcome, status_reason,
 };
 
 use super::View;
@@ -63,8 +63,8 @@ pub struct HaltedRegion {
     pub region: Region,
     /// The failures.
     pub failed: u32,
-    /// The failures tolerated.
-    pub tolerance: u32,
+    /// The failures tolerated, where that was said.
+    pub tolerance: Option<u32>,
 }
 
 /// A target that differed from what was approved.
@@ -88,7 +88,6 @@ pub struct TargetOutputs {
 impl Summary {
     /// Returns what the run in `view` came to.
     pub fn of(view: &View) -> Self {
-        let mut halted: Vec<HaltedRegion> = Vec::new();
         let mut stale = Vec::new();
         let mut outputs = Vec::new();
         for target in view.targets() {
@@ -98,15 +97,6 @@ impl Summary {
                     target: place.clone(),
                     differences: differences.clone(),
                 }),
-                Some(TargetOutcome::Skipped {
-                    reason: SkipReason::ToleranceExceeded { failed, tolerance },
-                }) if halted.iter().all(|h| h.region != place.region) => {
-                    halted.push(HaltedRegion {
-                        region: place.region.clone(),
-                        failed: *failed,
-                        tolerance: *tolerance,
-                    });
-                }
                 Some(
                     TargetOutcome::Succeeded { .. }
                     | TargetOutcome::NoChanges
@@ -135,7 +125,7 @@ impl Summary {
             started: view.started(),
             ended: view.ended(),
             counts: view.counts(),
-            halted,
+            halted: halted(view),
             failed: causes::failures(view),
             not_planned: causes::not_planned(view),
             unknown: causes::unknown(view),
@@ -145,6 +135,47 @@ impl Summary {
             next: id.map_or_else(Vec::new, |id| next(view, &id)),
         }
     }
+}
+
+/// Returns the regions that stopped the rollout, as far as targets were kept back for them.
+fn halted(view: &View) -> Vec<HaltedRegion> {
+    let failures = |region: &Region| {
+        let targets = view.targets();
+        let failed = targets.iter().filter(|target| {
+            let is_failure = target.outcome().is_some_and(TargetOutcome::is_failure);
+            is_failure && target.target().region == *region
+        });
+        u32::try_from(failed.count()).unwrap_or(u32::MAX)
+    };
+    let mut halted: Vec<HaltedRegion> = Vec::new();
+    for target in view.targets() {
+        let Some(TargetOutcome::Skipped { reason }) = target.outcome() else {
+            continue;
+        };
+        let found = match reason {
+            SkipReason::ToleranceExceeded { failed, tolerance } => HaltedRegion {
+                region: target.target().region.clone(),
+                failed: *failed,
+                tolerance: Some(*tolerance),
+            },
+            SkipReason::EarlierRegionFailed { region } => HaltedRegion {
+                region: region.clone(),
+                failed: failures(region),
+                tolerance: None,
+            },
+            SkipReason::Rejected
+            | SkipReason::ApprovalExpired
+            | SkipReason::Stopped
+            | SkipReason::PlanIncomplete
+            | SkipReason::NothingToDo => continue,
+        };
+        match halted.iter_mut().find(|known| known.region == found.region) {
+            Some(known) if known.tolerance.is_none() => *known = found,
+            Some(_) => {}
+            None => halted.push(found),
+        }
+    }
+    halted
 }
 
 /// Returns the account of a run.
@@ -162,7 +193,7 @@ pub fn summary(view: &View, options: &ScreenOptions) -> String {
 
 /// One line that says how it ended, then the counts.
 fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
-    let name = places.stack().unwrap_or_else(|| view.pipeline());
+    let name = places.title(view);
     let took = match (view.started(), view.ended().or(view.last())) {
         (Some(from), Some(to)) => format!("   {}", words::between(from, to)),
         _ => String::new(),
@@ -186,15 +217,17 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             ),
             ExecutionOutcome::Failed if !summary.halted.is_empty() => {
                 for (at, halted) in summary.halted.iter().enumerate() {
-                    let more = format!(
-                        "rollout halted in {}: {} the tolerance of {}",
-                        halted.region,
-                        match halted.failed {
-                            1 => "1 failure exceeds".to_owned(),
-                            many => format!("{many} failures exceed"),
-                        },
-                        halted.tolerance,
+                    let failures = match halted.failed {
+                        1 => "1 failure exceeds".to_owned(),
+                        many => format!("{many} failures exceed"),
+                    };
+                    let mut more = format!(
+                        "rollout halted in {}: {failures} the tolerance",
+                        halted.region
                     );
+                    if let Some(tolerance) = halted.tolerance {
+                        more.push_str(&format!(" of {tolerance}"));
+                    }
                     let mut line = Line::of(Tone::Bad, &more);
                     if at + 1 == summary.halted.len() {
                         line.push(Tone::Dim, &took);
@@ -306,23 +339,29 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             cause(page, &label, group, places);
         }
     }
-    for stale in &summary.stale {
-        let mut line = Line::of(Tone::Warn, "  stale");
-        line.push(
-            Tone::Plain,
-            &format!(" {} {}", page.glyphs.dot, places.name(&stale.target)),
-        );
-        line.push(
-            Tone::Plain,
-            "   not executed, since it differs from what was approved",
-        );
-        page.line(line, 4);
-        for difference in &stale.differences {
-            page.line(
-                Line::indent(6).add(Tone::Plain, &words::staleness(difference)),
-                8,
-            );
+    let mut stale: Vec<(&[Staleness], Vec<&Target>)> = Vec::new();
+    for found in &summary.stale {
+        let known = stale.iter_mut();
+        match known
+            .into_iter()
+            .find(|(known, _)| *known == found.differences)
+        {
+            Some((_, targets)) => targets.push(&found.target),
+            None => stale.push((&found.differences, vec![&found.target])),
         }
+    }
+    for (differences, targets) in stale {
+        let number = count(targets.len(), "target");
+        let mut line = Line::of(Tone::Warn, "  stale");
+        line.push(Tone::Plain, &format!(" {} {number}", page.glyphs.dot));
+        line.push(Tone::Plain, "   not executed: no longer what was approved");
+        page.line(line, 4);
+        for difference in differences {
+            let text = words::staleness(difference);
+            page.line(Line::indent(6).add(Tone::Plain, &text), 8);
+        }
+        let names = places.names(targets);
+        page.items(Line::indent(6), 6, Tone::Dim, &names);
     }
     for group in &summary.not_started {
         let mut line = Line::of(Tone::Plain, "  not started");
@@ -355,7 +394,12 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
             count(group.targets.len(), "target")
         ),
     );
-    let text = words::cause(&group.cause);
+    let mut cause = group.cause.clone();
+    if group.targets.len() > 1 {
+        // What differs between the targets would be true for the first alone.
+        cause.reason = status_reason::normalised(&cause.reason).replace('…', page.glyphs.ellipsis);
+    }
+    let text = words::cause(&cause);
     let room = if page.options.full { usize::MAX } else { 600 };
     line.push(Tone::Plain, &page.options.shorten(&text, room));
     page.line(line, 6);
@@ -543,6 +587,40 @@ mod tests {
         }
         all.push_str(&summary(&View::new(), &options));
         insta::assert_snapshot!("other_ends", all);
+    }
+
+    #[test]
+    fn ascii_terminals_get_ascii() {
+        let options = ScreenOptions {
+            unicode: false,
+            ..ScreenOptions::default()
+        };
+        for script in [fixtures::halted(), fixtures::stale(), fixtures::rejected()] {
+            let text = summary(&script.view(), &options);
+            assert!(text.is_ascii(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_that_failed_to_its_last_target_halts_the_next() {
+        let targets = fixtures::four();
+        let mut script = fixtures::fleet();
+        script.approve();
+        for target in &targets[..2] {
+            script.start(target).end(target, fixtures::quota(target));
+        }
+        for target in &targets[2..] {
+            let reason = SkipReason::EarlierRegionFailed {
+                region: "us-east-1".parse().unwrap(),
+            };
+            script.end(target, TargetOutcome::Skipped { reason });
+        }
+        script.finish(ExecutionOutcome::Failed);
+        let text = summary(&script.view(), &ScreenOptions::default());
+        assert!(
+            text.starts_with("rollout halted in us-east-1: 2 failures exceed the tolerance "),
+            "{text}"
+        );
     }
 
     #[test]

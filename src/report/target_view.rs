@@ -136,6 +136,7 @@ impl TargetView {
                 keep(&mut self.ready, event, described);
             }
             EventKind::CleanupIntended { why } => keep(&mut self.cleanup, event, *why),
+            EventKind::ChangeSetDeleted => {}
             EventKind::CleanupDone { left } => keep(&mut self.cleaned, event, left.clone()),
             EventKind::TargetStarted => keep(&mut self.started, event, ()),
             EventKind::ExecuteIntended { token: _ } => keep(&mut self.execute, event, ()),

@@ -1,16 +1,17 @@
 //! The words of all screens: one place, so that the same thing is always called the same.
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
+use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
     RegionConcurrency, SkipReason, StackEvent, Staleness, Target, TargetOutcome,
 };
 
-use super::Phase;
 use super::screen::Tone;
 use super::view::{Counts, StageStatus, State};
+use super::{Phase, View};
 
 /// Returns `3 targets` or `1 target`.
 pub(super) fn count(number: usize, noun: &str) -> String {
@@ -40,6 +41,15 @@ impl Places {
         let stack = first.filter(|name| stacks.all(|other| other == *name));
         Self {
             stack: stack.map(|name| name.to_string()),
+        }
+    }
+
+    /// Returns what an execution deploys: the one stack, else its pipeline.
+    pub(super) fn title<'a>(&'a self, view: &'a View) -> &'a str {
+        match (self.stack(), view.pipeline()) {
+            (Some(stack), _) => stack,
+            (None, "") => "execution",
+            (None, pipeline) => pipeline,
         }
     }
 
@@ -80,9 +90,17 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
 
 /// Returns a time to the second, in UTC.
 pub(super) fn time(at: Timestamp) -> String {
-    // Rounding a time near the end of the calendar can fail; then it is shown as it is.
-    let at = at.round(Unit::Second).unwrap_or(at);
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Returns a time to the second, in UTC, as short as it can be told from local time.
+pub(super) fn short_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Returns a time to the minute, likewise.
+pub(super) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
 }
 
 /// Returns the hours, minutes and seconds of a time, in UTC.
@@ -159,7 +177,7 @@ pub(super) fn target_outcome_detail(outcome: &TargetOutcome) -> Option<String> {
         TargetOutcome::NoChanges => None,
         TargetOutcome::NotPlanned { cause } => Some(self::cause(cause)),
         TargetOutcome::Failed { status, cause } => Some(match status {
-            Some(status) => format!("{status}: {}", self::cause(cause)),
+            Some(status) => format!("{}; the stack is {status}", self::cause(cause)),
             None => self::cause(cause),
         }),
         TargetOutcome::Stale { differences } => Some(stale(differences)),
@@ -233,6 +251,10 @@ pub(super) fn pause(reason: &PauseReason) -> (String, &'static str) {
         PauseReason::SecretNeeded { parameter, message } => (
             format!("a value is needed for the secret parameter {parameter}: {message}"),
             "provide the secret, then resume",
+        ),
+        PauseReason::OutcomeUnknown { target, message } => (
+            format!("it cannot be told whether the change set of {target} was executed: {message}"),
+            "look at the stack's events, then resume and say with `--unknown` what happened",
         ),
     }
 }
@@ -318,23 +340,10 @@ pub(super) fn provenance(provenance: &Provenance) -> String {
 /// Returns what may be shown of a parameter's value.
 pub(super) fn parameter(value: &ParameterValue) -> String {
     match value {
-        ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => quoted(text),
+        ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => value_text(text),
         ParameterValue::Default(None) => "**** (default)".to_owned(),
         ParameterValue::Previous => "(the value the stack has)".to_owned(),
         ParameterValue::Secret(reference) => format!("**** from {reference}"),
-    }
-}
-
-/// Returns a value as it is read best: numbers, structures and masks bare, other texts in quotes.
-pub(super) fn quoted(text: &str) -> String {
-    let is_bare = text.parse::<f64>().is_ok_and(f64::is_finite)
-        || matches!(text, "true" | "false" | "null")
-        || text.starts_with(['{', '[', '"'])
-        || text.starts_with("****");
-    if is_bare {
-        text.to_owned()
-    } else {
-        format!("\"{text}\"")
     }
 }
 
@@ -449,15 +458,5 @@ mod tests {
             ["assumed-role/Deploy/alice in 2 accounts"]
         );
         assert_eq!(identity("not an arn"), "not an arn");
-    }
-
-    #[test]
-    fn values_are_quoted_where_it_helps() {
-        assert_eq!(quoted("30"), "30");
-        assert_eq!(quoted("id"), "\"id\"");
-        assert_eq!(quoted("{\"a\":1}"), "{\"a\":1}");
-        assert_eq!(quoted(""), "\"\"");
-        assert_eq!(quoted("NaN"), "\"NaN\"");
-        assert_eq!(quoted("**** (changed)"), "**** (changed)");
     }
 }

@@ -6,7 +6,7 @@ use crate::support::process::Process;
 use crate::support::proxy::{Fault, Gate, Proxy, Rule};
 use crate::support::{Cloud, Emulator, TestEnv};
 
-const QUEUE: &str = r#"
+const SETTINGS: &str = r#"
 Parameters:
   Name: {Type: String}
   Value: {Type: String, Default: one}
@@ -32,7 +32,7 @@ fn stacks_can_be_changed_and_read_behind_the_binarys_back() {
         let env = TestEnv::on(emulator);
         let cloud = env.cloud("222222222222", "eu-west-1");
         assert_eq!(cloud.status("settings"), None, "{emulator:?}");
-        let status = cloud.create("settings", QUEUE, &[("Name", "/harness")]);
+        let status = cloud.create("settings", SETTINGS, &[("Name", "/harness")]);
         assert_eq!(status, "CREATE_COMPLETE");
         assert_eq!(cloud.outputs("settings")["Setting"], "one");
         assert_eq!(cloud.parameter("/harness").as_deref(), Some("one"));
@@ -40,7 +40,11 @@ fn stacks_can_be_changed_and_read_behind_the_binarys_back() {
             cloud.physical_id("settings", "Setting").as_deref(),
             Some("/harness")
         );
-        let status = cloud.update("settings", QUEUE, &[("Name", "/harness"), ("Value", "two")]);
+        let status = cloud.update(
+            "settings",
+            SETTINGS,
+            &[("Name", "/harness"), ("Value", "two")],
+        );
         assert_eq!(status, "UPDATE_COMPLETE");
         assert_eq!(cloud.parameters("settings")["Value"], "two");
         assert_eq!(cloud.change_sets("settings"), Vec::<String>::new());
@@ -72,7 +76,7 @@ fn a_name_that_is_taken_makes_a_stack_fail() {
     let env = TestEnv::on(Emulator::Ministack);
     let cloud = env.cloud("111111111111", "us-east-1");
     cloud.put_parameter("/taken", "theirs");
-    let status = cloud.create("settings", QUEUE, &[("Name", "/taken")]);
+    let status = cloud.create("settings", SETTINGS, &[("Name", "/taken")]);
     assert_eq!(status, "ROLLBACK_COMPLETE");
     assert_eq!(cloud.parameter("/taken").as_deref(), Some("theirs"));
     cloud.delete_parameter("/taken");
@@ -97,7 +101,7 @@ fn a_real_client_goes_through_the_proxy() {
         let env = TestEnv::on(emulator);
         let proxy = Proxy::start(&env.endpoint());
         let cloud = Cloud::new(&proxy.endpoint(), &env.private("333333333333"), "us-east-1");
-        let status = cloud.create("settings", QUEUE, &[("Name", "/proxied")]);
+        let status = cloud.create("settings", SETTINGS, &[("Name", "/proxied")]);
         assert_eq!(status, "CREATE_COMPLETE");
         assert_eq!(
             env.cloud("333333333333", "us-east-1")

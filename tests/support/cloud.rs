@@ -187,11 +187,18 @@ impl Cloud {
         )
     }
 
-    /// Deletes a stack without stackgate.
+    /// Deletes a stack without stackgate, and waits until it is gone.
     pub fn delete(&self, stack: &str) {
         RUNTIME
             .block_on(self.client.delete_stack().stack_name(stack).send())
             .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        let is_gone = |status: &Option<String>| {
+            status
+                .as_ref()
+                .is_none_or(|status| status == "DELETE_COMPLETE")
+        };
+        let status = self.poll(|| self.status(stack), is_gone);
+        assert!(is_gone(&status), "{status:?}");
     }
 
     /// Waits until a stack has a status; panics when a minute passes without.

@@ -5,21 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rexpect::session::PtySession;
 use tempfile::TempDir;
 
 use super::output::{self, Output};
-use super::process::Process;
+use super::process::{Process, RUN_TIMEOUT};
 use super::proxy::Proxy;
 use super::{Cloud, Emulator};
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_stackgate");
-
-/// Longer than any run on a busy machine; a test that hits it fails instead of hanging.
-const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The columns of every screen that is compared.
 const COLUMNS: usize = 100;
@@ -200,7 +196,7 @@ impl TestEnv {
     /// Runs the binary without a terminal and returns what it said.
     pub fn run(&self, arguments: &[&str]) -> Output {
         let output = assert_cmd::Command::from_std(self.command(arguments))
-            .timeout(TIMEOUT)
+            .timeout(RUN_TIMEOUT)
             .output()
             .unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("outputs are UTF-8");
@@ -231,7 +227,7 @@ impl TestEnv {
         let script = format!("stty cols {COLUMNS} rows 50; exec \"$0\" \"$@\"");
         command.env("TERM", "xterm").args(["-c", &script, BINARY]);
         command.args(arguments.iter().map(|argument| self.private(argument)));
-        let timeout = u64::try_from(TIMEOUT.as_millis()).unwrap();
+        let timeout = u64::try_from(RUN_TIMEOUT.as_millis()).unwrap();
         rexpect::session::spawn_command(command, Some(timeout)).unwrap()
     }
 }

@@ -3,8 +3,11 @@
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
+
+/// Longer than any run on a busy machine; a test that hits it fails instead of hanging.
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What a pipe has said so far, and a bell for those who wait for more.
 #[derive(Default)]
@@ -18,7 +21,6 @@ pub struct Process {
     child: Arc<Mutex<Child>>,
     stdout: Arc<Heard>,
     stderr: Arc<Heard>,
-    readers: Vec<JoinHandle<()>>,
 }
 
 /// What is needed to kill a process from another thread.
@@ -45,15 +47,12 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let (stdout, stderr) = (Arc::default(), Arc::default());
-        let readers = vec![
-            listen(child.stdout.take().unwrap(), &stdout),
-            listen(child.stderr.take().unwrap(), &stderr),
-        ];
+        listen(child.stdout.take().unwrap(), &stdout);
+        listen(child.stderr.take().unwrap(), &stderr);
         Process {
             child: Arc::new(Mutex::new(child)),
             stdout,
             stderr,
-            readers,
         }
     }
 
@@ -81,11 +80,22 @@ impl Process {
         wait_for(&self.stdout, text, "standard output");
     }
 
-    /// Waits for the end, and returns how it ended with both outputs.
-    pub fn wait(mut self) -> (ExitStatus, String, String) {
+    /// Waits for the end, and returns how it ended with both outputs; panics when it takes too long.
+    pub fn wait(self) -> (ExitStatus, String, String) {
         // Both pipes end with the process, so the lock is not held while it runs.
-        for reader in self.readers.drain(..) {
-            reader.join().unwrap();
+        for heard in [&self.stdout, &self.stderr] {
+            let so_far = heard.text.lock().unwrap();
+            let (so_far, timeout) = heard
+                .more
+                .wait_timeout_while(so_far, RUN_TIMEOUT, |(_, ended)| !*ended)
+                .unwrap();
+            drop(so_far);
+            assert!(
+                !timeout.timed_out(),
+                "the process still runs after {RUN_TIMEOUT:?}\n--- stdout\n{}\n--- stderr\n{}",
+                said(&self.stdout),
+                said(&self.stderr)
+            );
         }
         let status = self.child.lock().unwrap().wait().unwrap();
         (status, said(&self.stdout), said(&self.stderr))
@@ -98,7 +108,7 @@ impl Drop for Process {
     }
 }
 
-fn listen(mut pipe: impl Read + Send + 'static, heard: &Arc<Heard>) -> JoinHandle<()> {
+fn listen(mut pipe: impl Read + Send + 'static, heard: &Arc<Heard>) {
     let heard = Arc::clone(heard);
     thread::spawn(move || {
         let mut buffer = [0; 4096];
@@ -112,7 +122,7 @@ fn listen(mut pipe: impl Read + Send + 'static, heard: &Arc<Heard>) -> JoinHandl
                 return;
             }
         }
-    })
+    });
 }
 
 fn said(heard: &Heard) -> String {

@@ -1,0 +1,466 @@
+//! `Deploy/AWS/CloudFormation`: `CHANGE_SET_REPLACE` and `CHANGE_SET_EXECUTE`, step by step.
+
+use std::sync::Arc;
+
+use super::bad_input;
+use super::inputs;
+use super::world::{Artifacts, World};
+use crate::aws::{
+    CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, Settled, StackRef,
+};
+use crate::diff;
+use crate::model::{
+    ActionDeclaration, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
+    ChangeSetOutcome, Digest, FailureKind, ParameterValue, PlannedTarget, Priority, ResourceChange,
+    SecretRef, StackEvent, StackId, StackSummary, Staleness, TargetInputs, TargetSpec,
+};
+use crate::parameters::parse_override_file;
+use crate::plan::{self, Found, FoundChangeSet};
+use crate::template::Template;
+
+/// A target that was looked at.
+pub struct Prepared {
+    /// Who calls AWS there.
+    pub caller: Caller,
+    /// The stack; none if it does not exist.
+    pub stack: Option<StackSummary>,
+    /// What its change set is made from.
+    pub inputs: TargetInputs,
+}
+
+/// Looks at the stack and works out what goes into its change set.
+pub async fn prepare(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+) -> Result<Prepared, CallFailure> {
+    let caller = world.aws.caller_at(spec).await?;
+    let by_name = StackRef::Name(&spec.target.stack);
+    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref())?;
+    Ok(Prepared {
+        caller,
+        stack,
+        inputs,
+    })
+}
+
+/// A change set to create.
+pub struct Creation<'a> {
+    /// Whether it makes or changes the stack.
+    pub kind: ChangeSetKind,
+    /// Its name.
+    pub name: &'a ChangeSetName,
+    /// The `ClientToken`.
+    pub token: &'a str,
+    /// What it is made from.
+    pub inputs: &'a TargetInputs,
+    /// Look for it before creating it.
+    pub look_first: bool,
+}
+
+/// Creates a change set, or finds the one that an earlier attempt created.
+pub async fn create(
+    world: &World,
+    spec: &TargetSpec,
+    creation: &Creation<'_>,
+    artifacts: &Artifacts,
+) -> Result<(ChangeSetId, StackId), CallFailure> {
+    if creation.look_first {
+        let found = world
+            .aws
+            .find_change_set(spec, &spec.target.stack, creation.name)
+            .await?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
+    let (_, template) = inputs::template_of(world, creation.inputs, artifacts)?;
+    let mut parameters = Vec::new();
+    for parameter in &creation.inputs.parameters {
+        let value = match &parameter.value {
+            ParameterValue::Plain(text) => SentValue::Plain(text.clone()),
+            ParameterValue::Previous => SentValue::Previous,
+            // Nothing is sent: the service takes the template's default.
+            ParameterValue::Default(_) => continue,
+            ParameterValue::Secret(reference) => {
+                SentValue::Secret(secret(world, &parameter.name, reference, artifacts).await?)
+            }
+        };
+        parameters.push(SentParameter {
+            name: parameter.name.clone(),
+            value,
+        });
+    }
+    let request = CreateChangeSet {
+        stack: spec.target.stack.clone(),
+        name: creation.name.clone(),
+        kind: creation.kind,
+        token: creation.token.to_owned(),
+        template,
+        parameters,
+        tags: creation.inputs.tags.clone(),
+        capabilities: creation.inputs.capabilities.clone(),
+        role_arn: creation.inputs.role_arn.clone(),
+        description: None,
+    };
+    world.aws.create_change_set(spec, &request).await
+}
+
+async fn secret(
+    world: &World,
+    parameter: &str,
+    reference: &SecretRef,
+    artifacts: &Artifacts,
+) -> Result<String, CallFailure> {
+    let literal = || {
+        let SecretRef::Literal(path) = reference else {
+            return Err(CallFailure::new(
+                FailureKind::BadInput,
+                "not a literal secret",
+            ));
+        };
+        let file = parse_override_file(&path.path, &world.file(artifacts, path)?)
+            .map_err(|e| bad_input(&e))?;
+        file.parameters
+            .get(parameter)
+            .map(|value| value.text.clone())
+            .ok_or_else(|| {
+                CallFailure::new(
+                    FailureKind::BadInput,
+                    format!("{path} no longer has a value for `{parameter}`"),
+                )
+            })
+    };
+    world.secrets.value(parameter, reference, literal).await
+}
+
+/// A change set that was asked for.
+pub struct Asked<'a> {
+    /// The change set.
+    pub change_set: &'a ChangeSetId,
+    /// Its stack.
+    pub stack: &'a StackId,
+    /// Whether it makes or changes the stack.
+    pub kind: ChangeSetKind,
+    /// What it was made from.
+    pub inputs: &'a TargetInputs,
+}
+
+/// A change set that came to rest.
+pub struct Read {
+    /// What became of it.
+    pub outcome: ChangeSetOutcome,
+    /// The changes, secrets masked.
+    pub changes: Vec<ResourceChange>,
+    /// What it stands on; none if the stack vanished.
+    pub base: Option<Base>,
+    /// The stack's present template in the artifact store, where it was read.
+    pub previous_template: Option<Digest>,
+}
+
+/// Waits until a change set is ready or failed, and reads it and what it stands on.
+pub async fn read(
+    world: &World,
+    spec: &TargetSpec,
+    asked: &Asked<'_>,
+    artifacts: &Artifacts,
+) -> Result<Read, CallFailure> {
+    let set = world.aws.await_change_set(spec, asked.change_set).await?;
+    let mut read = Read {
+        outcome: set.outcome,
+        changes: set.changes,
+        base: None,
+        previous_template: None,
+    };
+    if read.outcome != ChangeSetOutcome::Ready {
+        return Ok(read);
+    }
+    let previous = async {
+        match asked.kind {
+            ChangeSetKind::Create => Ok(None),
+            ChangeSetKind::Update => world.aws.template(spec, asked.stack).await,
+        }
+    };
+    let (base, previous) = tokio::try_join!(base(world, spec, asked.stack), previous)?;
+    read.base = base;
+    if let Some(text) = previous {
+        let digest = world
+            .store
+            .put_blob(text.as_bytes())
+            .map_err(|e| bad_input(&e))?;
+        read.previous_template = Some(digest);
+    }
+    let (template, _) = inputs::template_of(world, asked.inputs, artifacts)?;
+    mask(
+        world,
+        &mut read.changes,
+        asked.inputs,
+        &template,
+        read.previous_template,
+    )?;
+    Ok(read)
+}
+
+/// Returns what a change set of `stack` stands on, or `None` if the stack is gone.
+async fn base(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackId,
+) -> Result<Option<Base>, CallFailure> {
+    let Some(found) = world
+        .aws
+        .stack(spec, StackRef::Id(stack), Priority::Read)
+        .await?
+    else {
+        return Ok(None);
+    };
+    // A stack in review is not live: every change set made for it adds an event.
+    let newest_event = if found.status == crate::model::StackStatus::ReviewInProgress {
+        None
+    } else {
+        world.aws.newest_event(spec, stack).await?
+    };
+    Ok(Some(Base {
+        stack: found.id,
+        status: found.status,
+        newest_event,
+    }))
+}
+
+/// Masks secrets by the new template and the present one.
+fn mask(
+    world: &World,
+    changes: &mut [ResourceChange],
+    inputs: &TargetInputs,
+    template: &Template,
+    previous: Option<Digest>,
+) -> Result<(), CallFailure> {
+    // Secret by how it was given, even where the template does not say so.
+    let also_secret: Vec<&str> = inputs
+        .parameters
+        .iter()
+        .filter(|p| match &p.value {
+            ParameterValue::Secret(_) => true,
+            ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => {
+                text.contains("{{resolve:")
+            }
+            ParameterValue::Default(None) | ParameterValue::Previous => false,
+        })
+        .map(|p| p.name.as_str())
+        .collect();
+    let secretive = |template: &Template| {
+        template
+            .clone()
+            .with_secret_parameters(also_secret.iter().map(|name| (*name).to_owned()))
+    };
+    let previous: Option<Arc<Template>> = match previous {
+        None => None,
+        Some(digest) => {
+            let bytes = world.store.blob(&digest).map_err(|e| bad_input(&e))?;
+            // A present template that cannot be read masks nothing; the new one still does.
+            world
+                .template("the stack's present template", &bytes)
+                .ok()
+                .map(|(_, t)| t)
+        }
+    };
+    let previous = previous.map(|t| secretive(&t));
+    diff::mask(
+        changes,
+        &secretive(template),
+        previous.as_ref(),
+        &world.secrets.texts(),
+    );
+    Ok(())
+}
+
+/// Deletes a change set; one that is gone already is no error.
+pub async fn delete_change_set(
+    world: &World,
+    spec: &TargetSpec,
+    change_set: &ChangeSetId,
+    stack: &StackId,
+    look_first: bool,
+) -> Result<(), CallFailure> {
+    if look_first && world.aws.read_change_set(spec, change_set).await?.is_none() {
+        return Ok(());
+    }
+    world.aws.delete_change_set(spec, change_set, stack).await
+}
+
+/// Deletes the empty stack that a change set made, if it is provably ours. Returns why it was left.
+pub async fn delete_review_stack(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackId,
+    change_set: &ChangeSetId,
+) -> Result<Option<String>, CallFailure> {
+    Ok(
+        match world
+            .aws
+            .delete_review_stack(spec, stack, change_set)
+            .await?
+        {
+            Deleted::Yes => None,
+            Deleted::Left { why } => Some(why),
+        },
+    )
+}
+
+/// Describes the change set and the stack again. Returns how they differ from what was approved.
+pub async fn verify(
+    world: &World,
+    spec: &TargetSpec,
+    approved: &PlannedTarget,
+    artifacts: &Artifacts,
+) -> Result<Vec<Staleness>, CallFailure> {
+    let (set, base) = tokio::try_join!(
+        world.aws.read_change_set(spec, &approved.change_set),
+        base(world, spec, &approved.base.stack),
+    )?;
+    let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
+    let change_set = match set {
+        None => None,
+        Some(set) => Some(masked(world, set, approved, &template)?),
+    };
+    let mut found = Found { change_set, base };
+    let differences = plan::staleness(approved, &found);
+    let differ = differences
+        .iter()
+        .any(|d| matches!(d, Staleness::ChangesDiffer { .. }));
+    if !differ {
+        return Ok(differences);
+    }
+    // A secret that was typed before the process ended may have been masked by its text: look again
+    // with every secret at hand before calling the target stale.
+    for parameter in &approved.inputs.parameters {
+        if let ParameterValue::Secret(reference) = &parameter.value {
+            secret(world, &parameter.name, reference, artifacts).await?;
+        }
+    }
+    if let Some(set) = &mut found.change_set {
+        mask(
+            world,
+            &mut set.changes,
+            &approved.inputs,
+            &template,
+            approved.previous_template,
+        )?;
+    }
+    Ok(plan::staleness(approved, &found))
+}
+
+fn masked(
+    world: &World,
+    mut set: ReadChangeSet,
+    approved: &PlannedTarget,
+    template: &Template,
+) -> Result<FoundChangeSet, CallFailure> {
+    mask(
+        world,
+        &mut set.changes,
+        &approved.inputs,
+        template,
+        approved.previous_template,
+    )?;
+    Ok(FoundChangeSet {
+        id: set.id,
+        executable: set.executable,
+        execution_status: set.execution_status,
+        changes: set.changes,
+    })
+}
+
+/// Executes a change set.
+pub async fn execute(
+    world: &World,
+    spec: &TargetSpec,
+    approved: &PlannedTarget,
+    token: &str,
+) -> Result<(), CallFailure> {
+    world
+        .aws
+        .execute_change_set(spec, &approved.change_set, &approved.base.stack, token)
+        .await
+}
+
+/// Whether an execution without an answer was accepted.
+pub enum Evidence {
+    /// The stack or the change set shows that it was.
+    Accepted,
+    /// The change set is still there to execute, and the stack has not moved.
+    NotAccepted,
+    /// It cannot be told.
+    None {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// Finds out whether an execution without an answer was accepted: from the events that carry its
+/// token, else from the change set's execution status.
+pub async fn settle(
+    world: &World,
+    spec: &TargetSpec,
+    approved: &PlannedTarget,
+    token: &str,
+) -> Result<Evidence, CallFailure> {
+    let stack = &approved.base.stack;
+    let after = approved.base.newest_event.as_deref();
+    let events = match world.aws.events_since(spec, stack, after).await {
+        Ok(events) => events,
+        Err(failure) if failure.kind == FailureKind::NotFound => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    if events.iter().any(|e| e.token.as_deref() == Some(token)) {
+        return Ok(Evidence::Accepted);
+    }
+    let Some(set) = world
+        .aws
+        .read_change_set(spec, &approved.change_set)
+        .await?
+    else {
+        return Ok(Evidence::None {
+            reason: "the change set is gone, and no event of the stack carries our token"
+                .to_owned(),
+        });
+    };
+    if set.execution_status.starts_with("EXECUTE_") {
+        return Ok(Evidence::Accepted);
+    }
+    if set.executable {
+        // Whether the stack moved in the meantime is compared again before the next attempt.
+        return Ok(Evidence::NotAccepted);
+    }
+    Ok(Evidence::None {
+        reason: format!(
+            "the change set is {}, and no event of the stack carries our token",
+            set.execution_status
+        ),
+    })
+}
+
+/// Follows a stack until its operation ends. Secret outputs are masked.
+pub async fn watch(
+    world: &World,
+    spec: &TargetSpec,
+    approved: &PlannedTarget,
+    token: &str,
+    artifacts: &Artifacts,
+    observe: impl FnMut(Vec<StackEvent>) + Send,
+) -> Result<Settled, CallFailure> {
+    let after = approved.base.newest_event.as_deref();
+    let mut settled = world
+        .aws
+        .watch(spec, &approved.base.stack, token, after, observe)
+        .await?;
+    let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
+    for name in template.secret_outputs() {
+        if let Some(value) = settled.outputs.get_mut(&name) {
+            *value = diff::MASK.to_owned();
+        }
+    }
+    Ok(settled)
+}

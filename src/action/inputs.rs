@@ -1,0 +1,179 @@
+//! What goes into a change set of one target, read from the action's artifacts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::bad_input;
+use super::world::{Artifacts, World};
+use crate::model::{
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackSummary,
+    TargetInputs, TargetSpec,
+};
+use crate::parameters::{
+    ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files,
+    parse_override_file, parse_overrides, resolve,
+};
+use crate::template::Template;
+
+/// Returns what goes into the change set of a target whose stack is `stack`.
+pub(super) fn collect(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+    stack: Option<&StackSummary>,
+) -> Result<TargetInputs, CallFailure> {
+    let setting = |key: &str| action.configuration.get(key).map(String::as_str);
+    let template_path: ArtifactPath = setting("TemplatePath")
+        .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
+        .parse()
+        .map_err(|e| bad_input(&e))?;
+    let bytes = world.file(artifacts, &template_path)?;
+    let (template_digest, template) = world.template(&template_path.path, &bytes)?;
+
+    let files = override_files(world, spec, setting("TemplateConfiguration"), artifacts)?;
+    let overrides = match setting("ParameterOverrides") {
+        Some(json) => evaluate_overrides(world, action, json, artifacts)?,
+        None => IndexMap::new(),
+    };
+    let tags: BTreeMap<String, String> = match setting("Tags") {
+        Some(json) => serde_json::from_str(json).map_err(|e| {
+            bad(format!(
+                "`Tags` of action `{}` is no map of texts: {e}",
+                action.name
+            ))
+        })?,
+        None => BTreeMap::new(),
+    };
+    let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
+    let resolved = resolve(&Request {
+        declared: template.parameters(),
+        file: template.file(),
+        files: &files,
+        overrides: &overrides,
+        secrets: world.secrets.references(),
+        allow_literal_secrets: world.secrets.allows_literals(),
+        previous,
+        tags: &tags,
+        artifact: &template_path.artifact,
+    })
+    .map_err(|e| bad_input(&e))?;
+    let capabilities: BTreeSet<String> = setting("Capabilities")
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|c| !c.is_empty())
+        .map(str::to_owned)
+        .collect();
+    Ok(TargetInputs {
+        template: template_path,
+        template_digest,
+        parameters: resolved.parameters,
+        tags: resolved.tags,
+        capabilities,
+        role_arn: setting("RoleArn").map(|r| for_target(r, spec)),
+        stack_policy: resolved.stack_policy,
+    })
+}
+
+/// Returns the template that `inputs` were made from, and its bytes as text.
+pub(super) fn template_of(
+    world: &World,
+    inputs: &TargetInputs,
+    artifacts: &Artifacts,
+) -> Result<(Arc<Template>, String), CallFailure> {
+    let bytes = world.file(artifacts, &inputs.template)?;
+    let (_, template) = world.template(&inputs.template.path, &bytes)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| bad(format!("`{}` is not UTF-8", inputs.template.path)))?;
+    Ok((template, text))
+}
+
+/// Returns `text` with `{account}`, `{region}` and `{partition}` filled in.
+pub(super) fn for_target(text: &str, spec: &TargetSpec) -> String {
+    text.replace("{account}", spec.target.account.as_str())
+        .replace("{region}", spec.target.region.as_str())
+        .replace("{partition}", spec.target.region.partition())
+}
+
+/// Returns the layered override files that the artifact has for the target, weakest first.
+///
+/// `TemplateConfiguration` names either one file, as in CodePipeline, or the base name of layers.
+fn override_files(
+    world: &World,
+    spec: &TargetSpec,
+    configuration: Option<&str>,
+    artifacts: &Artifacts,
+) -> Result<Vec<(Layer, OverrideFile)>, CallFailure> {
+    let Some(configuration) = configuration else {
+        return Ok(Vec::new());
+    };
+    let base: ArtifactPath = configuration.parse().map_err(|e| bad_input(&e))?;
+    let Some(artifact) = artifacts.get(&base.artifact) else {
+        return Err(bad(format!(
+            "artifact `{}` is not an input of the action",
+            base.artifact
+        )));
+    };
+    let read = |path: &str| -> Result<OverrideFile, CallFailure> {
+        let at = ArtifactPath {
+            artifact: base.artifact.clone(),
+            path: path.to_owned(),
+        };
+        parse_override_file(path, &world.file(artifacts, &at)?).map_err(|e| bad_input(&e))
+    };
+    if artifact.files.contains(&base.path) {
+        return Ok(vec![(Layer::Stack, read(&base.path)?)]);
+    }
+    let (folder, name) = base.path.rsplit_once('/').unwrap_or(("", &base.path));
+    let mut found = Vec::new();
+    for (layer, candidate) in layer_files(name, folder, &spec.target.account, &spec.target.region) {
+        let chosen = choose_file(&candidate, artifact.files.iter().map(String::as_str));
+        if let Some(path) = chosen.map_err(|e| bad_input(&e))? {
+            found.push((layer, read(path)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Evaluates `ParameterOverrides`, with `Fn::GetParam` and `Fn::GetArtifactAtt` read from the
+/// action's input artifacts.
+fn evaluate_overrides(
+    world: &World,
+    action: &ActionDeclaration,
+    json: &str,
+    artifacts: &Artifacts,
+) -> Result<IndexMap<String, String>, CallFailure> {
+    let expressions = parse_overrides(json).map_err(|e| bad_input(&e))?;
+    let inputs: Vec<ArtifactName> = action
+        .input_artifacts
+        .iter()
+        .map(|a| a.name.clone())
+        .collect();
+    let read = |artifact: &ArtifactName, file: &str| {
+        let path = ArtifactPath {
+            artifact: artifact.clone(),
+            path: file.to_owned(),
+        };
+        world
+            .file(artifacts, &path)
+            .map_err(|failure| failure.message)
+    };
+    let bucket = action.configuration.get("ArtifactBucket");
+    let locate = |artifact: &ArtifactName, attribute| {
+        let key = format!("{}.zip", artifacts.get(artifact)?.digest);
+        match attribute {
+            ArtifactAttribute::ObjectKey => Some(key),
+            // The store is local: only who publishes the artifact knows its bucket.
+            ArtifactAttribute::BucketName => bucket.cloned(),
+            ArtifactAttribute::Url => bucket.map(|b| format!("https://s3.amazonaws.com/{b}/{key}")),
+        }
+    };
+    evaluate(&expressions, &inputs, read, locate).map_err(|e| bad_input(&e))
+}
+
+fn bad(message: String) -> CallFailure {
+    CallFailure::new(FailureKind::BadInput, message)
+}

@@ -1,0 +1,110 @@
+//! Secret parameter values: looked up when a change set is created, kept in memory only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::bad_input;
+use crate::model::{CallFailure, FailureKind, SecretRef};
+
+/// Asks a person for a secret.
+pub trait SecretPrompt: Send + Sync {
+    /// Returns what was typed, or `None` where nobody can be asked.
+    fn ask(&self, parameter: &str) -> Option<String>;
+}
+
+/// Looks secrets up and remembers them until the process ends.
+pub struct Secrets {
+    references: BTreeMap<String, SecretRef>,
+    allow_literals: bool,
+    prompt: Arc<dyn SecretPrompt>,
+    /// One look-up at a time: a secret is asked for once, not once per target.
+    known: tokio::sync::Mutex<BTreeMap<(String, SecretRef), String>>,
+    /// The texts known so far, for masking.
+    texts: Mutex<Vec<String>>,
+}
+
+impl Secrets {
+    /// Returns the secrets of an execution, which ask by `prompt` where nothing else is given.
+    pub fn new(
+        references: BTreeMap<String, SecretRef>,
+        allow_literals: bool,
+        prompt: Arc<dyn SecretPrompt>,
+    ) -> Self {
+        Self {
+            references,
+            allow_literals,
+            prompt,
+            known: tokio::sync::Mutex::default(),
+            texts: Mutex::default(),
+        }
+    }
+
+    /// Returns where each secret is found, by parameter.
+    pub(super) fn references(&self) -> &BTreeMap<String, SecretRef> {
+        &self.references
+    }
+
+    /// Returns whether literal secrets in override files are allowed.
+    pub(super) fn allows_literals(&self) -> bool {
+        self.allow_literals
+    }
+
+    /// Returns the secret texts known so far.
+    pub fn texts(&self) -> Vec<String> {
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Returns the value of `parameter`. `literal` reads a value of an override file.
+    pub(super) async fn value(
+        &self,
+        parameter: &str,
+        reference: &SecretRef,
+        literal: impl FnOnce() -> Result<String, CallFailure>,
+    ) -> Result<String, CallFailure> {
+        let mut known = self.known.lock().await;
+        let key = (parameter.to_owned(), reference.clone());
+        if let Some(value) = known.get(&key) {
+            return Ok(value.clone());
+        }
+        let needed = |message: String| {
+            CallFailure::new(FailureKind::SecretNeeded(parameter.to_owned()), message)
+        };
+        let value = match reference {
+            SecretRef::Env(name) => std::env::var(name).map_err(|_| {
+                needed(format!(
+                    "parameter `{parameter}` is secret and environment variable `{name}` is not set; set it and resume"
+                ))
+            })?,
+            SecretRef::File(path) => {
+                let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+                    needed(format!(
+                        "parameter `{parameter}` is secret and file `{path}` cannot be read ({}); mend it and resume",
+                        bad_input(&error).message
+                    ))
+                })?;
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                text.strip_suffix('\r').unwrap_or(text).to_owned()
+            }
+            SecretRef::Prompt => {
+                let prompt = self.prompt.clone();
+                let name = parameter.to_owned();
+                let asked = tokio::task::spawn_blocking(move || prompt.ask(&name)).await;
+                asked.ok().flatten().ok_or_else(|| {
+                    needed(format!(
+                        "parameter `{parameter}` is secret and must be typed; resume on a terminal, or give `--secret {parameter}=env:NAME`"
+                    ))
+                })?
+            }
+            SecretRef::Literal(_) => literal()?,
+        };
+        known.insert(key, value.clone());
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(value.clone());
+        Ok(value)
+    }
+}

@@ -1,0 +1,81 @@
+//! What steps act on.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::bad_input;
+use super::secrets::Secrets;
+use crate::artifact::Store;
+use crate::aws::Aws;
+use crate::model::{ArtifactName, ArtifactPath, ArtifactRef, CallFailure, Digest, FailureKind};
+use crate::template::Template;
+
+/// What steps act on: AWS, the artifact store, the project's files and the secrets.
+pub struct World {
+    /// AWS.
+    pub aws: Aws,
+    /// The artifact store.
+    pub store: Store,
+    /// The project root.
+    pub root: PathBuf,
+    /// The secrets.
+    pub secrets: Secrets,
+    templates: Mutex<HashMap<Digest, Arc<Template>>>,
+}
+
+/// The artifacts made so far.
+pub(super) type Artifacts = std::collections::BTreeMap<ArtifactName, ArtifactRef>;
+
+impl World {
+    /// Returns a world.
+    pub fn new(aws: Aws, store: Store, root: PathBuf, secrets: Secrets) -> Self {
+        Self {
+            aws,
+            store,
+            root,
+            secrets,
+            templates: Mutex::default(),
+        }
+    }
+
+    /// Returns the bytes of a file of an artifact.
+    pub(super) fn file(
+        &self,
+        artifacts: &Artifacts,
+        path: &ArtifactPath,
+    ) -> Result<Vec<u8>, CallFailure> {
+        let artifact = artifacts.get(&path.artifact).ok_or_else(|| {
+            CallFailure::new(
+                FailureKind::BadInput,
+                format!("artifact `{}` is not an input of the action", path.artifact),
+            )
+        })?;
+        self.store
+            .read(artifact, &path.path)
+            .map_err(|e| bad_input(&e))
+    }
+
+    /// Returns the template in `bytes`; one that was read before is not parsed again.
+    pub(super) fn template(
+        &self,
+        file: &str,
+        bytes: &[u8],
+    ) -> Result<(Digest, Arc<Template>), CallFailure> {
+        let digest = Digest::of(bytes);
+        let known = self.lock().get(&digest).cloned();
+        if let Some(template) = known {
+            return Ok((digest, template));
+        }
+        let template = Arc::new(Template::parse(file, bytes).map_err(|e| bad_input(&e))?);
+        self.lock().insert(digest, template.clone());
+        Ok((digest, template))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Template>>> {
+        // A cache of immutable values is whole whatever its writer did.
+        self.templates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,206 @@
+//! `stackgate approve` and `stackgate reject`: an answer from anywhere, through the inbox.
+
+use clap::Args;
+
+use super::face::Answering;
+use super::options::{Connection, Global, OutputForm};
+use super::run::{self, block_on, connect};
+use super::sources::Sources;
+use super::{CliError, exit, identity, output, prompt, resume};
+use crate::artifact::Store;
+use crate::journal::Journal;
+use crate::model::{Answer, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin};
+use crate::report::{View, review};
+use crate::runtime;
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    /// The execution: its id, a unique part of it, or `latest`
+    execution: String,
+    /// The whole digest of the plan that was looked at; needed without a terminal
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<Digest>,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    summary: String,
+    /// Only record the answer; `stackgate resume` goes on
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Arguments of `reject`.
+#[derive(Debug, Args)]
+pub(super) struct RejectArgs {
+    /// The execution: its id, a unique part of it, or `latest`
+    execution: String,
+    /// The whole digest of the plan that was looked at
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<Digest>,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    summary: String,
+    /// Only record the answer; `stackgate resume` removes the change sets
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs `stackgate approve`.
+pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError> {
+    let (journal, id, view) = open(global, &args.execution)?;
+    let shown = awaited(&view, &id)?;
+    let plan = match args.plan {
+        Some(plan) => plan,
+        None if output::is_interactive() => {
+            let store = Store::open(&run::store_folder(journal.folder()))?;
+            let sources = Sources::new(store, view.sources().map(|s| s.artifact.clone()).collect());
+            output::stdout(&review(&view, &sources, &output::screen()))?;
+            if !prompt::confirm(&format!("Approve plan {}?", shown.short())) {
+                return Err(CliError::message("not approved"));
+            }
+            shown
+        }
+        None => {
+            return Err(CliError::message(
+                "without a terminal, the plan that was looked at must be named",
+            )
+            .hint(format!(
+                "look at it with `stackgate status {id}`, then add `--plan DIGEST`"
+            )));
+        }
+    };
+    // An answer for another plan is recorded as refused by the owner; said at once where it is plain.
+    if plan != shown {
+        return Err(CliError::message(format!(
+            "plan {plan} is not the one that waits for an answer, which is {shown}"
+        )));
+    }
+    let answered = Given {
+        decision: Decision::Approve,
+        plan,
+        summary: args.summary,
+    };
+    answer(global, journal, id, answered, args.connection, args.detach)
+}
+
+/// Runs `stackgate reject`.
+pub(super) fn reject(global: &Global, args: RejectArgs) -> Result<u8, CliError> {
+    let (journal, id, view) = open(global, &args.execution)?;
+    let shown = awaited(&view, &id)?;
+    let plan = args.plan.unwrap_or(shown);
+    let answered = Given {
+        decision: Decision::Reject,
+        plan,
+        summary: args.summary,
+    };
+    answer(global, journal, id, answered, args.connection, args.detach)
+}
+
+struct Given {
+    decision: Decision,
+    plan: Digest,
+    summary: String,
+}
+
+/// Opens the journal and returns the execution named and its view.
+pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId, View), CliError> {
+    let journal = Journal::open_existing(&global.state)?;
+    let id = journal.find(name)?;
+    let view = View::of(&journal.events(&id, 0)?);
+    Ok((journal, id, view))
+}
+
+/// Returns the plan that waits for an answer.
+fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
+    let status = format!("see `stackgate status {id}`");
+    if view.outcome().is_some() {
+        return Err(CliError::message(format!("execution {id} has ended")).hint(status));
+    }
+    let Some(approval) = view.approval() else {
+        return Err(
+            CliError::message(format!("execution {id} does not wait for an answer yet"))
+                .hint(status),
+        );
+    };
+    if let Some(answer) = approval.answer {
+        let who = answer
+            .approver
+            .arn
+            .as_deref()
+            .unwrap_or(&answer.approver.os_user);
+        let verb = match answer.decision {
+            Decision::Approve => "approved",
+            Decision::Reject => "rejected",
+        };
+        return Err(CliError::message(format!(
+            "plan {} was {verb} by {who} at {}",
+            approval.plan.short(),
+            answer.at
+        ))
+        .hint(status));
+    }
+    if runtime::now() >= approval.expires {
+        return Err(CliError::message(format!(
+            "the request for an answer expired at {}",
+            approval.expires
+        ))
+        .hint(format!(
+            "remove its change sets with `stackgate resume {id}`, then plan again"
+        )));
+    }
+    Ok(approval.plan)
+}
+
+/// Puts the answer into the inbox, then takes the execution up unless another process has it.
+fn answer(
+    global: &Global,
+    journal: Journal,
+    id: ExecutionId,
+    given: Given,
+    connection: Connection,
+    detach: bool,
+) -> Result<u8, CliError> {
+    let now = runtime::now();
+    let owned = run::is_alive(&journal, &id)? == Some(true);
+    let events = journal.events(&id, 0)?;
+    let invocation = resume::invocation(&events, &connection);
+    let caller = block_on(caller(invocation, &id))?;
+    let answer = Answer {
+        decision: given.decision,
+        plan: given.plan,
+        approver: identity::approver(caller.as_ref()),
+        origin: Origin::Command,
+        at: now,
+        summary: given.summary,
+    };
+    journal.post(&id, &InboxMessage::Answer(answer), now)?;
+    if owned || detach {
+        let text = if owned {
+            format!("recorded; the process that runs execution {id} goes on with it\n")
+        } else {
+            format!("recorded; go on with `stackgate resume {id}`\n")
+        };
+        if global.output == OutputForm::Text {
+            output::stdout(&text)?;
+        }
+        return Ok(exit::DONE);
+    }
+    resume::take_up(
+        global,
+        journal,
+        id,
+        &connection,
+        Answering::Detached,
+        Default::default(),
+    )
+}
+
+/// Returns the STS caller, or `None` where there are no credentials: an answer may be given without.
+async fn caller(invocation: Option<Invocation>, id: &ExecutionId) -> Option<crate::model::Caller> {
+    let aws = connect(&invocation?, Some(id)).await.ok()?;
+    aws.caller().await.ok()
+}

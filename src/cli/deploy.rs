@@ -1,0 +1,384 @@
+//! `stackgate deploy` and `stackgate plan`: one pipeline, built in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indexmap::IndexMap;
+use jiff::{SignedDuration, Span};
+
+use super::face::Answering;
+use super::options::{Connection, Global};
+use super::project::Project;
+use super::prompt;
+use super::run::{Run, acquire, block_on, connect};
+use super::targets::TargetArgs;
+use super::{CliError, exit, output};
+use crate::approval;
+use crate::journal::Journal;
+use crate::model::{
+    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel, SecretRef,
+    StackName, Target,
+};
+use crate::parameters::{
+    OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
+};
+use crate::pipeline::{Deployment, Machine, SOURCE_ARTIFACT, validate};
+use crate::report::View;
+use crate::runtime;
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+pub(super) struct DeployArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// Approve without asking, up to a level of risk; alone it stops at high risk
+    #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
+          default_missing_value = "medium", conflicts_with = "detach")]
+    yes: Option<RiskArg>,
+    /// Leave when the plan waits for approval
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RiskArg {
+    Low,
+    Medium,
+    High,
+}
+
+/// What to deploy, and where.
+#[derive(Debug, Args)]
+struct WhatArgs {
+    /// The template `templates/STACK.{yaml,yml,json,template}`, and the stack's name
+    #[arg(value_name = "STACK")]
+    stack: Option<String>,
+    /// The stack's name, where it is not that of the template
+    #[arg(long, value_name = "NAME")]
+    stack_name: Option<StackName>,
+    /// The template, where it is not in `templates/`
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Folder and base name of the override files [default: parameter-overrides/STACK]
+    #[arg(long, value_name = "PATH")]
+    overrides: Option<String>,
+    /// A parameter that wins over all files
+    #[arg(long = "parameter", short = 'p', value_name = "KEY=VALUE")]
+    parameters: Vec<String>,
+    /// Parameters as CodePipeline writes them: a JSON object whose values are texts, `Fn::GetParam`
+    /// or `Fn::GetArtifactAtt`
+    #[arg(long, value_name = "JSON")]
+    parameter_overrides: Option<String>,
+    /// Where the value of a secret parameter is: `env:NAME`, `file:PATH` or `prompt`
+    #[arg(long = "secret", value_name = "KEY=REF")]
+    secrets: Vec<String>,
+    /// Accept secret values written in override files
+    #[arg(long)]
+    allow_literal_secrets: bool,
+    /// A tag of the stack that wins over those of files
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
+    /// Acknowledged capabilities, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "CAPABILITY")]
+    capabilities: Vec<String>,
+    /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+    /// The bucket that `Fn::GetArtifactAtt` names
+    #[arg(long, value_name = "BUCKET")]
+    artifact_bucket: Option<String>,
+    /// How long the answer is waited for, such as `8h` or `7d`
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
+    approval_expires: u32,
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs `stackgate deploy`.
+pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
+    let answering = match args.yes {
+        Some(RiskArg::Low) => Answering::Yes(RiskLevel::Low),
+        Some(RiskArg::Medium) => Answering::Yes(RiskLevel::Medium),
+        Some(RiskArg::High) => Answering::Yes(RiskLevel::High),
+        None if args.detach || !output::is_interactive() => Answering::Detached,
+        None => Answering::Prompt,
+    };
+    start(global, args.what, answering)
+}
+
+/// Runs `stackgate plan`.
+pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
+    start(global, args.what, Answering::Detached)
+}
+
+fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8, CliError> {
+    let project = Project::open(
+        args.stack.as_deref(),
+        args.template.as_deref(),
+        args.overrides.as_deref(),
+    )?;
+    let stack = match &args.stack_name {
+        Some(name) => name.clone(),
+        None => {
+            let name = args
+                .stack
+                .clone()
+                .unwrap_or_else(|| project.default_stack_name());
+            StackName::new(name).map_err(|e| {
+                CliError::usage(e).hint("give the stack another name with `--stack-name`")
+            })?
+        }
+    };
+    let tags = pairs("--tag", &args.tags)?;
+    let secrets = secrets(&args.secrets)?;
+    let overrides_json = overrides(&args)?;
+    let overrides = match &overrides_json {
+        Some(json) => parse_overrides(json).map_err(CliError::usage)?,
+        None => IndexMap::new(),
+    };
+    acknowledge(&project, &mut args.capabilities)?;
+    let preferences = args.targets.preferences()?;
+    let root = project.root.to_str().ok_or_else(|| {
+        CliError::message(format!(
+            "the path `{}` is not UTF-8",
+            project.root.display()
+        ))
+    })?;
+    let invocation = Invocation {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        root: root.to_owned(),
+        profile: args.connection.profile.clone(),
+        endpoint_url: args.connection.endpoint_url.clone(),
+        // Where only one region is named, STS is asked there too.
+        region: args.targets.regions.first().map(ToString::to_string),
+    };
+    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let journal = Journal::open(&global.state)?;
+
+    block_on(async {
+        let aws = connect(&invocation, Some(&id)).await?;
+        let caller = aws.caller().await?;
+        let specs = args
+            .targets
+            .resolve(&stack, &caller, aws.default_region())?;
+        let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
+        let files = project.files(&targets, &overrides)?;
+        check(
+            &project,
+            &targets,
+            &files,
+            &overrides,
+            &secrets,
+            args.allow_literal_secrets,
+            &tags,
+        )?;
+        let deployment = Deployment {
+            stack,
+            template: project.template_path.clone(),
+            files,
+            configuration: Some(project.configuration.clone()),
+            parameter_overrides: overrides_json,
+            tags,
+            capabilities: args.capabilities,
+            role_arn: args.role_arn,
+            artifact_bucket: args.artifact_bucket,
+            fan_out: FanOut {
+                targets: specs,
+                preferences,
+            },
+            approval_minutes: args.approval_expires,
+        };
+        let definition = ExecutionDefinition {
+            pipeline: deployment.pipeline(),
+            invocation,
+            secrets,
+            allow_literal_secrets: args.allow_literal_secrets,
+        };
+        validate(&definition.pipeline).map_err(CliError::usage)?;
+        let lease = acquire(&journal, &id)?;
+        let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
+        let run = Run {
+            global,
+            journal: &journal,
+            lease,
+            aws,
+            caller: Some(caller),
+            answering,
+        };
+        run.go(View::new(), machine, turn, &definition).await
+    })?
+}
+
+/// Checks the parameters of every target before anything is asked of AWS for it.
+///
+/// What a stack has at present is not known yet: every parameter is taken to have a previous value.
+fn check(
+    project: &Project,
+    targets: &[Target],
+    files: &[String],
+    overrides: &IndexMap<String, OverrideExpression>,
+    secrets: &BTreeMap<String, SecretRef>,
+    allow_literal_secrets: bool,
+    tags: &BTreeMap<String, String>,
+) -> Result<(), CliError> {
+    let (folder, name) = project
+        .configuration
+        .rsplit_once('/')
+        .unwrap_or(("", &project.configuration));
+    let mut parsed = BTreeMap::new();
+    for file in files
+        .iter()
+        .filter(|f| f.starts_with(&project.configuration))
+    {
+        let bytes = std::fs::read(project.root.join(file)).map_err(|error| {
+            CliError::usage(anyhow::Error::new(error).context(format!("failed to read `{file}`")))
+        })?;
+        parsed.insert(
+            file.as_str(),
+            parse_override_file(file, &bytes).map_err(CliError::usage)?,
+        );
+    }
+    // The values of functions are read later; here only the names count.
+    let values: IndexMap<String, String> = overrides
+        .keys()
+        .map(|name| (name.clone(), String::new()))
+        .collect();
+    let previous: Vec<String> = project.template.parameters().keys().cloned().collect();
+    for target in targets {
+        let mut layers = Vec::new();
+        for (layer, base) in
+            crate::parameters::layer_files(name, folder, &target.account, &target.region)
+        {
+            let chosen = crate::parameters::choose_file(&base, parsed.keys().copied());
+            if let Some(file) = chosen.map_err(CliError::usage)?
+                && let Some(overrides) = parsed.get(file)
+            {
+                layers.push((layer, overrides.clone()));
+            }
+        }
+        resolve(&Request {
+            declared: project.template.parameters(),
+            file: project.template.file(),
+            files: &layers,
+            overrides: &values,
+            secrets,
+            allow_literal_secrets,
+            previous: &previous,
+            tags,
+            artifact: &ArtifactName::from(SOURCE_ARTIFACT),
+        })
+        .map_err(CliError::usage)?;
+    }
+    Ok(())
+}
+
+/// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the
+/// flag is named.
+fn acknowledge(project: &Project, given: &mut Vec<String>) -> Result<(), CliError> {
+    let needed = project.template.required_capabilities();
+    let named = given.iter().any(|c| c == "CAPABILITY_NAMED_IAM");
+    let missing: BTreeSet<String> = needed
+        .into_iter()
+        .filter(|c| !given.contains(c) && !(named && c == "CAPABILITY_IAM"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.iter().cloned().collect::<Vec<_>>().join(",");
+    let question = format!("`{}` needs {list}. Acknowledge?", project.template_path);
+    if prompt::confirm(&question) {
+        given.extend(missing);
+        return Ok(());
+    }
+    Err(CliError::message(format!(
+        "`{}` needs capabilities that were not acknowledged: {list}",
+        project.template_path
+    ))
+    .hint(format!("add `--capabilities {list}`")))
+}
+
+/// Returns `--parameter-overrides` and `--parameter` as one JSON object; the latter win.
+fn overrides(args: &WhatArgs) -> Result<Option<String>, CliError> {
+    let parameters = pairs("--parameter", &args.parameters)?;
+    if parameters.is_empty() {
+        return Ok(args.parameter_overrides.clone());
+    }
+    let mut object: serde_json::Map<String, serde_json::Value> = match &args.parameter_overrides {
+        // Parsed for its errors, which name the place; then again for its text.
+        Some(json) => {
+            parse_overrides(json).map_err(CliError::usage)?;
+            serde_json::from_str(json).map_err(CliError::usage)?
+        }
+        None => serde_json::Map::new(),
+    };
+    for (key, value) in parameters {
+        object.insert(key, serde_json::Value::String(value));
+    }
+    Ok(Some(serde_json::Value::Object(object).to_string()))
+}
+
+fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let mut map = BTreeMap::new();
+    for pair in given {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            // The text is not echoed: it may be a value that somebody meant as a secret.
+            return Err(CliError::message(format!(
+                "`{flag}` takes KEY=VALUE; one has no `=` or no key"
+            )));
+        };
+        if map.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(CliError::message(format!("`{flag}` names `{key}` twice")));
+        }
+    }
+    Ok(map)
+}
+
+fn secrets(given: &[String]) -> Result<BTreeMap<String, SecretRef>, CliError> {
+    pairs("--secret", given)?
+        .into_iter()
+        .map(|(key, reference)| {
+            let reference = reference
+                .parse()
+                .map_err(|error: crate::model::SecretRefError| {
+                    CliError::usage(
+                        anyhow::Error::new(error)
+                            .context(format!("`--secret {key}=…` is no reference")),
+                    )
+                })?;
+            Ok((key, reference))
+        })
+        .collect()
+}
+
+/// Parses a time such as `8h` or `7d` into minutes.
+fn minutes(text: &str) -> Result<u32, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|_| "a time such as `30m`, `8h` or `7d`".to_owned())?;
+    let duration: SignedDuration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "months and years have no fixed length; use days".to_owned())?;
+    let minutes =
+        u32::try_from(duration.as_mins()).map_err(|_| "a time from 1m to 60d".to_owned())?;
+    if (1..=86_400).contains(&minutes) {
+        Ok(minutes)
+    } else {
+        Err("a time from 1m to 60d".to_owned())
+    }
+}
+
+const _: () = assert!(
+    approval::DEFAULT_VALIDITY_MINUTES == 7 * 24 * 60,
+    "the default of --approval-expires"
+);
+const _: () = assert!(exit::DONE == 0);

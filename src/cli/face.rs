@@ -1,0 +1,271 @@
+//! What a running execution looks like, and how it is answered from here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::options::OutputForm;
+use super::output;
+use super::progress::Progress;
+use super::prompt::{Question, Said};
+use super::sources::Sources;
+use crate::diff;
+use crate::journal::Journal;
+use crate::model::{
+    Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
+    RiskLevel,
+};
+use crate::pipeline::Execution;
+use crate::report::{ReviewSources as _, View, review};
+use crate::runtime::{self, Face};
+
+/// How approvals are answered from the running process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// At a prompt.
+    Prompt,
+    /// By `--yes`, up to a level of risk.
+    Yes(RiskLevel),
+    /// From elsewhere only.
+    Detached,
+}
+
+/// What a running execution looks like.
+pub(super) struct TerminalFace {
+    pub(super) view: View,
+    form: OutputForm,
+    progress: Progress,
+    answering: Answering,
+    approver: Approver,
+    state_folder: std::path::PathBuf,
+    store_folder: std::path::PathBuf,
+    bell: Arc<Notify>,
+    detach: Arc<AtomicBool>,
+    question: Option<Question>,
+}
+
+/// What a face is made of.
+pub(super) struct FaceParts {
+    pub form: OutputForm,
+    pub answering: Answering,
+    pub approver: Approver,
+    pub state_folder: std::path::PathBuf,
+    pub store_folder: std::path::PathBuf,
+    pub bell: Arc<Notify>,
+    pub detach: Arc<AtomicBool>,
+}
+
+impl TerminalFace {
+    /// Returns a face for an execution that has the events of `view` already.
+    pub(super) fn new(view: View, parts: FaceParts) -> Self {
+        let FaceParts {
+            form,
+            answering,
+            approver,
+            state_folder,
+            store_folder,
+            bell,
+            detach,
+        } = parts;
+        let progress = Progress::new(view.clone());
+        let mut face = Self {
+            view,
+            form,
+            progress,
+            answering,
+            approver,
+            state_folder,
+            store_folder,
+            bell,
+            detach,
+            question: None,
+        };
+        // An execution that was left while an answer was awaited asks again.
+        if let Some(plan) = face
+            .view
+            .approval()
+            .filter(|a| a.answer.is_none())
+            .map(|a| a.plan)
+        {
+            face.open_review(plan);
+        }
+        face
+    }
+
+    /// Ends the progress display.
+    pub(super) fn finish(&mut self) {
+        self.close_question();
+        self.progress.finish();
+    }
+
+    fn sources(&self) -> Option<Sources> {
+        let store = crate::artifact::Store::open(&self.store_folder).ok()?;
+        Some(Sources::new(
+            store,
+            self.view.sources().map(|s| s.artifact.clone()).collect(),
+        ))
+    }
+
+    /// Shows the review and asks for the answer in the way that was chosen.
+    fn open_review(&mut self, plan: Digest) {
+        let Some(sources) = self.sources() else {
+            return;
+        };
+        let text = review(&self.view, &sources, &output::screen());
+        self.progress.suspend(|| match self.form {
+            OutputForm::Text => {
+                let _ = output::stdout(&text);
+            }
+            OutputForm::Json | OutputForm::Ndjson => output::stderr(&text),
+        });
+        match self.answering {
+            Answering::Detached => {}
+            Answering::Yes(limit) => {
+                let planned = self.view.planned();
+                let risks: Vec<_> = planned.iter().flat_map(|p| sources.risks(p)).collect();
+                let level = diff::level(&risks);
+                if level <= limit {
+                    self.post(plan, Decision::Approve, String::new(), Origin::Flag);
+                } else {
+                    self.progress.suspend(|| {
+                        output::stderr(&format!(
+                            "not approved: the risk is {level}, and --yes stops at that; look at it, then approve it or run with --yes={level}\n"
+                        ));
+                    });
+                    self.detach.store(true, Ordering::SeqCst);
+                }
+            }
+            Answering::Prompt => self.open_prompt(plan, sources),
+        }
+    }
+
+    fn open_prompt(&mut self, plan: Digest, sources: Sources) {
+        self.progress.hide();
+        let question = Question::default();
+        self.question = Some(question.clone());
+        let (view, poster) = (self.view.clone(), self.poster());
+        let (bell, detach) = (self.bell.clone(), self.detach.clone());
+        // Reading a line blocks: it has a thread of its own, which an answer from elsewhere leaves behind.
+        std::thread::spawn(move || {
+            let targets = view.planned().len();
+            let full = || {
+                let options = crate::report::ScreenOptions {
+                    full: true,
+                    ..output::progress_screen()
+                };
+                review(&view, &sources, &options)
+            };
+            match question.ask(plan, targets, full) {
+                None => return,
+                Some(Said::Decision(decision, summary)) => {
+                    poster.post(plan, decision, summary, Origin::Prompt);
+                }
+                Some(Said::Later | Said::Gone) => detach.store(true, Ordering::SeqCst),
+            }
+            bell.notify_one();
+        });
+    }
+
+    fn close_question(&mut self) {
+        if let Some(question) = self.question.take() {
+            question.close();
+            self.progress.unhide();
+        }
+    }
+
+    fn post(&self, plan: Digest, decision: Decision, summary: String, origin: Origin) {
+        self.poster().post(plan, decision, summary, origin);
+        self.bell.notify_one();
+    }
+
+    fn poster(&self) -> Poster {
+        Poster {
+            execution: self.view.execution().cloned(),
+            approver: self.approver.clone(),
+            state_folder: self.state_folder.clone(),
+        }
+    }
+}
+
+/// Puts answers into the inbox, the one way in for all of them.
+struct Poster {
+    execution: Option<ExecutionId>,
+    approver: Approver,
+    state_folder: std::path::PathBuf,
+}
+
+impl Poster {
+    fn post(&self, plan: Digest, decision: Decision, summary: String, origin: Origin) {
+        let Some(execution) = &self.execution else {
+            return;
+        };
+        let now = runtime::now();
+        let answer = Answer {
+            decision,
+            plan,
+            approver: self.approver.clone(),
+            origin,
+            at: now,
+            summary,
+        };
+        let posted = Journal::open(&self.state_folder)
+            .and_then(|journal| journal.post(execution, &InboxMessage::Answer(answer), now));
+        if let Err(error) = posted {
+            output::stderr(&format!("the answer could not be recorded: {error}\n"));
+        }
+    }
+}
+
+impl Face for TerminalFace {
+    fn show(&mut self, events: &[Event], _state: &Execution) {
+        for event in events {
+            self.view.apply(event);
+            if self.form == OutputForm::Ndjson
+                && let Ok(line) = serde_json::to_string(event)
+            {
+                let _ = output::stdout(&format!("{line}\n"));
+            }
+            if let EventKind::Answered { answer } = &event.kind
+                && self.question.is_some()
+            {
+                if answer.origin != Origin::Prompt {
+                    let who = answer
+                        .approver
+                        .arn
+                        .as_deref()
+                        .unwrap_or(&answer.approver.os_user);
+                    let verb = match answer.decision {
+                        Decision::Approve => "approved",
+                        Decision::Reject => "rejected",
+                    };
+                    output::stderr(&format!("\n{verb} from elsewhere by {who}\n"));
+                }
+                self.close_question();
+            }
+        }
+        self.progress.tell(events);
+        let asked = events.iter().find_map(|event| match &event.kind {
+            EventKind::ApprovalRequested { plan, .. } => Some(*plan),
+            _ => None,
+        });
+        if let Some(plan) = asked {
+            self.open_review(plan);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.progress.tick(now);
+    }
+
+    fn interrupted(&mut self, state: &Execution) {
+        self.close_question();
+        let id = state.id.as_str();
+        self.progress.suspend(|| {
+            output::stderr(&format!(
+                "\nstopping: nothing new is started, what runs is finished; Ctrl-C again leaves at once (resume with `stackgate resume {id}`)\n"
+            ));
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// The folder that holds the journal and the artifacts
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "STACKGATE_STATE",
+        default_value = ".stackgate"
+    )]
+    pub state: PathBuf,
+    /// The form of what goes to standard output
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        default_value = "text"
+    )]
+    pub output: OutputForm,
+}
+
+/// The form of what goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputForm {
+    /// For people
+    Text,
+    /// One document at the end
+    Json,
+    /// One event a line, as it happens
+    Ndjson,
+}
+
+/// How to reach AWS.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct Connection {
+    /// The named profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The endpoint of every AWS call, for an emulator
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}

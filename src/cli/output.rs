@@ -1,0 +1,59 @@
+//! Standard output and standard error, and how wide and colourful they are.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anstream::{AutoStream, ColorChoice};
+use console::Term;
+
+use crate::report::ScreenOptions;
+
+/// Writes data to standard output. A reader that went away is no error.
+pub(super) fn stdout(text: &str) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes progress or a prompt to standard error.
+pub(super) fn stderr(text: &str) {
+    let mut out = anstream::stderr().lock();
+    // There is nowhere to report that standard error is gone.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Returns whether a person can be asked: standard input and standard error are terminals, and this
+/// is no CI job.
+pub(super) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
+        && std::env::var_os("CI").is_none_or(|v| v.is_empty() || v == "false")
+}
+
+/// Returns how to draw on standard output.
+pub(super) fn screen() -> ScreenOptions {
+    options(AutoStream::choice(&std::io::stdout()), &Term::stdout())
+}
+
+/// Returns how to draw on standard error.
+pub(super) fn progress_screen() -> ScreenOptions {
+    options(AutoStream::choice(&std::io::stderr()), &Term::stderr())
+}
+
+fn options(choice: ColorChoice, term: &Term) -> ScreenOptions {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let width = columns.or_else(|| term.size_checked().map(|(_, columns)| usize::from(columns)));
+    ScreenOptions {
+        width: width.unwrap_or(100).clamp(60, 160),
+        colour: choice != ColorChoice::Never,
+        unicode: true,
+        full: false,
+        now: Some(crate::runtime::now()),
+    }
+}
+
+/// Returns whether standard error is a terminal that redraws.
+pub(super) fn is_terminal_stderr() -> bool {
+    std::io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb")
+}

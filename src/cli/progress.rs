@@ -1,0 +1,104 @@
+//! Progress on standard error: redrawn on a terminal, plain lines elsewhere.
+
+use console::Term;
+use indicatif::ProgressDrawTarget;
+use jiff::Timestamp;
+
+use super::output;
+use crate::model::Event;
+use crate::report::{Lines, Live, ScreenOptions, View};
+
+/// Progress on standard error.
+pub(super) enum Progress {
+    /// Redrawn in place.
+    Live(Box<Live>),
+    /// Plain lines.
+    Lines(Box<Lines>),
+    /// It was ended.
+    Ended,
+}
+
+impl Progress {
+    /// Returns progress that goes on from `view`.
+    pub(super) fn new(view: View) -> Self {
+        if output::is_terminal_stderr() {
+            // Fifteen pictures a second are enough for the eye, and cost little on a slow line.
+            Self::Live(Box::new(Live::new(
+                view,
+                ProgressDrawTarget::stderr_with_hz(15),
+            )))
+        } else {
+            Self::Lines(Box::new(Lines::new(view, output::progress_screen())))
+        }
+    }
+
+    /// Tells events.
+    pub(super) fn tell(&mut self, events: &[Event]) {
+        match self {
+            Self::Live(live) => {
+                events.iter().for_each(|event| live.apply(event));
+                live.draw(&output::progress_screen(), height());
+            }
+            Self::Lines(lines) => {
+                let mut out = anstream::stderr().lock();
+                for event in events {
+                    // There is nowhere to report that standard error is gone.
+                    let _ = lines.apply(event, &mut out);
+                }
+            }
+            Self::Ended => {}
+        }
+    }
+
+    /// Notes that time passed.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        match self {
+            Self::Live(live) => {
+                let options = ScreenOptions {
+                    now: Some(now),
+                    ..output::progress_screen()
+                };
+                live.draw(&options, height());
+            }
+            Self::Lines(lines) => {
+                let _ = lines.tick(now, &mut anstream::stderr().lock());
+            }
+            Self::Ended => {}
+        }
+    }
+
+    /// Takes the progress away while `during` writes.
+    pub(super) fn suspend(&mut self, during: impl FnOnce()) {
+        match self {
+            Self::Live(live) => live.suspend(during),
+            Self::Lines(_) | Self::Ended => during(),
+        }
+    }
+
+    /// Takes the progress away while a prompt is open.
+    pub(super) fn hide(&mut self) {
+        if let Self::Live(live) = self {
+            live.hide();
+        }
+    }
+
+    /// Draws again.
+    pub(super) fn unhide(&mut self) {
+        if let Self::Live(live) = self {
+            live.show();
+        }
+    }
+
+    /// Takes the progress away for good.
+    pub(super) fn finish(&mut self) {
+        if let Self::Live(live) = std::mem::replace(self, Self::Ended) {
+            live.finish();
+        }
+    }
+}
+
+fn height() -> usize {
+    Term::stderr()
+        .size_checked()
+        .map_or(24, |(rows, _)| usize::from(rows))
+}

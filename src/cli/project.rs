@@ -1,0 +1,188 @@
+//! The files of a user's repository: templates and their override files, by name.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::CliError;
+use crate::model::Target;
+use crate::parameters::{OverrideExpression, choose_file, layer_files};
+use crate::template::Template;
+
+/// Where templates are looked for.
+const TEMPLATES: &str = "templates";
+/// Where override files are looked for.
+pub(super) const OVERRIDES: &str = "parameter-overrides";
+
+/// A template of the project and where its override files are.
+pub(super) struct Project {
+    /// The project root.
+    pub root: PathBuf,
+    /// The template's path, relative to the root.
+    pub template_path: String,
+    /// The template.
+    pub template: Template,
+    /// The base name of the layered override files, relative to the root.
+    pub configuration: String,
+}
+
+impl Project {
+    /// Finds the template of `stack`, or reads the one given.
+    pub(super) fn open(
+        stack: Option<&str>,
+        template: Option<&Path>,
+        overrides: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let root = std::env::current_dir().map_err(CliError::failed)?;
+        let template_path = match (template, stack) {
+            (Some(path), _) => relative(&root, path)?,
+            (None, Some(stack)) => find(&root, stack)?,
+            (None, None) => {
+                return Err(CliError::message(
+                    "name a stack, or a template with `--template FILE`",
+                ));
+            }
+        };
+        let bytes = std::fs::read(root.join(&template_path)).map_err(|error| {
+            CliError::usage(
+                anyhow::Error::new(error)
+                    .context(format!("failed to read template `{template_path}`")),
+            )
+        })?;
+        let template = Template::parse(&template_path, &bytes).map_err(CliError::usage)?;
+        let name = stack.map_or_else(|| stem(&template_path), str::to_owned);
+        let configuration = overrides.map_or_else(|| format!("{OVERRIDES}/{name}"), str::to_owned);
+        Ok(Self {
+            root,
+            template_path,
+            template,
+            configuration,
+        })
+    }
+
+    /// Returns the name that the stack has if no other is given.
+    pub(super) fn default_stack_name(&self) -> String {
+        stem(&self.template_path)
+    }
+
+    /// Returns every file that deploying to `targets` uses: the template, the override files that
+    /// exist, and the files that `Fn::GetParam` names.
+    pub(super) fn files(
+        &self,
+        targets: &[Target],
+        overrides: &IndexMap<String, OverrideExpression>,
+    ) -> Result<Vec<String>, CliError> {
+        let mut files = BTreeSet::from([self.template_path.clone()]);
+        let (folder, name) = self
+            .configuration
+            .rsplit_once('/')
+            .unwrap_or(("", &self.configuration));
+        let present = listing(&self.root, folder)?;
+        for target in targets {
+            for (_, base) in layer_files(name, folder, &target.account, &target.region) {
+                let chosen = choose_file(&base, present.iter().map(String::as_str));
+                files.extend(chosen.map_err(CliError::usage)?.map(str::to_owned));
+            }
+        }
+        for expression in overrides.values() {
+            if let OverrideExpression::Param { file, .. } = expression {
+                if !self.root.join(file).is_file() {
+                    return Err(CliError::message(format!(
+                        "`Fn::GetParam` names `{file}`, which is no file of {}",
+                        self.root.display()
+                    )));
+                }
+                files.insert(relative(&self.root, Path::new(file))?);
+            }
+        }
+        Ok(files.into_iter().collect())
+    }
+}
+
+fn listing(root: &Path, folder: &str) -> Result<BTreeSet<String>, CliError> {
+    let entries = match std::fs::read_dir(root.join(folder)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => {
+            return Err(CliError::failed(
+                anyhow::Error::new(error).context(format!("failed to list `{folder}`")),
+            ));
+        }
+    };
+    let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
+    Ok(names
+        .map(|n| {
+            if folder.is_empty() {
+                n
+            } else {
+                format!("{folder}/{n}")
+            }
+        })
+        .collect())
+}
+
+/// Returns the template named `stack`, by exact name.
+fn find(root: &Path, stack: &str) -> Result<String, CliError> {
+    let candidates =
+        ["yaml", "yml", "json", "template"].map(|e| format!("{TEMPLATES}/{stack}.{e}"));
+    let found: Vec<&String> = candidates
+        .iter()
+        .filter(|c| root.join(c).is_file())
+        .collect();
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [first, second, ..] => Err(CliError::message(format!(
+            "both `{first}` and `{second}` are templates of `{stack}`; name one with `--template FILE`"
+        ))),
+        [] => {
+            let known: Vec<String> = listing(root, TEMPLATES)?
+                .iter()
+                .filter(|p| candidates[0].rsplit('.').next() != Some(p.as_str()))
+                .map(|p| stem(p))
+                .collect();
+            let error = CliError::message(format!(
+                "no template of `{stack}`: none of {} exists",
+                candidates.map(|c| format!("`{c}`")).join(", ")
+            ));
+            Err(if known.is_empty() {
+                error.hint("run this in the folder that holds `templates/`, or name one with `--template FILE`")
+            } else {
+                error.hint(format!("templates here: {}", known.join(", ")))
+            })
+        }
+    }
+}
+
+fn stem(path: &str) -> String {
+    Path::new(path)
+        .file_stem()
+        .map_or_else(|| path.to_owned(), |s| s.to_string_lossy().into_owned())
+}
+
+/// Returns `path` relative to `root` with forward slashes; artifacts hold files of the project only.
+fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
+    let full = root.join(path);
+    let clean = full.strip_prefix(root).ok().filter(|p| {
+        p.components().all(|c| {
+            matches!(
+                c,
+                std::path::Component::Normal(_) | std::path::Component::CurDir
+            )
+        })
+    });
+    let Some(inside) = clean else {
+        return Err(CliError::message(format!(
+            "`{}` is outside of the project root `{}`",
+            path.display(),
+            root.display()
+        ))
+        .hint("run this in a folder that holds the template and the override files"));
+    };
+    let parts: Vec<String> = inside
+        .components()
+        .filter(|c| matches!(c, std::path::Component::Normal(_)))
+        .map(|c| c.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    Ok(parts.join("/"))
+}

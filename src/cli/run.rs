@@ -1,0 +1,205 @@
+//! Runs an execution in this process, and says how it ended.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::Notify;
+
+use super::face::{Answering, FaceParts, TerminalFace};
+use super::options::{Global, OutputForm};
+use super::prompt::TerminalSecrets;
+use super::{CliError, exit, identity, output};
+use crate::action::World;
+use crate::action::secrets::Secrets;
+use crate::artifact::Store;
+use crate::aws::{Aws, Settings};
+use crate::journal::{Journal, JournalError, Lease};
+use crate::model::{
+    Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
+};
+use crate::pipeline::{Machine, Turn};
+use crate::report::{Summary, View, summary};
+use crate::runtime::{self, Driver, Ended};
+
+/// Returns the runtime on which a command waits. Built after the arguments are known to be good.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(future);
+    // A prompt that nobody answers must not hold the process.
+    runtime.shutdown_background();
+    Ok(result)
+}
+
+/// Returns the folder of the artifacts.
+pub(super) fn store_folder(state: &Path) -> std::path::PathBuf {
+    state.join("artifacts")
+}
+
+/// Connects to AWS as the execution was started.
+pub(super) async fn connect(
+    invocation: &Invocation,
+    execution: Option<&ExecutionId>,
+) -> Result<Aws, CliError> {
+    let session_name = match execution {
+        Some(id) => format!("stackgate-{id}"),
+        None => "stackgate".to_owned(),
+    };
+    let settings = Settings {
+        profile: invocation.profile.clone(),
+        region: invocation.region.clone(),
+        endpoint_url: invocation.endpoint_url.clone(),
+        session_name,
+        http_client: None,
+        credentials: None,
+    };
+    Aws::connect(&settings).await.map_err(CliError::from)
+}
+
+/// Takes the lease of an execution; one that a dead process of this machine holds is taken over.
+pub(super) fn acquire(journal: &Journal, id: &ExecutionId) -> Result<Lease, CliError> {
+    let result = journal.acquire(id, &identity::owner(), runtime::now(), identity::is_gone);
+    result.map_err(|error| {
+        let held = matches!(error, JournalError::LeaseHeld { .. });
+        let error = CliError::failed(error);
+        if held {
+            error.hint(format!(
+                "watch it with `stackgate status {id}`, or end it with `stackgate stop {id}`"
+            ))
+        } else {
+            error
+        }
+    })
+}
+
+/// Returns whether a process runs the execution now.
+pub(super) fn is_alive(journal: &Journal, id: &ExecutionId) -> Result<Option<bool>, CliError> {
+    let owner = journal.owner(id)?;
+    Ok(Some(owner.is_some_and(|o| {
+        o.is_alive(runtime::now()) && !identity::is_gone(&o.name)
+    })))
+}
+
+/// What runs an execution.
+pub(super) struct Run<'a> {
+    pub global: &'a Global,
+    pub journal: &'a Journal,
+    pub lease: Lease,
+    pub aws: Aws,
+    pub caller: Option<Caller>,
+    pub answering: Answering,
+}
+
+impl Run<'_> {
+    /// Runs the execution until it ends, waits, or is told to stop; returns the exit code.
+    pub(super) async fn go(
+        self,
+        view: View,
+        machine: Machine,
+        turn: Turn,
+        definition: &ExecutionDefinition,
+    ) -> Result<u8, CliError> {
+        let state_folder = self.journal.folder().to_owned();
+        let store_folder = store_folder(&state_folder);
+        let store = Store::open(&store_folder)?;
+        let secrets = Secrets::new(
+            definition.secrets.clone(),
+            definition.allow_literal_secrets,
+            Arc::new(TerminalSecrets),
+        );
+        let root = Path::new(&definition.invocation.root).to_owned();
+        let world = Arc::new(World::new(self.aws, store, root, secrets));
+        let bell = Arc::new(Notify::new());
+        let detach = Arc::new(AtomicBool::new(self.answering == Answering::Detached));
+        let operator = identity::approver(self.caller.as_ref());
+        let mut face = TerminalFace::new(
+            view,
+            FaceParts {
+                form: self.global.output,
+                answering: self.answering,
+                approver: operator.clone(),
+                state_folder,
+                store_folder,
+                bell: bell.clone(),
+                detach: detach.clone(),
+            },
+        );
+        let id = machine.state().id.clone();
+        let driver = Driver {
+            journal: self.journal,
+            lease: self.lease,
+            world,
+            face: &mut face,
+            bell,
+            detach,
+            operator,
+        };
+        let result = driver.run(machine, turn).await;
+        face.finish();
+        let ended = result.map_err(|error| {
+            CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
+        })?;
+        report(self.global, &face.view, &id, &ended)?;
+        Ok(code(&ended))
+    }
+}
+
+/// Says how a run ended and what to do next.
+fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Result<(), CliError> {
+    match global.output {
+        OutputForm::Text => output::stdout(&summary(view, &output::screen()))?,
+        OutputForm::Json => {
+            let text =
+                serde_json::to_string_pretty(&Summary::of(view)).map_err(CliError::failed)?;
+            output::stdout(&format!("{text}\n"))?;
+        }
+        OutputForm::Ndjson => {}
+    }
+    let more = match ended {
+        Ended::Finished(_) => return Ok(()),
+        Ended::AwaitingAnswer => {
+            let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
+            format!(
+                "waiting for approval; answer with\n  stackgate approve {id} --plan {plan}\n  stackgate reject {id}\n"
+            )
+        }
+        Ended::Paused(reason) => match reason {
+            PauseReason::CredentialsExpired { message } => format!(
+                "paused: {message}\nno target failed for it; renew the credentials, then go on with\n  stackgate resume {id}\n"
+            ),
+            PauseReason::SecretNeeded { message, .. } => {
+                format!("paused: {message}\n  stackgate resume {id}\n")
+            }
+            PauseReason::OutcomeUnknown { target, message } => format!(
+                "paused: it cannot be told whether the change set of {target} was executed: {message}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n"
+            ),
+        },
+        Ended::Stopped => format!("stopped; nothing runs. Go on with\n  stackgate resume {id}\n"),
+        Ended::Detached => {
+            format!("left; what runs in AWS goes on. Follow it with\n  stackgate resume {id}\n")
+        }
+    };
+    output::stderr(&more);
+    Ok(())
+}
+
+fn code(ended: &Ended) -> u8 {
+    match ended {
+        Ended::Finished(outcome) => outcome_code(*outcome),
+        Ended::AwaitingAnswer => exit::AWAITING,
+        Ended::Paused(_) | Ended::Stopped | Ended::Detached => exit::INTERRUPTED,
+    }
+}
+
+/// Returns the exit code of an execution that ended.
+pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
+    match outcome {
+        ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo => exit::DONE,
+        ExecutionOutcome::SucceededWithFailures => exit::WITH_FAILURES,
+        ExecutionOutcome::Failed => exit::FAILED,
+        ExecutionOutcome::Rejected | ExecutionOutcome::Expired => exit::REJECTED,
+        ExecutionOutcome::Stopped => exit::INTERRUPTED,
+    }
+}

@@ -1,0 +1,88 @@
+//! Templates from the artifact store, for positions, risks and text differences in a review.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::artifact::Store;
+use crate::diff::{self, PropertyChange};
+use crate::model::{ArtifactRef, Digest, LogicalId, PlannedTarget, Risk};
+use crate::report::{Place, ReviewSources};
+use crate::template::Template;
+
+/// The stored templates of one execution.
+pub(super) struct Sources {
+    store: Store,
+    artifacts: Vec<ArtifactRef>,
+    /// Hundreds of targets share a few templates: each is read once.
+    read: Mutex<HashMap<Digest, Option<Arc<Template>>>>,
+}
+
+impl Sources {
+    /// Returns the templates in `store` that `artifacts` hold.
+    pub(super) fn new(store: Store, artifacts: Vec<ArtifactRef>) -> Self {
+        Self {
+            store,
+            artifacts,
+            read: Mutex::default(),
+        }
+    }
+
+    fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
+        let path = &target.inputs.template;
+        self.once(target.inputs.template_digest, || {
+            let artifact = self.artifacts.iter().find(|a| a.name == path.artifact)?;
+            let bytes = self.store.read(artifact, &path.path).ok()?;
+            Template::parse(&path.path, &bytes).ok()
+        })
+    }
+
+    fn previous(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
+        let digest = target.previous_template?;
+        self.once(digest, || {
+            let bytes = self.store.blob(&digest).ok()?;
+            Template::parse("the stack's present template", &bytes).ok()
+        })
+    }
+
+    fn once(
+        &self,
+        digest: Digest,
+        read: impl FnOnce() -> Option<Template>,
+    ) -> Option<Arc<Template>> {
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .entry(digest)
+            .or_insert_with(|| read().map(Arc::new))
+            .clone()
+    }
+}
+
+impl ReviewSources for Sources {
+    fn place(
+        &self,
+        target: &PlannedTarget,
+        resource: &LogicalId,
+        property: Option<&PropertyChange>,
+    ) -> Option<Place> {
+        let template = self.template(target)?;
+        let position = match property {
+            Some(property) => template.property_position(resource, &property.path)?,
+            None => template.resource(resource)?.position,
+        };
+        Some(Place {
+            file: template.file().to_owned(),
+            line: position.line,
+            column: position.column,
+        })
+    }
+
+    fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
+        let (template, previous) = (self.template(target), self.previous(target));
+        diff::risks(&target.changes, template.as_deref(), previous.as_deref())
+    }
+
+    fn template_diff(&self, target: &PlannedTarget) -> Option<String> {
+        let (new, old) = (self.template(target)?, self.previous(target)?);
+        Some(diff::text_diff(&old.shown_text(), &new.shown_text()).unified(3))
+    }
+}

@@ -1,0 +1,55 @@
+//! `stackgate stop`: asks the process that runs an execution to stop.
+
+use clap::Args;
+
+use super::options::Global;
+use super::{CliError, answer, exit, identity, output};
+use crate::model::{InboxMessage, StopMode, StopRequest};
+use crate::runtime;
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// The execution: its id, a unique part of it, or `latest`
+    execution: String,
+    /// Leave at once instead of finishing what runs; stacks under way go on in AWS
+    #[arg(long)]
+    now: bool,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// Runs `stackgate stop`.
+pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
+    let (journal, id, view) = answer::open(global, &args.execution)?;
+    if view.outcome().is_some() {
+        return Err(CliError::message(format!("execution {id} has ended"))
+            .hint(format!("see `stackgate status {id}`")));
+    }
+    let now = runtime::now();
+    let owner = journal
+        .owner(&id)?
+        .filter(|o| o.is_alive(now) && !identity::is_gone(&o.name));
+    let Some(owner) = owner else {
+        output::stdout(&format!(
+            "no process runs execution {id}; nothing is to be stopped\n  stackgate resume {id}   go on\n  stackgate reject {id}   give the plan up, if it waits for approval\n"
+        ))?;
+        return Ok(exit::DONE);
+    };
+    let request = StopRequest {
+        mode: if args.now {
+            StopMode::Abandon
+        } else {
+            StopMode::Wait
+        },
+        by: identity::approver(None),
+        reason: args.reason.clone(),
+    };
+    journal.post(&id, &InboxMessage::Stop(request), now)?;
+    output::stdout(&format!(
+        "asked {} to stop execution {id}; it can be resumed\n",
+        owner.name
+    ))?;
+    Ok(exit::DONE)
+}

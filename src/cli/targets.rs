@@ -1,0 +1,214 @@
+//! Which stacks are meant: accounts times regions, or a ragged list from a file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::CliError;
+use crate::model::{
+    AccountId, Caller, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
+    RegionConcurrency, StackName, Target, TargetSpec,
+};
+
+/// The role that StackSets assumes in other accounts.
+const DEFAULT_TARGET_ROLE: &str =
+    "arn:{partition}:iam::{account}:role/AWSCloudFormationStackSetExecutionRole";
+
+/// Which targets, and how the rollout moves over them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Targets")]
+pub(super) struct TargetArgs {
+    /// Accounts, separated by commas; without it, the caller's own
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    accounts: Vec<AccountId>,
+    /// Regions, separated by commas; without it, the one of the profile or `AWS_REGION`
+    #[arg(
+        long,
+        visible_alias = "region",
+        value_delimiter = ',',
+        value_name = "REGION"
+    )]
+    pub regions: Vec<Region>,
+    /// A YAML or JSON list of `{account, regions}`, for sets that are not a product
+    #[arg(long, value_name = "FILE", conflicts_with = "accounts")]
+    targets: Option<PathBuf>,
+    /// The role to assume in accounts other than the caller's; `{partition}`, `{account}` and
+    /// `{region}` are filled in
+    #[arg(long, value_name = "ARN", default_value = DEFAULT_TARGET_ROLE)]
+    target_role: String,
+    /// How many targets of a region run at once: a count, or a percentage of the region's targets
+    #[arg(long, value_name = "N|N%", default_value = "1")]
+    max_concurrent: CountOrPercent,
+    /// How many targets of a region may fail before it stops: a count or a percentage
+    #[arg(long, value_name = "N|N%", default_value = "0")]
+    failure_tolerance: CountOrPercent,
+    /// The order of regions; those not named follow
+    #[arg(long, value_delimiter = ',', value_name = "REGION")]
+    region_order: Vec<Region>,
+    /// Whether regions run one after another
+    #[arg(long, value_enum, default_value = "sequential")]
+    region_concurrency: RegionConcurrencyArg,
+    /// Whether concurrency shrinks as failures come in
+    #[arg(long, value_enum, default_value = "strict")]
+    concurrency_mode: ConcurrencyModeArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RegionConcurrencyArg {
+    Sequential,
+    Parallel,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ConcurrencyModeArg {
+    Strict,
+    Soft,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    account: AccountText,
+    regions: Vec<Region>,
+}
+
+/// An account id as people write it in YAML: a number loses its leading zeros, so it is refused.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "serde_yaml::Value")]
+struct AccountText(AccountId);
+
+impl TryFrom<serde_yaml::Value> for AccountText {
+    type Error = String;
+    fn try_from(value: serde_yaml::Value) -> Result<Self, String> {
+        let text = match value {
+            serde_yaml::Value::String(text) => text,
+            serde_yaml::Value::Number(number) => number.to_string(),
+            _ => return Err("an account is 12 digits".to_owned()),
+        };
+        AccountId::new(text)
+            .map(Self)
+            .map_err(|e| format!("{e}; put it in quotes"))
+    }
+}
+
+impl TargetArgs {
+    /// Returns the preferences.
+    pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
+        if self.max_concurrent == CountOrPercent::Count(0) {
+            return Err(CliError::message(
+                "`--max-concurrent 0` would start nothing; give at least 1",
+            ));
+        }
+        Ok(OperationPreferences {
+            region_order: self.region_order.clone(),
+            region_concurrency: match self.region_concurrency {
+                RegionConcurrencyArg::Sequential => RegionConcurrency::Sequential,
+                RegionConcurrencyArg::Parallel => RegionConcurrency::Parallel,
+            },
+            max_concurrent: self.max_concurrent,
+            failure_tolerance: self.failure_tolerance,
+            concurrency_mode: match self.concurrency_mode {
+                ConcurrencyModeArg::Strict => ConcurrencyMode::Strict,
+                ConcurrencyModeArg::Soft => ConcurrencyMode::Soft,
+            },
+        })
+    }
+
+    /// Returns the targets, in the order they were asked for.
+    pub(super) fn resolve(
+        &self,
+        stack: &StackName,
+        caller: &Caller,
+        default_region: Option<Region>,
+    ) -> Result<Vec<TargetSpec>, CliError> {
+        let own = [caller.account.clone()];
+        let default: Vec<Region> = default_region.into_iter().collect();
+        let regions = || -> Result<&[Region], CliError> {
+            match (&self.regions[..], &default[..]) {
+                ([], []) => Err(CliError::message("no region is given").hint(
+                    "name them with `--regions`, or set `AWS_REGION` or the profile's region",
+                )),
+                ([], default) => Ok(default),
+                (given, _) => Ok(given),
+            }
+        };
+        let mut places: Vec<(AccountId, Region)> = Vec::new();
+        match &self.targets {
+            Some(file) => {
+                for entry in read(file)? {
+                    places.extend(
+                        entry
+                            .regions
+                            .into_iter()
+                            .map(|r| (entry.account.0.clone(), r)),
+                    );
+                }
+                if !self.regions.is_empty() {
+                    places.retain(|(_, region)| self.regions.contains(region));
+                }
+            }
+            None => {
+                let accounts = if self.accounts.is_empty() {
+                    &own[..]
+                } else {
+                    &self.accounts
+                };
+                for account in accounts {
+                    places.extend(regions()?.iter().map(|r| (account.clone(), r.clone())));
+                }
+            }
+        }
+        if places.is_empty() {
+            return Err(CliError::message(
+                "no target is left; check `--targets` and `--regions`",
+            ));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((account, region)) = places.iter().find(|place| !seen.insert(*place)) {
+            return Err(CliError::message(format!(
+                "target {account}/{region} is named twice"
+            )));
+        }
+        let named: BTreeSet<&Region> = places.iter().map(|(_, r)| r).collect();
+        if let Some(unused) = self.region_order.iter().find(|r| !named.contains(r)) {
+            return Err(CliError::message(format!(
+                "`--region-order` names {unused}, where no target is"
+            )));
+        }
+        Ok(places
+            .iter()
+            .map(|(account, region)| TargetSpec {
+                target: Target {
+                    account: account.clone(),
+                    region: region.clone(),
+                    stack: stack.clone(),
+                },
+                role_arn: (*account != caller.account).then(|| {
+                    self.target_role
+                        .replace("{partition}", region.partition())
+                        .replace("{account}", account.as_str())
+                        .replace("{region}", region.as_str())
+                }),
+            })
+            .collect())
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
+    let context = |what: &str| format!("{what} targets file `{}`", file.display());
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| CliError::usage(anyhow::Error::new(e).context(context("failed to read"))))?;
+    if text.len() > 4 << 20 {
+        return Err(CliError::message(format!(
+            "targets file `{}` is larger than 4 MB",
+            file.display()
+        )));
+    }
+    serde_yaml::from_str(&text).map_err(|e| {
+        CliError::usage(anyhow::Error::new(e).context(context("failed to understand"))).hint(
+            "it is a list such as `- account: \"111111111111\"` with `regions: [eu-west-1]` below",
+        )
+    })
+}

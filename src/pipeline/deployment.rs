@@ -1,0 +1,165 @@
+//! The four-stage pipeline behind `deploy` and `plan`.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use crate::model::{
+    ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
+    NamedArtifact, PipelineDeclaration, StackName, StageDeclaration, StageName,
+};
+
+/// The stage that stores the files used.
+pub const SOURCE_STAGE: &str = "Source";
+/// The stage that creates the change sets.
+pub const CREATE_STAGE: &str = "CreateChangeSet";
+/// The stage that waits for the answer.
+pub const APPROVAL_STAGE: &str = "Approval";
+/// The stage that executes the change sets.
+pub const EXECUTE_STAGE: &str = "ExecuteChangeSet";
+/// The artifact of the source stage.
+pub const SOURCE_ARTIFACT: &str = "Source";
+
+/// What `deploy` and `plan` deploy, all paths relative to the project root.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The stack's name, which is the pipeline's too.
+    pub stack: StackName,
+    /// The template.
+    pub template: String,
+    /// Every file that the execution uses.
+    pub files: Vec<String>,
+    /// The folder and base name of the layered override files, such as `parameter-overrides/network`.
+    pub configuration: Option<String>,
+    /// `ParameterOverrides`, a JSON object as text.
+    pub parameter_overrides: Option<String>,
+    /// Tags that win over those of the files.
+    pub tags: BTreeMap<String, String>,
+    /// The acknowledged capabilities.
+    pub capabilities: Vec<String>,
+    /// The role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// The bucket that `Fn::GetArtifactAtt` names.
+    pub artifact_bucket: Option<String>,
+    /// The targets and preferences.
+    pub fan_out: FanOut,
+    /// How long the answer is waited for, in minutes.
+    pub approval_minutes: u32,
+}
+
+impl Deployment {
+    /// Returns the pipeline that deploys it.
+    pub fn pipeline(self) -> PipelineDeclaration {
+        let artifact = |path: &str| format!("{SOURCE_ARTIFACT}::{path}");
+        let mut create = IndexMap::from([
+            ("ActionMode".to_owned(), "CHANGE_SET_REPLACE".to_owned()),
+            ("StackName".to_owned(), self.stack.to_string()),
+            ("TemplatePath".to_owned(), artifact(&self.template)),
+        ]);
+        let mut set = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                create.insert(key.to_owned(), value);
+            }
+        };
+        set(
+            "TemplateConfiguration",
+            self.configuration.as_deref().map(artifact),
+        );
+        set("ParameterOverrides", self.parameter_overrides);
+        set(
+            "Capabilities",
+            (!self.capabilities.is_empty()).then(|| self.capabilities.join(",")),
+        );
+        set("RoleArn", self.role_arn);
+        set("ArtifactBucket", self.artifact_bucket);
+        // Serialising a map of strings cannot fail.
+        set(
+            "Tags",
+            (!self.tags.is_empty()).then(|| serde_json::json!(self.tags).to_string()),
+        );
+
+        let source = NamedArtifact {
+            name: ArtifactName::from(SOURCE_ARTIFACT),
+        };
+        let base = ActionDeclaration {
+            name: name("Change"),
+            action_type_id: type_id(ActionCategory::Deploy, "AWS", "CloudFormation"),
+            run_order: 1,
+            configuration: IndexMap::new(),
+            input_artifacts: Vec::new(),
+            output_artifacts: Vec::new(),
+            timeout_in_minutes: None,
+            fan_out: None,
+        };
+        let stage = |stage: &str, action: ActionDeclaration| StageDeclaration {
+            name: stage_name(stage),
+            actions: vec![action],
+        };
+        PipelineDeclaration {
+            name: self.stack.to_string(),
+            stages: vec![
+                stage(
+                    SOURCE_STAGE,
+                    ActionDeclaration {
+                        name: name("Files"),
+                        action_type_id: type_id(ActionCategory::Source, "Custom", "Local"),
+                        configuration: IndexMap::from([(
+                            "Files".to_owned(),
+                            serde_json::json!(self.files).to_string(),
+                        )]),
+                        output_artifacts: vec![source.clone()],
+                        ..base.clone()
+                    },
+                ),
+                stage(
+                    CREATE_STAGE,
+                    ActionDeclaration {
+                        name: name("Create"),
+                        configuration: create,
+                        input_artifacts: vec![source],
+                        fan_out: Some(self.fan_out.clone()),
+                        ..base.clone()
+                    },
+                ),
+                stage(
+                    APPROVAL_STAGE,
+                    ActionDeclaration {
+                        name: name("Review"),
+                        action_type_id: type_id(ActionCategory::Approval, "AWS", "Manual"),
+                        timeout_in_minutes: Some(self.approval_minutes),
+                        ..base.clone()
+                    },
+                ),
+                stage(
+                    EXECUTE_STAGE,
+                    ActionDeclaration {
+                        name: name("Execute"),
+                        configuration: IndexMap::from([
+                            ("ActionMode".to_owned(), "CHANGE_SET_EXECUTE".to_owned()),
+                            ("StackName".to_owned(), self.stack.to_string()),
+                        ]),
+                        fan_out: Some(self.fan_out),
+                        ..base
+                    },
+                ),
+            ],
+        }
+    }
+}
+
+fn type_id(category: ActionCategory, owner: &str, provider: &str) -> ActionTypeId {
+    ActionTypeId {
+        category,
+        owner: owner.to_owned(),
+        provider: provider.to_owned(),
+        version: "1".to_owned(),
+    }
+}
+
+fn name(text: &str) -> ActionName {
+    ActionName::new(text).expect("the names in this file are valid")
+}
+
+fn stage_name(text: &str) -> StageName {
+    StageName::new(text).expect("the names in this file are valid")
+}

@@ -1,0 +1,278 @@
+//! What the machine asks to be done, and what it is told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{
+    ActionDeclaration, ArtifactName, ArtifactRef, Base, CallFailure, Caller, Cause, ChangeSetId,
+    ChangeSetKind, ChangeSetName, ChangeSetOutcome, Digest, InboxMessage, PlannedTarget,
+    ResourceChange, Scope, SourceRevision, StackEvent, StackId, StackStatus, StackSummary,
+    Staleness, StopRequest, Target, TargetInputs, TargetSpec,
+};
+
+/// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The stage, action and target it belongs to.
+    pub scope: Scope,
+    /// What to do.
+    pub kind: StepKind,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum StepKind {
+    /// Store the source artifact of an action.
+    SnapshotSource {
+        /// The action.
+        action: Arc<ActionDeclaration>,
+    },
+    /// Look at the stack and work out what goes into its change set. Observation only.
+    Prepare {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The action.
+        action: Arc<ActionDeclaration>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Create the change set. Mutating.
+    CreateChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// Whether it makes or changes the stack.
+        kind: ChangeSetKind,
+        /// The derived name.
+        name: ChangeSetName,
+        /// The derived token.
+        token: String,
+        /// What it is made from.
+        inputs: Arc<TargetInputs>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+        /// Look for the change set by name before creating it: an earlier attempt may have made it.
+        look_first: bool,
+    },
+    /// Wait until the change set is ready or failed, and read it. Observation only.
+    ReadChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The change set.
+        change_set: ChangeSetId,
+        /// Whether the stack is live, so that its events and template can be read.
+        kind: ChangeSetKind,
+        /// The stack.
+        stack: StackId,
+        /// What the change set was made from.
+        inputs: Arc<TargetInputs>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Delete the change set. Mutating.
+    DeleteChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The change set.
+        change_set: ChangeSetId,
+        /// Its stack.
+        stack: StackId,
+        /// Look first: an earlier attempt may have deleted it.
+        look_first: bool,
+    },
+    /// Delete the empty stack that the change set made, if it is provably ours. Mutating.
+    DeleteReviewStack {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The stack.
+        stack: StackId,
+        /// The change set that made it.
+        change_set: ChangeSetId,
+    },
+    /// Describe the change set and the stack again and compare with the approved. Observation only.
+    Verify {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Execute the change set. Mutating.
+    Execute {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The derived token.
+        token: String,
+    },
+    /// Find out whether an execution whose answer is not known was accepted. Observation only.
+    Settle {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The token that the stack's events would carry.
+        token: String,
+    },
+    /// Follow the stack until its operation ends. Observation only.
+    Watch {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The token of the operation.
+        token: String,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+}
+
+/// What the machine is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A source was stored, or could not be.
+    SourceStored {
+        /// The action.
+        scope: Scope,
+        /// The result.
+        result: Result<(ArtifactRef, SourceRevision), CallFailure>,
+    },
+    /// A target was looked at.
+    Prepared {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Box<Preparation>, CallFailure>,
+    },
+    /// A change set was asked for.
+    ChangeSetCreated {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<(ChangeSetId, StackId), CallFailure>,
+    },
+    /// A change set came to rest and was read.
+    ChangeSetRead {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Box<Reading>, CallFailure>,
+    },
+    /// A change set was deleted, or was gone.
+    ChangeSetDeleted {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<(), CallFailure>,
+    },
+    /// An empty stack was deleted; or left, with the reason.
+    ReviewStackDeleted {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Option<String>, CallFailure>,
+    },
+    /// A target was compared with what was approved.
+    Verified {
+        /// The target.
+        target: Target,
+        /// The differences; none means that it may be executed.
+        result: Result<Vec<Staleness>, CallFailure>,
+    },
+    /// An execution was asked for.
+    Executed {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<(), CallFailure>,
+    },
+    /// An execution without an answer was looked into.
+    Settled {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Settlement, CallFailure>,
+    },
+    /// New events of a stack, oldest first.
+    Observed {
+        /// The target.
+        target: Target,
+        /// The events.
+        events: Vec<StackEvent>,
+    },
+    /// A stack's operation ended.
+    Watched {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Box<Ending>, CallFailure>,
+    },
+    /// Messages of the inbox.
+    Inbox(Vec<InboxMessage>),
+    /// A request of the running process itself to stop.
+    Stop(StopRequest),
+    /// Time passed.
+    Tick,
+}
+
+/// What is known of a target before its change set is created.
+#[derive(Debug)]
+pub struct Preparation {
+    /// Who calls AWS there.
+    pub caller: Caller,
+    /// The stack; none if it does not exist.
+    pub stack: Option<StackSummary>,
+    /// What the change set is made from.
+    pub inputs: TargetInputs,
+}
+
+/// A change set that came to rest.
+#[derive(Debug)]
+pub struct Reading {
+    /// What became of it.
+    pub outcome: ChangeSetOutcome,
+    /// The changes, secrets masked.
+    pub changes: Vec<ResourceChange>,
+    /// What it stands on; always there for one that is ready.
+    pub base: Option<Base>,
+    /// The stack's present template in the artifact store, where it was read.
+    pub previous_template: Option<Digest>,
+}
+
+/// Whether an execution without an answer was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The stack or the change set shows that it was.
+    Accepted,
+    /// The change set is still there to execute, and the stack has not moved.
+    NotAccepted,
+    /// It cannot be told.
+    Unknown {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// What to do where it cannot be told whether an execution was accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownPolicy {
+    /// Pause and ask.
+    #[default]
+    Ask,
+    /// Somebody looked: it was accepted.
+    Executed,
+    /// Somebody looked: it was not, and is not to be tried again.
+    NotExecuted,
+}
+
+/// How a stack's operation ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The stack's status.
+    pub status: StackStatus,
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// The root cause, where it failed.
+    pub cause: Option<Cause>,
+}
