@@ -6,6 +6,8 @@
 //!
 //!     raw_client TEMPLATE STACK OWN_ACCOUNT ACCOUNT,… REGION,…
 
+#![expect(clippy::disallowed_methods, reason = "a yardstick polls in real time")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

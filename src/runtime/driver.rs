@@ -211,6 +211,10 @@ impl Driver<'_> {
 /// Kills this process after the n-th append, in builds with debug assertions only: the crash tests
 /// stop it at every point where state on disk and state in AWS can differ.
 #[cfg(debug_assertions)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a crash runs no destructors either"
+)]
 fn crash_if_asked() {
     use std::sync::atomic::AtomicU32;
     static APPENDS: AtomicU32 = AtomicU32::new(0);
