@@ -96,7 +96,7 @@ impl Gate {
         let Some(until) = self.state().closed_until else {
             return Duration::ZERO;
         };
-        let rest = until.saturating_duration_since(Instant::now());
+        let rest = until.saturating_duration_since(cadence::now());
         if rest.is_zero() {
             return rest;
         }
@@ -146,7 +146,7 @@ impl Permit {
     /// Ends the call: the service asked for fewer. Everybody rests.
     pub(super) fn throttled(self) {
         let mut state = self.0.state();
-        let now = Instant::now();
+        let now = cadence::now();
         // Calls that were under way together count as one refusal.
         if state.closed_until.is_none_or(|until| until <= now) {
             state.closed_until = Some(now + cadence::rest(state.throttled, cadence::jitter()));
@@ -250,7 +250,7 @@ mod tests {
         one.throttled();
         two.throttled();
         assert_eq!(gate.state().width, WIDEST / 2);
-        let before = Instant::now();
+        let before = cadence::now();
         gate.enter(Priority::Mutate).await.succeeded();
         let waited = before.elapsed();
         assert!(waited >= Duration::from_millis(250) && waited <= Duration::from_millis(510));

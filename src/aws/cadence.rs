@@ -75,13 +75,18 @@ pub(super) struct Stopwatch(Instant);
 impl Stopwatch {
     /// Returns one that starts now.
     pub(super) fn start() -> Self {
-        Self(Instant::now())
+        Self(now())
     }
 
     /// Returns the time since the start.
     pub(super) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Returns the present moment, which tests can stop.
+pub(super) fn now() -> Instant {
+    Instant::now()
 }
 
 /// Returns a number from 0 to 1.
