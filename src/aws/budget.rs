@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::cadence;
+use super::cadence::{self, Others};
 use crate::model::Priority;
 
 /// Calls at once. CloudFormation's own limits are low; a target makes one call at a time.
@@ -37,7 +38,10 @@ pub(super) struct Permit(Arc<Gate>);
 
 /// Counts as a watched stack until dropped.
 #[derive(Debug)]
-pub(super) struct Watcher(Arc<Gate>);
+pub(super) struct Watcher {
+    gate: Arc<Gate>,
+    anywhere: Arc<AtomicUsize>,
+}
 
 impl Gate {
     /// Returns an open gate.
@@ -85,10 +89,14 @@ impl Gate {
         }
     }
 
-    /// Returns a mark that one more stack is being watched here.
-    pub(super) fn watch(self: &Arc<Self>) -> Watcher {
+    /// Returns a mark that one more stack is being watched here; `anywhere` counts those of all gates.
+    pub(super) fn watch(self: &Arc<Self>, anywhere: &Arc<AtomicUsize>) -> Watcher {
         self.state().watchers += 1;
-        Watcher(self.clone())
+        anywhere.fetch_add(1, Ordering::Relaxed);
+        Watcher {
+            gate: self.clone(),
+            anywhere: anywhere.clone(),
+        }
     }
 
     /// Returns how long a call has to wait for the end of a rest; the less urgent rests a little longer.
@@ -164,15 +172,19 @@ impl Drop for Permit {
 }
 
 impl Watcher {
-    /// Returns how many other stacks are being watched here.
-    pub(super) fn others(&self) -> usize {
-        self.0.state().watchers.saturating_sub(1)
+    /// Returns how many other stacks are being watched.
+    pub(super) fn others(&self) -> Others {
+        Others {
+            in_place: self.gate.state().watchers.saturating_sub(1),
+            anywhere: self.anywhere.load(Ordering::Relaxed).saturating_sub(1),
+        }
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.0.state().watchers -= 1;
+        self.gate.state().watchers -= 1;
+        self.anywhere.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

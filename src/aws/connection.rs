@@ -2,6 +2,7 @@
 //! that are made once per role and region.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::OnceCell;
 
-use super::budget::Gate;
+use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
 use super::session::{Kept, Role, Session, session_name};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
@@ -57,6 +58,7 @@ struct Shared {
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
+    watched: Arc<AtomicUsize>,
 }
 
 /// The clients of one role and region.
@@ -123,6 +125,7 @@ impl Aws {
             sessions: Mutex::default(),
             clients: Mutex::default(),
             gates: Mutex::default(),
+            watched: Arc::default(),
         })))
     }
 
@@ -239,6 +242,11 @@ impl Aws {
             .entry((target.account.clone(), target.region.clone()))
             .or_insert_with(Gate::new)
             .clone()
+    }
+
+    /// Returns a mark that a target's stack is being watched.
+    pub(super) fn watcher(&self, target: &Target) -> Watcher {
+        self.gate(target).watch(&self.0.watched)
     }
 
     /// Returns the words for a call in `place`.

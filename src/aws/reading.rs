@@ -65,7 +65,7 @@ impl Aws {
         id: &ChangeSetId,
     ) -> Result<ReadChangeSet, CallFailure> {
         let clock = Stopwatch::start();
-        let watcher = self.gate(&spec.target).watch();
+        let watcher = self.watcher(&spec.target);
         let mut unseen = 0;
         // Once it has been reached, the endpoint is waited for as while watching.
         let mut priority = Priority::Read;

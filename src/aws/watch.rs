@@ -49,7 +49,7 @@ impl Aws {
         mut observe: impl FnMut(Vec<StackEvent>),
     ) -> Result<Settled, CallFailure> {
         let clock = Stopwatch::start();
-        let watcher = self.gate(&spec.target).watch();
+        let watcher = self.watcher(&spec.target);
         let mut operation = Operation::new(stack, token, after);
         let mut read_at: Option<Duration> = None;
         let mut before = None;
