@@ -82,10 +82,11 @@ impl Aws {
                     .operation_attempt_timeout(Duration::from_secs(60))
                     .build(),
             )
-            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds.
+            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds;
+            // it stays below the time of an attempt, so that the error names what is missing.
             .identity_cache(
                 IdentityCache::lazy()
-                    .load_timeout(Duration::from_secs(60))
+                    .load_timeout(Duration::from_secs(50))
                     .build(),
             );
         if let Some(profile) = &settings.profile {
@@ -480,6 +481,32 @@ mod tests {
                 "{failure}"
             );
         }
+        assert!(script.requests().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_never_come_are_not_an_ambiguous_call() {
+        let script = Scripted::new();
+        let slow =
+            aws_credential_types::credential_fn::provide_credentials_fn(std::future::pending);
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            http_client: Some(script.http_client()),
+            credentials: Some(SharedCredentialsProvider::new(slow)),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let failure = aws
+            .execute_change_set(
+                &spec(),
+                &super::super::fixture::change_set_id(),
+                &stack_id(),
+                "t",
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::CredentialsExpired, "{failure}");
         assert!(script.requests().is_empty());
     }
 
