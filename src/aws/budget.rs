@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::cadence;
+use super::cadence::{self, Others};
 use crate::model::Priority;
 
 /// Calls at once. CloudFormation's own limits are low; a target makes one call at a time.
@@ -37,7 +38,10 @@ pub(super) struct Permit(Arc<Gate>);
 
 /// Counts as a watched stack until dropped.
 #[derive(Debug)]
-pub(super) struct Watcher(Arc<Gate>);
+pub(super) struct Watcher {
+    gate: Arc<Gate>,
+    anywhere: Arc<AtomicUsize>,
+}
 
 impl Gate {
     /// Returns an open gate.
@@ -85,10 +89,14 @@ impl Gate {
         }
     }
 
-    /// Returns a mark that one more stack is being watched here.
-    pub(super) fn watch(self: &Arc<Self>) -> Watcher {
+    /// Returns a mark that one more stack is being watched here; `anywhere` counts those of all gates.
+    pub(super) fn watch(self: &Arc<Self>, anywhere: &Arc<AtomicUsize>) -> Watcher {
         self.state().watchers += 1;
-        Watcher(self.clone())
+        anywhere.fetch_add(1, Ordering::Relaxed);
+        Watcher {
+            gate: self.clone(),
+            anywhere: anywhere.clone(),
+        }
     }
 
     /// Returns how long a call has to wait for the end of a rest; the less urgent rests a little longer.
@@ -96,7 +104,7 @@ impl Gate {
         let Some(until) = self.state().closed_until else {
             return Duration::ZERO;
         };
-        let rest = until.saturating_duration_since(Instant::now());
+        let rest = until.saturating_duration_since(cadence::now());
         if rest.is_zero() {
             return rest;
         }
@@ -146,7 +154,7 @@ impl Permit {
     /// Ends the call: the service asked for fewer. Everybody rests.
     pub(super) fn throttled(self) {
         let mut state = self.0.state();
-        let now = Instant::now();
+        let now = cadence::now();
         // Calls that were under way together count as one refusal.
         if state.closed_until.is_none_or(|until| until <= now) {
             state.closed_until = Some(now + cadence::rest(state.throttled, cadence::jitter()));
@@ -164,15 +172,19 @@ impl Drop for Permit {
 }
 
 impl Watcher {
-    /// Returns how many other stacks are being watched here.
-    pub(super) fn others(&self) -> usize {
-        self.0.state().watchers.saturating_sub(1)
+    /// Returns how many other stacks are being watched.
+    pub(super) fn others(&self) -> Others {
+        Others {
+            in_place: self.gate.state().watchers.saturating_sub(1),
+            anywhere: self.anywhere.load(Ordering::Relaxed).saturating_sub(1),
+        }
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.0.state().watchers -= 1;
+        self.gate.state().watchers -= 1;
+        self.anywhere.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -250,7 +262,7 @@ mod tests {
         one.throttled();
         two.throttled();
         assert_eq!(gate.state().width, WIDEST / 2);
-        let before = Instant::now();
+        let before = cadence::now();
         gate.enter(Priority::Mutate).await.succeeded();
         let waited = before.elapsed();
         assert!(waited >= Duration::from_millis(250) && waited <= Duration::from_millis(510));

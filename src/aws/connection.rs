@@ -2,6 +2,7 @@
 //! that are made once per role and region.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::OnceCell;
 
-use super::budget::Gate;
+use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
 use super::session::{Kept, Role, Session, session_name};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
@@ -57,6 +58,7 @@ struct Shared {
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
+    watched: Arc<AtomicUsize>,
 }
 
 /// The clients of one role and region.
@@ -80,10 +82,11 @@ impl Aws {
                     .operation_attempt_timeout(Duration::from_secs(60))
                     .build(),
             )
-            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds.
+            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds;
+            // it stays below the time of an attempt, so that the error names what is missing.
             .identity_cache(
                 IdentityCache::lazy()
-                    .load_timeout(Duration::from_secs(60))
+                    .load_timeout(Duration::from_secs(50))
                     .build(),
             );
         if let Some(profile) = &settings.profile {
@@ -123,6 +126,7 @@ impl Aws {
             sessions: Mutex::default(),
             clients: Mutex::default(),
             gates: Mutex::default(),
+            watched: Arc::default(),
         })))
     }
 
@@ -239,6 +243,11 @@ impl Aws {
             .entry((target.account.clone(), target.region.clone()))
             .or_insert_with(Gate::new)
             .clone()
+    }
+
+    /// Returns a mark that a target's stack is being watched.
+    pub(super) fn watcher(&self, target: &Target) -> Watcher {
+        self.gate(target).watch(&self.0.watched)
     }
 
     /// Returns the words for a call in `place`.
@@ -472,6 +481,32 @@ mod tests {
                 "{failure}"
             );
         }
+        assert!(script.requests().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_never_come_are_not_an_ambiguous_call() {
+        let script = Scripted::new();
+        let slow =
+            aws_credential_types::credential_fn::provide_credentials_fn(std::future::pending);
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            http_client: Some(script.http_client()),
+            credentials: Some(SharedCredentialsProvider::new(slow)),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let failure = aws
+            .execute_change_set(
+                &spec(),
+                &super::super::fixture::change_set_id(),
+                &stack_id(),
+                "t",
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::CredentialsExpired, "{failure}");
         assert!(script.requests().is_empty());
     }
 

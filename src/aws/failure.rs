@@ -47,6 +47,11 @@ where
     if let Some(cause) = find::<CredentialsError>(error) {
         return of_credentials(cause, attempted);
     }
+    // The SDK has no public type for this one. Nothing was sent.
+    if chain(error).any(|e| e.to_string().starts_with("identity resolver timed out")) {
+        let what = format!("no credentials in time; {}", attempted.renewal());
+        return attempted.failure(FailureKind::CredentialsExpired, what);
+    }
     let kind_if_lost = match attempted.effect {
         Effect::Repeatable => FailureKind::Unreachable,
         Effect::Once => FailureKind::Ambiguous,

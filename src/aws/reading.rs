@@ -14,7 +14,7 @@
 //! described, would not be noticed.
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::Change;
+use aws_sdk_cloudformation::types::{Change, EventFilter};
 
 use super::cadence::{self, Stopwatch};
 use super::call::Call;
@@ -28,6 +28,9 @@ use crate::model::{
 
 /// Readings that may find nothing right after the change set was created.
 const UNSEEN: u32 = 5;
+
+/// Findings of a validation that are repeated in a reason.
+const MOST_ERRORS: usize = 10;
 
 /// A change set as it was described.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl Aws {
         id: &ChangeSetId,
     ) -> Result<ReadChangeSet, CallFailure> {
         let clock = Stopwatch::start();
-        let watcher = self.gate(&spec.target).watch();
+        let watcher = self.watcher(&spec.target);
         let mut unseen = 0;
         // Once it has been reached, the endpoint is waited for as while watching.
         let mut priority = Priority::Read;
@@ -190,7 +193,7 @@ impl Aws {
         let reason = head
             .status_reason()
             .filter(|r| !r.is_empty() && !status_reason::is_incomplete_reading(r));
-        let outcome = match (status.as_str(), reason) {
+        let mut outcome = match (status.as_str(), reason) {
             ("CREATE_COMPLETE", _) => ChangeSetOutcome::Ready,
             ("FAILED", Some(reason)) => status_reason::failed_change_set(reason),
             ("FAILED", None) => ChangeSetOutcome::Failed {
@@ -200,6 +203,14 @@ impl Aws {
                 reason: format!("the change set is in status {}", clean(other)),
             },
         };
+        if let ChangeSetOutcome::Failed { reason } = &mut outcome
+            && status_reason::is_told_by_events(reason)
+        {
+            let found = self.validation_errors(spec, id).await;
+            if !found.is_empty() {
+                *reason = format!("{reason} {}", found.join("; "));
+            }
+        }
         let execution_status = head.execution_status().map_or("", |s| s.as_str());
         let place = spec.target.place();
         let stack = head
@@ -223,6 +234,40 @@ impl Aws {
             execution_status: clean(execution_status),
             changes,
         })
+    }
+}
+
+impl Aws {
+    /// Returns what the validation of a change set found, one line each; nothing where it cannot be asked.
+    async fn validation_errors(&self, spec: &TargetSpec, id: &ChangeSetId) -> Vec<String> {
+        let call = Call::read("DescribeEvents", Priority::Read);
+        let reply = self
+            .call(call, spec, |client| {
+                client
+                    .describe_events()
+                    .change_set_name(id.as_str())
+                    .filters(EventFilter::builder().failed_events(true).build())
+                    .send()
+            })
+            .await;
+        // The reason stands without them, and older endpoints do not know the call.
+        let Ok(reply) = reply else { return Vec::new() };
+        reply
+            .operation_events()
+            .iter()
+            .filter_map(|event| {
+                let said = event
+                    .validation_status_reason()
+                    .or(event.hook_status_reason())
+                    .or(event.resource_status_reason())?;
+                let place = event
+                    .validation_path()
+                    .or(event.logical_resource_id())
+                    .unwrap_or("the template");
+                Some(clean(&format!("{place}: {said}")))
+            })
+            .take(MOST_ERRORS)
+            .collect()
     }
 }
 
@@ -398,6 +443,40 @@ mod tests {
             );
         let read = awaited(&script).await.unwrap();
         let reason = "Validation failed with 1 error(s).".to_owned();
+        assert_eq!(read.outcome, ChangeSetOutcome::Failed { reason });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_validation_says_what_it_found() {
+        let script = Scripted::new();
+        let said = "Validation failed with 1 error(s). Call DescribeEvents to see them.";
+        script
+            .ok("DescribeChangeSet", &page("FAILED", "UNAVAILABLE", said, &[], ""))
+            .ok(
+                "DescribeEvents",
+                "<OperationEvents><member><EventId>e</EventId><LogicalResourceId>Logs</LogicalResourceId>\
+                 <ValidationPath>/Resources/Logs/Properties/VersioningConfiguration</ValidationPath>\
+                 <ValidationStatusReason>required key [Status] not found</ValidationStatusReason></member></OperationEvents>",
+            );
+        let read = awaited(&script).await.unwrap();
+        let reason = format!(
+            "{said} /Resources/Logs/Properties/VersioningConfiguration: required key [Status] not found"
+        );
+        assert_eq!(read.outcome, ChangeSetOutcome::Failed { reason });
+        assert_eq!(
+            script.requests_of("DescribeEvents")[0].field("Filters.FailedEvents"),
+            "true"
+        );
+
+        let script = Scripted::new();
+        script
+            .ok(
+                "DescribeChangeSet",
+                &page("FAILED", "UNAVAILABLE", said, &[], ""),
+            )
+            .error("DescribeEvents", 501, "InternalFailure", "not emulated");
+        let read = awaited(&script).await.unwrap();
+        let reason = said.to_owned();
         assert_eq!(read.outcome, ChangeSetOutcome::Failed { reason });
     }
 

@@ -49,7 +49,7 @@ impl Aws {
         mut observe: impl FnMut(Vec<StackEvent>),
     ) -> Result<Settled, CallFailure> {
         let clock = Stopwatch::start();
-        let watcher = self.gate(&spec.target).watch();
+        let watcher = self.watcher(&spec.target);
         let mut operation = Operation::new(stack, token, after);
         let mut read_at: Option<Duration> = None;
         let mut before = None;
@@ -124,7 +124,7 @@ struct Operation {
     token: String,
     /// The newest event read so far.
     cursor: Option<String>,
-    /// Ids of events at the cursor's time and before, so that a page read twice is told apart.
+    /// The ids read so far: without its cursor in the history, all of it would be read again.
     known: BTreeSet<String>,
     /// Whether a status or an event of the operation has been seen.
     begun: bool,

@@ -22,6 +22,11 @@ pub fn is_incomplete_reading(reason: &str) -> bool {
     reason.contains("can return incomplete ChangeSet data")
 }
 
+/// Returns whether a change set failed for reasons that only the events of its validation tell.
+pub fn is_told_by_events(reason: &str) -> bool {
+    reason.contains("DescribeEvents") || reason.contains("AWS::EarlyValidation::")
+}
+
 /// Returns whether a `ValidationError` says that the stack does not exist.
 pub fn is_missing_stack(message: &str) -> bool {
     message.contains("does not exist")
@@ -108,6 +113,17 @@ mod tests {
             failed_change_set("Validation failed with 1 error(s)."),
             ChangeSetOutcome::Failed { .. }
         ));
+    }
+
+    #[test]
+    fn remarks_about_the_reading_are_told_from_reasons() {
+        assert!(is_incomplete_reading(
+            "[WARN] --include-property-values option can return incomplete ChangeSet data because: Logical Id: A, failed property validation"
+        ));
+        assert!(is_told_by_events(
+            "Validation failed with 1 error(s). Call DescribeEvents to see them."
+        ));
+        assert!(!is_incomplete_reading("Template error") && !is_told_by_events("Template error"));
     }
 
     #[test]
