@@ -289,7 +289,7 @@ fn acknowledge(project: &Project, given: &mut Vec<String>) -> Result<(), CliErro
     let named = given.iter().any(|c| c == "CAPABILITY_NAMED_IAM");
     let missing: BTreeSet<String> = needed
         .into_iter()
-        .filter(|c| !given.contains(c) && !(named && c == "CAPABILITY_IAM"))
+        .filter(|c| !(given.contains(c) || named && c == "CAPABILITY_IAM"))
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -90,7 +90,7 @@ impl Machine {
                 EventKind::Resumed { owner },
             );
             machine.refill();
-            machine.check_expiry(&mut turn, now);
+            // Expiry is judged after the inbox was read: an answer may have been given in time.
             machine.push(&mut turn, now);
         }
         Ok((machine, turn))

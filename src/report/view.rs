@@ -248,7 +248,7 @@ impl View {
             EventKind::Paused { reason } => keep(&mut self.paused, event, reason.clone()),
             EventKind::StopRequested { request } => keep(&mut self.stop, event, request.clone()),
             EventKind::ExecutionFinished { outcome } => {
-                keep(&mut self.outcome, event, outcome.clone());
+                keep(&mut self.outcome, event, *outcome);
             }
             // Actions are shown through their stages, and these concern one target, which took them above.
             EventKind::ActionStarted
@@ -431,7 +431,7 @@ impl View {
     /// Returns what the execution is doing.
     pub fn state(&self) -> State {
         if let Some(outcome) = self.outcome() {
-            State::Ended(outcome.clone())
+            State::Ended(*outcome)
         } else if self.definition.is_none() {
             State::Unknown
         } else if self.paused().is_some() {
