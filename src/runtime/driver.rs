@@ -89,6 +89,14 @@ impl Driver<'_> {
         let bell = self.bell.clone();
 
         self.commit(&machine, first, &[], &mut tasks, &sender)?;
+        // What was posted before this process began comes first: one that does not wait for an answer
+        // would else leave without taking it.
+        let (mut inputs, mut handled) = (Vec::new(), Vec::new());
+        self.read_inbox(&mut inputs, &mut handled)?;
+        if !inputs.is_empty() {
+            let turn = machine.handle(inputs, now());
+            self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
+        }
         let ended = loop {
             if let Some(ended) = self.ended(&machine) {
                 break ended;
@@ -106,7 +114,7 @@ impl Driver<'_> {
                         self.journal.heartbeat(&self.lease, time)?;
                     }
                     self.face.tick(time);
-                    // What was posted before this process began is no change to it.
+                    // What was posted since the inbox was read for the first time may be no change to it.
                     if self.journal.changed() || tick_count == 1 {
                         self.read_inbox(&mut inputs, &mut handled)?;
                     }
