@@ -111,7 +111,8 @@ impl Driver<'_> {
                         self.journal.heartbeat(&self.lease, time)?;
                     }
                     self.face.tick(time);
-                    if self.journal.changed() {
+                    // What was posted since the inbox was read for the first time may be no change to it.
+                    if self.journal.changed() || tick_count == 1 {
                         self.read_inbox(&mut inputs, &mut handled)?;
                     }
                     if inputs.is_empty() {
