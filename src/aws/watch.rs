@@ -51,8 +51,7 @@ impl Aws {
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
         let mut operation = Operation::new(stack, token, after);
-        // A stack that ends at once is read once, at its end.
-        let mut read_at = Duration::ZERO;
+        let mut read_at: Option<Duration> = None;
         let mut before = None;
         loop {
             let summary = self
@@ -63,14 +62,14 @@ impl Aws {
             };
             let status = summary.status;
             let turned_bad = before != Some(status) && status.sentiment() == Sentiment::Bad;
-            let due = clock.elapsed() >= read_at + EVENTS_EVERY;
+            let due = read_at.is_none_or(|at| clock.elapsed() >= at + EVENTS_EVERY);
             // A stack in review has no operation whose events could be read.
             let in_review = status == StackStatus::ReviewInProgress;
             if !in_review && (due || turned_bad || status.is_settled()) {
                 let events = self
                     .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
                     .await?;
-                read_at = clock.elapsed();
+                read_at = Some(clock.elapsed());
                 let ours = operation.add(events);
                 if !ours.is_empty() {
                     observe(ours);
