@@ -89,6 +89,13 @@ impl Driver<'_> {
         let bell = self.bell.clone();
 
         self.commit(&machine, first, &[], &mut tasks, &sender)?;
+        // What was posted before this process began may be the very answer that it would leave without.
+        let (mut posted, mut handled) = (Vec::new(), Vec::new());
+        self.read_inbox(&mut posted, &mut handled)?;
+        if !posted.is_empty() {
+            let turn = machine.handle(posted, now());
+            self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
+        }
         let ended = loop {
             if let Some(ended) = self.ended(&machine) {
                 break ended;
@@ -106,7 +113,7 @@ impl Driver<'_> {
                         self.journal.heartbeat(&self.lease, time)?;
                     }
                     self.face.tick(time);
-                    // What was posted before this process began is no change to it.
+                    // The first look at the journal may miss what was posted while the inbox was read.
                     if self.journal.changed() || tick_count == 1 {
                         self.read_inbox(&mut inputs, &mut handled)?;
                     }
