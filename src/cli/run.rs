@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::TerminalSecrets;
-use super::{CliError, exit, identity, output};
+use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -141,6 +141,7 @@ impl Run<'_> {
         };
         let result = driver.run(machine, turn).await;
         face.finish();
+        prompt::give_back();
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
