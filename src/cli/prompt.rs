@@ -1,5 +1,6 @@
 //! What a person is asked at the terminal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,7 @@ use dialoguer::{Input, Password};
 
 use super::output;
 use crate::action::secrets::SecretPrompt;
-use crate::model::{Decision, Digest};
+use crate::model::{Decision, Digest, SecretRef};
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -80,18 +81,35 @@ impl Question {
     }
 }
 
-/// Asks for secrets on the terminal.
-pub(super) struct TerminalSecrets;
+/// The secrets that a person gave at the terminal.
+///
+/// They are asked for before anything is drawn, since a display that redraws would cover the question,
+/// and before the lease is taken, which somebody who looks a password up must not lose.
+#[derive(Default)]
+pub(super) struct TerminalSecrets(BTreeMap<String, String>);
+
+impl TerminalSecrets {
+    /// Asks for each of `secrets` that is to be asked for; nothing without a terminal.
+    pub(super) fn ask_all(secrets: &BTreeMap<String, SecretRef>) -> Self {
+        let asked = secrets
+            .iter()
+            .filter(|(_, reference)| **reference == SecretRef::Prompt && output::is_interactive());
+        Self(
+            asked
+                .filter_map(|(parameter, _)| {
+                    let value = Password::new()
+                        .with_prompt(format!("Value of secret parameter {parameter}"))
+                        .interact();
+                    Some((parameter.clone(), value.ok()?))
+                })
+                .collect(),
+        )
+    }
+}
 
 impl SecretPrompt for TerminalSecrets {
     fn ask(&self, parameter: &str) -> Option<String> {
-        if !output::is_interactive() {
-            return None;
-        }
-        Password::new()
-            .with_prompt(format!("Value of secret parameter {parameter}"))
-            .interact()
-            .ok()
+        self.0.get(parameter).cloned()
     }
 }
 
