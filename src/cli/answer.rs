@@ -74,7 +74,10 @@ pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError
             let sources = Sources::new(store, view.sources().map(|s| s.artifact.clone()).collect());
             output::stdout(&review(&view, &sources, &output::screen()))?;
             if !prompt::confirm(&format!("Approve plan {}?", shown.short())) {
-                return Err(CliError::message("not approved"));
+                output::stderr(&format!(
+                    "not approved; it goes on waiting, or give it up with `stackgate reject {id}`\n"
+                ));
+                return Ok(exit::AWAITING);
             }
             shown
         }

@@ -1,5 +1,6 @@
 //! What a person is asked at the terminal.
 
+use std::collections::BTreeMap;
 use std::io::stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +9,9 @@ use console::Term;
 use dialoguer::Password;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::output;
+use super::{CliError, output};
 use crate::action::secrets::SecretPrompt;
-use crate::model::{Decision, Digest};
+use crate::model::{Decision, Digest, SecretRef};
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -106,21 +107,53 @@ pub(super) fn give_back() {
     }
 }
 
-/// Asks for secrets on the terminal.
-pub(super) struct TerminalSecrets;
+/// The secrets that a person gave at the terminal.
+///
+/// They are asked for before anything is drawn, since a display that redraws would cover the question,
+/// and before the lease is taken, which somebody who looks a password up must not lose.
+#[derive(Default)]
+pub(super) struct TerminalSecrets(BTreeMap<String, String>);
+
+impl TerminalSecrets {
+    /// Asks for each of `secrets` that is to be asked for; nothing without a terminal. Ctrl-C ends the
+    /// asking, with the terminal as it was.
+    pub(super) async fn ask_all(secrets: &BTreeMap<String, SecretRef>) -> Result<Self, CliError> {
+        let mut given = BTreeMap::new();
+        if !output::is_interactive() {
+            return Ok(Self(given));
+        }
+        let asked = secrets
+            .iter()
+            .filter(|(_, reference)| **reference == SecretRef::Prompt);
+        for (parameter, _) in asked {
+            let name = parameter.clone();
+            let value = tokio::select! {
+                value = tokio::task::spawn_blocking(move || hidden(&name)) => value.ok().flatten(),
+                _ = tokio::signal::ctrl_c() => {
+                    give_back();
+                    return Err(CliError::message("interrupted before anything was started"));
+                }
+            };
+            given.extend(value.map(|value| (parameter.clone(), value)));
+        }
+        Ok(Self(given))
+    }
+}
+
+/// Asks for a line that is not echoed.
+fn hidden(parameter: &str) -> Option<String> {
+    let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    remember(tcgetattr(stdin()).ok());
+    let value = Password::new()
+        .with_prompt(format!("Value of secret parameter {parameter}"))
+        .interact();
+    remember(None);
+    value.ok()
+}
 
 impl SecretPrompt for TerminalSecrets {
     fn ask(&self, parameter: &str) -> Option<String> {
-        if !output::is_interactive() {
-            return None;
-        }
-        let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
-        remember(tcgetattr(stdin()).ok());
-        let value = Password::new()
-            .with_prompt(format!("Value of secret parameter {parameter}"))
-            .interact();
-        remember(None);
-        value.ok()
+        self.0.get(parameter).cloned()
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
+    pub secrets: TerminalSecrets,
 }
 
 impl Run<'_> {
@@ -107,7 +108,7 @@ impl Run<'_> {
         let secrets = Secrets::new(
             definition.secrets.clone(),
             definition.allow_literal_secrets,
-            Arc::new(TerminalSecrets),
+            Arc::new(self.secrets),
         );
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));

@@ -95,10 +95,7 @@ impl Driver<'_> {
         let turn = machine.handle(inputs, now());
         self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
         let ended = loop {
-            // An answer that was given before this process began is read before it leaves.
-            if let Some(ended) = self.ended(&machine)
-                && (ended != Ended::AwaitingAnswer || tick_count > 0)
-            {
+            if let Some(ended) = self.ended(&machine) {
                 break ended;
             }
             let mut inputs = Vec::new();
