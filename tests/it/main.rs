@@ -6,4 +6,5 @@ mod support;
 
 mod crash;
 mod harness;
+mod localstack;
 mod ministack;
