@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::project::Project;
-use super::prompt;
+use super::prompt::{self, TerminalSecrets};
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
 use super::{CliError, exit, output};
@@ -30,8 +30,6 @@ use crate::runtime;
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    #[command(flatten)]
-    what: WhatArgs,
     /// Approve without asking, up to a level of risk; alone it stops at high risk
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
@@ -39,6 +37,9 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    // Last, since its headings hold for what follows.
+    #[command(flatten)]
+    what: WhatArgs,
 }
 
 /// Arguments of `plan`.
@@ -205,6 +206,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             allow_literal_secrets: args.allow_literal_secrets,
         };
         validate(&definition.pipeline).map_err(CliError::usage)?;
+        let given = TerminalSecrets::ask_all(&definition.secrets).await?;
         let lease = acquire(&journal, &id)?;
         let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
         let run = Run {
@@ -214,6 +216,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             aws,
             caller: Some(caller),
             answering,
+            secrets: given,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?

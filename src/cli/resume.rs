@@ -4,12 +4,13 @@ use clap::{Args, ValueEnum};
 
 use super::face::Answering;
 use super::options::{Connection, Global};
+use super::prompt::TerminalSecrets;
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, output};
+use super::{CliError, answer, output};
 use crate::journal::Journal;
 use crate::model::{Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
 use crate::pipeline::{Machine, UnknownPolicy};
-use crate::report::{View, summary};
+use crate::report::View;
 use crate::runtime;
 
 /// Arguments of `resume`.
@@ -44,7 +45,9 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let answering = if args.detach || !output::is_interactive() {
+    let answering = if answer::given(&journal, &id)?.is_some() {
+        Answering::Given
+    } else if args.detach || !output::is_interactive() {
         Answering::Detached
     } else {
         Answering::Prompt
@@ -61,11 +64,17 @@ pub(super) fn take_up(
     answering: Answering,
     unknown: UnknownPolicy,
 ) -> Result<u8, CliError> {
-    let ended = View::of(&journal.events(&id, 0)?);
+    let started = journal.events(&id, 0)?;
+    let ended = View::of(&started);
     if let Some(outcome) = ended.outcome() {
-        output::stdout(&summary(&ended, &output::screen()))?;
+        run::account(global, &ended)?;
         return Ok(run::outcome_code(*outcome));
     }
+    // Only change sets that are still to be made need them.
+    let secrets = match definition(&started).filter(|_| ended.plan().is_none()) {
+        Some(definition) => block_on(TerminalSecrets::ask_all(&definition.secrets))??,
+        None => TerminalSecrets::default(),
+    };
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
@@ -89,6 +98,7 @@ pub(super) fn take_up(
             aws,
             caller: None,
             answering,
+            secrets,
         };
         run.go(view, machine, turn, &definition).await
     })?

@@ -111,7 +111,8 @@ impl Driver<'_> {
                         self.journal.heartbeat(&self.lease, time)?;
                     }
                     self.face.tick(time);
-                    if self.journal.changed() {
+                    // What was posted since the inbox was read for the first time may be no change to it.
+                    if self.journal.changed() || tick_count == 1 {
                         self.read_inbox(&mut inputs, &mut handled)?;
                     }
                     if inputs.is_empty() {
@@ -140,11 +141,14 @@ impl Driver<'_> {
     ) -> Result<(), RunError> {
         if !turn.events.is_empty() || !handled.is_empty() {
             let before = machine.state().seq - turn.events.len() as u64;
-            let observations_only = turn.events.iter().all(|e| e.kind.is_observation());
-            let durability = if observations_only && handled.is_empty() {
-                Durability::Observation
-            } else {
+            // A sync covers everything before it too: what is only observed waits for the next one.
+            let must_last = !handled.is_empty()
+                || turn.events.iter().any(|e| e.kind.must_last())
+                || turn.steps.iter().any(|s| s.kind.is_mutating());
+            let durability = if must_last {
                 Durability::Intent
+            } else {
+                Durability::Observation
             };
             self.journal
                 .append(&self.lease, before, &turn.events, handled, durability)?;
