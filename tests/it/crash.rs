@@ -65,10 +65,17 @@ struct End {
     outcome: Value,
     /// By `account/region`: what the journal says.
     said: BTreeMap<String, Value>,
-    /// By `account/region`: status, outputs and number of change sets of the stack that is there.
-    there: BTreeMap<String, (Option<String>, BTreeMap<String, String>, usize)>,
+    /// By `account/region`: the stack that is there.
+    there: BTreeMap<String, There>,
     /// How often each change reached the emulator.
     mutations: BTreeMap<String, usize>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct There {
+    status: Option<String>,
+    outputs: BTreeMap<String, String>,
+    change_sets: usize,
 }
 
 struct Trial {
@@ -195,12 +202,16 @@ impl Trial {
         let mut there = BTreeMap::new();
         for (account, region) in PLACES {
             let cloud = self.env.cloud(account, region);
-            let state = cloud
+            let status = cloud
                 .status("app")
                 .filter(|status| status != "DELETE_COMPLETE");
-            let seen = match state {
-                None => (None, BTreeMap::new(), 0),
-                state => (state, cloud.outputs("app"), cloud.change_sets("app").len()),
+            let seen = match status {
+                None => There::default(),
+                status => There {
+                    status,
+                    outputs: cloud.outputs("app"),
+                    change_sets: cloud.change_sets("app").len(),
+                },
             };
             there.insert(format!("{account}/{region}"), seen);
         }
@@ -242,11 +253,11 @@ fn undisturbed(story: Story) -> End {
             Story::Rejection if is_new => None,
             Story::Rejection => Some("one"),
         };
-        let (is_there, outputs, change_sets) = &end.there[&format!("{account}/{region}")];
-        assert_eq!(is_there.as_deref(), status, "{account}/{region}");
-        assert_eq!(outputs.get("Value").map(String::as_str), value);
+        let there = &end.there[&format!("{account}/{region}")];
+        assert_eq!(there.status.as_deref(), status, "{account}/{region}");
+        assert_eq!(there.outputs.get("Value").map(String::as_str), value);
         if story == Story::Rejection {
-            assert_eq!(*change_sets, 0);
+            assert_eq!(there.change_sets, 0);
         }
         let calls: &[&str] = match story {
             Story::Create | Story::Update => &["CreateChangeSet", "ExecuteChangeSet"],
