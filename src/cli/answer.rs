@@ -9,7 +9,9 @@ use super::sources::Sources;
 use super::{CliError, exit, identity, output, prompt, resume};
 use crate::artifact::Store;
 use crate::journal::Journal;
-use crate::model::{Answer, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin};
+use crate::model::{
+    Answer, Approver, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
+};
 use crate::report::{View, review};
 use crate::runtime;
 
@@ -21,8 +23,14 @@ pub(super) struct ApproveArgs {
     /// The whole digest of the plan that was looked at; needed without a terminal
     #[arg(long, value_name = "DIGEST")]
     plan: Option<Digest>,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    /// Why; it is recorded with the answer
+    #[arg(
+        long,
+        short = 'm',
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     summary: String,
     /// Only record the answer; `stackgate resume` goes on
     #[arg(long)]
@@ -39,8 +47,14 @@ pub(super) struct RejectArgs {
     /// The whole digest of the plan that was looked at
     #[arg(long, value_name = "DIGEST")]
     plan: Option<Digest>,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    /// Why; it is recorded with the answer
+    #[arg(
+        long,
+        short = 'm',
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     summary: String,
     /// Only record the answer; `stackgate resume` removes the change sets
     #[arg(long)]
@@ -69,7 +83,7 @@ pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError
                 "without a terminal, the plan that was looked at must be named",
             )
             .hint(format!(
-                "look at it with `stackgate status {id}`, then add `--plan DIGEST`"
+                "look at it with `stackgate status {id}`, then add `--plan {shown}`"
             )));
         }
     };
@@ -77,6 +91,9 @@ pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError
     if plan != shown {
         return Err(CliError::message(format!(
             "plan {plan} is not the one that waits for an answer, which is {shown}"
+        ))
+        .hint(format!(
+            "look at the one that waits with `stackgate status {id}`, then name its digest"
         )));
     }
     let answered = Given {
@@ -114,6 +131,19 @@ pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId,
     Ok((journal, id, view))
 }
 
+/// Returns the STS caller who answered, or else the user of the machine.
+pub(super) fn who(approver: &Approver) -> &str {
+    approver.arn.as_deref().unwrap_or(&approver.os_user)
+}
+
+/// Returns what was done with the plan.
+pub(super) fn verb(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::Reject => "rejected",
+    }
+}
+
 /// Returns the plan that waits for an answer.
 fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
     let status = format!("see `stackgate status {id}`");
@@ -127,18 +157,11 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
         );
     };
     if let Some(answer) = approval.answer {
-        let who = answer
-            .approver
-            .arn
-            .as_deref()
-            .unwrap_or(&answer.approver.os_user);
-        let verb = match answer.decision {
-            Decision::Approve => "approved",
-            Decision::Reject => "rejected",
-        };
         return Err(CliError::message(format!(
-            "plan {} was {verb} by {who} at {}",
+            "plan {} was {} by {} at {} already",
             approval.plan.short(),
+            verb(answer.decision),
+            who(&answer.approver),
             answer.at
         ))
         .hint(status));
@@ -155,6 +178,17 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
     Ok(approval.plan)
 }
 
+/// Returns the answer that is in the inbox and that nobody took up yet.
+pub(super) fn given(journal: &Journal, id: &ExecutionId) -> Result<Option<Answer>, CliError> {
+    let messages = journal.inbox(id)?.into_iter();
+    Ok(messages
+        .filter_map(|(_, message)| match message {
+            InboxMessage::Answer(answer) => Some(answer),
+            InboxMessage::Stop(_) => None,
+        })
+        .next())
+}
+
 /// Puts the answer into the inbox, then takes the execution up unless another process has it.
 fn answer(
     global: &Global,
@@ -166,6 +200,16 @@ fn answer(
 ) -> Result<u8, CliError> {
     let now = runtime::now();
     let owned = run::is_alive(&journal, &id)? == Some(true);
+    if let Some(first) = self::given(&journal, &id)?.filter(|a| a.plan == given.plan) {
+        return Err(CliError::message(format!(
+            "plan {} was {} by {} at {} already",
+            first.plan.short(),
+            verb(first.decision),
+            who(&first.approver),
+            first.at
+        ))
+        .hint(format!("go on with `stackgate resume {id}`")));
+    }
     let events = journal.events(&id, 0)?;
     let invocation = resume::invocation(&events, &connection);
     let caller = block_on(caller(invocation, &id))?;
@@ -194,7 +238,7 @@ fn answer(
         journal,
         id,
         &connection,
-        Answering::Detached,
+        Answering::Given,
         Default::default(),
     )
 }

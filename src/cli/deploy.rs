@@ -30,8 +30,6 @@ use crate::runtime;
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    #[command(flatten)]
-    what: WhatArgs,
     /// Approve without asking, up to a level of risk; alone it stops at high risk
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
@@ -39,6 +37,9 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    // Last, since its headings hold for what follows.
+    #[command(flatten)]
+    what: WhatArgs,
 }
 
 /// Arguments of `plan`.

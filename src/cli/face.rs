@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::answer::{verb, who};
 use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
@@ -30,6 +31,8 @@ pub(super) enum Answering {
     Yes(RiskLevel),
     /// From elsewhere only.
     Detached,
+    /// An answer is in the inbox already; otherwise as detached.
+    Given,
 }
 
 /// What a running execution looks like.
@@ -82,12 +85,13 @@ impl TerminalFace {
             detach,
             question: None,
         };
-        // An execution that was left while an answer was awaited asks again.
-        if let Some(plan) = face
-            .view
-            .approval()
-            .filter(|a| a.answer.is_none())
-            .map(|a| a.plan)
+        // An execution that was left while an answer was awaited asks again, unless there is one.
+        if face.answering != Answering::Given
+            && let Some(plan) = face
+                .view
+                .approval()
+                .filter(|a| a.answer.is_none())
+                .map(|a| a.plan)
         {
             face.open_review(plan);
         }
@@ -121,7 +125,7 @@ impl TerminalFace {
             OutputForm::Json | OutputForm::Ndjson => output::stderr(&text),
         });
         match self.answering {
-            Answering::Detached => {}
+            Answering::Detached | Answering::Given => {}
             Answering::Yes(limit) => {
                 let planned = self.view.planned();
                 let risks: Vec<_> = planned.iter().flat_map(|p| sources.risks(p)).collect();
@@ -231,15 +235,7 @@ impl Face for TerminalFace {
                 && self.question.is_some()
             {
                 if answer.origin != Origin::Prompt {
-                    let who = answer
-                        .approver
-                        .arn
-                        .as_deref()
-                        .unwrap_or(&answer.approver.os_user);
-                    let verb = match answer.decision {
-                        Decision::Approve => "approved",
-                        Decision::Reject => "rejected",
-                    };
+                    let (verb, who) = (verb(answer.decision), who(&answer.approver));
                     output::stderr(&format!("\n{verb} from elsewhere by {who}\n"));
                 }
                 self.close_question();

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
     /// The folder that holds the journal and the artifacts
     #[arg(
@@ -46,6 +47,18 @@ pub(super) struct Connection {
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The endpoint of every AWS call, for an emulator
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub endpoint_url: Option<String>,
+}
+
+/// Takes a URL with its scheme, without which no reply would be usable.
+fn url(text: &str) -> Result<String, String> {
+    if ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("a URL such as `http://127.0.0.1:4566`".to_owned())
+    }
 }

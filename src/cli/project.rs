@@ -12,6 +12,8 @@ use crate::template::Template;
 
 /// Where templates are looked for.
 const TEMPLATES: &str = "templates";
+/// What the names of templates end with.
+const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
 /// Where override files are looked for.
 pub(super) const OVERRIDES: &str = "parameter-overrides";
 
@@ -52,7 +54,10 @@ impl Project {
         })?;
         let template = Template::parse(&template_path, &bytes).map_err(CliError::usage)?;
         let name = stack.map_or_else(|| stem(&template_path), str::to_owned);
-        let configuration = overrides.map_or_else(|| format!("{OVERRIDES}/{name}"), str::to_owned);
+        let configuration = match overrides {
+            Some(base) => named(&root, base)?,
+            None => format!("{OVERRIDES}/{name}"),
+        };
         Ok(Self {
             root,
             template_path,
@@ -100,6 +105,26 @@ impl Project {
     }
 }
 
+/// Returns the base name of override files that was asked for; a project may have none, but a name that
+/// fits no file is a mistake.
+fn named(root: &Path, base: &str) -> Result<String, CliError> {
+    let base = relative(root, Path::new(base))?;
+    let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let files = listing(root, folder)?;
+    if files.iter().any(|f| {
+        f.strip_prefix(&base)
+            .is_some_and(|rest| rest.starts_with('.'))
+    }) {
+        return Ok(base);
+    }
+    let error = CliError::message(format!("no override file is named `{base}.*`"));
+    Err(if files.contains(&base) {
+        error.hint("give the name without its ending; the files of regions and accounts share it")
+    } else {
+        error.hint("give a folder and a name such as `parameter-overrides/messaging`")
+    })
+}
+
 fn listing(root: &Path, folder: &str) -> Result<BTreeSet<String>, CliError> {
     let entries = match std::fs::read_dir(root.join(folder)) {
         Ok(entries) => entries,
@@ -124,8 +149,7 @@ fn listing(root: &Path, folder: &str) -> Result<BTreeSet<String>, CliError> {
 
 /// Returns the template named `stack`, by exact name.
 fn find(root: &Path, stack: &str) -> Result<String, CliError> {
-    let candidates =
-        ["yaml", "yml", "json", "template"].map(|e| format!("{TEMPLATES}/{stack}.{e}"));
+    let candidates = EXTENSIONS.map(|e| format!("{TEMPLATES}/{stack}.{e}"));
     let found: Vec<&String> = candidates
         .iter()
         .filter(|c| root.join(c).is_file())
@@ -136,9 +160,9 @@ fn find(root: &Path, stack: &str) -> Result<String, CliError> {
             "both `{first}` and `{second}` are templates of `{stack}`; name one with `--template FILE`"
         ))),
         [] => {
-            let known: Vec<String> = listing(root, TEMPLATES)?
+            let known: BTreeSet<String> = listing(root, TEMPLATES)?
                 .iter()
-                .filter(|p| candidates[0].rsplit('.').next() != Some(p.as_str()))
+                .filter(|p| EXTENSIONS.iter().any(|e| p.ends_with(&format!(".{e}"))))
                 .map(|p| stem(p))
                 .collect();
             let error = CliError::message(format!(
@@ -148,7 +172,10 @@ fn find(root: &Path, stack: &str) -> Result<String, CliError> {
             Err(if known.is_empty() {
                 error.hint("run this in the folder that holds `templates/`, or name one with `--template FILE`")
             } else {
-                error.hint(format!("templates here: {}", known.join(", ")))
+                error.hint(format!(
+                    "templates here: {}",
+                    Vec::from_iter(known).join(", ")
+                ))
             })
         }
     }

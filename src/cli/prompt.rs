@@ -1,10 +1,12 @@
 //! What a person is asked at the terminal.
 
-use std::sync::Arc;
+use std::io::stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use console::Term;
-use dialoguer::{Input, Password};
+use dialoguer::Password;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::output;
 use crate::action::secrets::SecretPrompt;
@@ -38,8 +40,6 @@ impl Question {
 
     /// Asks until there is an answer; `full` draws the whole difference. The default is no answer.
     ///
-    /// Lines are read in the terminal's own line mode, so that an answer from elsewhere leaves the
-    /// terminal as it was.
     pub(super) fn ask(
         &self,
         plan: Digest,
@@ -52,14 +52,11 @@ impl Question {
                 "Approve plan {} for {targets} {noun}? [approve · reject · full diff · later]",
                 plan.short()
             );
-            let line: Result<String, _> = Input::new()
-                .with_prompt(prompt)
-                .allow_empty(true)
-                .interact();
+            let line = line(&prompt);
             if self.is_closed() {
                 return None;
             }
-            let Ok(line) = line else {
+            let Some(line) = line else {
                 return Some(Said::Gone);
             };
             let (word, summary) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -80,6 +77,35 @@ impl Question {
     }
 }
 
+/// Asks for a line; `None` where standard input ended.
+///
+/// It is read in the terminal's own line mode, not key by key: whoever leaves while the question is
+/// open leaves the terminal as it was, and Ctrl-C stays a signal.
+fn line(prompt: &str) -> Option<String> {
+    output::stderr(&format!("{prompt}: "));
+    let mut line = String::new();
+    match stdin().read_line(&mut line) {
+        Ok(1..) => Some(line),
+        Ok(0) | Err(_) => {
+            output::stderr("\n");
+            None
+        }
+    }
+}
+
+/// The terminal's settings from before a secret was asked for, while it is asked for.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Gives the terminal its settings back, should a secret still be asked for.
+pub(super) fn give_back() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = before {
+        // A terminal that is gone needs nothing back.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
+        output::stderr("\n");
+    }
+}
+
 /// Asks for secrets on the terminal.
 pub(super) struct TerminalSecrets;
 
@@ -88,20 +114,20 @@ impl SecretPrompt for TerminalSecrets {
         if !output::is_interactive() {
             return None;
         }
-        Password::new()
+        let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        remember(tcgetattr(stdin()).ok());
+        let value = Password::new()
             .with_prompt(format!("Value of secret parameter {parameter}"))
-            .interact()
-            .ok()
+            .interact();
+        remember(None);
+        value.ok()
     }
 }
 
 /// Asks whether `question`; no without a terminal, and by default.
 pub(super) fn confirm(question: &str) -> bool {
     output::is_interactive()
-        && dialoguer::Confirm::new()
-            .with_prompt(question)
-            .default(false)
-            .wait_for_newline(true)
-            .interact()
-            .unwrap_or(false)
+        && line(&format!("{question} [y/N]")).is_some_and(|answer| {
+            matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        })
 }

@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, output};
+use super::{CliError, answer, output};
 use crate::journal::Journal;
 use crate::model::{Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
 use crate::pipeline::{Machine, UnknownPolicy};
-use crate::report::{View, summary};
+use crate::report::View;
 use crate::runtime;
 
 /// Arguments of `resume`.
@@ -44,7 +44,9 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let answering = if args.detach || !output::is_interactive() {
+    let answering = if answer::given(&journal, &id)?.is_some() {
+        Answering::Given
+    } else if args.detach || !output::is_interactive() {
         Answering::Detached
     } else {
         Answering::Prompt
@@ -63,7 +65,7 @@ pub(super) fn take_up(
 ) -> Result<u8, CliError> {
     let ended = View::of(&journal.events(&id, 0)?);
     if let Some(outcome) = ended.outcome() {
-        output::stdout(&summary(&ended, &output::screen()))?;
+        run::account(global, &ended)?;
         return Ok(run::outcome_code(*outcome));
     }
     let lease = acquire(&journal, &id)?;

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::TerminalSecrets;
-use super::{CliError, exit, identity, output};
+use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -112,7 +112,10 @@ impl Run<'_> {
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
         let bell = Arc::new(Notify::new());
-        let detach = Arc::new(AtomicBool::new(self.answering == Answering::Detached));
+        let detach = Arc::new(AtomicBool::new(matches!(
+            self.answering,
+            Answering::Detached | Answering::Given
+        )));
         let operator = identity::approver(self.caller.as_ref());
         let mut face = TerminalFace::new(
             view,
@@ -138,6 +141,7 @@ impl Run<'_> {
         };
         let result = driver.run(machine, turn).await;
         face.finish();
+        prompt::give_back();
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
@@ -146,8 +150,8 @@ impl Run<'_> {
     }
 }
 
-/// Says how a run ended and what to do next.
-fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Result<(), CliError> {
+/// Prints the account of an execution; the events were printed as they came.
+pub(super) fn account(global: &Global, view: &View) -> Result<(), CliError> {
     match global.output {
         OutputForm::Text => output::stdout(&summary(view, &output::screen()))?,
         OutputForm::Json => {
@@ -157,12 +161,18 @@ fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Resu
         }
         OutputForm::Ndjson => {}
     }
+    Ok(())
+}
+
+/// Says how a run ended and what to do next.
+fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Result<(), CliError> {
+    account(global, view)?;
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
         Ended::AwaitingAnswer => {
             let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
             format!(
-                "waiting for approval; answer with\n  stackgate approve {id} --plan {plan}\n  stackgate reject {id}\n"
+                "where nobody can be asked, the plan is named:\n  stackgate approve {id} --plan {plan}\n"
             )
         }
         Ended::Paused(reason) => match reason {

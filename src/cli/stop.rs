@@ -15,8 +15,14 @@ pub(super) struct StopArgs {
     /// Leave at once instead of finishing what runs; stacks under way go on in AWS
     #[arg(long)]
     now: bool,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT", default_value = "")]
+    /// Why; it is recorded with the request
+    #[arg(
+        long,
+        short = 'm',
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     reason: String,
 }
 

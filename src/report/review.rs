@@ -160,7 +160,8 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
     let mut with: Vec<String> = group.capabilities.iter().cloned().collect();
     with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
     if group.stack_policy {
-        with.push("a stack policy".to_owned());
+        // Said here because nobody would look for what does not happen.
+        with.push("a stack policy, which this version does not set".to_owned());
     }
     if !group.tags.is_empty() {
         let tags = group
