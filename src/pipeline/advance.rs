@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::machine::{Machine, Turn, of_target};
 use super::state::{Cleanup, Execution, Progress};
 use super::step::{Ending, Step, StepKind};
 use super::validation::Provider;
@@ -12,8 +13,6 @@ use crate::model::{
     ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, EventKind, ExecutionOutcome, Scope,
     SkipReason, Target, TargetOutcome,
 };
-
-use super::machine::{Machine, Turn, of_target};
 
 impl Machine {
     pub(super) fn is_draining(&self) -> bool {

@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::{Ending, Preparation, Reading, StepKind};
-
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, EventKind,
     FailureKind, PlannedTarget, Scope, StackStatus, Target, TargetOutcome,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
-
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 
 impl Machine {
     pub(super) fn take_preparation(

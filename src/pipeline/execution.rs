@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 use super::names::execute_token;
 use super::state::Phase;
 use super::step::{Ending, Settlement, StepKind, UnknownPolicy};
-
 use crate::model::{
     CallFailure, Cause, CleanupWhy, EventKind, FailureKind, PauseReason, PlannedTarget, Scope,
     Sentiment, Staleness, Target, TargetOutcome,
 };
-
 use crate::rollout::Rollout;
-
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 
 impl Machine {
     pub(super) fn take_verification(

@@ -2,15 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::machine::{Machine, Turn, of_target};
 use super::state::Phase;
 use super::step::Input;
-
 use crate::approval;
 use crate::model::{
     Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Scope, Target,
 };
-
-use super::machine::{Machine, Turn, of_target};
 
 impl Machine {
     pub(super) fn take(&mut self, turn: &mut Turn, now: Timestamp, input: Input) {

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
 use super::step::{Ending, Input, Step, StepKind, UnknownPolicy};
-
 use crate::model::{
     CallFailure, CleanupWhy, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
     StackStatus, Staleness, Target, TargetOutcome,
