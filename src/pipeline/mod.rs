@@ -7,7 +7,11 @@
 //!            Execution::apply(event)
 //! ```
 
+mod advance;
+mod creation;
 mod deployment;
+mod execution;
+mod intake;
 mod machine;
 mod names;
 #[cfg(test)]

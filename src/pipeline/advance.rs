@@ -1,0 +1,296 @@
+//! What follows from the state: stages, actions, the answer, leftovers and the end.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::machine::{Machine, Turn, of_target};
+use super::state::{Cleanup, Execution, Progress};
+use super::step::{Ending, Step, StepKind};
+use super::validation::Provider;
+use crate::approval;
+use crate::model::{
+    ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, EventKind, ExecutionOutcome, Scope,
+    SkipReason, Target, TargetOutcome,
+};
+
+impl Machine {
+    pub(super) fn is_draining(&self) -> bool {
+        self.state.paused.is_some() || self.state.stop.is_some()
+    }
+
+    /// Emits and asks for everything that follows from the state, until nothing more does.
+    pub(super) fn push(&mut self, turn: &mut Turn, now: Timestamp) {
+        while self.state.outcome.is_none() && self.push_once(turn, now) {}
+    }
+
+    /// Returns whether the state moved.
+    fn push_once(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
+        let current = self
+            .state
+            .stages
+            .iter()
+            .position(|s| !matches!(s.progress, Progress::Succeeded | Progress::Skipped));
+        let Some(index) = current else {
+            return self.finish_execution(turn, now);
+        };
+        let scope = Scope {
+            stage: Some(self.state.stages[index].name.clone()),
+            ..Scope::default()
+        };
+        match self.state.stages[index].progress {
+            Progress::Failed => return self.wind_down(turn, now),
+            Progress::NotStarted => {
+                if self.is_draining() {
+                    return false;
+                }
+                if let Some(reason) = self.not_needed(index) {
+                    self.emit(turn, now, scope, EventKind::StageSkipped { reason });
+                } else {
+                    self.emit(turn, now, scope, EventKind::StageStarted);
+                }
+                return true;
+            }
+            Progress::InProgress | Progress::Succeeded | Progress::Skipped => {}
+        }
+
+        let definition = self.state.definition.clone();
+        let declared = &definition.pipeline.stages[index].actions;
+        let progress = |state: &Execution, i: usize| state.stages[index].actions[i].1;
+        let open = (0..declared.len()).filter(|&i| progress(&self.state, i) != Progress::Succeeded);
+        let Some(run_order) = open.map(|i| declared[i].run_order).min() else {
+            self.emit(turn, now, scope, EventKind::StageSucceeded);
+            return true;
+        };
+        let group: Vec<usize> = (0..declared.len())
+            .filter(|&i| declared[i].run_order == run_order)
+            .collect();
+        let mut moved = false;
+        for &i in &group {
+            let action_scope = Scope {
+                action: Some(declared[i].name.clone()),
+                ..scope.clone()
+            };
+            match progress(&self.state, i) {
+                Progress::NotStarted if !self.is_draining() => {
+                    self.emit(turn, now, action_scope.clone(), EventKind::ActionStarted);
+                    self.refill();
+                    moved = true;
+                }
+                Progress::InProgress => {}
+                Progress::NotStarted
+                | Progress::Succeeded
+                | Progress::Failed
+                | Progress::Skipped => {
+                    continue;
+                }
+            }
+            moved |= self.push_action(turn, now, &declared[i], action_scope);
+        }
+        let ended = |p| matches!(p, Progress::Failed | Progress::Succeeded);
+        let failed = group
+            .iter()
+            .any(|&i| progress(&self.state, i) == Progress::Failed);
+        if failed && group.iter().all(|&i| ended(progress(&self.state, i))) {
+            let reason = "an action failed".to_owned();
+            self.emit(turn, now, scope, EventKind::StageFailed { reason });
+            return true;
+        }
+        moved
+    }
+
+    /// Returns why a stage that only answers for or executes a plan is not needed.
+    fn not_needed(&self, index: usize) -> Option<String> {
+        let stage = &self.state.definition.pipeline.stages[index];
+        let needs_plan = stage.actions.iter().all(|a| match Provider::of(a) {
+            Some(Provider::Approval | Provider::ExecuteChangeSet) => true,
+            Some(Provider::SourceLocal | Provider::CreateChangeSet) | None => false,
+        });
+        (needs_plan && self.state.plan.is_none()).then(|| "no target has changes".to_owned())
+    }
+
+    fn push_action(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
+        let Some(provider) = Provider::of(action) else {
+            let reason = "no provider of this program runs it".to_owned();
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            return true;
+        };
+        match provider {
+            Provider::SourceLocal => {
+                if !self.is_draining() && self.busy.insert(scope.clone()) {
+                    let kind = StepKind::SnapshotSource {
+                        action: Arc::new(action.clone()),
+                    };
+                    turn.steps.push(Step { scope, kind });
+                }
+                false
+            }
+            Provider::CreateChangeSet => self.push_create(turn, now, action, scope),
+            Provider::Approval => self.push_approval(turn, now, action, scope),
+            Provider::ExecuteChangeSet => self.push_execute(turn, now, scope),
+        }
+    }
+
+    fn push_approval(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
+        let (Some(plan), request) = (self.state.plan, &self.state.approval) else {
+            return false;
+        };
+        let answer = request.as_ref().and_then(|r| r.answered.as_ref());
+        match (request, answer) {
+            (None, _) => {
+                let minutes = action
+                    .timeout_in_minutes
+                    .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
+                let validity = SignedDuration::from_mins(i64::from(minutes));
+                let expires = now.checked_add(validity).unwrap_or(Timestamp::MAX);
+                self.emit(
+                    turn,
+                    now,
+                    scope,
+                    EventKind::ApprovalRequested { plan, expires },
+                );
+                true
+            }
+            (Some(_), None) => false,
+            (Some(_), Some(answer)) => {
+                let kind = match answer.decision {
+                    Decision::Approve => EventKind::ActionSucceeded,
+                    Decision::Reject => EventKind::ActionFailed {
+                        reason: "the plan was rejected".to_owned(),
+                    },
+                };
+                self.emit(turn, now, scope, kind);
+                true
+            }
+        }
+    }
+
+    /// Skips what is left after a stage failed, removes leftovers, and ends the execution.
+    fn wind_down(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
+        let rejected = self
+            .state
+            .approval
+            .as_ref()
+            .map(|r| r.answered.as_ref().map(|a| a.decision));
+        let (reason, outcome) = match rejected {
+            Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
+            Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
+            Some(Some(Decision::Approve)) | None => {
+                (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
+            }
+        };
+        for target in self.state.targets.keys().cloned().collect::<Vec<_>>() {
+            if self.state.targets[&target].outcome.is_none() {
+                let outcome = TargetOutcome::Skipped {
+                    reason: reason.clone(),
+                };
+                self.finish(turn, now, &target, outcome, Ending::none());
+                self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
+            }
+            self.clean_step(turn, &target);
+        }
+        if self.state.targets.values().any(|t| t.is_being_cleaned()) {
+            return false;
+        }
+        let left: Vec<Scope> = self
+            .state
+            .stages
+            .iter()
+            .filter(|s| s.progress == Progress::NotStarted)
+            .map(|s| Scope {
+                stage: Some(s.name.clone()),
+                ..Scope::default()
+            })
+            .collect();
+        for scope in left {
+            let reason = "an earlier stage failed".to_owned();
+            self.emit(turn, now, scope, EventKind::StageSkipped { reason });
+        }
+        self.emit(
+            turn,
+            now,
+            Scope::default(),
+            EventKind::ExecutionFinished { outcome },
+        );
+        true
+    }
+
+    fn finish_execution(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
+        let outcomes = || {
+            self.state
+                .targets
+                .values()
+                .filter_map(|t| t.outcome.as_ref())
+        };
+        let outcome = if outcomes().any(TargetOutcome::is_failure) {
+            ExecutionOutcome::SucceededWithFailures
+        } else if self.state.plan.is_none() {
+            ExecutionOutcome::NothingToDo
+        } else {
+            ExecutionOutcome::Succeeded
+        };
+        self.emit(
+            turn,
+            now,
+            Scope::default(),
+            EventKind::ExecutionFinished { outcome },
+        );
+        true
+    }
+
+    /// Starts the removal of leftovers that is due. Returns whether one is under way.
+    pub(super) fn clean_step(&mut self, turn: &mut Turn, target: &Target) -> bool {
+        let state = &self.state.targets[target];
+        if !state.is_being_cleaned() {
+            return false;
+        }
+        if self.busy.contains(&of_target(target)) || self.is_draining() {
+            return true;
+        }
+        let Some((change_set, stack)) = state.change_set.clone() else {
+            return true;
+        };
+        let spec = state.spec.clone();
+        let kind = if state.cleanup == Cleanup::ChangeSetDeleted {
+            StepKind::DeleteReviewStack {
+                spec,
+                stack,
+                change_set,
+            }
+        } else {
+            // Deleting a change set that is gone is no error, but it is a call that was made before.
+            let look_first = !turn.events.iter().any(|e| {
+                e.scope.target.as_ref() == Some(target)
+                    && matches!(e.kind, EventKind::CleanupIntended { .. })
+            });
+            StepKind::DeleteChangeSet {
+                spec,
+                change_set,
+                stack,
+                look_first,
+            }
+        };
+        self.step(turn, target, kind);
+        true
+    }
+
+    /// Returns whether the target's stack exists only because of its change set.
+    pub(super) fn made_review_stack(&self, target: &Target) -> bool {
+        self.state.targets[target]
+            .intended
+            .as_ref()
+            .is_some_and(|i| i.kind == ChangeSetKind::Create && i.stack.is_none())
+    }
+}

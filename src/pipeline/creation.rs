@@ -1,0 +1,272 @@
+//! The action that creates change sets: what it asks for and what it makes of the answers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::names::{change_set_name, create_token};
+use super::state::Phase;
+use super::step::{Ending, Preparation, Reading, StepKind};
+use crate::model::{
+    ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, EventKind,
+    FailureKind, PlannedTarget, Scope, StackStatus, Target, TargetOutcome,
+};
+use crate::plan::{self, PlanInput};
+use crate::rollout::Rollout;
+
+impl Machine {
+    pub(super) fn take_preparation(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Box<Preparation>, CallFailure>>,
+    ) {
+        let preparation = match result {
+            Some(Ok(preparation)) => *preparation,
+            Some(Err(failure)) => return self.not_planned(turn, now, target, &failure),
+            None => return,
+        };
+        // Looked at only: a stop that came in the meantime leaves it for later.
+        if self.is_draining() {
+            return;
+        }
+        let kind = match &preparation.stack {
+            None => ChangeSetKind::Create,
+            Some(stack) => {
+                if let Some(help) = stack.status.refusal() {
+                    let cause = Cause::of(format!("the stack is {}: {help}", stack.status));
+                    let outcome = TargetOutcome::NotPlanned { cause };
+                    return self.finish(turn, now, target, outcome, Ending::none());
+                }
+                match stack.status {
+                    StackStatus::ReviewInProgress | StackStatus::DeleteComplete => {
+                        ChangeSetKind::Create
+                    }
+                    _ => ChangeSetKind::Update,
+                }
+            }
+        };
+        let id = &self.state.id;
+        let intent = EventKind::ChangeSetIntended {
+            kind,
+            name: change_set_name(id, target),
+            token: create_token(id, target),
+            caller: preparation.caller,
+            stack: preparation.stack,
+            inputs: Box::new(preparation.inputs),
+        };
+        self.emit_for(turn, now, target, intent);
+        self.create(turn, target, false);
+    }
+
+    pub(super) fn may_have_created(&self, target: &Target, failure: &CallFailure) -> bool {
+        matches!(
+            failure.kind,
+            FailureKind::Ambiguous | FailureKind::AlreadyExists
+        ) && self
+            .attempts
+            .get(target)
+            .is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS)
+    }
+
+    pub(super) fn not_planned(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        failure: &CallFailure,
+    ) {
+        let cause = match &failure.kind {
+            FailureKind::MissingCapabilities(missing) if !missing.is_empty() => Cause::of(format!(
+                "{}; add `--capabilities {}`",
+                failure.message,
+                missing.join(",")
+            )),
+            _ => Cause::of(&failure.message),
+        };
+        self.finish(
+            turn,
+            now,
+            target,
+            TargetOutcome::NotPlanned { cause },
+            Ending::none(),
+        );
+        self.clean_up(turn, now, target, CleanupWhy::Failed);
+    }
+
+    pub(super) fn take_reading(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Box<Reading>, CallFailure>>,
+    ) {
+        let reading = match result {
+            Some(Ok(reading)) => *reading,
+            Some(Err(failure)) => return self.not_planned(turn, now, target, &failure),
+            None => return,
+        };
+        let (outcome, why) = match (reading.outcome, reading.base) {
+            (ChangeSetOutcome::Ready, Some(base)) => {
+                let kind = EventKind::ChangeSetReady {
+                    changes: reading.changes,
+                    base,
+                    previous_template: reading.previous_template,
+                };
+                return self.emit_for(turn, now, target, kind);
+            }
+            (ChangeSetOutcome::Ready, None) => {
+                let cause = Cause::of("the stack vanished while its change set was computed");
+                (TargetOutcome::NotPlanned { cause }, CleanupWhy::Failed)
+            }
+            (ChangeSetOutcome::NoChanges, _) => (TargetOutcome::NoChanges, CleanupWhy::NoChanges),
+            (ChangeSetOutcome::Failed { reason }, _) => (
+                TargetOutcome::NotPlanned {
+                    cause: Cause::of(reason),
+                },
+                CleanupWhy::Failed,
+            ),
+        };
+        self.finish(turn, now, target, outcome, Ending::none());
+        self.clean_up(turn, now, target, why);
+    }
+
+    pub(super) fn push_create(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
+        let shared = Arc::new(action.clone());
+        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
+            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
+                continue;
+            }
+            let state = &self.state.targets[&target];
+            match state.phase {
+                Phase::Waiting if !self.is_draining() => {
+                    let kind = StepKind::Prepare {
+                        spec: state.spec.clone(),
+                        action: shared.clone(),
+                        artifacts: self.state.artifacts.clone(),
+                    };
+                    self.step(turn, &target, kind);
+                }
+                Phase::Creating if !self.is_draining() => {
+                    *self.attempts.entry(target.clone()).or_default() += 1;
+                    self.create(turn, &target, true);
+                }
+                Phase::Created if !self.is_draining() => self.read(turn, &target),
+                Phase::Ready | Phase::Finished if !state.is_being_cleaned() => {
+                    self.pending.remove(&target);
+                }
+                Phase::Waiting
+                | Phase::Creating
+                | Phase::Created
+                | Phase::Ready
+                | Phase::Started
+                | Phase::Executing
+                | Phase::Running
+                | Phase::Finished => {}
+            }
+        }
+        if !self.pending.is_empty() {
+            return false;
+        }
+        self.attempts.clear();
+        let Some(fan_out) = &action.fan_out else {
+            return false;
+        };
+        let targets: Vec<Target> = fan_out.targets.iter().map(|s| s.target.clone()).collect();
+        let mut tally = Rollout::new(&targets, &fan_out.preferences);
+        let mut failed = 0;
+        for target in &targets {
+            let is_failure = self.state.targets[target]
+                .outcome
+                .as_ref()
+                .is_some_and(TargetOutcome::is_failure);
+            tally.begin(target);
+            tally.finish(target, is_failure);
+            failed += usize::from(is_failure);
+        }
+        if tally.is_failed() {
+            let reason = format!(
+                "no change set for {failed} of {} targets, which exceeds the failure tolerance",
+                targets.len()
+            );
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            return true;
+        }
+        if let Some(digest) = self.plan_digest() {
+            self.emit(turn, now, scope.clone(), EventKind::PlanReady { digest });
+        }
+        self.emit(turn, now, scope, EventKind::ActionSucceeded);
+        true
+    }
+
+    /// Returns the digest over all that execution will do, or `None` if there is nothing to execute.
+    fn plan_digest(&self) -> Option<crate::model::Digest> {
+        let targets = self.state.targets.values();
+        let planned: Vec<PlannedTarget> = targets
+            .clone()
+            .filter_map(|t| t.planned.as_deref().cloned())
+            .collect();
+        if planned.is_empty() {
+            return None;
+        }
+        let ended = |failure: bool| -> Vec<Target> {
+            targets
+                .clone()
+                .filter(|t| {
+                    t.outcome
+                        .as_ref()
+                        .is_some_and(|o| o.is_failure() == failure)
+                })
+                .map(|t| t.spec.target.clone())
+                .collect()
+        };
+        Some(plan::digest(&PlanInput {
+            definition: &self.state.definition,
+            planned: &planned,
+            unchanged: &ended(false),
+            failed: &ended(true),
+        }))
+    }
+
+    fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {
+        let state = &self.state.targets[target];
+        let Some(intended) = state.intended.clone() else {
+            return;
+        };
+        let kind = StepKind::CreateChangeSet {
+            spec: state.spec.clone(),
+            kind: intended.kind,
+            name: intended.name,
+            token: intended.token,
+            inputs: intended.inputs,
+            artifacts: self.state.artifacts.clone(),
+            look_first,
+        };
+        self.step(turn, target, kind);
+    }
+
+    fn read(&mut self, turn: &mut Turn, target: &Target) {
+        let state = &self.state.targets[target];
+        let (Some(intended), Some((change_set, stack))) = (&state.intended, &state.change_set)
+        else {
+            return;
+        };
+        let kind = StepKind::ReadChangeSet {
+            spec: state.spec.clone(),
+            change_set: change_set.clone(),
+            kind: intended.kind,
+            stack: stack.clone(),
+            inputs: intended.inputs.clone(),
+            artifacts: self.state.artifacts.clone(),
+        };
+        self.step(turn, target, kind);
+    }
+}

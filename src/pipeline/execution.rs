@@ -1,0 +1,335 @@
+//! The action that executes change sets: what it asks for and what it makes of the answers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::names::execute_token;
+use super::state::Phase;
+use super::step::{Ending, Settlement, StepKind, UnknownPolicy};
+use crate::model::{
+    CallFailure, Cause, CleanupWhy, EventKind, FailureKind, PauseReason, PlannedTarget, Scope,
+    Sentiment, Staleness, Target, TargetOutcome,
+};
+use crate::rollout::Rollout;
+
+impl Machine {
+    pub(super) fn take_verification(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Vec<Staleness>, CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(differences)) if differences.is_empty() => {
+                // A stop that came while the target was verified leaves it as it is, not executed.
+                if self.is_draining() {
+                    self.held.insert(target.clone());
+                    return;
+                }
+                self.looked_at.remove(target);
+                *self.attempts.entry(target.clone()).or_default() += 1;
+                let token = execute_token(&self.state.id, target);
+                let kind = EventKind::ExecuteIntended {
+                    token: token.clone(),
+                };
+                self.emit_for(turn, now, target, kind);
+                if let Some((spec, approved)) = self.approved(target) {
+                    self.step(
+                        turn,
+                        target,
+                        StepKind::Execute {
+                            spec,
+                            approved,
+                            token,
+                        },
+                    );
+                }
+            }
+            // An earlier attempt that was accepted late differs too: looked into before it is called stale.
+            Some(Ok(differences)) if self.state.targets[target].phase == Phase::Executing => {
+                self.differing.insert(target.clone(), differences);
+            }
+            Some(Ok(differences)) => self.stale(turn, now, target, differences),
+            Some(Err(failure)) => self.not_executed(turn, now, target, &failure),
+            None => {}
+        }
+    }
+
+    /// Ends a target that is no longer what was approved, and was provably not executed.
+    fn stale(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        differences: Vec<Staleness>,
+    ) {
+        let outcome = TargetOutcome::Stale { differences };
+        self.finish(turn, now, target, outcome, Ending::none());
+        self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
+    }
+
+    /// Ends a target whose change set was provably not executed.
+    fn not_executed(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        failure: &CallFailure,
+    ) {
+        let cause = Cause::of(&failure.message);
+        let outcome = TargetOutcome::Failed {
+            status: None,
+            cause,
+        };
+        self.finish(turn, now, target, outcome, Ending::none());
+        self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
+    }
+
+    pub(super) fn take_execution(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<(), CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(())) => self.emit_for(turn, now, target, EventKind::ExecuteAccepted),
+            Some(Err(failure)) => {
+                let kind = EventKind::CallFailed {
+                    failure: failure.clone(),
+                };
+                self.emit_for(turn, now, target, kind);
+                match failure.kind {
+                    // Whether it was accepted is looked into before anything else happens.
+                    FailureKind::Ambiguous => {}
+                    // A refusal may mean that an earlier attempt was accepted after all.
+                    FailureKind::Refused | FailureKind::NotFound | FailureKind::AlreadyExists => {
+                        self.refused.insert(target.clone(), failure);
+                    }
+                    FailureKind::CredentialsExpired
+                    | FailureKind::SecretNeeded(_)
+                    | FailureKind::AccessDenied
+                    | FailureKind::Throttled
+                    | FailureKind::MissingCapabilities(_)
+                    | FailureKind::Unreachable
+                    | FailureKind::BadInput => self.not_executed(turn, now, target, &failure),
+                }
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn take_settlement(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Settlement, CallFailure>>,
+    ) {
+        let unknown = match result {
+            Some(Ok(Settlement::Accepted)) => {
+                self.refused.remove(target);
+                return self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
+            }
+            Some(Ok(Settlement::NotAccepted)) => {
+                if let Some(failure) = self.refused.remove(target) {
+                    return self.not_executed(turn, now, target, &failure);
+                }
+                if let Some(differences) = self.differing.remove(target) {
+                    return self.stale(turn, now, target, differences);
+                }
+                if self.is_draining() {
+                    self.held.insert(target.clone());
+                    return;
+                }
+                if self
+                    .attempts
+                    .get(target)
+                    .is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS)
+                {
+                    // Compared with what was approved once more, then asked for with the same token.
+                    return self.verify(turn, target);
+                }
+                "the service keeps losing the request".to_owned()
+            }
+            Some(Ok(Settlement::Unknown { reason })) => {
+                if let Some(failure) = self.refused.remove(target) {
+                    return self.not_executed(turn, now, target, &failure);
+                }
+                reason
+            }
+            Some(Err(failure)) => failure.message,
+            None => return,
+        };
+        // What somebody found out holds for what was under way then, not for what was asked since.
+        let policy = if self.looked_at.remove(target) {
+            self.unknown
+        } else {
+            UnknownPolicy::Ask
+        };
+        match policy {
+            UnknownPolicy::Ask => {
+                let reason = PauseReason::OutcomeUnknown {
+                    target: target.clone(),
+                    message: unknown,
+                };
+                self.pause(turn, now, reason);
+            }
+            UnknownPolicy::Executed => {
+                self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
+            }
+            UnknownPolicy::NotExecuted => {
+                let outcome = TargetOutcome::Unknown { reason: unknown };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+        }
+    }
+
+    pub(super) fn take_ending(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Box<Ending>, CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(ending)) => {
+                let status = ending.status;
+                let outcome = match status.sentiment() {
+                    Sentiment::Good => TargetOutcome::Succeeded { status },
+                    Sentiment::Neutral | Sentiment::Bad => TargetOutcome::Failed {
+                        status: Some(status),
+                        cause: ending
+                            .cause
+                            .clone()
+                            .unwrap_or_else(|| Cause::of("the stack's events name no reason")),
+                    },
+                };
+                self.finish(turn, now, target, outcome, *ending);
+            }
+            Some(Err(failure)) if failure.kind == FailureKind::NotFound => {
+                let outcome = TargetOutcome::Failed {
+                    status: None,
+                    cause: Cause::of(failure.message),
+                };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+            // What cannot be seen may well be succeeding: it is not called a failure.
+            Some(Err(failure)) => {
+                let message = failure.message;
+                self.pause(
+                    turn,
+                    now,
+                    PauseReason::OutcomeUnknown {
+                        target: target.clone(),
+                        message,
+                    },
+                );
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn push_execute(&mut self, turn: &mut Turn, now: Timestamp, scope: Scope) -> bool {
+        let Some(rollout) = &self.state.rollout else {
+            return false;
+        };
+        let next = rollout.next();
+        if !self.is_draining() {
+            for target in next.start {
+                self.emit_for(turn, now, &target, EventKind::TargetStarted);
+            }
+            for (target, reason) in next.skip {
+                let outcome = TargetOutcome::Skipped { reason };
+                self.finish(turn, now, &target, outcome, Ending::none());
+                self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
+            }
+        }
+        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
+            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
+                continue;
+            }
+            let state = &self.state.targets[&target];
+            let token = execute_token(&self.state.id, &target);
+            match state.phase {
+                Phase::Started if !self.is_draining() => self.verify(turn, &target),
+                // An unknown outcome is asked about once, not looked up over and over.
+                Phase::Executing if self.state.paused.is_none() && !self.held.contains(&target) => {
+                    if let Some((spec, approved)) = self.approved(&target) {
+                        self.step(
+                            turn,
+                            &target,
+                            StepKind::Settle {
+                                spec,
+                                approved,
+                                token,
+                            },
+                        );
+                    }
+                }
+                Phase::Running if self.state.paused.is_none() => {
+                    let artifacts = self.state.artifacts.clone();
+                    if let Some((spec, approved)) = self.approved(&target) {
+                        self.step(
+                            turn,
+                            &target,
+                            StepKind::Watch {
+                                spec,
+                                approved,
+                                token,
+                                artifacts,
+                            },
+                        );
+                    }
+                }
+                Phase::Finished if !state.is_being_cleaned() => {
+                    self.pending.remove(&target);
+                }
+                Phase::Waiting
+                | Phase::Creating
+                | Phase::Created
+                | Phase::Ready
+                | Phase::Started
+                | Phase::Executing
+                | Phase::Running
+                | Phase::Finished => {}
+            }
+        }
+        if !self.pending.is_empty() {
+            return false;
+        }
+        let failed = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
+        let kind = if failed {
+            EventKind::ActionFailed {
+                reason: "failures exceed the tolerance".to_owned(),
+            }
+        } else {
+            EventKind::ActionSucceeded
+        };
+        self.emit(turn, now, scope, kind);
+        true
+    }
+
+    fn verify(&mut self, turn: &mut Turn, target: &Target) {
+        if let Some((spec, approved)) = self.approved(target) {
+            let artifacts = self.state.artifacts.clone();
+            self.step(
+                turn,
+                target,
+                StepKind::Verify {
+                    spec,
+                    approved,
+                    artifacts,
+                },
+            );
+        }
+    }
+
+    fn approved(&self, target: &Target) -> Option<(crate::model::TargetSpec, Arc<PlannedTarget>)> {
+        let state = self.state.targets.get(target)?;
+        Some((state.spec.clone(), state.planned.clone()?))
+    }
+}

@@ -1,0 +1,228 @@
+//! What the machine is told: which input becomes which events.
+
+use jiff::Timestamp;
+
+use super::machine::{Machine, Turn, of_target};
+use super::state::Phase;
+use super::step::Input;
+use crate::approval;
+use crate::model::{
+    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Scope, Target,
+};
+
+impl Machine {
+    pub(super) fn take(&mut self, turn: &mut Turn, now: Timestamp, input: Input) {
+        match input {
+            Input::Tick => {}
+            Input::Inbox(messages) => {
+                for message in messages {
+                    match message {
+                        InboxMessage::Answer(answer) => self.take_answer(turn, now, answer),
+                        InboxMessage::Stop(request) => {
+                            self.emit(
+                                turn,
+                                now,
+                                Scope::default(),
+                                EventKind::StopRequested { request },
+                            );
+                        }
+                    }
+                }
+            }
+            Input::Stop(request) => {
+                self.emit(
+                    turn,
+                    now,
+                    Scope::default(),
+                    EventKind::StopRequested { request },
+                );
+            }
+            Input::SourceStored { scope, result } => {
+                self.busy.remove(&scope);
+                match result {
+                    Ok((artifact, revision)) => {
+                        let kind = EventKind::SourceStored { artifact, revision };
+                        self.emit(turn, now, scope.clone(), kind);
+                        self.emit(turn, now, scope, EventKind::ActionSucceeded);
+                    }
+                    Err(failure) => {
+                        if let Some(failure) = self.pause_for(turn, now, failure) {
+                            let reason = failure.message;
+                            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+                        }
+                    }
+                }
+            }
+            Input::Prepared { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_preparation(turn, now, &target, result);
+            }
+            Input::ChangeSetCreated { target, result } => {
+                match self.arrived(turn, now, &target, result) {
+                    Some(Ok((change_set, stack))) => {
+                        let kind = EventKind::ChangeSetCreated { change_set, stack };
+                        self.emit_for(turn, now, &target, kind);
+                    }
+                    // The name is taken or the answer was lost: the next step looks before it creates.
+                    Some(Err(failure)) if self.may_have_created(&target, &failure) => {
+                        self.emit_for(turn, now, &target, EventKind::CallFailed { failure });
+                    }
+                    Some(Err(failure)) => self.not_planned(turn, now, &target, &failure),
+                    None => {}
+                }
+            }
+            Input::ChangeSetRead { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_reading(turn, now, &target, result);
+            }
+            Input::ChangeSetDeleted { target, result } => {
+                match self.arrived(turn, now, &target, result) {
+                    Some(Ok(())) => {
+                        self.emit_for(turn, now, &target, EventKind::ChangeSetDeleted);
+                        if !self.made_review_stack(&target) {
+                            let kind = EventKind::CleanupDone { left: None };
+                            self.emit_for(turn, now, &target, kind);
+                        }
+                    }
+                    Some(Err(failure)) => {
+                        let left = Some(format!("the change set was left: {}", failure.message));
+                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                    }
+                    None => {}
+                }
+            }
+            Input::ReviewStackDeleted { target, result } => {
+                match self.arrived(turn, now, &target, result) {
+                    Some(Ok(left)) => {
+                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                    }
+                    Some(Err(failure)) => {
+                        let left = Some(format!("the empty stack was left: {}", failure.message));
+                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                    }
+                    None => {}
+                }
+            }
+            Input::Verified { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_verification(turn, now, &target, result);
+            }
+            Input::Executed { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_execution(turn, now, &target, result);
+            }
+            Input::Settled { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_settlement(turn, now, &target, result);
+            }
+            Input::Observed { target, events } => {
+                let state = self
+                    .state
+                    .targets
+                    .get(&target)
+                    .filter(|t| t.phase == Phase::Running);
+                let Some(state) = state else { return };
+                // A watch that was begun again sees the operation's events again.
+                let known = events
+                    .iter()
+                    .position(|e| Some(&e.id) == state.newest_event.as_ref());
+                let new: Vec<_> = events
+                    .into_iter()
+                    .skip(known.map_or(0, |at| at + 1))
+                    .collect();
+                if !new.is_empty() {
+                    self.emit_for(turn, now, &target, EventKind::Observed { events: new });
+                }
+            }
+            Input::Watched { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_ending(turn, now, &target, result);
+            }
+        }
+    }
+
+    /// Notes that the target's step ended. Returns its result unless the execution must pause for it.
+    fn arrived<T>(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Result<T, CallFailure>,
+    ) -> Option<Result<T, CallFailure>> {
+        self.busy.remove(&of_target(target));
+        match result {
+            Ok(value) => Some(Ok(value)),
+            Err(failure) => self.pause_for(turn, now, failure).map(Err),
+        }
+    }
+
+    /// Pauses the execution if `failure` is one that somebody outside can mend; else returns it.
+    fn pause_for(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        failure: CallFailure,
+    ) -> Option<CallFailure> {
+        let reason = match &failure.kind {
+            FailureKind::CredentialsExpired => PauseReason::CredentialsExpired {
+                message: failure.message.clone(),
+            },
+            FailureKind::SecretNeeded(parameter) => PauseReason::SecretNeeded {
+                parameter: parameter.clone(),
+                message: failure.message.clone(),
+            },
+            FailureKind::AccessDenied
+            | FailureKind::Throttled
+            | FailureKind::NotFound
+            | FailureKind::AlreadyExists
+            | FailureKind::MissingCapabilities(_)
+            | FailureKind::Refused
+            | FailureKind::Ambiguous
+            | FailureKind::Unreachable
+            | FailureKind::BadInput => return Some(failure),
+        };
+        self.pause(turn, now, reason);
+        None
+    }
+
+    pub(super) fn pause(&mut self, turn: &mut Turn, now: Timestamp, reason: PauseReason) {
+        if self.state.paused.is_none() {
+            self.emit(turn, now, Scope::default(), EventKind::Paused { reason });
+        }
+    }
+
+    fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {
+        let verdict = match &self.state.approval {
+            // It was said that nobody answered in time, and acted on.
+            Some(request) if request.answered.is_none() && !self.state.awaits_answer() => {
+                let expires = request.expires;
+                Err(approval::Refusal::Expired { expires }.to_string())
+            }
+            Some(request) => {
+                approval::judge(request, &answer, now).map_err(|refusal| refusal.to_string())
+            }
+            None => Err("nothing waits for an answer yet".to_owned()),
+        };
+        let kind = match verdict {
+            Ok(_) => EventKind::Answered { answer },
+            Err(reason) => EventKind::AnswerRefused { answer, reason },
+        };
+        let scope = self.current_action_scope();
+        self.emit(turn, now, scope, kind);
+    }
+
+    pub(super) fn check_expiry(&mut self, turn: &mut Turn, now: Timestamp) {
+        let expired = self.state.awaits_answer()
+            && self
+                .state
+                .approval
+                .as_ref()
+                .is_some_and(|r| approval::has_expired(r, now));
+        if expired {
+            let scope = self.current_action_scope();
+            self.emit(turn, now, scope.clone(), EventKind::ApprovalExpired);
+            let reason = "nobody answered in time".to_owned();
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+        }
+    }
+}
