@@ -49,42 +49,39 @@ pub async fn store(
 ///
 /// A folder that is no repository, or a machine without git, has no revision; that is no error.
 async fn revision(root: &Path, files: &[String]) -> SourceRevision {
-    let Some(commit) = git(root, &["rev-parse", "--verify", "--quiet", "HEAD"], &[]).await else {
+    // Looked for here, since a process that only says no costs more than all else of this step.
+    if !root.ancestors().any(|folder| folder.join(".git").exists()) {
+        return SourceRevision::default();
+    }
+    let (commit, status) = tokio::join!(
+        git(root, &["log", "-1", "--format=%H%n%s"], &[]),
+        git(root, &["status", "--porcelain"], files),
+    );
+    let Some(commit) = commit else {
         return SourceRevision::default();
     };
-    let message = git(root, &["log", "-1", "--format=%s"], &[]).await;
-    let status = git(root, &["status", "--porcelain"], files).await;
+    let (commit, message) = commit.split_once('\n').unwrap_or((&commit, ""));
     SourceRevision {
-        commit: Some(clean(&commit)),
-        commit_message: message.map(|m| clean(&m)).filter(|m| !m.is_empty()),
+        commit: Some(clean(commit)),
+        commit_message: Some(clean(message)).filter(|m| !m.is_empty()),
         dirty: status.is_none_or(|s| !s.is_empty()),
     }
 }
 
+/// Returns what git says, or `None` where it fails or is absent.
 async fn git(root: &Path, arguments: &[&str], files: &[String]) -> Option<String> {
-    let mut command = tokio::process::Command::new("git");
-    command
+    let output = tokio::process::Command::new("git")
         .arg("-C")
         .arg(root)
         .args(arguments)
         .arg("--")
-        .env("GIT_TERMINAL_PROMPT", "0");
-    // `rev-parse -- …` would echo the separator.
-    if arguments.first() == Some(&"rev-parse") {
-        command = tokio::process::Command::new("git");
-        command
-            .arg("-C")
-            .arg(root)
-            .args(arguments)
-            .env("GIT_TERMINAL_PROMPT", "0");
-    }
-    command
         .args(files)
+        .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
-    let output = command.output().await.ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .ok()?;
+    let said = || String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then(said)
 }

@@ -1,15 +1,16 @@
 //! What a person is asked at the terminal.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io::stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use console::Term;
-use dialoguer::{Input, Password};
+use dialoguer::Password;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::output;
 use crate::action::secrets::SecretPrompt;
-use crate::model::{Decision, Digest, SecretRef};
+use crate::model::{Decision, Digest};
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -39,8 +40,6 @@ impl Question {
 
     /// Asks until there is an answer; `full` draws the whole difference. The default is no answer.
     ///
-    /// Lines are read in the terminal's own line mode, so that an answer from elsewhere leaves the
-    /// terminal as it was.
     pub(super) fn ask(
         &self,
         plan: Digest,
@@ -53,14 +52,11 @@ impl Question {
                 "Approve plan {} for {targets} {noun}? [approve · reject · full diff · later]",
                 plan.short()
             );
-            let line: Result<String, _> = Input::new()
-                .with_prompt(prompt)
-                .allow_empty(true)
-                .interact();
+            let line = line(&prompt);
             if self.is_closed() {
                 return None;
             }
-            let Ok(line) = line else {
+            let Some(line) = line else {
                 return Some(Said::Gone);
             };
             let (word, summary) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -81,45 +77,57 @@ impl Question {
     }
 }
 
-/// The secrets that a person gave at the terminal.
+/// Asks for a line; `None` where standard input ended.
 ///
-/// They are asked for before anything is drawn, since a display that redraws would cover the question,
-/// and before the lease is taken, which somebody who looks a password up must not lose.
-#[derive(Default)]
-pub(super) struct TerminalSecrets(BTreeMap<String, String>);
-
-impl TerminalSecrets {
-    /// Asks for each of `secrets` that is to be asked for; nothing without a terminal.
-    pub(super) fn ask_all(secrets: &BTreeMap<String, SecretRef>) -> Self {
-        let asked = secrets
-            .iter()
-            .filter(|(_, reference)| **reference == SecretRef::Prompt && output::is_interactive());
-        Self(
-            asked
-                .filter_map(|(parameter, _)| {
-                    let value = Password::new()
-                        .with_prompt(format!("Value of secret parameter {parameter}"))
-                        .interact();
-                    Some((parameter.clone(), value.ok()?))
-                })
-                .collect(),
-        )
+/// It is read in the terminal's own line mode, not key by key: whoever leaves while the question is
+/// open leaves the terminal as it was, and Ctrl-C stays a signal.
+fn line(prompt: &str) -> Option<String> {
+    output::stderr(&format!("{prompt}: "));
+    let mut line = String::new();
+    match stdin().read_line(&mut line) {
+        Ok(1..) => Some(line),
+        Ok(0) | Err(_) => {
+            output::stderr("\n");
+            None
+        }
     }
 }
 
+/// The terminal's settings from before a secret was asked for, while it is asked for.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Gives the terminal its settings back, should a secret still be asked for.
+pub(super) fn give_back() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = before {
+        // A terminal that is gone needs nothing back.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
+        output::stderr("\n");
+    }
+}
+
+/// Asks for secrets on the terminal.
+pub(super) struct TerminalSecrets;
+
 impl SecretPrompt for TerminalSecrets {
     fn ask(&self, parameter: &str) -> Option<String> {
-        self.0.get(parameter).cloned()
+        if !output::is_interactive() {
+            return None;
+        }
+        let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        remember(tcgetattr(stdin()).ok());
+        let value = Password::new()
+            .with_prompt(format!("Value of secret parameter {parameter}"))
+            .interact();
+        remember(None);
+        value.ok()
     }
 }
 
 /// Asks whether `question`; no without a terminal, and by default.
 pub(super) fn confirm(question: &str) -> bool {
     output::is_interactive()
-        && dialoguer::Confirm::new()
-            .with_prompt(question)
-            .default(false)
-            .wait_for_newline(true)
-            .interact()
-            .unwrap_or(false)
+        && line(&format!("{question} [y/N]")).is_some_and(|answer| {
+            matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        })
 }

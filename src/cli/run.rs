@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::TerminalSecrets;
-use super::{CliError, exit, identity, output};
+use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -90,7 +90,6 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
-    pub secrets: TerminalSecrets,
 }
 
 impl Run<'_> {
@@ -108,7 +107,7 @@ impl Run<'_> {
         let secrets = Secrets::new(
             definition.secrets.clone(),
             definition.allow_literal_secrets,
-            Arc::new(self.secrets),
+            Arc::new(TerminalSecrets),
         );
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
@@ -142,6 +141,7 @@ impl Run<'_> {
         };
         let result = driver.run(machine, turn).await;
         face.finish();
+        prompt::give_back();
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;

@@ -287,11 +287,17 @@ impl EventKind {
         }
     }
 
-    /// Returns whether it is only an observation, which can be made again and needs no sync to disk.
-    pub fn is_observation(&self) -> bool {
+    /// Returns whether it must outlast a power failure of itself: what people decided, and what the
+    /// execution begins and ends with. Everything else is found out again, or is synced together with
+    /// the intent of the next mutating call.
+    pub fn must_last(&self) -> bool {
         matches!(
             self,
-            Self::Observed { .. } | Self::TargetStarted | Self::ActionStarted | Self::StageStarted
+            Self::ExecutionStarted { .. }
+                | Self::Answered { .. }
+                | Self::AnswerRefused { .. }
+                | Self::StopRequested { .. }
+                | Self::ExecutionFinished { .. }
         )
     }
 }

@@ -35,8 +35,15 @@ pub struct Machine {
     pending: BTreeSet<Target>,
     /// What an execute call was refused with, until it is known whether an earlier one was accepted.
     refused: BTreeMap<Target, CallFailure>,
+    /// How the target of an execution that may be under way differs from what was approved.
+    differing: BTreeMap<Target, Vec<Staleness>>,
+    /// Targets whose execution was not accepted and is not asked for again while the execution stops.
+    held: BTreeSet<Target>,
     attempts: BTreeMap<Target, u32>,
+    /// What somebody found out about the targets below.
     unknown: UnknownPolicy,
+    /// Targets that were being executed when the execution was taken up.
+    looked_at: BTreeSet<Target>,
 }
 
 /// What a turn decided: events to append, then steps to start.
@@ -123,13 +130,22 @@ impl Machine {
     }
 
     fn over(state: Execution, unknown: UnknownPolicy) -> Self {
+        let looked_at = state
+            .targets
+            .iter()
+            .filter(|(_, t)| t.phase == Phase::Executing)
+            .map(|(target, _)| target.clone())
+            .collect();
         let mut machine = Self {
             state,
             busy: BTreeSet::new(),
             pending: BTreeSet::new(),
             refused: BTreeMap::new(),
+            differing: BTreeMap::new(),
+            held: BTreeSet::new(),
             attempts: BTreeMap::new(),
             unknown,
+            looked_at,
         };
         machine.refill();
         machine
@@ -319,6 +335,11 @@ impl Machine {
 
     fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {
         let verdict = match &self.state.approval {
+            // It was said that nobody answered in time, and acted on.
+            Some(request) if request.answered.is_none() && !self.state.awaits_answer() => {
+                let expires = request.expires;
+                Err(approval::Refusal::Expired { expires }.to_string())
+            }
             Some(request) => {
                 approval::judge(request, &answer, now).map_err(|refusal| refusal.to_string())
             }
@@ -344,6 +365,10 @@ impl Machine {
             Some(Err(failure)) => return self.not_planned(turn, now, target, &failure),
             None => return,
         };
+        // Looked at only: a stop that came in the meantime leaves it for later.
+        if self.is_draining() {
+            return;
+        }
         let kind = match &preparation.stack {
             None => ChangeSetKind::Create,
             Some(stack) => {
@@ -454,10 +479,12 @@ impl Machine {
     ) {
         match result {
             Some(Ok(differences)) if differences.is_empty() => {
-                // A stop that came while the target was verified leaves it started, not executed.
+                // A stop that came while the target was verified leaves it as it is, not executed.
                 if self.is_draining() {
+                    self.held.insert(target.clone());
                     return;
                 }
+                self.looked_at.remove(target);
                 *self.attempts.entry(target.clone()).or_default() += 1;
                 let token = execute_token(&self.state.id, target);
                 let kind = EventKind::ExecuteIntended {
@@ -476,14 +503,27 @@ impl Machine {
                     );
                 }
             }
-            Some(Ok(differences)) => {
-                let outcome = TargetOutcome::Stale { differences };
-                self.finish(turn, now, target, outcome, Ending::none());
-                self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
+            // An earlier attempt that was accepted late differs too: looked into before it is called stale.
+            Some(Ok(differences)) if self.state.targets[target].phase == Phase::Executing => {
+                self.differing.insert(target.clone(), differences);
             }
+            Some(Ok(differences)) => self.stale(turn, now, target, differences),
             Some(Err(failure)) => self.not_executed(turn, now, target, &failure),
             None => {}
         }
+    }
+
+    /// Ends a target that is no longer what was approved, and was provably not executed.
+    fn stale(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        differences: Vec<Staleness>,
+    ) {
+        let outcome = TargetOutcome::Stale { differences };
+        self.finish(turn, now, target, outcome, Ending::none());
+        self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
     }
 
     /// Ends a target whose change set was provably not executed.
@@ -553,6 +593,13 @@ impl Machine {
                 if let Some(failure) = self.refused.remove(target) {
                     return self.not_executed(turn, now, target, &failure);
                 }
+                if let Some(differences) = self.differing.remove(target) {
+                    return self.stale(turn, now, target, differences);
+                }
+                if self.is_draining() {
+                    self.held.insert(target.clone());
+                    return;
+                }
                 if self
                     .attempts
                     .get(target)
@@ -572,7 +619,13 @@ impl Machine {
             Some(Err(failure)) => failure.message,
             None => return,
         };
-        match self.unknown {
+        // What somebody found out holds for what was under way then, not for what was asked since.
+        let policy = if self.looked_at.remove(target) {
+            self.unknown
+        } else {
+            UnknownPolicy::Ask
+        };
+        match policy {
             UnknownPolicy::Ask => {
                 let reason = PauseReason::OutcomeUnknown {
                     target: target.clone(),
@@ -941,7 +994,7 @@ impl Machine {
             match state.phase {
                 Phase::Started if !self.is_draining() => self.verify(turn, &target),
                 // An unknown outcome is asked about once, not looked up over and over.
-                Phase::Executing if self.state.paused.is_none() => {
+                Phase::Executing if self.state.paused.is_none() && !self.held.contains(&target) => {
                     if let Some((spec, approved)) = self.approved(&target) {
                         self.step(
                             turn,

@@ -10,6 +10,8 @@
 mod deployment;
 mod machine;
 mod names;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod step;
 mod validation;

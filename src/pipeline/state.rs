@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::validation::Provider;
 use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
-    CleanupWhy, Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome,
-    PauseReason, PlannedTarget, Scope, StackId, StackSummary, StageName, StopMode, Target,
-    TargetInputs, TargetOutcome, TargetSpec,
+    CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
+    ExecutionOutcome, PauseReason, PlannedTarget, Scope, StackId, StackSummary, StageName,
+    StopMode, Target, TargetInputs, TargetOutcome, TargetSpec,
 };
 use crate::rollout::Rollout;
 
@@ -219,6 +220,16 @@ impl Execution {
             && self.stages.iter().all(|s| s.progress != Progress::Failed)
     }
 
+    /// Returns whether the plan was approved, as a pipeline with an approval requires.
+    fn is_approved(&self) -> bool {
+        let answer = self.approval.as_ref().and_then(|r| r.answered.as_ref());
+        let declared = self.definition.pipeline.stages.iter();
+        let asks = declared
+            .flat_map(|s| &s.actions)
+            .any(|a| Provider::of(a) == Some(Provider::Approval));
+        !asks || answer.is_some_and(|a| a.decision == Decision::Approve)
+    }
+
     /// Applies one event.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         if event.seq != self.seq + 1 {
@@ -244,20 +255,35 @@ impl Execution {
                 self.paused = None;
                 self.stop = None;
             }
-            EventKind::StageStarted => self.stage(event)?.progress = Progress::InProgress,
-            EventKind::StageSucceeded => self.stage(event)?.progress = Progress::Succeeded,
-            EventKind::StageFailed { .. } => self.stage(event)?.progress = Progress::Failed,
-            EventKind::StageSkipped { .. } => self.stage(event)?.progress = Progress::Skipped,
+            EventKind::StageStarted
+            | EventKind::StageSucceeded
+            | EventKind::StageFailed { .. }
+            | EventKind::StageSkipped { .. } => {
+                let stage = self.stage(event)?;
+                stage.progress = stage.progress.after(event)?;
+            }
             EventKind::ActionStarted => {
-                *self.action(event)? = Progress::InProgress;
+                let action = self.action(event)?;
+                *action = action.after(event)?;
                 self.begin_rollout(&event.scope);
             }
-            EventKind::ActionSucceeded => *self.action(event)? = Progress::Succeeded,
-            EventKind::ActionFailed { .. } => *self.action(event)? = Progress::Failed,
+            EventKind::ActionSucceeded | EventKind::ActionFailed { .. } => {
+                let action = self.action(event)?;
+                *action = action.after(event)?;
+            }
             EventKind::SourceStored { artifact, .. } => {
                 Arc::make_mut(&mut self.artifacts).insert(artifact.name.clone(), artifact.clone());
             }
+            EventKind::PlanReady { .. } if self.plan.is_some() => {
+                return Err(illegal(event, "there is a plan already"));
+            }
             EventKind::PlanReady { digest } => self.plan = Some(*digest),
+            EventKind::ApprovalRequested { plan, .. } if self.plan != Some(*plan) => {
+                return Err(illegal(event, "it asks about another plan"));
+            }
+            EventKind::ApprovalRequested { .. } if self.approval.is_some() => {
+                return Err(illegal(event, "an answer was asked for before"));
+            }
             EventKind::ApprovalRequested { plan, expires } => {
                 self.approval = Some(approval::Request {
                     plan: *plan,
@@ -268,6 +294,9 @@ impl Execution {
             }
             EventKind::Answered { answer } => match &mut self.approval {
                 Some(request) if request.answered.is_none() => {
+                    if request.plan != answer.plan {
+                        return Err(illegal(event, "the answer is about another plan"));
+                    }
                     request.answered = Some(answer.clone());
                 }
                 Some(_) => return Err(illegal(event, "the request was answered before")),
@@ -288,8 +317,8 @@ impl Execution {
             EventKind::ExecutionStarted { .. } => {
                 return Err(illegal(event, "the execution has begun before"));
             }
-            EventKind::CallFailed { .. } => {}
-            EventKind::ChangeSetIntended { .. }
+            EventKind::CallFailed { .. }
+            | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
             | EventKind::CleanupIntended { .. }
@@ -312,6 +341,7 @@ impl Execution {
         target: &Target,
         kind: &EventKind,
     ) -> Result<(), IllegalEvent> {
+        let is_approved = self.is_approved();
         let Some(state) = self.targets.get_mut(target) else {
             return Err(illegal(
                 event,
@@ -371,6 +401,9 @@ impl Execution {
                     previous_template: *previous_template,
                 }));
             }
+            (Phase::Ready, EventKind::TargetStarted) if !is_approved => {
+                return Err(illegal(event, "the plan was not approved"));
+            }
             (Phase::Ready, EventKind::TargetStarted) => {
                 state.phase = Phase::Started;
                 if let Some(rollout) = &mut self.rollout {
@@ -397,16 +430,18 @@ impl Execution {
                     }
                 }
             }
-            (_, EventKind::CleanupIntended { why }) if state.cleanup == Cleanup::None => {
+            (Phase::Finished, EventKind::CleanupIntended { why })
+                if state.cleanup == Cleanup::None && state.change_set.is_some() =>
+            {
                 state.cleanup = Cleanup::Intended(*why);
             }
             (_, EventKind::ChangeSetDeleted) if matches!(state.cleanup, Cleanup::Intended(_)) => {
                 state.cleanup = Cleanup::ChangeSetDeleted;
             }
-            (_, EventKind::CleanupDone { .. }) if state.cleanup != Cleanup::None => {
+            (_, EventKind::CleanupDone { .. }) if state.is_being_cleaned() => {
                 state.cleanup = Cleanup::Done;
             }
-            (_, EventKind::CallFailed { .. }) => {}
+            (Phase::Creating | Phase::Executing, EventKind::CallFailed { .. }) => {}
             (phase, _) => {
                 return Err(illegal(event, &format!("{target} is in phase {phase:?}")));
             }
@@ -459,6 +494,25 @@ impl Execution {
             .find(|(name, _)| Some(name) == event.scope.action.as_ref())
             .map(|(_, progress)| progress)
             .ok_or_else(|| illegal(event, "the stage has no such action"))
+    }
+}
+
+impl Progress {
+    /// Returns what `event` makes of the progress of the stage or action that it is about.
+    fn after(self, event: &Event) -> Result<Self, IllegalEvent> {
+        match (self, &event.kind) {
+            (Self::NotStarted, EventKind::StageStarted | EventKind::ActionStarted) => {
+                Ok(Self::InProgress)
+            }
+            (Self::NotStarted, EventKind::StageSkipped { .. }) => Ok(Self::Skipped),
+            (Self::InProgress, EventKind::StageSucceeded | EventKind::ActionSucceeded) => {
+                Ok(Self::Succeeded)
+            }
+            (Self::InProgress, EventKind::StageFailed { .. } | EventKind::ActionFailed { .. }) => {
+                Ok(Self::Failed)
+            }
+            (progress, _) => Err(illegal(event, &format!("it is {progress:?}"))),
+        }
     }
 }
 

@@ -128,6 +128,24 @@ pub enum StepKind {
     },
 }
 
+impl StepKind {
+    /// Returns whether it makes a mutating call, whose intent must be on disk before.
+    pub fn is_mutating(&self) -> bool {
+        match self {
+            Self::CreateChangeSet { .. }
+            | Self::DeleteChangeSet { .. }
+            | Self::DeleteReviewStack { .. }
+            | Self::Execute { .. } => true,
+            Self::SnapshotSource { .. }
+            | Self::Prepare { .. }
+            | Self::ReadChangeSet { .. }
+            | Self::Verify { .. }
+            | Self::Settle { .. }
+            | Self::Watch { .. } => false,
+        }
+    }
+}
+
 /// What the machine is told.
 #[derive(Debug)]
 pub enum Input {

@@ -89,14 +89,11 @@ impl Driver<'_> {
         let bell = self.bell.clone();
 
         self.commit(&machine, first, &[], &mut tasks, &sender)?;
-        // What was posted before this process began comes first: one that does not wait for an answer
-        // would else leave without taking it.
+        // An answer that was given while nobody ran this comes before leaving because none is there.
         let (mut inputs, mut handled) = (Vec::new(), Vec::new());
         self.read_inbox(&mut inputs, &mut handled)?;
-        if !inputs.is_empty() {
-            let turn = machine.handle(inputs, now());
-            self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
-        }
+        let turn = machine.handle(inputs, now());
+        self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
         let ended = loop {
             if let Some(ended) = self.ended(&machine) {
                 break ended;
@@ -144,11 +141,14 @@ impl Driver<'_> {
     ) -> Result<(), RunError> {
         if !turn.events.is_empty() || !handled.is_empty() {
             let before = machine.state().seq - turn.events.len() as u64;
-            let observations_only = turn.events.iter().all(|e| e.kind.is_observation());
-            let durability = if observations_only && handled.is_empty() {
-                Durability::Observation
-            } else {
+            // A sync covers everything before it too: what is only observed waits for the next one.
+            let must_last = !handled.is_empty()
+                || turn.events.iter().any(|e| e.kind.must_last())
+                || turn.steps.iter().any(|s| s.kind.is_mutating());
+            let durability = if must_last {
                 Durability::Intent
+            } else {
+                Durability::Observation
             };
             self.journal
                 .append(&self.lease, before, &turn.events, handled, durability)?;

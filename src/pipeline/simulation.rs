@@ -1,0 +1,877 @@
+//! Whole executions in a small scripted world: every order of answers, lost replies, stops and crashes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{
+    AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
+    ChangeSetId, ChangeSetOutcome, ConcurrencyMode, CountOrPercent, Decision, Digest, Event,
+    EventKind, ExecutionDefinition, ExecutionId, FailureKind, FanOut, InboxMessage, Invocation,
+    LogicalId, OperationPreferences, Origin, Region, RegionConcurrency, SourceRevision, StackEvent,
+    StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
+    TargetInputs, TargetOutcome, TargetSpec,
+};
+use crate::rollout::Limits;
+
+// --- the world ------------------------------------------------------------------------------------
+
+/// What becomes of a target that nothing disturbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Succeeds,
+    FailsInAws,
+    RefusedToExecute,
+    Stale,
+    NoChanges,
+    ChangeSetFails,
+    RefusedToCreate,
+    StackUnderWay,
+}
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// The reply was lost, the call was carried out.
+    LostAfter,
+    /// The reply was lost, the call never arrived.
+    LostBefore,
+    /// The reply was lost, the call is carried out after somebody looked.
+    Late,
+    Expired,
+}
+
+#[derive(Debug, Clone)]
+struct Script {
+    fate: Fate,
+    exists: bool,
+    create: Vec<Fault>,
+    execute: Vec<Fault>,
+    /// Observations that credentials expire for.
+    expired: u8,
+    /// Times that it cannot be told whether the execution was accepted.
+    murky: u8,
+    second_region: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Stack {
+    script: Script,
+    has_change_set: bool,
+    in_review: bool,
+    executions: u32,
+    /// An execution on its way.
+    late: bool,
+    /// Requests to execute what had been executed.
+    repeated: u32,
+    creations: u32,
+}
+
+type World = BTreeMap<Target, Stack>;
+
+fn failure<T>(kind: FailureKind) -> Result<T, CallFailure> {
+    Err(CallFailure::new(kind, "scripted"))
+}
+
+fn stack_id(target: &Target) -> StackId {
+    StackId::new(format!("arn:stack/{target}")).unwrap()
+}
+
+fn change_set_id(target: &Target) -> ChangeSetId {
+    ChangeSetId::new(format!("arn:change-set/{target}")).unwrap()
+}
+
+fn pop(faults: &mut Vec<Fault>) -> Fault {
+    if faults.is_empty() {
+        Fault::None
+    } else {
+        faults.remove(0)
+    }
+}
+
+impl Stack {
+    fn summary(&self, target: &Target) -> Option<StackSummary> {
+        let status = match self.script.fate {
+            Fate::StackUnderWay => StackStatus::UpdateInProgress,
+            _ if self.script.exists => StackStatus::CreateComplete,
+            _ => return None,
+        };
+        Some(StackSummary {
+            id: stack_id(target),
+            status,
+            reason: None,
+            parameters: Vec::new(),
+            outputs: BTreeMap::new(),
+        })
+    }
+
+    fn is_expired(&mut self) -> bool {
+        let is = self.script.expired > 0;
+        self.script.expired -= u8::from(is);
+        is
+    }
+
+    fn create(
+        &mut self,
+        target: &Target,
+        look_first: bool,
+    ) -> Result<(ChangeSetId, StackId), CallFailure> {
+        let found = (change_set_id(target), stack_id(target));
+        if look_first && self.has_change_set {
+            return Ok(found);
+        }
+        let fault = pop(&mut self.script.create);
+        match fault {
+            Fault::Expired => return failure(FailureKind::CredentialsExpired),
+            Fault::LostBefore | Fault::Late => return failure(FailureKind::Ambiguous),
+            Fault::None | Fault::LostAfter => {}
+        }
+        if self.script.fate == Fate::RefusedToCreate {
+            return failure(FailureKind::Refused);
+        }
+        if self.has_change_set {
+            return failure(FailureKind::AlreadyExists);
+        }
+        self.creations += 1;
+        self.has_change_set = true;
+        self.in_review = !self.script.exists;
+        match fault {
+            Fault::LostAfter => failure(FailureKind::Ambiguous),
+            _ => Ok(found),
+        }
+    }
+
+    fn read(&mut self, target: &Target) -> Result<Box<Reading>, CallFailure> {
+        if self.is_expired() {
+            return failure(FailureKind::CredentialsExpired);
+        }
+        let outcome = match self.script.fate {
+            Fate::NoChanges => ChangeSetOutcome::NoChanges,
+            Fate::ChangeSetFails => ChangeSetOutcome::Failed {
+                reason: "no such type".to_owned(),
+            },
+            _ => ChangeSetOutcome::Ready,
+        };
+        let base = (outcome == ChangeSetOutcome::Ready).then(|| Base {
+            stack: stack_id(target),
+            status: match self.script.exists {
+                true => StackStatus::CreateComplete,
+                false => StackStatus::ReviewInProgress,
+            },
+            newest_event: None,
+        });
+        Ok(Box::new(Reading {
+            outcome,
+            changes: Vec::new(),
+            base,
+            previous_template: None,
+        }))
+    }
+
+    fn verify(&mut self) -> Result<Vec<Staleness>, CallFailure> {
+        if self.is_expired() {
+            return failure(FailureKind::CredentialsExpired);
+        }
+        if self.late {
+            self.late = false;
+            self.executions += 1;
+        }
+        if self.executions > 0 {
+            let status = "EXECUTE_IN_PROGRESS".to_owned();
+            return Ok(vec![Staleness::NotExecutable { status }]);
+        }
+        Ok(match self.script.fate {
+            Fate::Stale => vec![Staleness::NewEvents],
+            _ => Vec::new(),
+        })
+    }
+
+    fn execute(&mut self) -> Result<(), CallFailure> {
+        let fault = pop(&mut self.script.execute);
+        match fault {
+            Fault::Expired => return failure(FailureKind::CredentialsExpired),
+            Fault::LostBefore => return failure(FailureKind::Ambiguous),
+            Fault::None | Fault::LostAfter | Fault::Late => {}
+        }
+        if self.executions > 0 {
+            self.repeated += 1;
+            return failure(FailureKind::Refused);
+        }
+        if self.script.fate == Fate::RefusedToExecute {
+            return failure(FailureKind::Refused);
+        }
+        if fault == Fault::Late {
+            self.late = true;
+            return failure(FailureKind::Ambiguous);
+        }
+        self.executions += 1;
+        match fault {
+            Fault::LostAfter => failure(FailureKind::Ambiguous),
+            _ => Ok(()),
+        }
+    }
+
+    fn settle(&mut self) -> Result<Settlement, CallFailure> {
+        if self.is_expired() {
+            return failure(FailureKind::CredentialsExpired);
+        }
+        if self.script.murky > 0 && self.script.fate != Fate::RefusedToExecute {
+            self.script.murky -= 1;
+            let reason = "fog".to_owned();
+            return Ok(Settlement::Unknown { reason });
+        }
+        Ok(match self.executions {
+            0 => Settlement::NotAccepted,
+            _ => Settlement::Accepted,
+        })
+    }
+
+    fn watch(&mut self, target: &Target) -> Vec<Input> {
+        let observed = Input::Observed {
+            target: target.clone(),
+            events: vec![StackEvent {
+                id: "event-1".to_owned(),
+                at: Timestamp::UNIX_EPOCH,
+                logical_id: LogicalId::new("Queue").unwrap(),
+                resource_type: "AWS::SQS::Queue".to_owned(),
+                physical_id: None,
+                status: "CREATE_IN_PROGRESS".to_owned(),
+                reason: None,
+                token: None,
+            }],
+        };
+        let result = if self.is_expired() {
+            failure(FailureKind::CredentialsExpired)
+        } else {
+            let good = self.script.fate == Fate::Succeeds;
+            self.in_review = false;
+            Ok(Box::new(Ending {
+                status: match good {
+                    true => StackStatus::UpdateComplete,
+                    false => StackStatus::UpdateRollbackComplete,
+                },
+                outputs: BTreeMap::new(),
+                cause: (!good).then(|| Cause::of("quota")),
+            }))
+        };
+        let target = target.clone();
+        vec![observed, Input::Watched { target, result }]
+    }
+}
+
+/// Carries a step out and returns what the machine would be told.
+fn perform(world: &mut World, step: Step) -> Vec<Input> {
+    let Some(target) = step.scope.target.clone() else {
+        let artifact = ArtifactRef {
+            name: SOURCE_ARTIFACT.into(),
+            digest: Digest::of(b"source"),
+            files: Vec::new(),
+        };
+        return vec![Input::SourceStored {
+            scope: step.scope,
+            result: Ok((artifact, SourceRevision::default())),
+        }];
+    };
+    let stack = world.get_mut(&target).unwrap();
+    vec![match step.kind {
+        StepKind::SnapshotSource { .. } => unreachable!("a source has no target"),
+        StepKind::Prepare { .. } => {
+            let result = if stack.is_expired() {
+                failure(FailureKind::CredentialsExpired)
+            } else {
+                Ok(Box::new(Preparation {
+                    caller: Caller {
+                        account: target.account.clone(),
+                        arn: "arn:aws:iam::000000000001:user/ana".to_owned(),
+                    },
+                    stack: stack.summary(&target),
+                    inputs: TargetInputs {
+                        template: "Source::network.yaml".parse::<ArtifactPath>().unwrap(),
+                        template_digest: Digest::of(b"template"),
+                        parameters: Vec::new(),
+                        tags: BTreeMap::new(),
+                        capabilities: BTreeSet::new(),
+                        role_arn: None,
+                        stack_policy: None,
+                    },
+                }))
+            };
+            Input::Prepared { target, result }
+        }
+        StepKind::CreateChangeSet { look_first, .. } => {
+            let result = stack.create(&target, look_first);
+            Input::ChangeSetCreated { target, result }
+        }
+        StepKind::ReadChangeSet { .. } => {
+            let result = stack.read(&target);
+            Input::ChangeSetRead { target, result }
+        }
+        StepKind::DeleteChangeSet { .. } => {
+            assert_eq!(stack.executions, 0, "what was executed is not removed");
+            stack.has_change_set = false;
+            Input::ChangeSetDeleted {
+                target,
+                result: Ok(()),
+            }
+        }
+        StepKind::DeleteReviewStack { .. } => {
+            assert!(!stack.script.exists, "a stack that was there is not ours");
+            assert_eq!(stack.executions, 0, "what was executed is not removed");
+            stack.in_review = false;
+            Input::ReviewStackDeleted {
+                target,
+                result: Ok(None),
+            }
+        }
+        StepKind::Verify { .. } => {
+            let result = stack.verify();
+            Input::Verified { target, result }
+        }
+        StepKind::Execute { .. } => {
+            let result = stack.execute();
+            Input::Executed { target, result }
+        }
+        StepKind::Settle { .. } => {
+            let result = stack.settle();
+            Input::Settled { target, result }
+        }
+        StepKind::Watch { .. } => return stack.watch(&target),
+    }]
+}
+
+// --- a run ----------------------------------------------------------------------------------------
+
+/// What the approver does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Approval {
+    Approves,
+    Rejects,
+    IsSilent,
+}
+
+/// A case: the world and everything that happens by chance in it.
+#[derive(Debug, Clone)]
+struct Case {
+    scripts: Vec<Script>,
+    preferences: OperationPreferences,
+    approval: Approval,
+    /// How often the process may die, be stopped, or get a message that makes no sense.
+    disturbances: u8,
+    chances: Vec<u16>,
+}
+
+struct Run {
+    world: World,
+    machine: Machine,
+    events: Vec<Event>,
+    in_flight: Vec<Step>,
+    now: Timestamp,
+    preferences: OperationPreferences,
+    chances: std::vec::IntoIter<u16>,
+    all_chances: Vec<u16>,
+    disturbances: u8,
+}
+
+impl Run {
+    fn start(case: &Case) -> Self {
+        let world: World = case
+            .scripts
+            .iter()
+            .enumerate()
+            .map(|(n, script)| {
+                let stack = Stack {
+                    script: script.clone(),
+                    has_change_set: false,
+                    in_review: false,
+                    executions: 0,
+                    late: false,
+                    repeated: 0,
+                    creations: 0,
+                };
+                (target(n, script.second_region), stack)
+            })
+            .collect();
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let definition = definition(world.keys().cloned().collect(), &case.preferences);
+        let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
+        let (machine, turn) = Machine::start(id, definition, now).unwrap();
+        let mut run = Self {
+            world,
+            machine,
+            events: Vec::new(),
+            in_flight: Vec::new(),
+            now,
+            preferences: case.preferences.clone(),
+            chances: case.chances.clone().into_iter(),
+            all_chances: case.chances.clone(),
+            disturbances: case.disturbances,
+        };
+        run.commit(turn, false);
+        run
+    }
+
+    /// Runs to the end, resuming whenever the process left.
+    fn to_the_end(case: &Case) -> Self {
+        let mut run = Self::start(case);
+        for _ in 0..2_000 {
+            if run.machine.state().outcome.is_some() {
+                invariant_every_target_ends_or_the_execution_can_be_resumed(&run);
+                invariant_replay_equals_live(&run);
+                invariant_no_change_set_is_executed_twice(&run);
+                invariant_nothing_is_left_behind(&run);
+                return run;
+            }
+            run.go_on(case.approval);
+        }
+        panic!("the execution does not come to its end");
+    }
+
+    fn chance(&mut self, of: usize) -> usize {
+        let next = self.chances.next().unwrap_or_else(|| {
+            self.chances = self.all_chances.clone().into_iter();
+            self.chances.next().unwrap()
+        });
+        usize::from(next) % of
+    }
+
+    fn go_on(&mut self, approval: Approval) {
+        assert_eq!(self.machine.is_idle(), self.in_flight.is_empty());
+        self.now += SignedDuration::from_secs(1);
+        if self.disturbances > 0 && self.chance(8) == 0 {
+            self.disturbances -= 1;
+            return self.disturb();
+        }
+        if !self.in_flight.is_empty() {
+            let mut inputs = Vec::new();
+            for _ in 0..=self.chance(2).min(self.in_flight.len() - 1) {
+                let index = self.chance(self.in_flight.len());
+                let step = self.in_flight.swap_remove(index);
+                inputs.extend(perform(&mut self.world, step));
+            }
+            return self.handle(inputs);
+        }
+        let state = self.machine.state();
+        if state.paused.is_some() || state.stop.is_some() {
+            return self.resume();
+        }
+        invariant_every_target_ends_or_the_execution_can_be_resumed(self);
+        let request = state.approval.clone().unwrap();
+        let decision = match approval {
+            Approval::Approves => Decision::Approve,
+            Approval::Rejects => Decision::Reject,
+            Approval::IsSilent => {
+                self.now = request.expires;
+                return self.handle(vec![Input::Tick]);
+            }
+        };
+        self.answer(decision, request.plan);
+    }
+
+    fn disturb(&mut self) {
+        match self.chance(6) {
+            0 | 1 => self.crash(),
+            2 => self.stop(StopMode::Wait),
+            3 => {
+                self.stop(StopMode::Abandon);
+                self.crash();
+            }
+            4 => self.answer(Decision::Approve, Digest::of(b"another plan")),
+            _ => {
+                // Given in time, read whenever.
+                let request = self.machine.state().approval.clone();
+                if let Some(request) = request.filter(|_| !self.machine.state().awaits_answer()) {
+                    let message = answer(Decision::Reject, request.plan, request.requested);
+                    self.handle(vec![Input::Inbox(vec![message])]);
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, mode: StopMode) {
+        self.handle(vec![Input::Stop(StopRequest {
+            mode,
+            by: approver(),
+            reason: String::new(),
+        })]);
+    }
+
+    fn answer(&mut self, decision: Decision, plan: Digest) {
+        let message = answer(decision, plan, self.now);
+        self.handle(vec![Input::Inbox(vec![message])]);
+    }
+
+    /// Ends the process: each call under way was carried out or not, and nobody hears of it.
+    fn crash(&mut self) {
+        for step in std::mem::take(&mut self.in_flight) {
+            if self.chance(2) == 0 {
+                perform(&mut self.world, step);
+            }
+        }
+        self.resume();
+    }
+
+    fn resume(&mut self) {
+        invariant_replay_equals_live(self);
+        if self.machine.state().outcome.is_some() {
+            return;
+        }
+        let owner = "laptop:2".to_owned();
+        let (machine, turn) =
+            Machine::resume(&self.events, owner, UnknownPolicy::Ask, self.now).unwrap();
+        self.machine = machine;
+        self.in_flight.clear();
+        self.commit(turn, false);
+    }
+
+    fn handle(&mut self, inputs: Vec<Input>) {
+        let was_draining = is_draining(&self.machine);
+        let turn = self.machine.handle(inputs, self.now);
+        self.commit(turn, was_draining);
+    }
+
+    fn commit(&mut self, turn: Turn, was_draining: bool) {
+        self.events.extend(turn.events.iter().cloned());
+        invariant_nothing_executes_before_approval_of_that_plan(self, &turn);
+        invariant_nothing_begins_while_stopping(&turn, was_draining);
+        invariant_in_flight_never_exceeds_preferences(self, &turn);
+        self.in_flight.extend(turn.steps);
+    }
+
+    fn outcomes(&self) -> BTreeMap<Target, Option<TargetOutcome>> {
+        let targets = self.machine.state().targets.iter();
+        targets
+            .map(|(target, state)| (target.clone(), state.outcome.clone()))
+            .collect()
+    }
+}
+
+fn is_draining(machine: &Machine) -> bool {
+    machine.state().paused.is_some() || machine.state().stop.is_some()
+}
+
+fn approver() -> Approver {
+    Approver {
+        arn: None,
+        os_user: "ana".to_owned(),
+        host: "laptop".to_owned(),
+    }
+}
+
+fn answer(decision: Decision, plan: Digest, at: Timestamp) -> InboxMessage {
+    InboxMessage::Answer(Answer {
+        decision,
+        plan,
+        approver: approver(),
+        origin: Origin::Command,
+        at,
+        summary: String::new(),
+    })
+}
+
+fn target(n: usize, second_region: bool) -> Target {
+    Target {
+        account: AccountId::new(format!("{n:012}")).unwrap(),
+        region: Region::new(if second_region {
+            "us-east-1"
+        } else {
+            "eu-west-1"
+        })
+        .unwrap(),
+        stack: StackName::new("network").unwrap(),
+    }
+}
+
+fn definition(targets: Vec<Target>, preferences: &OperationPreferences) -> ExecutionDefinition {
+    let specs = targets.into_iter().map(|target| TargetSpec {
+        target,
+        role_arn: None,
+    });
+    let deployment = Deployment {
+        stack: StackName::new("network").unwrap(),
+        template: "network.yaml".to_owned(),
+        files: vec!["network.yaml".to_owned()],
+        configuration: None,
+        parameter_overrides: None,
+        tags: BTreeMap::new(),
+        capabilities: Vec::new(),
+        role_arn: None,
+        artifact_bucket: None,
+        fan_out: FanOut {
+            targets: specs.collect(),
+            preferences: preferences.clone(),
+        },
+        approval_minutes: 600,
+    };
+    ExecutionDefinition {
+        pipeline: deployment.pipeline(),
+        invocation: Invocation::default(),
+        secrets: BTreeMap::new(),
+        allow_literal_secrets: false,
+    }
+}
+
+// --- invariants -----------------------------------------------------------------------------------
+
+fn invariant_no_change_set_is_executed_twice(run: &Run) {
+    for (target, stack) in &run.world {
+        assert!(stack.executions <= 1, "{target} was executed twice");
+        assert_eq!(stack.repeated, 0, "{target} was asked for again");
+        assert!(stack.creations <= 1, "{target} got two change sets");
+        let ended = &run.machine.state().targets[target].outcome;
+        let moved = matches!(
+            ended,
+            Some(
+                TargetOutcome::Succeeded { .. }
+                    | TargetOutcome::Failed {
+                        status: Some(_),
+                        ..
+                    }
+            )
+        );
+        assert_eq!(moved, stack.executions == 1, "{target}: {ended:?}");
+    }
+}
+
+fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
+    let state = run.machine.state();
+    for step in &turn.steps {
+        let StepKind::Execute { approved, .. } = &step.kind else {
+            continue;
+        };
+        let answer = state.approval.as_ref().and_then(|r| r.answered.as_ref());
+        let answer = answer.expect("nothing is executed that nobody answered for");
+        assert_eq!(answer.decision, Decision::Approve);
+        assert_eq!(Some(answer.plan), state.plan);
+        let planned = &state.targets[&approved.target].planned;
+        assert_eq!(planned.as_ref(), Some(approved), "what was approved runs");
+        let intended = run.events.iter().any(|e| {
+            e.scope.target.as_ref() == Some(&approved.target)
+                && matches!(e.kind, EventKind::ExecuteIntended { .. })
+        });
+        assert!(intended, "an intent is written before its call");
+    }
+}
+
+fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining: bool) {
+    if !was_draining {
+        return;
+    }
+    for event in &turn.events {
+        let begins = matches!(
+            event.kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+        );
+        assert!(!begins, "{} while stopping", event.kind.name());
+    }
+    for step in &turn.steps {
+        let mutates = matches!(
+            step.kind,
+            StepKind::CreateChangeSet { .. }
+                | StepKind::Execute { .. }
+                | StepKind::DeleteChangeSet { .. }
+                | StepKind::DeleteReviewStack { .. }
+        );
+        assert!(!mutates, "{:?} while stopping", step.kind);
+    }
+}
+
+fn invariant_every_target_ends_or_the_execution_can_be_resumed(run: &Run) {
+    let state = run.machine.state();
+    if state.outcome.is_none() {
+        assert!(
+            state.awaits_answer(),
+            "nothing runs and nobody is waited for: {:#?}",
+            state.targets
+        );
+        return;
+    }
+    for (target, state) in &state.targets {
+        assert!(state.outcome.is_some(), "{target} has no end");
+        assert!(!state.is_being_cleaned(), "{target} is half cleaned up");
+    }
+}
+
+fn invariant_nothing_is_left_behind(run: &Run) {
+    for (target, stack) in &run.world {
+        let executed = stack.executions > 0;
+        assert!(executed || !stack.has_change_set, "{target}: a change set");
+        assert!(executed || !stack.in_review, "{target}: an empty stack");
+    }
+}
+
+fn invariant_replay_equals_live(run: &Run) {
+    let live = run.machine.state();
+    let replayed = Execution::replay(&run.events).unwrap();
+    let told = |state: &Execution| {
+        format!(
+            "{:?}",
+            (
+                (state.seq, &state.stages, &state.artifacts, &state.targets),
+                (state.plan, &state.approval, &state.paused),
+                (state.stop, state.outcome),
+            )
+        )
+    };
+    assert_eq!(told(live), told(&replayed));
+    assert_eq!(live.rollout, replayed.rollout);
+}
+
+fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Turn) {
+    let state = run.machine.state();
+    let mut regions: BTreeMap<&Region, (usize, usize, u32)> = BTreeMap::new();
+    for (target, state) in &state.targets {
+        let (all, running, failed) = regions.entry(&target.region).or_default();
+        *all += 1;
+        *running += usize::from(matches!(
+            state.phase,
+            Phase::Started | Phase::Executing | Phase::Running
+        ));
+        *failed += u32::from(
+            state
+                .outcome
+                .as_ref()
+                .is_some_and(TargetOutcome::is_failure),
+        );
+    }
+    let busy = regions.values().filter(|(_, running, _)| *running > 0);
+    if run.preferences.region_concurrency == RegionConcurrency::Sequential {
+        assert!(busy.count() <= 1, "one region after the other");
+    }
+    for (region, (all, running, failed)) in regions {
+        let limits = Limits::new(all, &run.preferences);
+        assert!(running <= limits.max_concurrent as usize, "{region}");
+        let starts = turn.events.iter().any(|e| {
+            matches!(e.kind, EventKind::TargetStarted)
+                && e.scope.target.as_ref().is_some_and(|t| t.region == *region)
+        });
+        if starts {
+            assert!(failed <= limits.tolerance, "{region} had failed");
+            assert!(running <= limits.allowed(failed) as usize, "{region}");
+        }
+    }
+}
+
+/// The same world with and without disturbances ends the same.
+fn invariant_crash_changes_nothing(case: &Case) {
+    let calm = Case {
+        disturbances: 0,
+        ..case.clone()
+    };
+    let (calm, disturbed) = (Run::to_the_end(&calm), Run::to_the_end(case));
+    assert_eq!(calm.outcomes(), disturbed.outcomes());
+    assert_eq!(
+        calm.machine.state().outcome,
+        disturbed.machine.state().outcome
+    );
+}
+
+// --- cases ----------------------------------------------------------------------------------------
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => Just(Fate::Succeeds),
+        2 => Just(Fate::FailsInAws),
+        1 => Just(Fate::RefusedToExecute),
+        1 => Just(Fate::Stale),
+        2 => Just(Fate::NoChanges),
+        1 => Just(Fate::ChangeSetFails),
+        1 => Just(Fate::RefusedToCreate),
+        1 => Just(Fate::StackUnderWay),
+    ]
+}
+
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let fault = prop_oneof![
+        3 => Just(Fault::None),
+        1 => Just(Fault::LostAfter),
+        1 => Just(Fault::LostBefore),
+        1 => Just(Fault::Late),
+        1 => Just(Fault::Expired),
+    ];
+    prop::collection::vec(fault, 0..3)
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    (
+        fate(),
+        any::<(bool, bool)>(),
+        faults(),
+        faults(),
+        prop_oneof![3 => Just(0u8), 1 => Just(1), 1 => Just(2)],
+        prop_oneof![4 => Just(0u8), 1 => Just(1)],
+    )
+        .prop_map(
+            |(fate, (exists, second_region), create, execute, expired, murky)| Script {
+                fate,
+                exists,
+                create,
+                execute,
+                expired,
+                murky,
+                second_region,
+            },
+        )
+}
+
+fn preferences() -> impl Strategy<Value = OperationPreferences> {
+    (1u32..4, 0u32..4, any::<(bool, bool)>()).prop_map(|(max, tolerance, (parallel, soft))| {
+        OperationPreferences {
+            region_order: Vec::new(),
+            region_concurrency: match parallel {
+                true => RegionConcurrency::Parallel,
+                false => RegionConcurrency::Sequential,
+            },
+            max_concurrent: CountOrPercent::Count(max),
+            failure_tolerance: CountOrPercent::Count(tolerance),
+            concurrency_mode: match soft {
+                true => ConcurrencyMode::Soft,
+                false => ConcurrencyMode::Strict,
+            },
+        }
+    })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (
+        prop::collection::vec(script(), 1..6),
+        preferences(),
+        prop_oneof![
+            6 => Just(Approval::Approves),
+            1 => Just(Approval::Rejects),
+            1 => Just(Approval::IsSilent),
+        ],
+        0u8..8,
+        prop::collection::vec(any::<u16>(), 120),
+    )
+        .prop_map(
+            |(scripts, preferences, approval, disturbances, chances)| Case {
+                scripts,
+                preferences,
+                approval,
+                disturbances,
+                chances,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_execution_keeps_its_promises(case in case()) {
+        Run::to_the_end(&case);
+    }
+
+    #[test]
+    fn a_disturbed_execution_ends_as_a_calm_one(case in case()) {
+        // Beyond the tolerance, who is skipped depends on who ends first.
+        let mut case = case;
+        case.preferences.failure_tolerance = CountOrPercent::Percent(100);
+        invariant_crash_changes_nothing(&case);
+    }
+}
