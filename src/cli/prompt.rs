@@ -2,7 +2,8 @@
 
 use std::io::stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use console::Term;
 use dialoguer::Password;
@@ -107,7 +108,44 @@ pub(super) fn give_back() {
 }
 
 /// Asks for secrets on the terminal.
-pub(super) struct TerminalSecrets;
+pub(super) struct TerminalSecrets(pub Stillness);
+
+/// Keeps a display that redraws away from a question that is asked beside it.
+#[derive(Clone, Default)]
+pub(super) struct Stillness(Arc<(Mutex<Still>, Condvar)>);
+
+#[derive(Default)]
+struct Still {
+    wanted: bool,
+    kept: bool,
+}
+
+impl Stillness {
+    /// Waits until the display is away, then runs `ask`.
+    fn during<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let (still, changed) = &*self.0;
+        let mut guard = still.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.wanted = true;
+        // A display that does not answer is none that would redraw.
+        drop(changed.wait_timeout_while(guard, Duration::from_secs(2), |s| !s.kept));
+        let result = ask();
+        still.lock().unwrap_or_else(PoisonError::into_inner).wanted = false;
+        result
+    }
+
+    /// Returns whether the display is to go away or to come back, where one of them is to happen.
+    pub(super) fn change(&self) -> Option<bool> {
+        let still = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (still.wanted != still.kept).then_some(still.wanted)
+    }
+
+    /// Notes that the display is away, or back.
+    pub(super) fn keep(&self, kept: bool) {
+        let (still, changed) = &*self.0;
+        still.lock().unwrap_or_else(PoisonError::into_inner).kept = kept;
+        changed.notify_all();
+    }
+}
 
 impl SecretPrompt for TerminalSecrets {
     fn ask(&self, parameter: &str) -> Option<String> {
@@ -115,12 +153,14 @@ impl SecretPrompt for TerminalSecrets {
             return None;
         }
         let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
-        remember(tcgetattr(stdin()).ok());
-        let value = Password::new()
-            .with_prompt(format!("Value of secret parameter {parameter}"))
-            .interact();
-        remember(None);
-        value.ok()
+        self.0.during(|| {
+            remember(tcgetattr(stdin()).ok());
+            let value = Password::new()
+                .with_prompt(format!("Value of secret parameter {parameter}"))
+                .interact();
+            remember(None);
+            value.ok()
+        })
     }
 }
 
