@@ -83,8 +83,8 @@ stackgate status latest
 
 title "To explore further"
 cat >&2 <<END
-  cd $project
-  alias stackgate=$binary
+  cd $(printf '%q' "$project")
+  alias stackgate=$(printf '%q' "$binary")
   stackgate list                     all executions, newest first
   stackgate status latest            how the last one ended, target by target
   stackgate events latest            everything that happened, in order
@@ -93,9 +93,15 @@ END
 if [ -n "$is_interactive" ]; then
     cat >&2 <<END
 
-LocalStack keeps running until you press Enter. In another terminal, after the two lines above:
+LocalStack keeps running until you press Enter here. In another terminal, after the first two lines above:
   export ${settings[*]}
-  stackgate plan messaging --accounts 111111111111,222222222222 --regions us-east-1,eu-west-1
+  stackgate plan messaging --accounts 111111111111,222222222222 --regions us-east-1,eu-west-1 -p QueueVisibility=90
+  stackgate approve latest
 END
     read -r _ || true
+else
+    cat >&2 <<END
+
+These read the journal alone: LocalStack ends with the demo. In a terminal, the demo keeps it running for more.
+END
 fi

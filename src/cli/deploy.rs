@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::project::Project;
-use super::prompt::{self, TerminalSecrets};
+use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
 use super::{CliError, exit, output};
@@ -206,7 +206,6 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             allow_literal_secrets: args.allow_literal_secrets,
         };
         validate(&definition.pipeline).map_err(CliError::usage)?;
-        let given = TerminalSecrets::ask_all(&definition.secrets).await?;
         let lease = acquire(&journal, &id)?;
         let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
         let run = Run {
@@ -216,7 +215,6 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             aws,
             caller: Some(caller),
             answering,
-            secrets: given,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?

@@ -10,7 +10,7 @@ use super::answer::{verb, who};
 use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
-use super::prompt::{Question, Said};
+use super::prompt::{Question, Said, Stillness};
 use super::sources::Sources;
 use crate::diff;
 use crate::journal::Journal;
@@ -46,6 +46,7 @@ pub(super) struct TerminalFace {
     store_folder: std::path::PathBuf,
     bell: Arc<Notify>,
     detach: Arc<AtomicBool>,
+    stillness: Stillness,
     question: Option<Question>,
 }
 
@@ -58,6 +59,7 @@ pub(super) struct FaceParts {
     pub store_folder: std::path::PathBuf,
     pub bell: Arc<Notify>,
     pub detach: Arc<AtomicBool>,
+    pub stillness: Stillness,
 }
 
 impl TerminalFace {
@@ -71,6 +73,7 @@ impl TerminalFace {
             store_folder,
             bell,
             detach,
+            stillness,
         } = parts;
         let progress = Progress::new(view.clone());
         let mut face = Self {
@@ -83,6 +86,7 @@ impl TerminalFace {
             store_folder,
             bell,
             detach,
+            stillness,
             question: None,
         };
         // An execution that was left while an answer was awaited asks again, unless there is one.
@@ -252,6 +256,14 @@ impl Face for TerminalFace {
     }
 
     fn tick(&mut self, now: Timestamp) {
+        if let Some(away) = self.stillness.change() {
+            if away {
+                self.progress.hide();
+            } else {
+                self.progress.unhide();
+            }
+            self.stillness.keep(away);
+        }
         self.progress.tick(now);
     }
 

@@ -1,17 +1,17 @@
 //! What a person is asked at the terminal.
 
-use std::collections::BTreeMap;
 use std::io::stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use console::Term;
 use dialoguer::Password;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::{CliError, output};
+use super::output;
 use crate::action::secrets::SecretPrompt;
-use crate::model::{Decision, Digest, SecretRef};
+use crate::model::{Decision, Digest};
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -107,53 +107,60 @@ pub(super) fn give_back() {
     }
 }
 
-/// The secrets that a person gave at the terminal.
-///
-/// They are asked for before anything is drawn, since a display that redraws would cover the question,
-/// and before the lease is taken, which somebody who looks a password up must not lose.
-#[derive(Default)]
-pub(super) struct TerminalSecrets(BTreeMap<String, String>);
+/// Asks for secrets on the terminal.
+pub(super) struct TerminalSecrets(pub Stillness);
 
-impl TerminalSecrets {
-    /// Asks for each of `secrets` that is to be asked for; nothing without a terminal. Ctrl-C ends the
-    /// asking, with the terminal as it was.
-    pub(super) async fn ask_all(secrets: &BTreeMap<String, SecretRef>) -> Result<Self, CliError> {
-        let mut given = BTreeMap::new();
-        if !output::is_interactive() {
-            return Ok(Self(given));
-        }
-        let asked = secrets
-            .iter()
-            .filter(|(_, reference)| **reference == SecretRef::Prompt);
-        for (parameter, _) in asked {
-            let name = parameter.clone();
-            let value = tokio::select! {
-                value = tokio::task::spawn_blocking(move || hidden(&name)) => value.ok().flatten(),
-                _ = tokio::signal::ctrl_c() => {
-                    give_back();
-                    return Err(CliError::message("interrupted before anything was started"));
-                }
-            };
-            given.extend(value.map(|value| (parameter.clone(), value)));
-        }
-        Ok(Self(given))
-    }
+/// Keeps a display that redraws away from a question that is asked beside it.
+#[derive(Clone, Default)]
+pub(super) struct Stillness(Arc<(Mutex<Still>, Condvar)>);
+
+#[derive(Default)]
+struct Still {
+    wanted: bool,
+    kept: bool,
 }
 
-/// Asks for a line that is not echoed.
-fn hidden(parameter: &str) -> Option<String> {
-    let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
-    remember(tcgetattr(stdin()).ok());
-    let value = Password::new()
-        .with_prompt(format!("Value of secret parameter {parameter}"))
-        .interact();
-    remember(None);
-    value.ok()
+impl Stillness {
+    /// Waits until the display is away, then runs `ask`.
+    fn during<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let (still, changed) = &*self.0;
+        let mut guard = still.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.wanted = true;
+        // A display that does not answer is none that would redraw.
+        drop(changed.wait_timeout_while(guard, Duration::from_secs(2), |s| !s.kept));
+        let result = ask();
+        still.lock().unwrap_or_else(PoisonError::into_inner).wanted = false;
+        result
+    }
+
+    /// Returns whether the display is to go away or to come back, where one of them is to happen.
+    pub(super) fn change(&self) -> Option<bool> {
+        let still = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (still.wanted != still.kept).then_some(still.wanted)
+    }
+
+    /// Notes that the display is away, or back.
+    pub(super) fn keep(&self, kept: bool) {
+        let (still, changed) = &*self.0;
+        still.lock().unwrap_or_else(PoisonError::into_inner).kept = kept;
+        changed.notify_all();
+    }
 }
 
 impl SecretPrompt for TerminalSecrets {
     fn ask(&self, parameter: &str) -> Option<String> {
-        self.0.get(parameter).cloned()
+        if !output::is_interactive() {
+            return None;
+        }
+        let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.0.during(|| {
+            remember(tcgetattr(stdin()).ok());
+            let value = Password::new()
+                .with_prompt(format!("Value of secret parameter {parameter}"))
+                .interact();
+            remember(None);
+            value.ok()
+        })
     }
 }
 

@@ -4,7 +4,6 @@ use clap::{Args, ValueEnum};
 
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::prompt::TerminalSecrets;
 use super::run::{self, Run, acquire, block_on, connect};
 use super::{CliError, answer, output};
 use crate::journal::Journal;
@@ -70,11 +69,6 @@ pub(super) fn take_up(
         run::account(global, &ended)?;
         return Ok(run::outcome_code(*outcome));
     }
-    // Only change sets that are still to be made need them.
-    let secrets = match definition(&started).filter(|_| ended.plan().is_none()) {
-        Some(definition) => block_on(TerminalSecrets::ask_all(&definition.secrets))??,
-        None => TerminalSecrets::default(),
-    };
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
@@ -98,7 +92,6 @@ pub(super) fn take_up(
             aws,
             caller: None,
             answering,
-            secrets,
         };
         run.go(view, machine, turn, &definition).await
     })?

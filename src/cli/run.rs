@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
-use super::prompt::TerminalSecrets;
+use super::prompt::{Stillness, TerminalSecrets};
 use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
@@ -90,7 +90,6 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
-    pub secrets: TerminalSecrets,
 }
 
 impl Run<'_> {
@@ -105,10 +104,11 @@ impl Run<'_> {
         let state_folder = self.journal.folder().to_owned();
         let store_folder = store_folder(&state_folder);
         let store = Store::open(&store_folder)?;
+        let stillness = Stillness::default();
         let secrets = Secrets::new(
             definition.secrets.clone(),
             definition.allow_literal_secrets,
-            Arc::new(self.secrets),
+            Arc::new(TerminalSecrets(stillness.clone())),
         );
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
@@ -128,6 +128,7 @@ impl Run<'_> {
                 store_folder,
                 bell: bell.clone(),
                 detach: detach.clone(),
+                stillness,
             },
         );
         let id = machine.state().id.clone();
