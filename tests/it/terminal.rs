@@ -368,19 +368,3 @@ fn assert_absent(folder: &Path, text: &[u8]) {
         }
     }
 }
-
-#[test]
-fn an_interrupt_while_a_secret_is_typed_gives_the_echo_back() {
-    let env = TestEnv::on(Emulator::LocalStack);
-    env.write("templates/vault.yaml", SECRET);
-    let mut screen = Screen::open(&env, &["deploy", "vault", "--secret", "Password=prompt"]);
-    screen.expect("Value of secret parameter Password");
-    screen.await_silence();
-    screen.control('c');
-    screen.expect("stopping:");
-    screen.control('c');
-    let shown = screen.ends_with(130);
-    assert!(shown.contains("stackgate resume "), "{shown}");
-    let cloud = env.cloud("111111111111", "us-east-1");
-    assert_eq!(cloud.status("vault"), None);
-}
