@@ -82,7 +82,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Replaces 12-digit runs, and the parts of an ARN that say where, by `…`.
+/// Replaces 12-digit runs, `account/region`, and the parts of an ARN that say where, by `…`.
 fn mask_place(word: &str) -> String {
     let mut parts: Vec<String> = word.split(':').map(str::to_owned).collect();
     if parts.len() > 5 && parts[0].ends_with("arn") {
@@ -90,11 +90,30 @@ fn mask_place(word: &str) -> String {
         parts[4] = "…".into();
         return parts.join(":");
     }
-    let digits = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit()) {
-        return word.replace(digits, "…");
+    let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_place = match core.split_once('/') {
+        Some((account, region)) => is_account(account) && is_region(region),
+        None => is_account(core),
+    };
+    if is_place {
+        return word.replace(core, "…");
     }
     word.to_owned()
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Returns whether `text` looks like `eu-west-1` or `us-gov-east-1`.
+fn is_region(text: &str) -> bool {
+    text.rsplit_once('-').is_some_and(|(name, number)| {
+        let mut parts = name.split('-');
+        name.contains('-')
+            && parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+            && !number.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +160,7 @@ mod tests {
     fn equal_failures_of_two_targets_normalise_to_one_text() {
         let of = |account: &str, region: &str, id: &str| {
             normalised(&format!(
-                "User: arn:aws:sts::{account}:role/x in {account} may not arn:aws:sqs:{region}:{account}:q (RequestToken: {id}, HandlerErrorCode: AccessDenied)"
+                "CreateChangeSet in {account}/{region}: User: arn:aws:sts::{account}:role/x in {account} may not arn:aws:sqs:{region}:{account}:q (RequestToken: {id}, HandlerErrorCode: AccessDenied)"
             ))
         };
         assert_eq!(

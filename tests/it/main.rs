@@ -5,6 +5,9 @@
 mod support;
 
 mod crash;
+mod faults;
+mod harness;
 mod harness;
 mod localstack;
 mod ministack;
+mod terminal;

@@ -1,0 +1,370 @@
+//! What a person is asked, on a pseudo-terminal.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+use rexpect::process::WaitStatus;
+use rexpect::session::PtySession;
+
+use crate::support::{Emulator, TestEnv};
+
+const SETTINGS: &str = r#"
+Parameters:
+  Value: {Type: String, Default: one}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /terminal, Type: String, Value: !Ref Value}
+"#;
+
+const ROLE: &str = r#"
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: terminal-role
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}
+"#;
+
+const SECRET: &str = r#"
+Parameters:
+  Password: {Type: String, NoEcho: true, MinLength: 8}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /secret, Type: String, Value: !Ref Password}
+Outputs:
+  Password: {Value: !Ref Password}
+"#;
+
+const HIDE_CURSOR: &str = "\u{1b}[?25l";
+const SHOW_CURSOR: &str = "\u{1b}[?25h";
+
+/// A run on a terminal that echoes, as terminals do, and all that it has shown so far.
+struct Screen {
+    session: PtySession,
+    shown: String,
+}
+
+impl Screen {
+    fn open(env: &TestEnv, arguments: &[&str]) -> Screen {
+        let mut screen = Screen {
+            session: env.terminal(arguments),
+            shown: String::new(),
+        };
+        // The library turns the echo off before it starts the program; the width is set after that.
+        let is_wide = |screen: &mut Screen| screen.stty("-a").contains("columns 100");
+        let asked = (0..10_000).take_while(|_| !is_wide(&mut screen)).count();
+        assert!(asked < 10_000, "the terminal has no width");
+        screen.stty("echo");
+        screen
+    }
+
+    /// Runs `stty` on the terminal and returns what it said.
+    fn stty(&mut self, argument: &str) -> String {
+        let terminal = self.session.process().get_file_handle().unwrap();
+        let output = Command::new("stty")
+            .arg(argument)
+            .stdin(Stdio::from(terminal))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn echoes(&mut self) -> bool {
+        self.stty("-a")
+            .split_whitespace()
+            .any(|word| word == "echo")
+    }
+
+    /// Waits until the program has turned the echo off.
+    fn await_silence(&mut self) {
+        // Nothing tells of it, so it is asked for; a run that never does it ends with the test's time.
+        let asked = (0..10_000).take_while(|_| self.echoes()).count();
+        assert!(asked < 10_000, "what is typed is echoed:\n{}", self.shown);
+    }
+
+    /// Waits until a text is shown after what was waited for before.
+    #[track_caller]
+    fn expect(&mut self, text: &str) {
+        match self.session.exp_string(text) {
+            Ok(before) => self.shown += &format!("{before}{text}"),
+            Err(error) => panic!("no `{text}`: {error}\n--- before\n{}", self.shown),
+        }
+    }
+
+    /// Waits for the question whether to approve.
+    #[track_caller]
+    fn expect_question(&mut self) {
+        self.expect("Approve plan ");
+        self.expect("later]");
+        // A cursor that is hidden would be missed where one types.
+        let last = self.shown.rfind(SHOW_CURSOR) >= self.shown.rfind(HIDE_CURSOR);
+        assert!(last, "the cursor is hidden:\n{}", self.shown);
+    }
+
+    fn type_line(&mut self, text: &str) {
+        self.session.send_line(text).unwrap();
+    }
+
+    fn control(&mut self, key: char) {
+        self.session.send_control(key).unwrap();
+    }
+
+    /// Waits for the end, checks its code and that the terminal is as it was; returns all that was shown.
+    #[track_caller]
+    fn ends_with(mut self, code: i32) -> String {
+        match self.session.exp_eof() {
+            Ok(rest) => self.shown += &rest,
+            Err(error) => panic!("no end: {error}\n--- before\n{}", self.shown),
+        }
+        let status = self.session.process().wait().unwrap();
+        assert!(
+            matches!(status, WaitStatus::Exited(_, found) if found == code),
+            "{status:?} instead of {code}:\n{}",
+            self.shown
+        );
+        let is_shown = self.shown.rfind(SHOW_CURSOR) >= self.shown.rfind(HIDE_CURSOR);
+        assert!(is_shown, "the cursor is hidden:\n{}", self.shown);
+        let settings = self.stty("-a");
+        for wanted in ["echo", "icanon", "isig"] {
+            assert!(
+                settings.split_whitespace().any(|word| word == wanted),
+                "the terminal was left without `{wanted}`: {settings}"
+            );
+        }
+        self.shown
+    }
+}
+
+fn settings() -> TestEnv {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/settings.yaml", SETTINGS);
+    env
+}
+
+fn status(env: &TestEnv) -> Option<String> {
+    env.cloud("111111111111", "us-east-1").status("settings")
+}
+
+/// Returns the whole digest of the plan that waits.
+fn digest(env: &TestEnv) -> String {
+    let events = env.run(&["events", "latest", "--output", "ndjson"]);
+    let digest = Regex::new(r#""plan_ready".*?"digest":\s*"([0-9a-f]{64})""#).unwrap();
+    let found = digest.captures(&events.success().raw);
+    found.unwrap_or_else(|| panic!("no plan: {events}"))[1].to_owned()
+}
+
+#[test]
+fn approve_at_the_prompt_executes_with_its_summary() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    screen.type_line("approve the value was agreed on");
+    screen.ends_with(0);
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+    let events = env.run(&["events", "latest", "--output", "ndjson"]);
+    let answers: Vec<&str> = events
+        .success()
+        .stdout
+        .lines()
+        .filter(|line| line.contains("the value was agreed on"))
+        .collect();
+    assert_eq!(answers.len(), 1, "{events}");
+    assert!(answers[0].contains("prompt"), "{answers:?}");
+}
+
+#[test]
+fn reject_at_the_prompt_leaves_nothing_behind() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    screen.type_line("reject not now");
+    screen.ends_with(4);
+    assert_eq!(status(&env), None);
+}
+
+#[test]
+fn nothing_but_a_word_for_it_approves() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    for line in ["", "   ", "approved?", "plan"] {
+        screen.type_line(line);
+        // What can be said is explained, and the question asked again.
+        screen.expect("leave; answer with");
+        screen.expect_question();
+    }
+    assert_eq!(status(&env).as_deref(), Some("REVIEW_IN_PROGRESS"));
+    // The end of input is no answer either.
+    screen.control('d');
+    screen.ends_with(3);
+    assert_eq!(status(&env).as_deref(), Some("REVIEW_IN_PROGRESS"));
+}
+
+#[test]
+fn full_shows_everything_and_asks_again() {
+    let env = settings();
+    env.run(&["deploy", "settings", "--yes"]).success();
+    env.write("templates/settings.yaml", &SETTINGS.replace("one", "two"));
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    let short = screen.shown.clone();
+    screen.type_line("full");
+    screen.expect_question();
+    let full = screen.shown[short.len()..].to_owned();
+    let is_in_diff =
+        |line: &str| line.contains("Default: one") && line.trim_start().starts_with('-');
+    assert!(!short.lines().any(is_in_diff), "{short}");
+    assert!(full.lines().any(is_in_diff), "{full}");
+    screen.type_line("reject");
+    screen.ends_with(4);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    assert_eq!(cloud.parameter("/terminal").as_deref(), Some("one"));
+}
+
+#[test]
+fn later_leaves_a_plan_that_waits() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    screen.type_line("later");
+    let shown = screen.ends_with(3);
+    assert!(shown.contains("stackgate approve "), "{shown}");
+    assert_eq!(status(&env).as_deref(), Some("REVIEW_IN_PROGRESS"));
+    let plan = digest(&env);
+    env.run(&["approve", "latest", "--plan", &plan]).success();
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn an_answer_from_elsewhere_closes_the_prompt_and_the_run_goes_on() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    let plan = digest(&env);
+    // A wrong digest answers nothing.
+    let other = env.run(&["approve", "latest", "--plan", &"0".repeat(64)]);
+    assert_ne!(other.code, Some(0), "{other}");
+    let given = env.run(&["approve", "latest", "--plan", &plan, "-m", "seen elsewhere"]);
+    assert!(
+        given.success().stdout.contains("goes on with it"),
+        "{given}"
+    );
+    screen.expect("approved from elsewhere by");
+    let after = screen.shown.len();
+    let shown = screen.ends_with(0);
+    assert!(
+        shown[after..].contains(SHOW_CURSOR),
+        "whoever closes the prompt gives the cursor back:\n{shown}"
+    );
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn a_rejection_from_elsewhere_closes_the_prompt_too() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    env.run(&["reject", "latest"]).success();
+    screen.expect("rejected from elsewhere by");
+    screen.ends_with(4);
+    assert_eq!(status(&env), None);
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_can_be_resumed() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.expect_question();
+    screen.control('c');
+    let shown = screen.ends_with(130);
+    assert!(shown.contains("stackgate resume "), "{shown}");
+    assert_eq!(status(&env).as_deref(), Some("REVIEW_IN_PROGRESS"));
+
+    // The same plan is asked about again.
+    let plan = digest(&env);
+    let mut screen = Screen::open(&env, &["resume", "latest"]);
+    screen.expect(&plan[..8]);
+    screen.expect_question();
+    screen.type_line("approve");
+    screen.ends_with(0);
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn missing_capabilities_are_asked_for() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/role.yaml", ROLE);
+    let cloud = env.cloud("111111111111", "us-east-1");
+
+    // The default is no, and the flag is named.
+    for answer in ["", "n"] {
+        let mut screen = Screen::open(&env, &["deploy", "role"]);
+        screen.expect("needs CAPABILITY_NAMED_IAM. Acknowledge?");
+        screen.type_line(answer);
+        let shown = screen.ends_with(2);
+        assert!(
+            shown.contains("--capabilities CAPABILITY_NAMED_IAM"),
+            "{shown}"
+        );
+    }
+    assert_eq!(cloud.status("role"), None);
+
+    let mut screen = Screen::open(&env, &["deploy", "role"]);
+    screen.expect("needs CAPABILITY_NAMED_IAM. Acknowledge?");
+    screen.type_line("y");
+    screen.expect_question();
+    screen.type_line("approve");
+    screen.ends_with(0);
+    assert_eq!(cloud.status("role").as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn a_typed_secret_is_seen_nowhere() {
+    // One describes change sets with values, the other gives secrets back in plain text.
+    for emulator in [Emulator::LocalStack, Emulator::Ministack] {
+        let env = TestEnv::on(emulator);
+        env.write("templates/vault.yaml", SECRET);
+        let deploy = ["deploy", "vault", "--secret", "Password=prompt"];
+        let secret = "Tr0ub4dor-and-3";
+        let mut screen = Screen::open(&env, &deploy);
+        screen.expect("Value of secret parameter Password");
+        screen.await_silence();
+        screen.type_line(secret);
+        screen.expect_question();
+        screen.type_line("full");
+        screen.expect_question();
+        screen.type_line("approve");
+        let shown = screen.ends_with(0);
+        assert!(!shown.contains(secret), "{emulator:?}: {shown}");
+
+        let cloud = env.cloud("111111111111", "us-east-1");
+        assert_eq!(cloud.parameter("/secret").as_deref(), Some(secret));
+        for command in ["status", "events"] {
+            let output = env.run(&[command, "latest"]);
+            assert!(!output.success().raw.contains(secret), "{output}");
+        }
+        assert_absent(&env.root(), secret.as_bytes());
+    }
+}
+
+/// Checks that no file below a folder holds a text.
+fn assert_absent(folder: &Path, text: &[u8]) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            assert_absent(&path, text);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            let is_in = bytes.windows(text.len()).any(|window| window == text);
+            assert!(!is_in, "{}", path.display());
+        }
+    }
+}
