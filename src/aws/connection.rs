@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -75,7 +77,7 @@ impl Aws {
     pub async fn connect(settings: &Settings) -> Result<Self, CallFailure> {
         let http_client = settings.http_client.clone().unwrap_or_else(http_client);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client)
+            .http_client(http_client.clone())
             .timeout_config(
                 TimeoutConfig::builder()
                     .read_timeout(Duration::from_secs(30))
@@ -90,7 +92,16 @@ impl Aws {
                     .build(),
             );
         if let Some(profile) = &settings.profile {
-            loader = loader.profile_name(profile);
+            // The default chain would take keys of the environment before a profile that was named.
+            let mut config = ProviderConfig::default().with_http_client(http_client);
+            if let Some(region) = &settings.region {
+                config = config.with_region(Some(aws_config::Region::new(region.clone())));
+            }
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_name(profile)
+                .build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = &settings.region {
             let region = Region::new(region.as_str())

@@ -7,7 +7,6 @@ mod support;
 mod crash;
 mod faults;
 mod harness;
-mod harness;
 mod localstack;
 mod ministack;
 mod terminal;
