@@ -811,16 +811,19 @@ fn the_first_answer_counts() {
         "approve", "latest", "--plan", &plan, "--detach", "-m", "first",
     ])
     .success();
-    // It goes on by the first answer, and says why the second one does not count.
-    let _both = env.run(&["reject", "latest", "--plan", &plan, "-m", "second"]);
+    // The second one is refused although nobody has acted on the first yet.
+    let second = env.run(&["reject", "latest", "--plan", &plan, "-m", "second"]);
+    assert_eq!(second.code, Some(2), "{second}");
     let cloud = env.cloud("111111111111", "us-east-1");
+    assert_eq!(
+        cloud.status("settings").as_deref(),
+        Some("REVIEW_IN_PROGRESS")
+    );
+    env.run(&["resume", "latest"]).success();
     assert_eq!(cloud.status("settings").as_deref(), Some("CREATE_COMPLETE"));
     let after = status(&env);
     assert_eq!(after["outcome"], "succeeded");
     assert_eq!(after["approval"]["answer"]["summary"], "first");
-    let refused = &after["approval"]["refused"][0];
-    assert_eq!(refused["answer"]["summary"], "second");
-    assert_ne!(refused["reason"].as_str().unwrap(), "");
 
     for again in [
         &["approve", "latest", "--plan", &plan][..],
@@ -831,4 +834,21 @@ fn the_first_answer_counts() {
         assert!(late.stderr.contains("has ended"), "{late}");
     }
     assert_eq!(status(&env), after);
+}
+
+#[test]
+fn a_named_profile_wins_over_keys_of_the_environment() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let other = env.private("222222222222");
+    env.write("templates/settings.yaml", SETTINGS);
+    let profile = format!("[other]\naws_access_key_id = {other}\naws_secret_access_key = secret\n");
+    env.write("credentials", &profile);
+    let file = env.root().join("credentials");
+    let env = env.variable("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap());
+    env.run(&["plan", "settings", "--profile", "other"]).code(3);
+    let status = status(&env);
+    assert_eq!(status["targets"][0]["account"], "222222222222");
+    let unknown = env.run(&["plan", "settings", "--profile", "nobody"]);
+    assert_eq!(unknown.code, Some(1), "{unknown}");
+    assert!(unknown.stderr.contains("nobody"), "{unknown}");
 }
