@@ -156,10 +156,21 @@ impl Machine {
                 "the service keeps losing the request".to_owned()
             }
             Some(Ok(Settlement::Unknown { reason })) => {
-                if let Some(failure) = self.refused.remove(target) {
-                    return self.not_executed(turn, now, target, &failure);
+                // Only the first attempt ever made is known to be refused by its own answer; before a
+                // later one, an earlier may have been accepted.
+                let is_first = self.attempts.get(target).is_none_or(|n| *n <= 1);
+                match self.refused.remove(target) {
+                    Some(failure) if is_first => {
+                        return self.not_executed(turn, now, target, &failure);
+                    }
+                    Some(failure) => {
+                        format!(
+                            "{reason}; asked again, the service said: {}",
+                            failure.message
+                        )
+                    }
+                    None => reason,
                 }
-                reason
             }
             Some(Err(failure)) => failure.message,
             None => return,

@@ -122,12 +122,14 @@ impl Machine {
     }
 
     fn over(state: Execution, unknown: UnknownPolicy) -> Self {
-        let looked_at = state
+        let looked_at: BTreeSet<Target> = state
             .targets
             .iter()
             .filter(|(_, t)| t.phase == Phase::Executing)
             .map(|(target, _)| target.clone())
             .collect();
+        // The process before this one asked, or was about to: what is asked now is no first attempt.
+        let attempts = looked_at.iter().map(|target| (target.clone(), 1)).collect();
         let mut machine = Self {
             state,
             busy: BTreeSet::new(),
@@ -135,7 +137,7 @@ impl Machine {
             refused: BTreeMap::new(),
             differing: BTreeMap::new(),
             held: BTreeSet::new(),
-            attempts: BTreeMap::new(),
+            attempts,
             unknown,
             looked_at,
         };

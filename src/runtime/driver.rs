@@ -13,7 +13,9 @@ use super::dispatch;
 use super::signals::{Request, Signals};
 use crate::action::World;
 use crate::journal::{Durability, Journal, JournalError, Lease};
-use crate::model::{Approver, Event, ExecutionOutcome, PauseReason, StopMode, StopRequest};
+use crate::model::{
+    Approver, Event, ExecutionOutcome, InboxMessage, PauseReason, StopMode, StopRequest,
+};
 use crate::pipeline::{Execution, Input, Machine, Turn};
 
 /// How often the inbox and the clock are looked at.
@@ -92,6 +94,12 @@ impl Driver<'_> {
         // An answer that was given while nobody ran this comes before leaving because none is there.
         let (mut inputs, mut handled) = (Vec::new(), Vec::new());
         self.read_inbox(&mut inputs, &mut handled)?;
+        for input in &mut inputs {
+            if let Input::Inbox(messages) = input {
+                // A stop was meant for the process that ran then; whoever resumes wants it to go on.
+                messages.retain(|message| !matches!(message, InboxMessage::Stop(_)));
+            }
+        }
         let turn = machine.handle(inputs, now());
         self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
         let ended = loop {
