@@ -5,28 +5,17 @@ use std::sync::Arc;
 use super::bad_input;
 use super::inputs;
 use super::world::{Artifacts, World};
-use crate::aws::{
-    CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, Settled, StackRef,
-};
+use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
 use crate::diff;
 use crate::model::{
-    ActionDeclaration, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Digest, FailureKind, ParameterValue, PlannedTarget, Priority, ResourceChange,
-    SecretRef, StackEvent, StackId, StackSummary, Staleness, TargetInputs, TargetSpec,
+    ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
+    ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
+    Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, Staleness,
+    TargetInputs, TargetSpec,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
 use crate::template::Template;
-
-/// A target that was looked at.
-pub struct Prepared {
-    /// Who calls AWS there.
-    pub caller: Caller,
-    /// The stack; none if it does not exist.
-    pub stack: Option<StackSummary>,
-    /// What its change set is made from.
-    pub inputs: TargetInputs,
-}
 
 /// Looks at the stack and works out what goes into its change set.
 pub async fn prepare(
@@ -34,12 +23,12 @@ pub async fn prepare(
     spec: &TargetSpec,
     action: &ActionDeclaration,
     artifacts: &Artifacts,
-) -> Result<Prepared, CallFailure> {
+) -> Result<Preparation, CallFailure> {
     let caller = world.aws.caller_at(spec).await?;
     let by_name = StackRef::Name(&spec.target.stack);
     let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref())?;
-    Ok(Prepared {
+    Ok(Preparation {
         caller,
         stack,
         inputs,
@@ -148,27 +137,15 @@ pub struct Asked<'a> {
     pub inputs: &'a TargetInputs,
 }
 
-/// A change set that came to rest.
-pub struct Read {
-    /// What became of it.
-    pub outcome: ChangeSetOutcome,
-    /// The changes, secrets masked.
-    pub changes: Vec<ResourceChange>,
-    /// What it stands on; none if the stack vanished.
-    pub base: Option<Base>,
-    /// The stack's present template in the artifact store, where it was read.
-    pub previous_template: Option<Digest>,
-}
-
 /// Waits until a change set is ready or failed, and reads it and what it stands on.
 pub async fn read(
     world: &World,
     spec: &TargetSpec,
     asked: &Asked<'_>,
     artifacts: &Artifacts,
-) -> Result<Read, CallFailure> {
+) -> Result<Reading, CallFailure> {
     let set = world.aws.await_change_set(spec, asked.change_set).await?;
-    let mut read = Read {
+    let mut read = Reading {
         outcome: set.outcome,
         changes: set.changes,
         base: None,
@@ -386,19 +363,6 @@ pub async fn execute(
         .await
 }
 
-/// Whether an execution without an answer was accepted.
-pub enum Evidence {
-    /// The stack or the change set shows that it was.
-    Accepted,
-    /// The change set is still there to execute, and the stack has not moved.
-    NotAccepted,
-    /// It cannot be told.
-    None {
-        /// What was seen.
-        reason: String,
-    },
-}
-
 /// Finds out whether an execution without an answer was accepted: from the events that carry its
 /// token, else from the change set's execution status.
 pub async fn settle(
@@ -406,7 +370,7 @@ pub async fn settle(
     spec: &TargetSpec,
     approved: &PlannedTarget,
     token: &str,
-) -> Result<Evidence, CallFailure> {
+) -> Result<Settlement, CallFailure> {
     let stack = &approved.base.stack;
     let after = approved.base.newest_event.as_deref();
     let events = match world.aws.events_since(spec, stack, after).await {
@@ -415,26 +379,26 @@ pub async fn settle(
         Err(failure) => return Err(failure),
     };
     if events.iter().any(|e| e.token.as_deref() == Some(token)) {
-        return Ok(Evidence::Accepted);
+        return Ok(Settlement::Accepted);
     }
     let Some(set) = world
         .aws
         .read_change_set(spec, &approved.change_set)
         .await?
     else {
-        return Ok(Evidence::None {
+        return Ok(Settlement::Unknown {
             reason: "the change set is gone, and no event of the stack carries our token"
                 .to_owned(),
         });
     };
     if set.execution_status.starts_with("EXECUTE_") {
-        return Ok(Evidence::Accepted);
+        return Ok(Settlement::Accepted);
     }
     if set.executable {
         // Whether the stack moved in the meantime is compared again before the next attempt.
-        return Ok(Evidence::NotAccepted);
+        return Ok(Settlement::NotAccepted);
     }
-    Ok(Evidence::None {
+    Ok(Settlement::Unknown {
         reason: format!(
             "the change set is {}, and no event of the stack carries our token",
             set.execution_status
@@ -450,7 +414,7 @@ pub async fn watch(
     token: &str,
     artifacts: &Artifacts,
     observe: impl FnMut(Vec<StackEvent>) + Send,
-) -> Result<Settled, CallFailure> {
+) -> Result<Ending, CallFailure> {
     let after = approved.base.newest_event.as_deref();
     let mut settled = world
         .aws
@@ -462,5 +426,9 @@ pub async fn watch(
             *value = diff::MASK.to_owned();
         }
     }
-    Ok(settled)
+    Ok(Ending {
+        status: settled.status,
+        outputs: settled.outputs,
+        cause: settled.cause,
+    })
 }

@@ -9,6 +9,7 @@ mod event;
 mod failure;
 mod ids;
 mod inputs;
+mod observation;
 mod plan;
 mod preferences;
 mod priority;
@@ -40,6 +41,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
+pub use observation::{Ending, Preparation, Reading, Settlement};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Machine, Turn, of_target};
 use super::state::{Cleanup, Execution, Progress};
-use super::step::{Ending, Step, StepKind};
+use super::step::{Step, StepKind};
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
-    ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, EventKind, ExecutionOutcome, Scope,
-    SkipReason, Target, TargetOutcome,
+    ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, Ending, EventKind, ExecutionOutcome,
+    Scope, SkipReason, Target, TargetOutcome,
 };
 
 impl Machine {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
-use super::step::{Ending, Preparation, Reading, StepKind};
+use super::step::StepKind;
 use crate::model::{
-    ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, EventKind,
-    FailureKind, PlannedTarget, Scope, StackStatus, Target, TargetOutcome,
+    ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
+    EventKind, FailureKind, PlannedTarget, Preparation, Reading, Scope, StackStatus, Target,
+    TargetOutcome,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;

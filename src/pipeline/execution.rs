@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
 use super::names::execute_token;
 use super::state::Phase;
-use super::step::{Ending, Settlement, StepKind, UnknownPolicy};
+use super::step::{StepKind, UnknownPolicy};
 use crate::model::{
-    CallFailure, Cause, CleanupWhy, EventKind, FailureKind, PauseReason, PlannedTarget, Scope,
-    Sentiment, Staleness, Target, TargetOutcome,
+    CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
+    Scope, Sentiment, Settlement, Staleness, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 

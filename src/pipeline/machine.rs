@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
-use super::step::{Ending, Input, Step, StepKind, UnknownPolicy};
+use super::step::{Input, Step, StepKind, UnknownPolicy};
 use crate::model::{
-    CallFailure, CleanupWhy, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
+    CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
     StackStatus, Staleness, Target, TargetOutcome,
 };
 

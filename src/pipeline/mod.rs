@@ -26,5 +26,5 @@ pub use deployment::{
 pub use machine::{Machine, Turn};
 pub use names::{change_set_name, create_token, execute_token};
 pub use state::{Execution, IllegalEvent, Phase, Progress, TargetState};
-pub use step::{Ending, Input, Preparation, Reading, Settlement, Step, StepKind, UnknownPolicy};
+pub use step::{Input, Step, StepKind, UnknownPolicy};
 pub use validation::{DefinitionError, validate};

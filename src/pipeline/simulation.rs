@@ -8,11 +8,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
-    ChangeSetId, ChangeSetOutcome, ConcurrencyMode, CountOrPercent, Decision, Digest, Event,
-    EventKind, ExecutionDefinition, ExecutionId, FailureKind, FanOut, InboxMessage, Invocation,
-    LogicalId, OperationPreferences, Origin, Region, RegionConcurrency, SourceRevision, StackEvent,
-    StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
-    TargetInputs, TargetOutcome, TargetSpec,
+    ChangeSetId, ChangeSetOutcome, ConcurrencyMode, CountOrPercent, Decision, Digest, Ending,
+    Event, EventKind, ExecutionDefinition, ExecutionId, FailureKind, FanOut, InboxMessage,
+    Invocation, LogicalId, OperationPreferences, Origin, Preparation, Reading, Region,
+    RegionConcurrency, Settlement, SourceRevision, StackEvent, StackId, StackName, StackStatus,
+    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 use crate::rollout::Limits;
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactRef, Base, CallFailure, Caller, Cause, ChangeSetId,
-    ChangeSetKind, ChangeSetName, ChangeSetOutcome, Digest, InboxMessage, PlannedTarget,
-    ResourceChange, Scope, SourceRevision, StackEvent, StackId, StackStatus, StackSummary,
-    Staleness, StopRequest, Target, TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
+    ChangeSetName, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope, Settlement,
+    SourceRevision, StackEvent, StackId, Staleness, StopRequest, Target, TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -234,44 +233,6 @@ pub enum Input {
     Tick,
 }
 
-/// What is known of a target before its change set is created.
-#[derive(Debug)]
-pub struct Preparation {
-    /// Who calls AWS there.
-    pub caller: Caller,
-    /// The stack; none if it does not exist.
-    pub stack: Option<StackSummary>,
-    /// What the change set is made from.
-    pub inputs: TargetInputs,
-}
-
-/// A change set that came to rest.
-#[derive(Debug)]
-pub struct Reading {
-    /// What became of it.
-    pub outcome: ChangeSetOutcome,
-    /// The changes, secrets masked.
-    pub changes: Vec<ResourceChange>,
-    /// What it stands on; always there for one that is ready.
-    pub base: Option<Base>,
-    /// The stack's present template in the artifact store, where it was read.
-    pub previous_template: Option<Digest>,
-}
-
-/// Whether an execution without an answer was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
-    /// The stack or the change set shows that it was.
-    Accepted,
-    /// The change set is still there to execute, and the stack has not moved.
-    NotAccepted,
-    /// It cannot be told.
-    Unknown {
-        /// What was seen.
-        reason: String,
-    },
-}
-
 /// What to do where it cannot be told whether an execution was accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UnknownPolicy {
@@ -282,15 +243,4 @@ pub enum UnknownPolicy {
     Executed,
     /// Somebody looked: it was not, and is not to be tried again.
     NotExecuted,
-}
-
-/// How a stack's operation ended.
-#[derive(Debug)]
-pub struct Ending {
-    /// The stack's status.
-    pub status: StackStatus,
-    /// The stack's outputs.
-    pub outputs: BTreeMap<String, String>,
-    /// The root cause, where it failed.
-    pub cause: Option<Cause>,
 }
