@@ -154,13 +154,12 @@ pub async fn read(
     if read.outcome != ChangeSetOutcome::Ready {
         return Ok(read);
     }
-    let previous = async {
-        match asked.kind {
-            ChangeSetKind::Create => Ok(None),
-            ChangeSetKind::Update => world.aws.template(spec, asked.stack).await,
-        }
+    // One after another: a second connection takes longer to set up than the first one to answer.
+    let base = base(world, spec, asked.stack).await?;
+    let previous = match asked.kind {
+        ChangeSetKind::Create => None,
+        ChangeSetKind::Update => world.aws.template(spec, asked.stack).await?,
     };
-    let (base, previous) = tokio::try_join!(base(world, spec, asked.stack), previous)?;
     read.base = base;
     if let Some(text) = previous {
         let digest = world
@@ -293,10 +292,11 @@ pub async fn verify(
     approved: &PlannedTarget,
     artifacts: &Artifacts,
 ) -> Result<Vec<Staleness>, CallFailure> {
-    let (set, base) = tokio::try_join!(
-        world.aws.read_change_set(spec, &approved.change_set),
-        base(world, spec, &approved.base.stack),
-    )?;
+    let set = world
+        .aws
+        .read_change_set(spec, &approved.change_set)
+        .await?;
+    let base = base(world, spec, &approved.base.stack).await?;
     let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
     let change_set = match set {
         None => None,
