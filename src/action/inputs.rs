@@ -73,7 +73,7 @@ pub(super) fn collect(
         parameters: resolved.parameters,
         tags: resolved.tags,
         capabilities,
-        role_arn: setting("RoleArn").map(|r| for_target(r, spec)),
+        role_arn: setting("RoleArn").map(|r| spec.target.fill(r)),
         stack_policy: resolved.stack_policy,
     })
 }
@@ -89,13 +89,6 @@ pub(super) fn template_of(
     let text = String::from_utf8(bytes)
         .map_err(|_| bad(format!("`{}` is not UTF-8", inputs.template.path)))?;
     Ok((template, text))
-}
-
-/// Returns `text` with `{account}`, `{region}` and `{partition}` filled in.
-pub(super) fn for_target(text: &str, spec: &TargetSpec) -> String {
-    text.replace("{account}", spec.target.account.as_str())
-        .replace("{region}", spec.target.region.as_str())
-        .replace("{partition}", spec.target.region.partition())
 }
 
 /// Returns the layered override files that the artifact has for the target, weakest first.

@@ -178,19 +178,18 @@ impl TargetArgs {
             )));
         }
         Ok(places
-            .iter()
-            .map(|(account, region)| TargetSpec {
-                target: Target {
-                    account: account.clone(),
-                    region: region.clone(),
+            .into_iter()
+            .map(|(account, region)| {
+                let target = Target {
+                    account,
+                    region,
                     stack: stack.clone(),
-                },
-                role_arn: (*account != caller.account).then(|| {
-                    self.target_role
-                        .replace("{partition}", region.partition())
-                        .replace("{account}", account.as_str())
-                        .replace("{region}", region.as_str())
-                }),
+                };
+                let is_elsewhere = target.account != caller.account;
+                TargetSpec {
+                    role_arn: is_elsewhere.then(|| target.fill(&self.target_role)),
+                    target,
+                }
             })
             .collect())
     }

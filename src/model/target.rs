@@ -22,6 +22,13 @@ impl Target {
     pub fn place(&self) -> String {
         format!("{}/{}", self.account, self.region)
     }
+
+    /// Returns `text` with `{partition}`, `{account}` and `{region}` filled in.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace("{partition}", self.region.partition())
+            .replace("{account}", self.account.as_str())
+            .replace("{region}", self.region.as_str())
+    }
 }
 
 impl fmt::Display for Target {
