@@ -155,12 +155,18 @@ pub async fn read(
         return Ok(read);
     }
     // One after another: a second connection takes longer to set up than the first one to answer.
-    let base = base(world, spec, asked.stack).await?;
     let previous = match asked.kind {
-        ChangeSetKind::Create => None,
-        ChangeSetKind::Update => world.aws.template(spec, asked.stack).await?,
+        ChangeSetKind::Create => {
+            // Nothing to look up: a stack whose creation can still be executed is in review. Should it
+            // have moved on, `verify` finds a base other than this one.
+            read.base = Some(Base::in_review(asked.stack.clone()));
+            None
+        }
+        ChangeSetKind::Update => {
+            read.base = base(world, spec, asked.stack).await?;
+            world.aws.template(spec, asked.stack).await?
+        }
     };
-    read.base = base;
     if let Some(text) = previous {
         let digest = world
             .store

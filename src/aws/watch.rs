@@ -12,7 +12,7 @@ use crate::model::{
     StackSummary, TargetSpec, status_reason,
 };
 
-/// Events are read this often while all goes well.
+/// Events are read this often while all goes well; what ends sooner has them read once, at its end.
 const EVENTS_EVERY: Duration = Duration::from_secs(1);
 
 /// Polls that may show the stack as it was before, right after the execution was accepted.
@@ -51,34 +51,49 @@ impl Aws {
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
         let mut operation = Operation::new(stack, token, after);
-        let mut read_at: Option<Duration> = None;
+        let mut read_at = Duration::ZERO;
         let mut before = None;
+        let mut show = |ours: Vec<StackEvent>| {
+            if !ours.is_empty() {
+                observe(ours);
+            }
+        };
         loop {
+            // At first too: no operation ends at once.
+            cadence::pause(cadence::poll(
+                clock.elapsed(),
+                watcher.others(),
+                cadence::jitter(),
+            ))
+            .await;
             let summary = self
                 .stack(spec, StackRef::Id(stack), Priority::Observe)
                 .await?;
             let Some(summary) = summary else {
-                return Ok(vanished(&operation));
+                // A deleted stack keeps its events for a while, under its id.
+                if let Ok(events) = self
+                    .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
+                    .await
+                {
+                    show(operation.add(events));
+                }
+                return Ok(operation.vanished());
             };
             let status = summary.status;
             let turned_bad = before != Some(status) && status.sentiment() == Sentiment::Bad;
-            let due = read_at.is_none_or(|at| clock.elapsed() >= at + EVENTS_EVERY);
+            let due = clock.elapsed() >= read_at + EVENTS_EVERY;
             // A stack in review has no operation whose events could be read.
             let in_review = status == StackStatus::ReviewInProgress;
             if !in_review && (due || turned_bad || status.is_settled()) {
                 let events = self
                     .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
                     .await?;
-                read_at = Some(clock.elapsed());
-                let ours = operation.add(events);
-                if !ours.is_empty() {
-                    observe(ours);
-                }
+                read_at = clock.elapsed();
+                show(operation.add(events));
             }
             before = Some(status);
             match operation.judge(&summary) {
                 Verdict::Ended(settled) => return Ok(settled),
-                Verdict::Again => continue,
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
@@ -93,27 +108,7 @@ impl Aws {
                         ));
                 }
             }
-            cadence::pause(cadence::poll(
-                clock.elapsed(),
-                watcher.others(),
-                cadence::jitter(),
-            ))
-            .await;
         }
-    }
-}
-
-fn vanished(operation: &Operation) -> Settled {
-    Settled {
-        status: StackStatus::DeleteComplete,
-        outputs: BTreeMap::new(),
-        cause: Some(
-            operation
-                .root
-                .clone()
-                .or_else(|| operation.own_reason.clone().map(Cause::of))
-                .unwrap_or_else(|| Cause::of("the stack no longer exists")),
-        ),
     }
 }
 
@@ -143,8 +138,6 @@ struct Operation {
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Ended(Settled),
-    /// Look again at once: the status may be older than the events.
-    Again,
     Later,
     NeverBegan,
 }
@@ -244,13 +237,28 @@ impl Operation {
         if !self.begun_before {
             // The events are the first sign of it: this status may still be the one from before.
             self.begun_before = true;
-            return Verdict::Again;
+            return Verdict::Later;
         }
         if self.ended.is_none() && self.late < LATE_POLLS {
             self.late += 1;
             return Verdict::Later;
         }
         Verdict::Ended(self.settled(status, summary))
+    }
+
+    /// The end of a stack that is no longer there.
+    fn vanished(&self) -> Settled {
+        let said = || self.own_reason.clone().map(Cause::of);
+        Settled {
+            status: StackStatus::DeleteComplete,
+            outputs: BTreeMap::new(),
+            cause: Some(
+                self.root
+                    .clone()
+                    .or_else(said)
+                    .unwrap_or_else(|| Cause::of("the stack no longer exists")),
+            ),
+        }
     }
 
     fn settled(&self, status: StackStatus, summary: &StackSummary) -> Settled {
@@ -336,7 +344,6 @@ mod tests {
                 &stacks("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
             )
             .ok("DescribeStacks", &stacks("UPDATE_COMPLETE"))
-            .ok("DescribeStackEvents", &events(&story[..2]))
             .ok("DescribeStackEvents", &events(&story));
         let (settled, seen) = watched(&script, Some("e0")).await;
         let settled = settled.unwrap();
@@ -345,7 +352,29 @@ mod tests {
         assert_eq!(settled.outputs["Url"], "of UPDATE_COMPLETE");
         assert_eq!(seen, ["e1", "e2", "e3", "e4"]);
         assert_eq!(script.requests_of("DescribeStacks").len(), 3);
-        assert_eq!(script.requests_of("DescribeStackEvents").len(), 2);
+        assert_eq!(script.requests_of("DescribeStackEvents").len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lasts_shows_its_events_every_second() {
+        let script = Scripted::new();
+        for _ in 0..200 {
+            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+        }
+        script.ok(
+            "DescribeStackEvents",
+            &events(&[("e1", "-", "UPDATE_IN_PROGRESS", "", OURS)]),
+        );
+        let seen = std::cell::RefCell::new(Vec::new());
+        let aws = aws(&script).await;
+        let (spec, stack) = (spec(), stack_id());
+        let watch = aws.watch(&spec, &stack, OURS, None, |events| {
+            seen.borrow_mut().extend(events.into_iter().map(|e| e.id));
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(5), watch).await;
+        assert_eq!(*seen.borrow(), ["e1"]);
+        let readings = script.requests_of("DescribeStackEvents").len();
+        assert!((3..=4).contains(&readings), "{readings}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -446,11 +475,10 @@ mod tests {
             .on("DescribeStacks", Reply::Silence)
             .ok(
                 "DescribeStackEvents",
-                &events(&[("e1", "-", "CREATE_IN_PROGRESS", "", OURS)]),
-            )
-            .ok(
-                "DescribeStackEvents",
-                &events(&[("e2", "A", "CREATE_FAILED", "bad", OURS)]),
+                &events(&[
+                    ("e1", "-", "CREATE_IN_PROGRESS", "", OURS),
+                    ("e2", "A", "CREATE_FAILED", "bad", OURS),
+                ]),
             );
         let seen = std::cell::RefCell::new(Vec::new());
         let aws = aws(&script).await;

@@ -32,7 +32,7 @@ pub enum ChangeSetOutcome {
     },
 }
 
-/// What a change set stands on; read after the change set is ready.
+/// What a change set stands on, as of when it was ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// The stack.
@@ -42,6 +42,17 @@ pub struct Base {
     /// The newest event of a live stack; none for a stack in review, where each change set adds events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_event: Option<String>,
+}
+
+impl Base {
+    /// The base of a change set that makes `stack`: until it is executed, the stack is in review.
+    pub fn in_review(stack: StackId) -> Self {
+        Self {
+            stack,
+            status: StackStatus::ReviewInProgress,
+            newest_event: None,
+        }
+    }
 }
 
 /// A target with a change set that is ready.
