@@ -14,7 +14,7 @@ use crate::model::{
 
 /// Polls by events alone while an operation goes on, until the status is looked at as well: events are
 /// all that a poll needs, but an endpoint that loses the last of them must not be watched for ever.
-const POLLS_BY_EVENTS: u32 = 10;
+const POLLS_BY_EVENTS: u32 = 30;
 
 /// How long the stack may look as it did before the execution was accepted.
 const STALE_FOR: Duration = Duration::from_secs(30);
