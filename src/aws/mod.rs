@@ -18,6 +18,7 @@ mod change_set;
 mod connection;
 mod convert;
 mod failure;
+mod nested;
 mod reading;
 mod session;
 mod stack;
