@@ -19,6 +19,7 @@ mod connection;
 mod convert;
 mod failure;
 mod nested;
+mod nested_set;
 mod reading;
 mod session;
 mod stack;
