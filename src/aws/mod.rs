@@ -18,6 +18,8 @@ mod change_set;
 mod connection;
 mod convert;
 mod failure;
+mod nested;
+mod nested_set;
 mod reading;
 mod session;
 mod stack;
