@@ -79,6 +79,8 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    // A system without that signal, or out of descriptors, is told of by what comes next.
+    let _ = crate::runtime::outlive_file_limit();
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),

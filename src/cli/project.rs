@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::CliError;
 use crate::model::Target;
-use crate::parameters::{OverrideExpression, choose_file, layer_files};
+use crate::parameters::{OverrideExpression, choose_file, layer_files, nearest};
 use crate::template::Template;
 
 /// Where templates are looked for.
@@ -47,10 +47,11 @@ impl Project {
             }
         };
         let bytes = std::fs::read(root.join(&template_path)).map_err(|error| {
-            CliError::usage(
+            let error = CliError::usage(
                 anyhow::Error::new(error)
                     .context(format!("failed to read template `{template_path}`")),
-            )
+            );
+            error.hint("paths count from the folder that stackgate runs in")
         })?;
         let template = Template::parse(&template_path, &bytes).map_err(CliError::usage)?;
         let name = stack.map_or_else(|| stem(&template_path), str::to_owned);
@@ -172,9 +173,12 @@ fn find(root: &Path, stack: &str) -> Result<String, CliError> {
             Err(if known.is_empty() {
                 error.hint("run this in the folder that holds `templates/`, or name one with `--template FILE`")
             } else {
+                let meant = nearest(stack, known.iter().map(String::as_str))
+                    .map(|meant| format!("did you mean `{meant}`? "));
                 error.hint(format!(
-                    "templates here: {}",
-                    Vec::from_iter(known).join(", ")
+                    "{}templates here: {}",
+                    meant.unwrap_or_default(),
+                    known.iter().cloned().collect::<Vec<_>>().join(", ")
                 ))
             })
         }
