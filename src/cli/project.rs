@@ -11,9 +11,9 @@ use crate::parameters::{OverrideExpression, choose_file, layer_files, nearest};
 use crate::template::Template;
 
 /// Where templates are looked for.
-const TEMPLATES: &str = "templates";
+pub(super) const TEMPLATES: &str = "templates";
 /// What the names of templates end with.
-const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
+pub(super) const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
 /// Where override files are looked for.
 pub(super) const OVERRIDES: &str = "parameter-overrides";
 
@@ -171,7 +171,7 @@ fn find(root: &Path, stack: &str) -> Result<String, CliError> {
                 candidates.map(|c| format!("`{c}`")).join(", ")
             ));
             Err(if known.is_empty() {
-                error.hint("run this in the folder that holds `templates/`, or name one with `--template FILE`")
+                error.hint("run this in the folder that holds `templates/`, name one with `--template FILE`, or begin with `stackgate init`")
             } else {
                 let meant = nearest(stack, known.iter().map(String::as_str))
                     .map(|meant| format!("did you mean `{meant}`? "));
