@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_days;
 mod crash;
 mod faults;
 mod harness;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_cloudformation::error::DisplayErrorContext;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Stack};
 use tokio::runtime::Runtime;
 
 use super::http;
@@ -154,6 +154,22 @@ impl Cloud {
         RUNTIME
             .block_on(call.send())
             .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+    }
+
+    /// Creates a change set for a new stack without stackgate, and leaves it waiting.
+    pub fn begin_review(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) {
+        let call = self
+            .client
+            .create_change_set()
+            .change_set_type(ChangeSetType::Create)
+            .change_set_name("somebody-elses")
+            .stack_name(stack)
+            .template_body(template)
+            .set_parameters(Some(given(parameters)));
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        self.await_status(stack, "REVIEW_IN_PROGRESS");
     }
 
     /// Updates a stack without stackgate and returns the status in which it ends.
