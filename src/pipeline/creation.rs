@@ -36,8 +36,9 @@ impl Machine {
         let kind = match &preparation.stack {
             None => ChangeSetKind::Create,
             Some(stack) => {
-                if let Some(help) = stack.status.refusal() {
-                    let cause = Cause::of(format!("the stack is {}: {help}", stack.status));
+                if let Some(why) = stack.status.refusal() {
+                    let next = stack.status.remedy(target).unwrap_or_default();
+                    let cause = Cause::of(format!("the stack is {}: {why}; {next}", stack.status));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
