@@ -191,12 +191,31 @@ impl StackStatus {
         })
     }
 
+    /// Returns why a stack in this status is not deleted now, or `None` if it can be.
+    ///
+    /// CloudFormation would take some of these, aborting what somebody else does.
+    pub fn delete_refusal(self) -> Option<&'static str> {
+        if self.is_settled() {
+            None
+        } else {
+            self.refusal()
+        }
+    }
+
     /// Returns what to do about a stack in a status that takes no change set: the command to run next.
     pub fn remedy(self, target: &Target) -> Option<String> {
         use StackStatus::*;
         let aws = |command: &str| {
             let Target { region, stack, .. } = target;
             format!("`aws cloudformation {command} --stack-name {stack} --region {region}`")
+        };
+        let delete = || {
+            let Target {
+                account,
+                region,
+                stack,
+            } = target;
+            format!("`stackgate delete {stack} --accounts {account} --regions {region}`")
         };
         Some(match self {
             CreateComplete
@@ -221,7 +240,7 @@ impl StackStatus {
             RollbackComplete | RollbackFailed | CreateFailed => format!(
                 "see why with {}, delete it with {}, then run again",
                 aws("describe-stack-events"),
-                aws("delete-stack")
+                delete()
             ),
             UpdateFailed => format!(
                 "take the update back with {}, then run again",
@@ -235,7 +254,7 @@ impl StackStatus {
             DeleteFailed => format!(
                 "mend what {} blames, delete it again with {}, then run again",
                 aws("describe-stack-events"),
-                aws("delete-stack")
+                delete()
             ),
             ImportRollbackFailed => format!(
                 "mend what {} blames; AWS documents no command that repairs such a stack, so ask its support \

@@ -175,6 +175,17 @@ impl Machine {
                 | Phase::Finished => {}
             }
         }
+        self.conclude_plan(turn, now, action, scope)
+    }
+
+    /// Ends the action that plans, once no target is left in it, with the plan there is to approve.
+    pub(super) fn conclude_plan(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
         if !self.pending.is_empty() {
             return false;
         }
@@ -195,8 +206,13 @@ impl Machine {
             failed += usize::from(is_failure);
         }
         if tally.is_failed() {
+            let what = if self.state.deletes() {
+                "no deletion"
+            } else {
+                "no change set"
+            };
             let reason = format!(
-                "no change set for {failed} of {} targets, which exceeds the failure tolerance",
+                "{what} for {failed} of {} targets, which exceeds the failure tolerance",
                 targets.len()
             );
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });

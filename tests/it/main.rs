@@ -5,6 +5,7 @@
 mod support;
 
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;
