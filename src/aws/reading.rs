@@ -493,7 +493,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_set_that_takes_a_minute_is_polled_less_and_less() {
         let script = Scripted::new();
-        for _ in 0..30 {
+        for _ in 0..60 {
             script.ok(
                 "DescribeChangeSet",
                 &page("CREATE_IN_PROGRESS", "UNAVAILABLE", "", &[], ""),

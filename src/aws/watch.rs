@@ -1,4 +1,4 @@
-//! The one poller of a stack whose change set was executed: status and events together.
+//! The one poller of a stack whose change set was executed: by its events, and by its status at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,14 +12,15 @@ use crate::model::{
     StackSummary, TargetSpec, status_reason,
 };
 
-/// Events are read this often while all goes well; what ends sooner has them read once, at its end.
-const EVENTS_EVERY: Duration = Duration::from_secs(1);
+/// Polls by events alone while an operation goes on, until the status is looked at as well: events are
+/// all that a poll needs, but an endpoint that loses the last of them must not be watched for ever.
+const POLLS_BY_EVENTS: u32 = 10;
 
-/// Polls that may show the stack as it was before, right after the execution was accepted.
-const STALE_POLLS: u32 = 30;
+/// How long the stack may look as it did before the execution was accepted.
+const STALE_FOR: Duration = Duration::from_secs(30);
 
 /// Polls that wait for the last events of an operation whose status has settled.
-const LATE_POLLS: u32 = 3;
+const LATE_POLLS: u32 = 5;
 
 /// How an operation on a stack ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +76,6 @@ impl Aws {
         let stack = &operation.stack.clone();
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
-        let mut read_at = Duration::ZERO;
-        let mut before = None;
         let mut show = |ours: Vec<StackEvent>| {
             if !ours.is_empty() {
                 observe(ours);
@@ -90,33 +89,26 @@ impl Aws {
                 cadence::jitter(),
             ))
             .await;
+            let cursor = operation.cursor.as_deref();
+            match self
+                .events_after(spec, stack, cursor, Priority::Observe)
+                .await
+            {
+                Ok(events) => show(operation.add(events)),
+                // Not every endpoint keeps the events of a stack that is gone; its status tells.
+                Err(failure) if failure.kind == FailureKind::NotFound => operation.unseen(),
+                Err(failure) => return Err(failure),
+            }
+            if operation.goes_on() {
+                continue;
+            }
             let summary = self
                 .stack(spec, StackRef::Id(stack), Priority::Observe)
                 .await?;
             let Some(summary) = summary else {
-                // A deleted stack keeps its events for a while, under its id.
-                if let Ok(events) = self
-                    .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
-                    .await
-                {
-                    show(operation.add(events));
-                }
                 return Ok(operation.vanished());
             };
-            let status = summary.status;
-            let turned_bad = before != Some(status) && status.sentiment() == Sentiment::Bad;
-            let due = clock.elapsed() >= read_at + EVENTS_EVERY;
-            // A stack in review has no operation whose events could be read.
-            let in_review = status == StackStatus::ReviewInProgress;
-            if !in_review && (due || turned_bad || status.is_settled()) {
-                let events = self
-                    .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
-                    .await?;
-                read_at = clock.elapsed();
-                show(operation.add(events));
-            }
-            before = Some(status);
-            match operation.judge(&summary) {
+            match operation.judge(&summary, clock.elapsed()) {
                 Verdict::Ended(settled) => return Ok(settled),
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
@@ -125,15 +117,14 @@ impl Aws {
                         true => "DeleteStack",
                         false => "ExecuteChangeSet",
                     };
-                    return Err(self
-                        .attempted(asked, &place, Effect::Once)
-                        .failure(
-                            FailureKind::Ambiguous,
-                            format!(
-                                "accepted, but the stack has shown no sign of it for {} s and is in {status}",
-                                clock.elapsed().as_secs()
-                            ),
-                        ));
+                    return Err(self.attempted(asked, &place, Effect::Once).failure(
+                        FailureKind::Ambiguous,
+                        format!(
+                            "accepted, but the stack has shown no sign of it for {} s and is in {}",
+                            clock.elapsed().as_secs(),
+                            summary.status
+                        ),
+                    ));
                 }
             }
         }
@@ -153,15 +144,14 @@ struct Operation {
     known: BTreeSet<String>,
     /// Whether a status or an event of the operation has been seen.
     begun: bool,
-    /// Whether it had been when the present status was read.
-    begun_before: bool,
     /// The settled status in which the operation ended by its own events.
     ended: Option<StackStatus>,
     /// Whether another operation has followed.
     followed: bool,
     root: Option<Cause>,
     own_reason: Option<String>,
-    stale: u32,
+    /// Polls since the status was read.
+    unchecked: u32,
     late: u32,
 }
 
@@ -181,12 +171,11 @@ impl Operation {
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),
             begun: false,
-            begun_before: false,
             ended: None,
             followed: false,
             root: None,
             own_reason: None,
-            stale: 0,
+            unchecked: 0,
             late: 0,
         }
     }
@@ -246,29 +235,35 @@ impl Operation {
         }
     }
 
-    /// Returns what to do now that the stack was seen as `summary`, and the events after it.
-    fn judge(&mut self, summary: &StackSummary) -> Verdict {
+    /// Notes that the events could not be read.
+    fn unseen(&mut self) {
+        self.unchecked = POLLS_BY_EVENTS;
+    }
+
+    /// Returns whether the events show an operation that goes on, so that its status need not be read.
+    fn goes_on(&mut self) -> bool {
+        self.unchecked += 1;
+        self.begun && self.ended.is_none() && self.unchecked <= POLLS_BY_EVENTS
+    }
+
+    /// Returns what to do now that the stack was seen as `summary`, after its events and `elapsed` since the
+    /// watch began.
+    fn judge(&mut self, summary: &StackSummary, elapsed: Duration) -> Verdict {
         let status = summary.status;
+        self.unchecked = 0;
         if let (true, Some(ended)) = (self.followed, self.ended) {
             return Verdict::Ended(self.settled(ended, summary));
         }
         if !status.is_settled() {
             self.begun = true;
-            self.begun_before = true;
             return Verdict::Later;
         }
         if !self.begun || status == StackStatus::ReviewInProgress {
-            self.stale += 1;
-            return if self.stale >= STALE_POLLS {
+            return if elapsed >= STALE_FOR {
                 Verdict::NeverBegan
             } else {
                 Verdict::Later
             };
-        }
-        if !self.begun_before {
-            // The events are the first sign of it: this status may still be the one from before.
-            self.begun_before = true;
-            return Verdict::Later;
         }
         if self.ended.is_none() && self.late < LATE_POLLS {
             self.late += 1;
@@ -369,12 +364,9 @@ mod tests {
             ("e4", "-", "UPDATE_COMPLETE", "", OURS),
         ];
         script
-            .ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"))
-            .ok(
-                "DescribeStacks",
-                &stacks("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
-            )
             .ok("DescribeStacks", &stacks("UPDATE_COMPLETE"))
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story[..4]))
             .ok("DescribeStackEvents", &events(&story));
         let (settled, seen) = watched(&script, Some("e0")).await;
         let settled = settled.unwrap();
@@ -382,8 +374,9 @@ mod tests {
         assert_eq!(settled.cause, None);
         assert_eq!(settled.outputs["Url"], "of UPDATE_COMPLETE");
         assert_eq!(seen, ["e1", "e2", "e3", "e4"]);
-        assert_eq!(script.requests_of("DescribeStacks").len(), 3);
-        assert_eq!(script.requests_of("DescribeStackEvents").len(), 1);
+        // Its status is of no interest before the events show its end.
+        assert_eq!(script.requests_of("DescribeStacks").len(), 1);
+        assert_eq!(script.requests_of("DescribeStackEvents").len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
@@ -443,25 +436,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_lasts_shows_its_events_every_second() {
+    async fn an_endpoint_that_loses_the_last_events_is_not_watched_for_ever() {
         let script = Scripted::new();
-        for _ in 0..200 {
-            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
-        }
-        script.ok(
+        script.ok("DescribeStacks", &stacks("UPDATE_COMPLETE")).ok(
             "DescribeStackEvents",
             &events(&[("e1", "-", "UPDATE_IN_PROGRESS", "", OURS)]),
         );
-        let seen = std::cell::RefCell::new(Vec::new());
-        let aws = aws(&script).await;
-        let (spec, stack) = (spec(), stack_id());
-        let watch = aws.watch(&spec, &stack, OURS, None, |events| {
-            seen.borrow_mut().extend(events.into_iter().map(|e| e.id));
-        });
-        let _ = tokio::time::timeout(Duration::from_secs(5), watch).await;
-        assert_eq!(*seen.borrow(), ["e1"]);
-        let readings = script.requests_of("DescribeStackEvents").len();
-        assert!((3..=4).contains(&readings), "{readings}");
+        let (settled, seen) = watched(&script, Some("e0")).await;
+        assert_eq!(settled.unwrap().status, StackStatus::UpdateComplete);
+        assert_eq!(seen, ["e1"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -481,8 +464,7 @@ mod tests {
         let (settled, seen) = watched(&script, Some("e0")).await;
         assert_eq!(settled.unwrap().status, StackStatus::UpdateComplete);
         assert_eq!(seen, ["e1", "e2"]);
-        // Once more after the events, since that status may still have been the old one.
-        assert_eq!(script.requests_of("DescribeStacks").len(), 5);
+        assert_eq!(script.requests_of("DescribeStacks").len(), 4);
     }
 
     #[tokio::test(start_paused = true)]
@@ -505,11 +487,17 @@ mod tests {
         assert_eq!(seen, ["e2", "e3"]);
 
         let script = Scripted::new();
-        script.ok("DescribeStacks", &stacks("REVIEW_IN_PROGRESS"));
+        script
+            .ok("DescribeStacks", &stacks("REVIEW_IN_PROGRESS"))
+            .ok(
+                "DescribeStackEvents",
+                &events(&[("e1", "-", "REVIEW_IN_PROGRESS", "User Initiated", "")]),
+            );
+        let clock = Stopwatch::start();
         let failure = watched(&script, None).await.0.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Ambiguous);
         assert!(failure.message.contains("REVIEW_IN_PROGRESS"), "{failure}");
-        assert_eq!(script.requests().len(), STALE_POLLS as usize);
+        assert!(clock.elapsed() >= STALE_FOR);
     }
 
     #[tokio::test(start_paused = true)]
@@ -652,23 +640,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_hour_is_watched_with_few_calls_and_through_trouble() {
         let script = Scripted::new();
-        for _ in 0..600 {
-            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+        let begun = events(&[("e1", "-", "UPDATE_IN_PROGRESS", "", OURS)]);
+        for _ in 0..900 {
+            script.ok("DescribeStackEvents", &begun);
         }
         script
-            .error("DescribeStacks", 400, "Throttling", "Rate exceeded")
-            .on("DescribeStacks", Reply::NotConnected)
-            .on("DescribeStacks", Reply::Http(503, String::new()))
-            .ok("DescribeStacks", &stacks("UPDATE_COMPLETE"))
+            .error("DescribeStackEvents", 400, "Throttling", "Rate exceeded")
+            .on("DescribeStackEvents", Reply::NotConnected)
+            .on("DescribeStackEvents", Reply::Http(503, String::new()))
             .ok(
                 "DescribeStackEvents",
-                &events(&[("e1", "-", "UPDATE_COMPLETE", "", OURS)]),
+                &events(&[
+                    ("e1", "-", "UPDATE_IN_PROGRESS", "", OURS),
+                    ("e2", "-", "UPDATE_COMPLETE", "", OURS),
+                ]),
             );
+        for _ in 0..81 {
+            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+        }
+        script.ok("DescribeStacks", &stacks("UPDATE_COMPLETE"));
         let clock = Stopwatch::start();
         let (settled, seen) = watched(&script, None).await;
         assert_eq!(settled.unwrap().cause, None);
-        assert_eq!(seen, ["e1"]);
-        assert!(clock.elapsed().as_secs() > 2_500, "{:?}", clock.elapsed());
+        assert_eq!(seen, ["e1", "e2"]);
+        assert!(clock.elapsed().as_secs() > 3_000, "{:?}", clock.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
