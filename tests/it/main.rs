@@ -6,6 +6,7 @@ mod support;
 
 mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;

@@ -249,6 +249,17 @@ impl Cloud {
         }
     }
 
+    /// Takes a stack's termination protection away, or gives it back.
+    pub fn protect(&self, stack: &str, protected: bool) {
+        let call = self.client.update_termination_protection();
+        let call = call
+            .stack_name(stack)
+            .enable_termination_protection(protected);
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+    }
+
     /// Makes an SSM parameter. A stack that wants to create one of the same name fails, on both emulators.
     pub fn put_parameter(&self, name: &str, value: &str) {
         let body = serde_json::json!({ "Name": name, "Value": value, "Type": "String", "Overwrite": true });
