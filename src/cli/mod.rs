@@ -16,6 +16,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod settings;
 mod sources;
 mod status;
 mod stop;

@@ -10,4 +10,5 @@ mod faults;
 mod harness;
 mod localstack;
 mod ministack;
+mod settings;
 mod terminal;
