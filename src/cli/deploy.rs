@@ -50,7 +50,7 @@ pub(super) struct PlanArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RiskArg {
+pub(super) enum RiskArg {
     Low,
     Medium,
     High,
@@ -107,14 +107,19 @@ struct WhatArgs {
 
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
-    let answering = match args.yes {
+    let answering = answering(args.yes, args.detach);
+    start(global, args.what, answering)
+}
+
+/// Returns how the approval is answered.
+pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
+    match yes {
         Some(RiskArg::Low) => Answering::Yes(RiskLevel::Low),
         Some(RiskArg::Medium) => Answering::Yes(RiskLevel::Medium),
         Some(RiskArg::High) => Answering::Yes(RiskLevel::High),
-        None if args.detach || !output::is_interactive() => Answering::Detached,
+        None if detach || !output::is_interactive() => Answering::Detached,
         None => Answering::Prompt,
-    };
-    start(global, args.what, answering)
+    }
 }
 
 /// Runs `stackgate plan`.
@@ -227,22 +232,10 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
 /// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
 fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
     let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
     let values = std::mem::take(&mut taken.values);
-    taken.fill(
-        "role-arn",
-        &mut args.role_arn,
-        values.role_arn,
-        String::clone,
-    );
     taken.fill_list("capabilities", &mut args.capabilities, values.capabilities);
-    let time = |minutes: &u32| format!("in {minutes} minutes");
-    let expires = values.approval_expires;
-    taken.fill(
-        "approval-expires",
-        &mut args.approval_expires,
-        expires,
-        time,
-    );
     let given = pairs("--tag", &args.tags)?;
     for (key, value) in values.tags {
         if !given.contains_key(&key) {

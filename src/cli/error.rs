@@ -138,7 +138,11 @@ impl From<crate::artifact::ArtifactError> for CliError {
 
 impl From<crate::model::CallFailure> for CliError {
     fn from(error: crate::model::CallFailure) -> Self {
-        Self::failed(error)
+        let advice = crate::model::Denial::find(&error.message).map(|denial| denial.advice());
+        advice
+            .unwrap_or_default()
+            .into_iter()
+            .fold(Self::failed(error), Self::hint)
     }
 }
 

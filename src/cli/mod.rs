@@ -2,6 +2,7 @@
 
 mod answer;
 mod completions;
+mod delete;
 mod deploy;
 mod error;
 mod events;
@@ -60,6 +61,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Review the deletion of a stack in every target, and delete it
+    Delete(Box<delete::DeleteArgs>),
     /// Approve a plan, and execute it unless another process does
     Approve(answer::ApproveArgs),
     /// Reject a plan, and remove its change sets
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Delete(args) => delete::delete(&global, *args),
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),

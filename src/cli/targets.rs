@@ -118,6 +118,18 @@ impl Taken {
         }
     }
 
+    /// Fills in the role that CloudFormation acts with.
+    pub(super) fn fill_role(&mut self, slot: &mut Option<String>) {
+        let role = self.values.role_arn.take();
+        self.fill("role-arn", slot, role, String::clone);
+    }
+
+    /// Fills in how long an answer is waited for, in minutes.
+    pub(super) fn fill_expiry(&mut self, slot: &mut Option<u32>) {
+        let time = self.values.approval_expires.take();
+        self.fill("approval-expires", slot, time, |m| format!("{m} min"));
+    }
+
     /// Notes what was taken.
     pub(super) fn note(&mut self, name: &str, value: &str) {
         self.said.push(clean(&format!("{name} {value}")));

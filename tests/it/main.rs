@@ -6,9 +6,11 @@ mod support;
 
 mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;
 mod ministack;
+mod nested;
 mod settings;
 mod terminal;
