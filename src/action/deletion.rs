@@ -30,6 +30,13 @@ pub async fn collect(
     let role_arn = setting("RoleArn").map(|role| spec.target.fill(role));
     let caller = world.aws.caller_at(spec).await?;
     let by = StackRef::Name(&spec.target.stack);
+    if setting("OnlyFailed") == Some("true") {
+        let found = world.aws.stack(spec, by, Priority::Read).await?;
+        if !found.is_some_and(|stack| stack.status.is_failed_creation()) {
+            let stack = None;
+            return Ok(Collection { caller, stack });
+        }
+    }
     let stack = look(world, spec, by, &retain, role_arn).await?;
     Ok(Collection { caller, stack })
 }
