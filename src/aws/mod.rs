@@ -19,6 +19,8 @@ mod connection;
 mod convert;
 mod deletion;
 mod failure;
+mod nested;
+mod nested_set;
 mod reading;
 mod session;
 mod stack;

@@ -1,6 +1,7 @@
 //! Stacks: what they are, what happened to them, and the removal of empty ones that are ours.
 
 use aws_sdk_cloudformation::types::TemplateStage;
+use jiff::Timestamp;
 
 use super::call::Call;
 use super::connection::Aws;
@@ -238,6 +239,31 @@ impl Aws {
             }
             match next {
                 Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => break,
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    /// Returns the events since a time, oldest first.
+    pub(super) async fn events_from(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        since: Timestamp,
+        priority: Priority,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
+        let mut newest_first = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let (events, next) = self
+                .page_of_events(spec, stack, page.as_deref(), priority)
+                .await?;
+            let is_over = events.iter().any(|event| event.at < since);
+            newest_first.extend(events.into_iter().filter(|event| event.at >= since));
+            match next {
+                Some(next) if !is_over && page.as_ref() != Some(&next) => page = Some(next),
                 _ => break,
             }
         }

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::cadence::{self, Stopwatch};
 use super::connection::Aws;
 use super::failure::Effect;
+use super::nested;
 use super::stack::StackRef;
 use crate::model::{
     CallFailure, Cause, FailureKind, Priority, Sentiment, StackEvent, StackId, StackStatus,
-    StackSummary, TargetSpec, status_reason,
+    StackSummary, TargetSpec,
 };
 
 /// Polls by events alone while an operation goes on, until the status is looked at as well: events are
 /// all that a poll needs, but an endpoint that loses the last of them must not be watched for ever.
-const POLLS_BY_EVENTS: u32 = 10;
+const POLLS_BY_EVENTS: u32 = 30;
 
 /// How long the stack may look as it did before the execution was accepted.
 const STALE_FOR: Duration = Duration::from_secs(30);
@@ -106,10 +109,13 @@ impl Aws {
                 .stack(spec, StackRef::Id(stack), Priority::Observe)
                 .await?;
             let Some(summary) = summary else {
-                return Ok(operation.vanished());
+                let settled = operation.vanished();
+                return Ok(self.with_inner_cause(spec, settled, &operation).await);
             };
             match operation.judge(&summary, clock.elapsed()) {
-                Verdict::Ended(settled) => return Ok(settled),
+                Verdict::Ended(settled) => {
+                    return Ok(self.with_inner_cause(spec, settled, &operation).await);
+                }
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
@@ -131,6 +137,22 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// Returns `settled` with the cause inside the nested stack that failed first.
+    async fn with_inner_cause(
+        &self,
+        spec: &TargetSpec,
+        mut settled: Settled,
+        operation: &Operation,
+    ) -> Settled {
+        if let (Some((failed, since)), Some(_)) = (&operation.inside, &settled.cause) {
+            let cause = self.innermost(spec, &operation.stack, failed, *since).await;
+            settled.cause = Some(cause);
+        }
+        settled
+    }
+}
+
 /// What is known of one operation on a stack.
 #[derive(Debug)]
 struct Operation {
@@ -148,7 +170,11 @@ struct Operation {
     ended: Option<StackStatus>,
     /// Whether another operation has followed.
     followed: bool,
+    /// When the first event of the operation happened.
+    since: Option<Timestamp>,
     root: Option<Cause>,
+    /// The nested stack that is the root cause, and since when its events are of this operation.
+    inside: Option<(StackEvent, Timestamp)>,
     own_reason: Option<String>,
     /// Polls since the status was read.
     unchecked: u32,
@@ -173,7 +199,9 @@ impl Operation {
             begun: false,
             ended: None,
             followed: false,
+            since: None,
             root: None,
+            inside: None,
             own_reason: None,
             unchecked: 0,
             late: 0,
@@ -213,6 +241,7 @@ impl Operation {
     }
 
     fn learn(&mut self, event: &StackEvent) {
+        let since = *self.since.get_or_insert(event.at);
         if event.is_of_stack(&self.stack) {
             let status = event.status.parse::<StackStatus>().ok();
             self.ended = status.filter(|s| s.is_settled());
@@ -222,16 +251,9 @@ impl Operation {
             }
             return;
         }
-        let reason = event.reason.as_deref().unwrap_or_default();
-        if event.is_failure() && self.root.is_none() && !status_reason::is_secondary(reason) {
-            self.root = Some(Cause {
-                resource: Some((event.logical_id.clone(), event.resource_type.clone())),
-                reason: if reason.is_empty() {
-                    format!("{} without a reason", event.status)
-                } else {
-                    reason.to_owned()
-                },
-            });
+        if self.root.is_none() && nested::is_root(event) {
+            self.root = Some(nested::blame(event));
+            self.inside = nested::is_nested(event).then(|| (event.clone(), since));
         }
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod face;
 mod identity;
+mod init;
 mod list;
 mod options;
 mod output;
@@ -75,6 +76,8 @@ enum Command {
     List(list::ListArgs),
     /// Show the events of an execution
     Events(events::EventsArgs),
+    /// Make a template with its parameters that deploys as it stands
+    Init(init::InitArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -82,6 +85,8 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    // A system without that signal, or out of descriptors, is told of by what comes next.
+    let _ = crate::runtime::outlive_file_limit();
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
+        Command::Init(args) => init::init(&global, &args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {

@@ -4,6 +4,7 @@ mod artifact;
 mod change;
 mod decision;
 mod declaration;
+mod denial;
 mod digest;
 mod event;
 mod failure;
@@ -31,6 +32,7 @@ pub use declaration::{
     ActionCategory, ActionDeclaration, ActionTypeId, ArtifactName, FanOut, NamedArtifact,
     PipelineDeclaration, StageDeclaration,
 };
+pub use denial::{Denial, DeniedBy, PolicyKind};
 pub use digest::{Digest, ParseDigestError};
 pub use event::{CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};

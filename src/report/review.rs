@@ -542,6 +542,28 @@ mod tests {
     }
 
     #[test]
+    fn changes_inside_nested_stacks_are_shown_by_their_path() {
+        use crate::model::ChangeAction::{Add, Modify, Remove};
+        let stack = "AWS::CloudFormation::Stack";
+        let mut network = fixtures::change("Network", stack, Modify);
+        network.nested = Some("arn:child".parse().unwrap());
+        let long = "Network/PrivateSubnetsOfTheSecondKind/RouteTable";
+        let changes = vec![
+            network,
+            fixtures::change("Network/Alerts", "AWS::SNS::Topic", Add),
+            fixtures::change("Network/Orders", "AWS::DynamoDB::Table", Remove),
+            fixtures::change(long, "AWS::EC2::RouteTable", Modify),
+        ];
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+        script.update(&only, changes).ask();
+        let view = script.view();
+        assert_screens!("nested", |options: &ScreenOptions| review(
+            &view, &NoSources, options
+        ));
+    }
+
+    #[test]
     fn many_targets_are_told_by_region() {
         let view = fixtures::many().view();
         assert_screens!("many", |options: &ScreenOptions| review(

@@ -420,6 +420,20 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
     page.line(line, 6);
     let indent = Line::indent(3);
     place_list_dim(page, indent, group, places);
+    if group.targets.len() > 1 && !group.advice.is_empty() {
+        let first = places.name(&group.targets[0]);
+        let text = format!("what would allow it in {first}, and likewise in the others:");
+        page.line(Line::indent(6).add(Tone::Dim, &text), 8);
+    }
+    for advice in &group.advice {
+        let line = Line::indent(6).add(Tone::Plain, advice);
+        if advice.starts_with('{') {
+            // A statement that is broken cannot be copied.
+            page.verbatim(line);
+        } else {
+            page.line(line, 8);
+        }
+    }
 }
 
 fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
@@ -524,12 +538,49 @@ fn advice(view: &View) -> Option<&'static str> {
 mod tests {
     use super::super::fixtures::{self, Script, assert_screens};
     use super::*;
-    use crate::model::{EventKind, PauseReason};
+    use crate::model::{Cause, EventKind, PauseReason};
 
     #[test]
     fn a_halted_rollout_ends_with_causes() {
         let view = fixtures::halted().view();
         assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn what_was_denied_says_what_would_allow_it() {
+        let targets = fixtures::four();
+        let mut script = Script::new(&targets);
+        for target in &targets[..3] {
+            let reason = format!(
+                "CreateChangeSet in {}: AccessDenied: User: arn:aws:sts::{}:assumed-role/Deploy/stackgate-1 is not authorized to \
+                 perform: cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:{}:{}:stack/orders/* because no \
+                 identity-based policy allows the cloudformation:CreateChangeSet action (request 1)",
+                target.place(),
+                target.account,
+                target.region,
+                target.account,
+            );
+            let cause = Cause::of(reason);
+            script.end(target, TargetOutcome::NotPlanned { cause });
+        }
+        let cause = Cause::of(format!(
+            "DescribeStacks in {}: AccessDenied: User: arn:aws:iam::111111111111:user/ann is not authorized to perform: \
+             cloudformation:DescribeStacks with an explicit deny in a service control policy",
+            targets[3].place()
+        ));
+        script.end(&targets[3], TargetOutcome::NotPlanned { cause });
+        script.finish(ExecutionOutcome::Failed);
+        let view = script.view();
+        assert_screens!("denied", |options: &ScreenOptions| summary(&view, options));
+        let json = serde_json::to_value(Summary::of(&view)).unwrap();
+        assert_eq!(
+            json["not_planned"][0]["denial"]["by"]["no_allow"],
+            "identity"
+        );
+        assert_eq!(
+            json["not_planned"][1]["denial"]["by"]["explicit_deny"],
+            "service_control"
+        );
     }
 
     #[test]
