@@ -369,3 +369,28 @@ fn a_stack_whose_creation_failed_is_replaced_when_that_is_asked_for() {
     }
     assert_eq!(live.stack("app").unwrap().stack_id, before);
 }
+
+#[test]
+fn what_is_inside_nested_stacks_is_reviewed_too() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let cloud = env.cloud("111111111111", HERE);
+    let url = cloud.put_template("templates-of-nested", "child.yaml", QUEUE);
+    let parent = format!(
+        "Resources:\n  Network:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{TemplateURL: '{url}'}}\n"
+    );
+    assert_eq!(cloud.create("app", &parent, &[]), "CREATE_COMPLETE");
+    let output = env.run(&["delete", "app", "--yes"]);
+    output.code(3);
+    for text in ["Network/Orders", "data loss"] {
+        assert!(
+            output.stdout.contains(text) || output.stderr.contains(text),
+            "{output}"
+        );
+    }
+    assert_eq!(
+        app(&env, "111111111111").as_deref(),
+        Some("CREATE_COMPLETE")
+    );
+    delete(&env, &["--yes=high"]).success();
+    assert_eq!(app(&env, "111111111111"), None);
+}
