@@ -8,6 +8,7 @@ mod bad_days;
 mod crash;
 mod delete;
 mod faults;
+mod first_deploy;
 mod harness;
 mod localstack;
 mod ministack;
