@@ -17,8 +17,8 @@ use super::{CliError, delete, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel, SecretRef,
-    StackName, Target,
+    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel,
+    SecretRef, StackName, Target,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
@@ -100,9 +100,9 @@ struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
-    /// How long the answer is waited for, such as `8h` or `7d`
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
-    approval_expires: u32,
+    /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    approval_expires: Option<u32>,
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
@@ -154,6 +154,7 @@ fn start(
             })?
         }
     };
+    let chosen = fill(&project, &mut args)?;
     let tags = pairs("--tag", &args.tags)?;
     let secrets = secrets(&args.secrets)?;
     let overrides_json = overrides(&args)?;
@@ -176,6 +177,7 @@ fn start(
         endpoint_url: args.connection.endpoint_url.clone(),
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
@@ -197,6 +199,9 @@ fn start(
             args.allow_literal_secrets,
             &tags,
         )?;
+        let approval_minutes = args
+            .approval_expires
+            .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
         if replace_failed {
             let deletion = Deletion {
                 stack: stack.clone(),
@@ -207,7 +212,7 @@ fn start(
                     targets: specs.clone(),
                     preferences: preferences.clone(),
                 },
-                approval_minutes: args.approval_expires,
+                approval_minutes,
             };
             let code =
                 delete::delete_failed(global, &journal, &invocation, deletion, answering).await?;
@@ -229,7 +234,7 @@ fn start(
                 targets: specs,
                 preferences,
             },
-            approval_minutes: args.approval_expires,
+            approval_minutes,
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
@@ -251,6 +256,42 @@ fn start(
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
+}
+
+/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
+    let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
+    let values = std::mem::take(&mut taken.values);
+    taken.fill_list("capabilities", &mut args.capabilities, values.capabilities);
+    let given = pairs("--tag", &args.tags)?;
+    for (key, value) in values.tags {
+        if !given.contains_key(&key) {
+            taken.note("tag", &key);
+            args.tags.push(format!("{key}={value}"));
+        }
+    }
+    let mut given = pairs("--parameter", &args.parameters)?
+        .into_keys()
+        .collect::<BTreeSet<_>>();
+    if let Some(json) = &args.parameter_overrides {
+        given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
+    }
+    for (key, value) in values.parameters {
+        if !project.template.parameters().contains_key(&key) {
+            // An environment serves several templates.
+            taken.note(
+                "without parameter",
+                &format!("{key}, which the template does not declare"),
+            );
+        } else if !given.contains(&key) {
+            taken.note("parameter", &key);
+            args.parameters.push(format!("{key}={value}"));
+        }
+    }
+    taken.say();
+    Ok(taken.chosen)
 }
 
 /// Checks the parameters of every target before anything is asked of AWS for it.

@@ -84,6 +84,12 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
     }
+    if let Some(name) = view
+        .definition()
+        .and_then(|d| d.invocation.chosen.environment.as_deref())
+    {
+        about.push(format!("environment {}", page.options.shorten(name, 36)));
+    }
     for source in view.sources() {
         let Some(commit) = &source.revision.commit else {
             continue;
