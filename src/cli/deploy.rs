@@ -13,7 +13,7 @@ use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
-use super::{CliError, exit, output};
+use super::{CliError, delete, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
@@ -23,7 +23,7 @@ use crate::model::{
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
 };
-use crate::pipeline::{Deployment, Machine, SOURCE_ARTIFACT, validate};
+use crate::pipeline::{Deletion, Deployment, Machine, SOURCE_ARTIFACT, validate};
 use crate::report::View;
 use crate::runtime;
 
@@ -37,6 +37,10 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    /// First delete the stacks whose creation failed (`ROLLBACK_COMPLETE`, `ROLLBACK_FAILED`, `CREATE_FAILED`),
+    /// reviewed and approved on its own; then deploy them as new
+    #[arg(long)]
+    replace_failed: bool,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     what: WhatArgs,
@@ -108,7 +112,7 @@ struct WhatArgs {
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
     let answering = answering(args.yes, args.detach);
-    start(global, args.what, answering)
+    start(global, args.what, answering, args.replace_failed)
 }
 
 /// Returns how the approval is answered.
@@ -124,10 +128,15 @@ pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
 
 /// Runs `stackgate plan`.
 pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
-    start(global, args.what, Answering::Detached)
+    start(global, args.what, Answering::Detached, false)
 }
 
-fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8, CliError> {
+fn start(
+    global: &Global,
+    mut args: WhatArgs,
+    answering: Answering,
+    replace_failed: bool,
+) -> Result<u8, CliError> {
     let project = Project::open(
         args.stack.as_deref(),
         args.template.as_deref(),
@@ -190,6 +199,27 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             args.allow_literal_secrets,
             &tags,
         )?;
+        let approval_minutes = args
+            .approval_expires
+            .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
+        if replace_failed {
+            let deletion = Deletion {
+                stack: stack.clone(),
+                only_failed: true,
+                retain: Vec::new(),
+                role_arn: args.role_arn.clone(),
+                fan_out: FanOut {
+                    targets: specs.clone(),
+                    preferences: preferences.clone(),
+                },
+                approval_minutes,
+            };
+            let code =
+                delete::delete_failed(global, &journal, &invocation, deletion, answering).await?;
+            if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+                return Ok(code);
+            }
+        }
         let deployment = Deployment {
             stack,
             template: project.template_path.clone(),
@@ -204,9 +234,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
                 targets: specs,
                 preferences,
             },
-            approval_minutes: args
-                .approval_expires
-                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+            approval_minutes,
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
@@ -224,6 +252,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             aws,
             caller: Some(caller),
             answering,
+            goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
