@@ -4,6 +4,7 @@ mod answer;
 mod completions;
 mod delete;
 mod deploy;
+mod doctor;
 mod error;
 mod events;
 mod face;
@@ -12,6 +13,7 @@ mod init;
 mod list;
 mod options;
 mod output;
+mod permissions;
 mod progress;
 mod project;
 mod prompt;
@@ -79,6 +81,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Make a template with its parameters that deploys as it stands
     Init(init::InitArgs),
+    /// Look whether a deployment from here would get through; changes nothing
+    Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
+        Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {
