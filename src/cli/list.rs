@@ -28,10 +28,8 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     }
     match global.output {
         OutputForm::Text => output::stdout(&draw(&entries, &output::screen()))?,
-        OutputForm::Json | OutputForm::Ndjson => {
-            let document = serde_json::to_string(&List::of(entries)).map_err(CliError::failed)?;
-            output::stdout(&format!("{document}\n"))?;
-        }
+        OutputForm::Json => output::document(&List::of(entries))?,
+        OutputForm::Ndjson => output::line(&List::of(entries))?,
     }
     Ok(exit::DONE)
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalSecrets};
+use super::sources::Sources;
 use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
@@ -19,7 +20,7 @@ use crate::model::{
     Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
 };
 use crate::pipeline::{Machine, Turn};
-use crate::report::{Summary, View, summary};
+use crate::report::{Review, Summary, View, summary};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -147,19 +148,22 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
-        report(self.global, &face.view, &id, &ended)?;
+        report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
         Ok(code(&ended))
     }
 }
 
 /// Prints the account of an execution; the events were printed as they came.
-pub(super) fn account(global: &Global, view: &View) -> Result<(), CliError> {
+pub(super) fn account(global: &Global, view: &View, state: &Path) -> Result<(), CliError> {
     match global.output {
         OutputForm::Text => output::stdout(&summary(view, &output::screen()))?,
         OutputForm::Json => {
-            let text =
-                serde_json::to_string_pretty(&Summary::of(view)).map_err(CliError::failed)?;
-            output::stdout(&format!("{text}\n"))?;
+            let mut result = Summary::of(view);
+            if view.awaits_answer() {
+                let sources = Sources::of(view, &store_folder(state))?;
+                result.review = Some(Review::of(view, &sources));
+            }
+            output::document(&result)?;
         }
         OutputForm::Ndjson => {}
     }
@@ -167,8 +171,14 @@ pub(super) fn account(global: &Global, view: &View) -> Result<(), CliError> {
 }
 
 /// Says how a run ended and what to do next.
-fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Result<(), CliError> {
-    account(global, view)?;
+fn report(
+    global: &Global,
+    view: &View,
+    state: &Path,
+    id: &ExecutionId,
+    ended: &Ended,
+) -> Result<(), CliError> {
+    account(global, view, state)?;
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
         Ended::AwaitingAnswer => {

@@ -1,6 +1,8 @@
 //! Events folded into a view, then drawn.
 
 mod causes;
+#[cfg(test)]
+mod documents;
 mod events;
 #[cfg(test)]
 mod fixtures;
@@ -10,6 +12,9 @@ mod live;
 mod review;
 mod review_data;
 mod review_resource;
+#[cfg(test)]
+#[path = "../../tests/support/schema.rs"]
+mod schema;
 mod screen;
 mod status;
 mod summary;
@@ -18,7 +23,7 @@ mod view;
 mod words;
 
 pub use causes::{CauseGroup, SkipGroup};
-pub use events::events;
+pub use events::{EventLine, Events, events};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
@@ -32,3 +37,6 @@ pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, sta
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
+
+/// The version of the documents for machines, which `docs/json.md` describes.
+pub const DOCUMENT_VERSION: u32 = 1;

@@ -392,6 +392,11 @@ impl View {
         })
     }
 
+    /// Returns whether an answer is awaited.
+    pub fn awaits_answer(&self) -> bool {
+        self.outcome().is_none() && self.approval().is_some_and(|a| a.answer.is_none())
+    }
+
     /// Returns the answers that did not count, oldest first.
     pub fn refusals(&self) -> impl Iterator<Item = &Refused> {
         self.refusals.values()

@@ -123,6 +123,62 @@ pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) 
     }
 }
 
+/// Returns what an execution is doing, for machines.
+pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
+    let dead = alive == Some(false);
+    match state {
+        State::Unknown => "unknown",
+        State::Running if dead => "interrupted",
+        State::Running => "running",
+        State::WaitingForApproval => "waiting_for_approval",
+        State::Paused => "paused",
+        State::Stopping if dead => "stopped",
+        State::Stopping => "stopping",
+        State::Ended(outcome) => match outcome {
+            ExecutionOutcome::Succeeded => "succeeded",
+            ExecutionOutcome::NothingToDo => "nothing_to_do",
+            ExecutionOutcome::SucceededWithFailures => "succeeded_with_failures",
+            ExecutionOutcome::Failed => "failed",
+            ExecutionOutcome::Rejected => "rejected",
+            ExecutionOutcome::Expired => "expired",
+            ExecutionOutcome::Stopped => "stopped",
+        },
+    }
+}
+
+/// Returns how far a stage is, for machines.
+pub(super) fn stage_id(status: &StageStatus) -> &'static str {
+    match status {
+        StageStatus::Waiting => "waiting",
+        StageStatus::Running => "running",
+        StageStatus::Succeeded => "succeeded",
+        StageStatus::Failed(_) => "failed",
+        StageStatus::Skipped(_) => "skipped",
+    }
+}
+
+/// Returns how far a target is, for machines.
+pub(super) fn phase_id(phase: Phase<'_>) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Creating => "creating_change_set",
+        Phase::Reading => "reading_change_set",
+        Phase::Ready => "change_set_ready",
+        Phase::Checking => "checking_plan",
+        Phase::Executing => "executing",
+        Phase::CleaningUp => "cleaning_up",
+        Phase::Ended(outcome) => match outcome {
+            TargetOutcome::Succeeded { .. } => "succeeded",
+            TargetOutcome::NoChanges => "no_changes",
+            TargetOutcome::NotPlanned { .. } => "not_planned",
+            TargetOutcome::Failed { .. } => "failed",
+            TargetOutcome::Stale { .. } => "stale",
+            TargetOutcome::Skipped { .. } => "skipped",
+            TargetOutcome::Unknown { .. } => "unknown",
+        },
+    }
+}
+
 pub(super) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, Tone) {
     match outcome {
         ExecutionOutcome::Succeeded => ("succeeded", Tone::Good),
