@@ -146,6 +146,12 @@ impl Aws {
         self.0.default_region.clone()
     }
 
+    /// Returns whether an endpoint was set, in the settings, the environment or the profile.
+    pub fn has_own_endpoint(&self) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|url| !url.is_empty());
+        self.0.base.endpoint_url().is_some() || is_set("AWS_ENDPOINT_URL_CLOUDFORMATION")
+    }
+
     /// Returns who the base credentials belong to. Asks once.
     pub async fn caller(&self) -> Result<Caller, CallFailure> {
         self.own_caller(None).await

@@ -160,6 +160,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
         root: root.to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
+        own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
     };
@@ -201,7 +202,10 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
-            invocation,
+            invocation: Invocation {
+                own_endpoint: aws.has_own_endpoint(),
+                ..invocation
+            },
             secrets,
             allow_literal_secrets: args.allow_literal_secrets,
         };

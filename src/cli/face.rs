@@ -126,7 +126,7 @@ impl TerminalFace {
             OutputForm::Text => {
                 let _ = output::stdout(&text);
             }
-            OutputForm::Json | OutputForm::Ndjson => output::stderr(&text),
+            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => output::stderr(&text),
         });
         match self.answering {
             Answering::Detached | Answering::Given => {}

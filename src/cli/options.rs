@@ -37,6 +37,8 @@ pub(super) enum OutputForm {
     Json,
     /// One event a line, as it happens
     Ndjson,
+    /// A comment for a pull request, at the end
+    Markdown,
 }
 
 /// How to reach AWS.

@@ -20,7 +20,7 @@ use crate::model::{
     Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
 };
 use crate::pipeline::{Machine, Turn};
-use crate::report::{Review, Summary, View, summary};
+use crate::report::{Review, Summary, View, markdown, summary};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -160,14 +160,26 @@ pub(super) fn account(global: &Global, view: &View, state: &Path) -> Result<(), 
         OutputForm::Json => {
             let mut result = Summary::of(view);
             if view.awaits_answer() {
-                let sources = Sources::of(view, &store_folder(state))?;
-                result.review = Some(Review::of(view, &sources));
+                result.review = reviewed(view, state)?;
             }
             output::document(&result)?;
+        }
+        OutputForm::Markdown => {
+            let review = reviewed(view, state)?;
+            output::stdout(&markdown(view, None, review.as_ref()))?;
         }
         OutputForm::Ndjson => {}
     }
     Ok(())
+}
+
+/// Returns what there is to review, once there is a plan, with the templates of the state folder.
+fn reviewed(view: &View, state: &Path) -> Result<Option<Review>, CliError> {
+    if view.plan().is_none() {
+        return Ok(None);
+    }
+    let sources = Sources::of(view, &store_folder(state))?;
+    Ok(Some(Review::of(view, &sources)))
 }
 
 /// Says how a run ended and what to do next.

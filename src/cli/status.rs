@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, run};
-use crate::report::{Review, ScreenOptions, Status, review, status as draw};
+use crate::report::{Review, ScreenOptions, Status, markdown, review, status as draw};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -35,12 +35,17 @@ pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError>
             }
             output::stdout(&draw(&view, alive, &options))?;
         }
+        OutputForm::Markdown => {
+            let review = view.plan().map(|_| Review::of(&view, &sources));
+            output::stdout(&markdown(&view, alive, review.as_ref()))?;
+        }
         OutputForm::Json | OutputForm::Ndjson => {
             let mut status = Status::of(&view, alive);
             status.review = view.plan().map(|_| Review::of(&view, &sources));
-            match global.output {
-                OutputForm::Ndjson => output::line(&status)?,
-                OutputForm::Text | OutputForm::Json => output::document(&status)?,
+            if global.output == OutputForm::Ndjson {
+                output::line(&status)?;
+            } else {
+                output::document(&status)?;
             }
         }
     }

@@ -7,8 +7,10 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod lines;
+mod links;
 mod list;
 mod live;
+mod markdown;
 mod review;
 mod review_data;
 mod review_resource;
@@ -27,6 +29,7 @@ pub use events::{EventLine, Events, events};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
+pub use markdown::{markdown, markdown_list, markdown_text};
 pub use review::{draw, review};
 pub use review_data::{
     DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,

@@ -465,7 +465,7 @@ pub(super) fn risk_tone(level: RiskLevel) -> Tone {
 }
 
 /// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
-fn rule_text(rule: &str, findings: usize) -> String {
+pub(super) fn rule_text(rule: &str, findings: usize) -> String {
     let (one, many) = match rule {
         "stateful-replacement" => (
             "replacement of a stateful resource",
