@@ -10,7 +10,7 @@ use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalSecrets};
 use super::sources::Sources;
-use super::{CliError, exit, identity, output, prompt};
+use super::{CliError, ci, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -105,6 +105,7 @@ impl Run<'_> {
         let state_folder = self.journal.folder().to_owned();
         let store_folder = store_folder(&state_folder);
         let store = Store::open(&store_folder)?;
+        let artifacts = store_folder.clone();
         let stillness = Stillness::default();
         let secrets = Secrets::new(
             definition.secrets.clone(),
@@ -148,6 +149,7 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
+        ci::tell(&face.view, &artifacts);
         report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
         Ok(code(&ended))
     }

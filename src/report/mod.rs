@@ -1,5 +1,6 @@
 //! Events folded into a view, then drawn.
 
+mod annotations;
 mod causes;
 #[cfg(test)]
 mod documents;
@@ -24,6 +25,7 @@ mod target_view;
 mod view;
 mod words;
 
+pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
 pub use events::{EventLine, Events, events};
 pub use lines::Lines;

@@ -15,7 +15,7 @@ use super::review::{execution, place_list};
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Review, View};
+use super::{DOCUMENT_VERSION, Review, View, links};
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -344,6 +344,9 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
                 _ => format!("{label} {}", at + 1),
             };
             cause(page, &label, group, places);
+            if let Some(address) = console(view, group) {
+                page.line(Line::indent(6).add(Tone::Dim, &address), 6);
+            }
         }
     }
     let mut stale: Vec<(&[Staleness], Vec<&Target>)> = Vec::new();
@@ -412,6 +415,12 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
     page.line(line, 6);
     let indent = Line::indent(3);
     place_list_dim(page, indent, group, places);
+}
+
+/// Returns where the stack of the first target is in the console.
+fn console(view: &View, group: &CauseGroup) -> Option<String> {
+    let target = view.target(group.targets.first()?)?;
+    links::stack(target.stack()?).filter(|_| view.has_console())
 }
 
 fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
