@@ -21,12 +21,14 @@ mod failure;
 mod reading;
 mod session;
 mod stack;
+mod trace;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use connection::{Aws, Settings};
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
+pub use trace::{Attempt, Trace};
 pub use watch::Settled;
 
 #[cfg(test)]

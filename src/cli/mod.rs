@@ -3,6 +3,7 @@
 mod answer;
 mod ci;
 mod completions;
+mod debug;
 mod deploy;
 mod error;
 mod events;
@@ -80,6 +81,9 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    if global.debug {
+        debug::turn_on();
+    }
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),

@@ -26,6 +26,9 @@ pub(super) struct Global {
         default_value = "text"
     )]
     pub output: OutputForm,
+    /// Tell of every AWS call on standard error: operation, target, attempt, status, time, request id
+    #[arg(long, global = true)]
+    pub debug: bool,
 }
 
 /// The form of what goes to standard output.

@@ -5,7 +5,7 @@ use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
 use super::ci::Sections;
-use super::output;
+use super::{debug, output};
 use crate::model::Event;
 use crate::report::{Lines, Live, ScreenOptions, View};
 
@@ -22,7 +22,8 @@ pub(super) enum Progress {
 impl Progress {
     /// Returns progress that goes on from `view`.
     pub(super) fn new(view: View) -> Self {
-        if output::is_terminal_stderr() {
+        // Lines between the pictures would be drawn over.
+        if output::is_terminal_stderr() && !debug::is_on() {
             // Fifteen pictures a second are enough for the eye, and cost little on a slow line.
             Self::Live(Box::new(Live::new(
                 view,

@@ -10,7 +10,7 @@ use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalSecrets};
 use super::sources::Sources;
-use super::{CliError, ci, exit, identity, output, prompt};
+use super::{CliError, ci, debug, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -55,6 +55,7 @@ pub(super) async fn connect(
         session_name,
         http_client: None,
         credentials: None,
+        trace: debug::trace(),
     };
     Aws::connect(&settings).await.map_err(CliError::from)
 }
