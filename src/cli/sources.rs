@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::artifact::{ArtifactError, Store};
 use crate::diff::{self, PropertyChange};
-use crate::model::{ArtifactRef, Digest, LogicalId, PlannedTarget, Risk};
+use crate::model::{ArtifactRef, ChangeSetKind, Digest, LogicalId, PlannedTarget, Risk};
 use crate::report::{Place, ReviewSources, View};
 use crate::template::Template;
 
@@ -35,6 +35,9 @@ impl Sources {
     }
 
     fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
+        if target.kind == ChangeSetKind::Delete {
+            return None;
+        }
         let path = &target.inputs.template;
         self.once(target.inputs.template_digest, || {
             let artifact = self.artifacts.iter().find(|a| a.name == path.artifact)?;

@@ -281,6 +281,7 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         .map(|group| {
             let new = match group.kind {
                 crate::model::ChangeSetKind::Create => " (new)",
+                crate::model::ChangeSetKind::Delete => " (deletion)",
                 crate::model::ChangeSetKind::Update => "",
             };
             format!(
@@ -391,12 +392,12 @@ fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
     };
     let mut rows: Vec<String> = Vec::new();
     rows.extend(summary.failed.iter().map(|g| group("failed", g)));
-    rows.extend(
-        summary
-            .not_planned
-            .iter()
-            .map(|g| group("no change set", g)),
-    );
+    let not_planned = if view.deletes() {
+        "not deletable"
+    } else {
+        "no change set"
+    };
+    rows.extend(summary.not_planned.iter().map(|g| group(not_planned, g)));
     rows.extend(summary.unknown.iter().map(|g| group("end unknown", g)));
     rows.extend(summary.stale.iter().map(|stale| {
         format!(

@@ -164,6 +164,7 @@ pub(super) fn phase_id(phase: Phase<'_>) -> &'static str {
         Phase::Creating => "creating_change_set",
         Phase::Reading => "reading_change_set",
         Phase::Ready => "change_set_ready",
+        Phase::Deletable => "deletable",
         Phase::Checking => "checking_plan",
         Phase::Executing => "executing",
         Phase::CleaningUp => "cleaning_up",
@@ -207,6 +208,7 @@ pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
         Phase::Creating => ("creating change set", Tone::Busy),
         Phase::Reading => ("reading change set", Tone::Busy),
         Phase::Ready => ("change set ready", Tone::Plain),
+        Phase::Deletable => ("can be deleted", Tone::Plain),
         Phase::Checking => ("checking plan", Tone::Busy),
         Phase::Executing => ("executing", Tone::Busy),
         Phase::CleaningUp => ("cleaning up", Tone::Busy),
@@ -290,6 +292,7 @@ pub(super) fn staleness(difference: &Staleness) -> String {
         Staleness::ChangesDiffer { resources } if resources.is_empty() => {
             "the change set describes other changes than the approved ones".to_owned()
         }
+        Staleness::NotDeletable { why } => why.clone(),
         Staleness::ChangesDiffer { resources } => format!(
             "the change set describes other changes than the approved ones: {}",
             listed(resources)

@@ -4,9 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;
 mod ministack;
+mod nested;
 mod terminal;
