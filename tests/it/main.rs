@@ -12,4 +12,5 @@ mod harness;
 mod localstack;
 mod ministack;
 mod nested;
+mod screens;
 mod terminal;

@@ -221,10 +221,15 @@ impl TestEnv {
 
     /// Runs the binary in a pseudo-terminal of the usual width.
     pub fn terminal(&self, arguments: &[&str]) -> PtySession {
+        self.terminal_of(COLUMNS, arguments)
+    }
+
+    /// Runs the binary in a pseudo-terminal that echoes.
+    pub fn terminal_of(&self, columns: usize, arguments: &[&str]) -> PtySession {
         let mut command = Command::new("sh");
         self.prepare(&mut command);
         // A new pseudo-terminal has no size; the shell gives it one, and is replaced by the binary.
-        let script = format!("stty cols {COLUMNS} rows 50; exec \"$0\" \"$@\"");
+        let script = format!("stty echo cols {columns} rows 50; exec \"$0\" \"$@\"");
         command.env("TERM", "xterm").args(["-c", &script, BINARY]);
         command.args(arguments.iter().map(|argument| self.private(argument)));
         let timeout = u64::try_from(RUN_TIMEOUT.as_millis()).unwrap();

@@ -1,5 +1,7 @@
 //! Checks documents against the JSON Schemas of `docs/schema/`, as far as those go: types, fields, enums, references.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
