@@ -25,6 +25,7 @@ mod probe;
 mod reading;
 mod session;
 mod stack;
+mod trace;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
@@ -32,6 +33,7 @@ pub use connection::{Aws, Settings};
 pub use deletion::{DescribedStack, HeldResource};
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
+pub use trace::{Attempt, Trace};
 pub use watch::Settled;
 
 #[cfg(test)]

@@ -175,6 +175,7 @@ fn start(
         root: root.to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
+        own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
         chosen,
@@ -238,7 +239,10 @@ fn start(
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
-            invocation,
+            invocation: Invocation {
+                own_endpoint: aws.has_own_endpoint(),
+                ..invocation
+            },
             secrets,
             allow_literal_secrets: args.allow_literal_secrets,
         };

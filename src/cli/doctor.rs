@@ -133,7 +133,7 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
             }
             print(&policies)?;
         }
-        OutputForm::Text => output::stdout(&draw(&checks))?,
+        OutputForm::Text | OutputForm::Markdown => output::stdout(&draw(&checks))?,
         OutputForm::Json | OutputForm::Ndjson => print(&Document {
             version: 1,
             checks,

@@ -1,7 +1,9 @@
 //! One file per command; the composition root, which nothing imports.
 
 mod answer;
+mod ci;
 mod completions;
+mod debug;
 mod delete;
 mod deploy;
 mod doctor;
@@ -90,6 +92,9 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    if global.debug {
+        debug::turn_on();
+    }
     // A system without that signal, or out of descriptors, is told of by what comes next.
     let _ = crate::runtime::outlive_file_limit();
     let result = match command {

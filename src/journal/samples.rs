@@ -107,6 +107,7 @@ pub fn started() -> EventKind {
                 root: "/home/o'brien/\"repo\"".into(),
                 profile: Some("prod".into()),
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
+                own_endpoint: true,
                 region: None,
                 chosen: Chosen {
                     environment: Some("production".into()),

@@ -253,6 +253,9 @@ pub struct Invocation {
     /// The endpoint, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
+    /// Whether calls go to an endpoint that was set, wherever that was: it may be no AWS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_endpoint: bool,
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,

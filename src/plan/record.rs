@@ -416,6 +416,7 @@ struct ChangeRecord<'a> {
     physical_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_action: Option<PolicyAction>,
+    #[serde(serialize_with = "replacement")]
     replacement: Replacement,
     resource_type: &'a str,
     scope: Vec<ChangeScope>,
@@ -473,6 +474,7 @@ struct DetailRecord<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
+    #[serde(serialize_with = "recreation")]
     recreation: Recreation,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
@@ -503,6 +505,27 @@ impl<'a> DetailRecord<'a> {
             source: source.as_deref(),
         }
     }
+}
+
+// The record's own spelling, which stays as it is wherever else these are written: another one would
+// give every plan another digest.
+
+fn replacement<S: serde::Serializer>(value: &Replacement, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(match value {
+        Replacement::No => "No",
+        Replacement::May => "May",
+        Replacement::Will => "Will",
+        Replacement::Unknown => "Unknown",
+    })
+}
+
+fn recreation<S: serde::Serializer>(value: &Recreation, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(match value {
+        Recreation::Never => "Never",
+        Recreation::Conditionally => "Conditionally",
+        Recreation::Always => "Always",
+        Recreation::Unknown => "Unknown",
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources,
 use super::review_resource::{Columns, diff_lines, resource, what};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::words::{self, Places, count};
-use super::{Phase, View};
+use super::{Phase, TargetView, View, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
@@ -48,7 +48,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             page.line(Line::of(Tone::Warn, text), 4);
         }
         if options.full {
-            group_in_full(&mut page, group);
+            group_in_full(&mut page, group, view);
         }
     }
     parameters(&mut page, &review.parameters, &places);
@@ -288,12 +288,22 @@ fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
     names
 }
 
-fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup) {
+/// Returns where the change set of a target is in the console.
+fn console(view: &View, target: &TargetView) -> Option<String> {
+    let (stack, set) = (target.stack()?, target.change_set()?);
+    links::change_set(stack, set).filter(|_| view.has_console())
+}
+
+fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
     if !group.change_sets.is_empty() {
         page.line(Line::of(Tone::Dim, "  change sets"), 4);
     }
-    for id in &group.change_sets {
+    for (at, id) in group.change_sets.iter().enumerate() {
         page.line(Line::indent(4).add(Tone::Dim, id.as_str()), 4);
+        let target = group.targets.get(at).and_then(|target| view.target(target));
+        if let Some(address) = target.and_then(|target| console(view, target)) {
+            page.line(Line::indent(4).add(Tone::Dim, &address), 4);
+        }
     }
     let Some(diff) = &group.template_diff else {
         return;
@@ -506,7 +516,7 @@ pub(super) fn risk_tone(level: RiskLevel) -> Tone {
 }
 
 /// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
-fn rule_text(rule: &str, findings: usize) -> String {
+pub(super) fn rule_text(rule: &str, findings: usize) -> String {
     let (one, many) = match rule {
         "stateful-replacement" => (
             "replacement of a stateful resource",

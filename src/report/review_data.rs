@@ -15,7 +15,7 @@ use crate::model::{
 use crate::plan;
 
 use super::causes::{self, CauseGroup};
-use super::{View, words};
+use super::{DOCUMENT_VERSION, View, words};
 
 /// What a review shows besides the events, looked up in the stored templates.
 pub trait ReviewSources {
@@ -68,6 +68,8 @@ impl fmt::Display for Place {
 /// The plan of an execution, as it is reviewed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Review {
+    /// Which document this is.
+    pub document: &'static str,
     /// The version of this form.
     pub version: u32,
     /// The plan's digest, once the plan is complete.
@@ -230,7 +232,8 @@ impl Review {
             .into_iter()
             .filter(|t| matches!(t.outcome(), Some(TargetOutcome::NoChanges)));
         Self {
-            version: 1,
+            document: "review",
+            version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
             risks: risk_groups(&risks),

@@ -410,6 +410,17 @@ impl View {
         })
     }
 
+    /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.
+    pub fn has_console(&self) -> bool {
+        self.definition()
+            .is_some_and(|d| !d.invocation.own_endpoint && d.invocation.endpoint_url.is_none())
+    }
+
+    /// Returns whether an answer is awaited.
+    pub fn awaits_answer(&self) -> bool {
+        self.outcome().is_none() && self.approval().is_some_and(|a| a.answer.is_none())
+    }
+
     /// Returns the answers that did not count, oldest first.
     pub fn refusals(&self) -> impl Iterator<Item = &Refused> {
         self.refusals.values()

@@ -14,5 +14,6 @@ mod harness;
 mod localstack;
 mod ministack;
 mod nested;
+mod screens;
 mod settings;
 mod terminal;
