@@ -92,6 +92,7 @@ pub async fn create(
         tags: creation.inputs.tags.clone(),
         capabilities: creation.inputs.capabilities.clone(),
         role_arn: creation.inputs.role_arn.clone(),
+        options: creation.inputs.options.clone(),
         description: None,
     };
     world.aws.create_change_set(spec, &request).await
@@ -363,9 +364,11 @@ pub async fn execute(
     approved: &PlannedTarget,
     token: &str,
 ) -> Result<(), CallFailure> {
+    let disable_rollback = approved.inputs.options.execute_disable_rollback();
+    let (change_set, stack) = (&approved.change_set, &approved.base.stack);
     world
         .aws
-        .execute_change_set(spec, &approved.change_set, &approved.base.stack, token)
+        .execute_change_set(spec, change_set, stack, token, disable_rollback)
         .await
 }
 

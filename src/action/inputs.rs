@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use super::bad_input;
 use super::world::{Artifacts, World};
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackSummary,
-    TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackOptions,
+    StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files,
@@ -67,6 +67,8 @@ pub(super) fn collect(
         .filter(|c| !c.is_empty())
         .map(str::to_owned)
         .collect();
+    let options =
+        StackOptions::from_configuration(&action.configuration).map_err(|e| bad_input(&e))?;
     Ok(TargetInputs {
         template: template_path,
         template_digest,
@@ -75,6 +77,7 @@ pub(super) fn collect(
         capabilities,
         role_arn: setting("RoleArn").map(|r| spec.target.fill(r)),
         stack_policy: resolved.stack_policy,
+        options: options.filled(&spec.target),
     })
 }
 

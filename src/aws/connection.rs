@@ -482,6 +482,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err(),
@@ -514,6 +515,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err();

@@ -12,6 +12,7 @@ use super::options::{Connection, Global};
 use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
+use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, exit, output};
 use crate::approval;
@@ -100,6 +101,8 @@ struct WhatArgs {
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
     approval_expires: u32,
     #[command(flatten)]
+    options: StackOptionArgs,
+    #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
     connection: Connection,
@@ -148,6 +151,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
         None => IndexMap::new(),
     };
     acknowledge(&project, &mut args.capabilities)?;
+    let options = args.options.options()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {
         CliError::message(format!(
@@ -193,6 +197,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             capabilities: args.capabilities,
             role_arn: args.role_arn,
             artifact_bucket: args.artifact_bucket,
+            options,
             fan_out: FanOut {
                 targets: specs,
                 preferences,

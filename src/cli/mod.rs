@@ -16,6 +16,7 @@ mod prompt;
 mod resume;
 mod run;
 mod sources;
+mod stack_options;
 mod status;
 mod stop;
 mod targets;

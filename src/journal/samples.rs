@@ -174,6 +174,10 @@ pub fn every_kind() -> Vec<EventKind> {
         capabilities: ["CAPABILITY_IAM".to_owned()].into(),
         role_arn: None,
         stack_policy: Some("{}".into()),
+        options: StackOptions {
+            monitoring_minutes: Some(180),
+            ..StackOptions::default()
+        },
     };
     let change = ResourceChange {
         logical_id: LogicalId::new("Queue").unwrap(),

@@ -10,6 +10,7 @@ mod failure;
 mod ids;
 mod inputs;
 mod observation;
+pub mod options;
 mod plan;
 mod preferences;
 mod priority;
@@ -42,6 +43,7 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use observation::{Ending, Preparation, Reading, Settlement};
+pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

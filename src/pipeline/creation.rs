@@ -10,8 +10,8 @@ use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, PlannedTarget, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    EventKind, FailureKind, OnStackFailure, PlannedTarget, Preparation, Reading, Scope,
+    StackStatus, Target, TargetOutcome,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
@@ -36,7 +36,12 @@ impl Machine {
         let kind = match &preparation.stack {
             None => ChangeSetKind::Create,
             Some(stack) => {
-                if let Some(help) = stack.status.refusal() {
+                // A stack that a failure left as it was can be tried again, in the same way only.
+                let again = matches!(
+                    stack.status,
+                    StackStatus::CreateFailed | StackStatus::UpdateFailed
+                ) && preparation.inputs.options.keeps_failures();
+                if let Some(help) = stack.status.refusal().filter(|_| !again) {
                     let cause = Cause::of(format!("the stack is {}: {help}", stack.status));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
@@ -49,6 +54,16 @@ impl Machine {
                 }
             }
         };
+        if kind == ChangeSetKind::Update
+            && preparation.inputs.options.on_stack_failure == Some(OnStackFailure::Delete)
+        {
+            let cause = Cause::of(
+                "`--on-stack-failure DELETE` is for stacks that do not exist yet, and this one does; \
+                 use `ROLLBACK` or `DO_NOTHING`",
+            );
+            let outcome = TargetOutcome::NotPlanned { cause };
+            return self.finish(turn, now, target, outcome, Ending::none());
+        }
         let id = &self.state.id;
         let intent = EventKind::ChangeSetIntended {
             kind,

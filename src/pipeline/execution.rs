@@ -10,7 +10,7 @@ use super::state::Phase;
 use super::step::{StepKind, UnknownPolicy};
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, Settlement, Staleness, Target, TargetOutcome,
+    Scope, Sentiment, Settlement, StackStatus, Staleness, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -210,14 +210,19 @@ impl Machine {
             Some(Ok(ending)) => {
                 let status = ending.status;
                 let outcome = match status.sentiment() {
-                    Sentiment::Good => TargetOutcome::Succeeded { status },
-                    Sentiment::Neutral | Sentiment::Bad => TargetOutcome::Failed {
-                        status: Some(status),
-                        cause: ending
-                            .cause
-                            .clone()
-                            .unwrap_or_else(|| Cause::of("the stack's events name no reason")),
-                    },
+                    // A change set never asks for a deletion: a stack that is gone was taken back.
+                    Sentiment::Good if status != StackStatus::DeleteComplete => {
+                        TargetOutcome::Succeeded { status }
+                    }
+                    Sentiment::Good | Sentiment::Neutral | Sentiment::Bad => {
+                        TargetOutcome::Failed {
+                            status: Some(status),
+                            cause: ending
+                                .cause
+                                .clone()
+                                .unwrap_or_else(|| Cause::of("the stack's events name no reason")),
+                        }
+                    }
                 };
                 self.finish(turn, now, target, outcome, *ending);
             }

@@ -297,6 +297,7 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
                         capabilities: BTreeSet::new(),
                         role_arn: None,
                         stack_policy: None,
+                        options: crate::model::StackOptions::default(),
                     },
                 }))
             };
@@ -600,6 +601,7 @@ fn definition(targets: Vec<Target>, preferences: &OperationPreferences) -> Execu
         capabilities: Vec::new(),
         role_arn: None,
         artifact_bucket: None,
+        options: crate::model::StackOptions::default(),
         fan_out: FanOut {
             targets: specs.collect(),
             preferences: preferences.clone(),

@@ -592,6 +592,7 @@ mod tests {
             capabilities: Vec::new(),
             role_arn: None,
             artifact_bucket: None,
+            options: crate::model::StackOptions::default(),
             fan_out: FanOut {
                 targets: vec![TargetSpec {
                     target: target(),
@@ -676,6 +677,7 @@ mod tests {
                     capabilities: BTreeSet::new(),
                     role_arn: None,
                     stack_policy: None,
+                    options: crate::model::StackOptions::default(),
                 }),
             },
             EventKind::ChangeSetCreated {

@@ -16,13 +16,14 @@ use crate::model::{
     ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
     ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode, CountOrPercent, Digest,
     EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, LogicalId, NamedArtifact,
-    OperationPreferences, ParameterValue, PipelineDeclaration, PlannedTarget, PolicyAction,
-    Recreation, Region, RegionConcurrency, Replacement, ResourceChange, StackId, StackStatus,
-    StageDeclaration, Target, TargetInputs, TargetSpec,
+    OnStackFailure, OperationPreferences, ParameterValue, PipelineDeclaration, PlannedTarget,
+    PolicyAction, Recreation, Region, RegionConcurrency, Replacement, ResourceChange,
+    RollbackTrigger, StackId, StackOptions, StackStatus, StageDeclaration, Target, TargetInputs,
+    TargetSpec,
 };
 
 /// The version of the record.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a plan is made of.
 #[derive(Debug, Clone, Copy)]
@@ -278,6 +279,7 @@ struct PlannedRecord<'a> {
     changes: Vec<ChangeRecord<'a>>,
     kind: ChangeSetKind,
     name: &'a ChangeSetName,
+    options: OptionsRecord<'a>,
     parameters: Vec<ParameterRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_arn: Option<&'a str>,
@@ -312,6 +314,7 @@ impl<'a> PlannedRecord<'a> {
             capabilities,
             role_arn,
             stack_policy,
+            options,
         } = inputs;
         Self {
             base: BaseRecord::of(base),
@@ -323,12 +326,49 @@ impl<'a> PlannedRecord<'a> {
                 .collect(),
             kind: *kind,
             name,
+            options: OptionsRecord::of(options),
             parameters: parameter_records(parameters),
             role_arn: role_arn.as_deref(),
             stack_policy: stack_policy.as_deref(),
             tags,
             target,
             template: *template_digest,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct OptionsRecord<'a> {
+    disable_rollback: bool,
+    import_existing_resources: bool,
+    include_nested_stacks: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitoring_minutes: Option<u8>,
+    notification_arns: &'a BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_stack_failure: Option<OnStackFailure>,
+    rollback_triggers: &'a BTreeSet<RollbackTrigger>,
+}
+
+impl<'a> OptionsRecord<'a> {
+    fn of(options: &'a StackOptions) -> Self {
+        let StackOptions {
+            notification_arns,
+            on_stack_failure,
+            disable_rollback,
+            rollback_triggers,
+            monitoring_minutes,
+            import_existing_resources,
+            include_nested_stacks,
+        } = options;
+        Self {
+            disable_rollback: *disable_rollback,
+            import_existing_resources: *import_existing_resources,
+            include_nested_stacks: *include_nested_stacks,
+            monitoring_minutes: *monitoring_minutes,
+            notification_arns,
+            on_stack_failure: *on_stack_failure,
+            rollback_triggers,
         }
     }
 }
@@ -516,12 +556,12 @@ mod tests {
     }
 
     #[test]
-    fn version_1_stays_as_it_is() {
+    fn version_2_stays_as_it_is() {
         // Approvals that are waiting for their answer hold this digest. A new one needs a new `VERSION`.
-        assert_eq!(VERSION, 1);
+        assert_eq!(VERSION, 2);
         assert_eq!(
             digest_of(&plan()).to_string(),
-            "6213b66f2140cf9ae727706cea0ec605558b7a01da5fc2b5008e6c34bffc977c"
+            "7d5bbddb33902bedf74819cd4c93181991ba4abf95433ed13335bc0582b9a312"
         );
     }
 
@@ -714,6 +754,13 @@ mod tests {
             "causing_entity",
             "newest_event",
             "stack_policy",
+            "notification_arns",
+            "on_stack_failure",
+            "disable_rollback",
+            "rollback_triggers",
+            "monitoring_minutes",
+            "import_existing_resources",
+            "include_nested_stacks",
             "role_arn",
             "timeoutInMinutes",
             "fanOut",

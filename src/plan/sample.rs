@@ -75,6 +75,15 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
             "capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
             "role_arn": role("CloudFormation"),
             "stack_policy": "{\"Statement\":[]}",
+            "options": {
+                "notification_arns": [arn("sns", "stacks")],
+                "on_stack_failure": "ROLLBACK",
+                "disable_rollback": true,
+                "rollback_triggers": [format!("composite:{}", arn("cloudwatch", "alarm:errors"))],
+                "monitoring_minutes": 10,
+                "import_existing_resources": true,
+                "include_nested_stacks": true,
+            },
         },
         "changes": [
             {

@@ -163,6 +163,7 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         // Said here because nobody would look for what does not happen.
         with.push("a stack policy, which this version does not set".to_owned());
     }
+    with.extend(words::options(&group.options));
     if !group.tags.is_empty() {
         let tags = group
             .tags

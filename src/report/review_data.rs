@@ -10,7 +10,7 @@ use crate::diff::{self, PropertyChange};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskLevel, Target, TargetOutcome,
+    ResourceChange, Risk, RiskLevel, StackOptions, Target, TargetOutcome,
 };
 use crate::plan;
 
@@ -118,6 +118,9 @@ pub struct ReviewGroup {
     pub role_arn: Option<String>,
     /// The stacks' tags.
     pub tags: BTreeMap<String, String>,
+    /// What else is asked of the stacks; of the group's first target.
+    #[serde(skip_serializing_if = "StackOptions::is_default")]
+    pub options: StackOptions,
     /// Whether a stack policy is set.
     pub stack_policy: bool,
     /// The change sets, in the order of the targets.
@@ -260,6 +263,7 @@ fn group_of(
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
         tags: first.inputs.tags.clone(),
+        options: first.inputs.options.clone(),
         stack_policy: first.inputs.stack_policy.is_some(),
         change_sets: members.iter().map(|m| m.change_set.clone()).collect(),
         resources,
