@@ -390,6 +390,7 @@ mod tests {
             monitoring_minutes: Some(0),
             import_existing_resources: true,
             include_nested_stacks: true,
+            termination_protection: Some(true),
         };
         let aws = aws(&script).await;
         aws.create_change_set(&spec(), &request).await.unwrap();

@@ -152,6 +152,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
     };
     acknowledge(&project, &mut args.capabilities)?;
     let options = args.options.options()?;
+    let stack_policy = args.options.policy()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {
         CliError::message(format!(
@@ -197,6 +198,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             capabilities: args.capabilities,
             role_arn: args.role_arn,
             artifact_bucket: args.artifact_bucket,
+            stack_policy,
             options,
             fan_out: FanOut {
                 targets: specs,

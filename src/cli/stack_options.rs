@@ -1,9 +1,11 @@
 //! What is asked of a stack beside its template, parameters and tags.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::CliError;
-use crate::model::options::{minutes, topic};
+use crate::model::options::{minutes, policy, topic};
 use crate::model::{OnStackFailure, RollbackTrigger, StackOptions};
 
 /// Options of the stacks; what is not given stays as a stack has it.
@@ -31,6 +33,15 @@ pub(super) struct StackOptionArgs {
     /// Make change sets for nested stacks, too
     #[arg(long)]
     include_nested_stacks: bool,
+    /// A stack policy, as JSON, that wins over those of override files; set after the operation succeeded
+    #[arg(long, value_name = "FILE")]
+    stack_policy: Option<PathBuf>,
+    /// Protect the stacks from deletion, after the operation succeeded
+    #[arg(long)]
+    termination_protection: bool,
+    /// Take that protection away, after the operation succeeded
+    #[arg(long, conflicts_with = "termination_protection")]
+    no_termination_protection: bool,
 }
 
 impl StackOptionArgs {
@@ -44,8 +55,29 @@ impl StackOptionArgs {
             monitoring_minutes: self.monitoring_time,
             import_existing_resources: self.import_existing_resources,
             include_nested_stacks: self.include_nested_stacks,
+            termination_protection: match (
+                self.termination_protection,
+                self.no_termination_protection,
+            ) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            },
         };
         options.check().map_err(CliError::usage)?;
         Ok(options)
+    }
+
+    /// Returns the stack policy of the file that was named, checked.
+    pub(super) fn policy(&self) -> Result<Option<String>, CliError> {
+        let Some(file) = &self.stack_policy else {
+            return Ok(None);
+        };
+        let context = || format!("failed to read the stack policy `{}`", file.display());
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| CliError::usage(anyhow::Error::new(error).context(context())))?;
+        let text = policy(&text)
+            .map_err(|error| CliError::usage(anyhow::Error::new(error).context(context())))?;
+        Ok(Some(text))
     }
 }

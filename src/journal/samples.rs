@@ -256,6 +256,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            settings_only: true,
         },
         EventKind::CleanupIntended {
             why: CleanupWhy::NotNeeded,
@@ -282,6 +283,16 @@ pub fn every_kind() -> Vec<EventKind> {
             token: "token".into(),
         },
         EventKind::ExecuteAccepted,
+        EventKind::StackSettled {
+            status: StackStatus::UpdateComplete,
+            outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+        },
+        EventKind::SettingIntended {
+            setting: StackSetting::StackPolicy,
+        },
+        EventKind::SettingApplied {
+            setting: StackSetting::TerminationProtection,
+        },
         EventKind::CallFailed {
             failure: CallFailure::new(
                 FailureKind::MissingCapabilities(vec!["CAPABILITY_IAM".into()]),
@@ -351,11 +362,14 @@ pub fn place(kind: &EventKind) -> usize {
         TargetStarted => 21,
         ExecuteIntended { .. } => 22,
         ExecuteAccepted => 23,
-        CallFailed { .. } => 24,
-        Observed { .. } => 25,
-        TargetFinished { .. } => 26,
-        Paused { .. } => 27,
-        StopRequested { .. } => 28,
-        ExecutionFinished { .. } => 29,
+        StackSettled { .. } => 24,
+        SettingIntended { .. } => 25,
+        SettingApplied { .. } => 26,
+        CallFailed { .. } => 27,
+        Observed { .. } => 28,
+        TargetFinished { .. } => 29,
+        Paused { .. } => 30,
+        StopRequested { .. } => 31,
+        ExecutionFinished { .. } => 32,
     }
 }

@@ -43,7 +43,7 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use observation::{Ending, Preparation, Reading, Settlement};
-pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions};
+pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

@@ -15,6 +15,9 @@ const MOST_ARNS: usize = 5;
 /// The longest time for which alarms are watched after an operation, in minutes.
 const LONGEST_MONITORING: u8 = 180;
 
+/// The longest stack policy that the service takes, in bytes.
+const LONGEST_POLICY: usize = 16_384;
+
 /// The options of a stack operation. What is not set is not sent, and stays as the stack has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackOptions {
@@ -25,7 +28,7 @@ pub struct StackOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_stack_failure: Option<OnStackFailure>,
     /// Whether a failed operation leaves what it made.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disable_rollback: bool,
     /// The alarms that roll an operation back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -34,11 +37,24 @@ pub struct StackOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring_minutes: Option<u8>,
     /// Whether resources that exist under the names that the template gives them are adopted.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub import_existing_resources: bool,
     /// Whether nested stacks get change sets of their own.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_nested_stacks: bool,
+    /// Whether the stack is protected from deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_protection: Option<bool>,
+}
+
+/// What is set on a stack by a call of its own, once its operation has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StackSetting {
+    /// `UpdateTerminationProtection`.
+    TerminationProtection,
+    /// `SetStackPolicy`.
+    StackPolicy,
 }
 
 /// What becomes of a stack whose operation fails.
@@ -96,6 +112,14 @@ pub enum OptionError {
     /// Two options that say different things about a failure.
     #[error("`OnStackFailure` says what happens on failure; `DisableRollback` cannot say it too")]
     TwoWaysToFail,
+    /// Not a policy that the service takes.
+    #[error(
+        "{found}, expected a stack policy: a JSON object with a list `Statement`, of at most {LONGEST_POLICY} bytes"
+    )]
+    Policy {
+        /// What was found.
+        found: String,
+    },
     /// A setting of an action that cannot be read.
     #[error("`{key}` is {found}, expected {expected}")]
     Setting {
@@ -140,6 +164,10 @@ impl StackOptions {
             yes(self.import_existing_resources),
         );
         set("IncludeNestedStacks", yes(self.include_nested_stacks));
+        set(
+            "TerminationProtection",
+            self.termination_protection.map(|on| on.to_string()),
+        );
         settings
     }
 
@@ -179,6 +207,10 @@ impl StackOptions {
             monitoring_minutes: text("MonitoringTimeInMinutes").map(minutes).transpose()?,
             import_existing_resources: yes("ImportExistingResources")?,
             include_nested_stacks: yes("IncludeNestedStacks")?,
+            termination_protection: match text("TerminationProtection") {
+                None => None,
+                Some(_) => Some(yes("TerminationProtection")?),
+            },
         };
         options.check()?;
         Ok(options)
@@ -253,6 +285,28 @@ pub fn topic(text: &str) -> Result<String, OptionError> {
     }
 }
 
+/// Takes a stack policy and returns it without needless white space.
+pub fn policy(text: &str) -> Result<String, OptionError> {
+    let found = match serde_json::from_str::<serde_json::Value>(text) {
+        Err(error) => format!("the text is no JSON: {error}"),
+        Ok(value)
+            if !value
+                .get("Statement")
+                .is_some_and(serde_json::Value::is_array) =>
+        {
+            "there is no list `Statement`".to_owned()
+        }
+        Ok(value) => {
+            let short = value.to_string();
+            if short.len() <= LONGEST_POLICY {
+                return Ok(short);
+            }
+            format!("the policy has {} bytes", short.len())
+        }
+    };
+    Err(OptionError::Policy { found })
+}
+
 /// Takes a monitoring time.
 pub fn minutes(text: &str) -> Result<u8, OptionError> {
     text.parse()
@@ -277,11 +331,6 @@ fn is_arn(text: &str, service: &str, prefix: &str) -> bool {
         && resource.len() > prefix.len()
         && resource.starts_with(prefix)
         && !text.chars().any(char::is_control)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl OnStackFailure {
@@ -387,15 +436,19 @@ mod tests {
             btree_set(trigger, 0..=5),
             option::of(0..=180_u8),
             any::<[bool; 2]>(),
+            any::<Option<bool>>(),
         )
-            .prop_map(|(topics, failure, triggers, minutes, flags)| StackOptions {
-                notification_arns: topics,
-                on_stack_failure: failure.0,
-                disable_rollback: failure.1,
-                rollback_triggers: triggers,
-                monitoring_minutes: minutes,
-                import_existing_resources: flags[0],
-                include_nested_stacks: flags[1],
+            .prop_map(|(topics, failure, triggers, minutes, flags, protection)| {
+                StackOptions {
+                    notification_arns: topics,
+                    on_stack_failure: failure.0,
+                    disable_rollback: failure.1,
+                    rollback_triggers: triggers,
+                    monitoring_minutes: minutes,
+                    import_existing_resources: flags[0],
+                    include_nested_stacks: flags[1],
+                    termination_protection: protection,
+                }
             })
     }
 
@@ -477,6 +530,27 @@ mod tests {
         ] {
             let error = StackOptions::from_configuration(&configuration(settings)).unwrap_err();
             assert!(error.to_string().contains(said), "{settings:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_an_object_with_statements_of_some_size() {
+        let long = |n: usize| format!(r#"{{"Statement": ["{}"]}}"#, "x".repeat(n));
+        assert_eq!(
+            policy(" { \"Statement\" : [ ] } ").unwrap(),
+            r#"{"Statement":[]}"#
+        );
+        assert!(policy(&long(16_000)).is_ok());
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"Statement": {}}"#,
+            "\"Statement\"",
+            &long(16_385),
+        ] {
+            let error = policy(text).unwrap_err().to_string();
+            assert!(error.contains("expected a stack policy"), "{error}");
         }
     }
 

@@ -176,10 +176,10 @@ impl StackStatus {
                 "its creation failed and the rollback failed too; look at its events, delete the stack, then run again"
             }
             CreateFailed => {
-                "its creation failed and its resources were kept; run again with `--disable-rollback`, or delete the stack first"
+                "its creation failed and its resources were kept; roll the stack back or delete it, then run again"
             }
             UpdateFailed => {
-                "its last update failed and rollback was disabled; run again with `--disable-rollback`, or roll the stack back first"
+                "its last update failed and rollback was disabled; roll the stack back, then run again"
             }
             UpdateRollbackFailed => {
                 "the rollback of its last update failed; continue the update rollback, then run again"

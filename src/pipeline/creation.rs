@@ -37,12 +37,18 @@ impl Machine {
             None => ChangeSetKind::Create,
             Some(stack) => {
                 // A stack that a failure left as it was can be tried again, in the same way only.
-                let again = matches!(
+                let can_go_on = matches!(
                     stack.status,
                     StackStatus::CreateFailed | StackStatus::UpdateFailed
-                ) && preparation.inputs.options.keeps_failures();
-                if let Some(help) = stack.status.refusal().filter(|_| !again) {
-                    let cause = Cause::of(format!("the stack is {}: {help}", stack.status));
+                );
+                let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
+                if let Some(help) = stack.status.refusal().filter(|_| !goes_on) {
+                    let more = if can_go_on {
+                        "; or go on from what is there with `--disable-rollback`"
+                    } else {
+                        ""
+                    };
+                    let cause = Cause::of(format!("the stack is {}: {help}{more}", stack.status));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
@@ -130,6 +136,16 @@ impl Machine {
                     changes: reading.changes,
                     base,
                     previous_template: reading.previous_template,
+                    settings_only: false,
+                };
+                return self.emit_for(turn, now, target, kind);
+            }
+            (ChangeSetOutcome::NoChanges, Some(base)) if reading.settings_differ => {
+                let kind = EventKind::ChangeSetReady {
+                    changes: Vec::new(),
+                    base,
+                    previous_template: None,
+                    settings_only: true,
                 };
                 return self.emit_for(turn, now, target, kind);
             }
@@ -186,6 +202,7 @@ impl Machine {
                 | Phase::Started
                 | Phase::Executing
                 | Phase::Running
+                | Phase::Settled
                 | Phase::Finished => {}
             }
         }

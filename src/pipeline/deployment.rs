@@ -41,6 +41,8 @@ pub struct Deployment {
     pub role_arn: Option<String>,
     /// The bucket that `Fn::GetArtifactAtt` names.
     pub artifact_bucket: Option<String>,
+    /// A stack policy that wins over those of the files, as JSON text.
+    pub stack_policy: Option<String>,
     /// What else is asked of the stacks.
     pub options: StackOptions,
     /// The targets and preferences.
@@ -79,6 +81,7 @@ impl Deployment {
             "Tags",
             (!self.tags.is_empty()).then(|| serde_json::json!(self.tags).to_string()),
         );
+        set("StackPolicy", self.stack_policy);
         for (key, value) in self.options.to_configuration() {
             set(key, Some(value));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::options::policy;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, OptionError, PipelineDeclaration,
     StackOptions, Target,
@@ -150,12 +151,14 @@ fn check_action(action: &ActionDeclaration, stage: usize) -> Result<(), Definiti
     match provider {
         Provider::SourceLocal | Provider::Approval => {}
         Provider::CreateChangeSet | Provider::ExecuteChangeSet => {
-            StackOptions::from_configuration(&action.configuration).map_err(|source| {
-                DefinitionError::Options {
+            let options = StackOptions::from_configuration(&action.configuration);
+            let policy = action.configuration.get("StackPolicy").map(|p| policy(p));
+            options
+                .and(policy.transpose())
+                .map_err(|source| DefinitionError::Options {
                     action: name(),
                     source,
-                }
-            })?;
+                })?;
             let targets = action
                 .fan_out
                 .as_ref()

@@ -222,6 +222,8 @@ mod tests {
             |t| t.inputs.options.monitoring_minutes = Some(11),
             |t| t.inputs.options.import_existing_resources = false,
             |t| t.inputs.options.include_nested_stacks = false,
+            |t| t.inputs.options.termination_protection = Some(false),
+            |t| t.settings_only = false,
             |t| t.inputs.parameters.truncate(1),
             |t| drop(t.changes.pop()),
             |t| t.changes[0].action = ChangeAction::Import,

@@ -283,6 +283,7 @@ struct PlannedRecord<'a> {
     parameters: Vec<ParameterRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_arn: Option<&'a str>,
+    settings_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stack_policy: Option<&'a str>,
     tags: &'a BTreeMap<String, String>,
@@ -304,6 +305,7 @@ impl<'a> PlannedRecord<'a> {
             base,
             // Kept to show what changes; which template the stack has, the base fixes.
             previous_template: _,
+            settings_only,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -329,6 +331,7 @@ impl<'a> PlannedRecord<'a> {
             options: OptionsRecord::of(options),
             parameters: parameter_records(parameters),
             role_arn: role_arn.as_deref(),
+            settings_only: *settings_only,
             stack_policy: stack_policy.as_deref(),
             tags,
             target,
@@ -348,6 +351,8 @@ struct OptionsRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     on_stack_failure: Option<OnStackFailure>,
     rollback_triggers: &'a BTreeSet<RollbackTrigger>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination_protection: Option<bool>,
 }
 
 impl<'a> OptionsRecord<'a> {
@@ -360,6 +365,7 @@ impl<'a> OptionsRecord<'a> {
             monitoring_minutes,
             import_existing_resources,
             include_nested_stacks,
+            termination_protection,
         } = options;
         Self {
             disable_rollback: *disable_rollback,
@@ -369,6 +375,7 @@ impl<'a> OptionsRecord<'a> {
             notification_arns,
             on_stack_failure: *on_stack_failure,
             rollback_triggers,
+            termination_protection: *termination_protection,
         }
     }
 }
@@ -561,7 +568,7 @@ mod tests {
         assert_eq!(VERSION, 2);
         assert_eq!(
             digest_of(&plan()).to_string(),
-            "7d5bbddb33902bedf74819cd4c93181991ba4abf95433ed13335bc0582b9a312"
+            "7da2450ee0f85c967470a64ac5e0264b29f50dafaa9dc7e945f3777d3c0886ea"
         );
     }
 
@@ -761,6 +768,8 @@ mod tests {
             "monitoring_minutes",
             "import_existing_resources",
             "include_nested_stacks",
+            "termination_protection",
+            "settings_only",
             "role_arn",
             "timeoutInMinutes",
             "fanOut",

@@ -83,6 +83,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
                 "monitoring_minutes": 10,
                 "import_existing_resources": true,
                 "include_nested_stacks": true,
+                "termination_protection": true,
             },
         },
         "changes": [
@@ -123,6 +124,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
             "status": "CREATE_COMPLETE",
             "newest_event": format!("Queue-CREATE_COMPLETE-{suffix}"),
         },
+        "settings_only": true,
         "previous_template": crate::model::Digest::of(b"previous template"),
     }))
     .unwrap()

@@ -57,8 +57,9 @@ impl<'a> Parts<'a> {
             kind,
             inputs,
             changes,
+            settings_only,
         } = planned;
-        self.name(kind);
+        self.name(&(kind, settings_only));
         self.inputs(inputs, changes);
         self.count(changes.len());
         for change in sorted_changes(changes) {
@@ -111,6 +112,7 @@ impl<'a> Parts<'a> {
             monitoring_minutes,
             import_existing_resources,
             include_nested_stacks,
+            termination_protection,
         } = options;
         self.count(notification_arns.len());
         for arn in notification_arns {
@@ -123,6 +125,7 @@ impl<'a> Parts<'a> {
         }
         self.name(&(on_stack_failure, disable_rollback, monitoring_minutes));
         self.name(&(import_existing_resources, include_nested_stacks));
+        self.name(termination_protection);
     }
 
     fn change(&mut self, change: &'a ResourceChange) {

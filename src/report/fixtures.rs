@@ -354,6 +354,7 @@ impl Script {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
             },
         )
     }

@@ -123,6 +123,12 @@ pub struct ReviewGroup {
     pub options: StackOptions,
     /// Whether a stack policy is set.
     pub stack_policy: bool,
+    /// The stack policy, of the group's first target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Whether nothing changes but what is set on the stacks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub settings_only: bool,
     /// The change sets, in the order of the targets.
     pub change_sets: Vec<ChangeSetId>,
     /// The changes, those that may do harm first.
@@ -265,6 +271,8 @@ fn group_of(
         tags: first.inputs.tags.clone(),
         options: first.inputs.options.clone(),
         stack_policy: first.inputs.stack_policy.is_some(),
+        policy: first.inputs.stack_policy.clone(),
+        settings_only: first.settings_only,
         change_sets: members.iter().map(|m| m.change_set.clone()).collect(),
         resources,
         template_diff: sources.template_diff(first),

@@ -6,7 +6,8 @@ use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, Staleness, Target, TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
+    TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -337,6 +338,30 @@ pub(super) fn provenance(provenance: &Provenance) -> String {
     }
 }
 
+/// Returns what is planned for the termination protection of stacks.
+pub(super) fn protection(is_on: bool) -> &'static str {
+    if is_on {
+        "termination protection"
+    } else {
+        "no termination protection"
+    }
+}
+
+/// Returns JSON text on several lines, or the text as it is if it is none.
+pub(super) fn pretty_json(text: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| text.to_owned())
+}
+
+/// Returns what is set on a stack.
+pub(super) fn setting(setting: StackSetting) -> &'static str {
+    match setting {
+        StackSetting::TerminationProtection => "termination protection",
+        StackSetting::StackPolicy => "stack policy",
+    }
+}
+
 /// Returns what is asked of stacks, one text for each.
 pub(super) fn options(options: &StackOptions) -> Vec<String> {
     let StackOptions {
@@ -347,6 +372,8 @@ pub(super) fn options(options: &StackOptions) -> Vec<String> {
         monitoring_minutes,
         import_existing_resources,
         include_nested_stacks,
+        // Told with what else is set by a call of its own.
+        termination_protection: _,
     } = options;
     let mut texts = Vec::new();
     match on_stack_failure {

@@ -122,6 +122,15 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             result: cloudformation::settle(world, &spec, &approved, &token).await,
             target: spec.target,
         },
+        StepKind::ApplySetting {
+            spec,
+            approved,
+            setting,
+        } => Input::SettingApplied {
+            result: cloudformation::apply_setting(world, &spec, &approved, setting).await,
+            setting,
+            target: spec.target,
+        },
         StepKind::Watch {
             spec,
             approved,
