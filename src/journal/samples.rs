@@ -203,6 +203,8 @@ pub fn every_kind() -> Vec<EventKind> {
         nested: None,
         module: Some(("A::B::MODULE".into(), "x/y".into())),
     };
+    let (deleter, deleted) = (caller.clone(), stack.clone());
+    let (deleted_inputs, removal) = (inputs.clone(), change.clone());
     vec![
         started(),
         EventKind::Resumed {
@@ -258,6 +260,29 @@ pub fn every_kind() -> Vec<EventKind> {
             previous_template: Some(Digest::of(b"before")),
             settings_only: true,
         },
+        EventKind::DeletionPlanned {
+            planned: Box::new(PlannedTarget {
+                target: Target {
+                    account: AccountId::new("111111111111").unwrap(),
+                    region: Region::new("eu-west-1").unwrap(),
+                    stack: StackName::new("network").unwrap(),
+                },
+                caller: deleter,
+                kind: ChangeSetKind::Delete,
+                name: ChangeSetName::new("stackgate-1").unwrap(),
+                change_set: None,
+                inputs: deleted_inputs,
+                changes: vec![removal],
+                base: Base {
+                    stack: deleted,
+                    status: StackStatus::DeleteFailed,
+                    newest_event: None,
+                },
+                previous_template: None,
+                settings_only: false,
+                retain: vec![LogicalId::new("Queue").unwrap()],
+            }),
+        },
         EventKind::CleanupIntended {
             why: CleanupWhy::NotNeeded,
         },
@@ -281,6 +306,7 @@ pub fn every_kind() -> Vec<EventKind> {
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {
             token: "token".into(),
+            deletes: true,
         },
         EventKind::ExecuteAccepted,
         EventKind::StackSettled {
@@ -351,25 +377,26 @@ pub fn place(kind: &EventKind) -> usize {
         ChangeSetIntended { .. } => 10,
         ChangeSetCreated { .. } => 11,
         ChangeSetReady { .. } => 12,
-        CleanupIntended { .. } => 13,
-        ChangeSetDeleted => 14,
-        CleanupDone { .. } => 15,
-        PlanReady { .. } => 16,
-        ApprovalRequested { .. } => 17,
-        Answered { .. } => 18,
-        AnswerRefused { .. } => 19,
-        ApprovalExpired => 20,
-        TargetStarted => 21,
-        ExecuteIntended { .. } => 22,
-        ExecuteAccepted => 23,
-        StackSettled { .. } => 24,
-        SettingIntended { .. } => 25,
-        SettingApplied { .. } => 26,
-        CallFailed { .. } => 27,
-        Observed { .. } => 28,
-        TargetFinished { .. } => 29,
-        Paused { .. } => 30,
-        StopRequested { .. } => 31,
-        ExecutionFinished { .. } => 32,
+        DeletionPlanned { .. } => 13,
+        CleanupIntended { .. } => 14,
+        ChangeSetDeleted => 15,
+        CleanupDone { .. } => 16,
+        PlanReady { .. } => 17,
+        ApprovalRequested { .. } => 18,
+        Answered { .. } => 19,
+        AnswerRefused { .. } => 20,
+        ApprovalExpired => 21,
+        TargetStarted => 22,
+        ExecuteIntended { .. } => 23,
+        ExecuteAccepted => 24,
+        StackSettled { .. } => 25,
+        SettingIntended { .. } => 26,
+        SettingApplied { .. } => 27,
+        CallFailed { .. } => 28,
+        Observed { .. } => 29,
+        TargetFinished { .. } => 30,
+        Paused { .. } => 31,
+        StopRequested { .. } => 32,
+        ExecutionFinished { .. } => 33,
     }
 }

@@ -4,6 +4,7 @@ mod artifact;
 mod change;
 mod decision;
 mod declaration;
+mod denial;
 mod digest;
 mod event;
 mod failure;
@@ -32,6 +33,7 @@ pub use declaration::{
     ActionCategory, ActionDeclaration, ActionTypeId, ArtifactName, FanOut, NamedArtifact,
     PipelineDeclaration, StageDeclaration,
 };
+pub use denial::{Denial, DeniedBy, PolicyKind};
 pub use digest::{Digest, ParseDigestError};
 pub use event::{CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};
@@ -42,7 +44,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
-pub use observation::{Ending, Preparation, Reading, Settlement};
+pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
 pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{

@@ -42,13 +42,15 @@ impl Machine {
                     StackStatus::CreateFailed | StackStatus::UpdateFailed
                 );
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
-                if let Some(help) = stack.status.refusal().filter(|_| !goes_on) {
+                if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
+                    let next = stack.status.remedy(target).unwrap_or_default();
                     let more = if can_go_on {
                         "; or go on from what is there with `--disable-rollback`"
                     } else {
                         ""
                     };
-                    let cause = Cause::of(format!("the stack is {}: {help}{more}", stack.status));
+                    let status = stack.status;
+                    let cause = Cause::of(format!("the stack is {status}: {why}; {next}{more}"));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
@@ -206,6 +208,17 @@ impl Machine {
                 | Phase::Finished => {}
             }
         }
+        self.conclude_plan(turn, now, action, scope)
+    }
+
+    /// Ends the action that plans, once no target is left in it, with the plan there is to approve.
+    pub(super) fn conclude_plan(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
         if !self.pending.is_empty() {
             return false;
         }
@@ -226,8 +239,13 @@ impl Machine {
             failed += usize::from(is_failure);
         }
         if tally.is_failed() {
+            let what = if self.state.deletes() {
+                "no deletion"
+            } else {
+                "no change set"
+            };
             let reason = format!(
-                "no change set for {failed} of {} targets, which exceeds the failure tolerance",
+                "{what} for {failed} of {} targets, which exceeds the failure tolerance",
                 targets.len()
             );
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });

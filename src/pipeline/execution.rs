@@ -43,6 +43,7 @@ impl Machine {
                 let token = execute_token(&self.state.id, target);
                 let kind = EventKind::ExecuteIntended {
                     token: token.clone(),
+                    deletes: self.state.deletes(),
                 };
                 self.emit_for(turn, now, target, kind);
                 if let Some((spec, approved)) = self.approved(target) {
@@ -218,8 +219,9 @@ impl Machine {
         match result {
             Some(Ok(ending)) => {
                 let status = ending.status;
-                let went_well =
-                    status.sentiment() == Sentiment::Good && status != StackStatus::DeleteComplete;
+                // A stack that went away is what a deletion wants, and nothing else does.
+                let is_asked = (status == StackStatus::DeleteComplete) == self.state.deletes();
+                let went_well = is_asked && status.sentiment() == Sentiment::Good;
                 if went_well && self.state.targets[target].unapplied().is_some() {
                     let kind = EventKind::StackSettled {
                         status,
@@ -228,10 +230,7 @@ impl Machine {
                     return self.emit_for(turn, now, target, kind);
                 }
                 let outcome = match status.sentiment() {
-                    // A change set never asks for a deletion: a stack that is gone was taken back.
-                    Sentiment::Good if status != StackStatus::DeleteComplete => {
-                        TargetOutcome::Succeeded { status }
-                    }
+                    Sentiment::Good if is_asked => TargetOutcome::Succeeded { status },
                     Sentiment::Good | Sentiment::Neutral | Sentiment::Bad => {
                         TargetOutcome::Failed {
                             status: Some(status),

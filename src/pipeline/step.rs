@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope, Settlement,
-    SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
+    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
+    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
     TargetInputs, TargetSpec,
 };
 
@@ -35,6 +35,13 @@ pub enum StepKind {
         action: Arc<ActionDeclaration>,
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Look at a stack that is to be deleted. Observation only.
+    Collect {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The action.
+        action: Arc<ActionDeclaration>,
     },
     /// Create the change set. Mutating.
     CreateChangeSet {
@@ -97,7 +104,7 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
-    /// Execute the change set. Mutating.
+    /// Execute the change set, or delete the stack. Mutating.
     Execute {
         /// The target and its role.
         spec: TargetSpec,
@@ -148,6 +155,7 @@ impl StepKind {
             | Self::ApplySetting { .. } => true,
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
+            | Self::Collect { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
@@ -172,6 +180,13 @@ pub enum Input {
         target: Target,
         /// The result.
         result: Result<Box<Preparation>, CallFailure>,
+    },
+    /// A stack that is to be deleted was looked at.
+    Collected {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Box<Collection>, CallFailure>,
     },
     /// A change set was asked for.
     ChangeSetCreated {

@@ -19,6 +19,10 @@ pub(super) enum Provider {
     Approval,
     /// `CHANGE_SET_EXECUTE`.
     ExecuteChangeSet,
+    /// Stacks that are to be deleted.
+    CollectStacks,
+    /// `DELETE_ONLY`.
+    DeleteStack,
 }
 
 impl Provider {
@@ -28,6 +32,10 @@ impl Provider {
         let mode = action.configuration.get("ActionMode").map(String::as_str);
         match (id.category, id.provider.as_str(), mode) {
             (ActionCategory::Source, "Local", _) => Some(Self::SourceLocal),
+            (ActionCategory::Source, "Stacks", _) => Some(Self::CollectStacks),
+            (ActionCategory::Deploy, "CloudFormation", Some("DELETE_ONLY")) => {
+                Some(Self::DeleteStack)
+            }
             (ActionCategory::Approval, "Manual", _) => Some(Self::Approval),
             (ActionCategory::Deploy, "CloudFormation", Some("CHANGE_SET_REPLACE")) => {
                 Some(Self::CreateChangeSet)
@@ -36,6 +44,16 @@ impl Provider {
                 Some(Self::ExecuteChangeSet)
             }
             _ => None,
+        }
+    }
+
+    /// Returns whether it carries the approved plan out, target by target.
+    pub(super) fn executes(self) -> bool {
+        match self {
+            Self::ExecuteChangeSet | Self::DeleteStack => true,
+            Self::SourceLocal | Self::CreateChangeSet | Self::Approval | Self::CollectStacks => {
+                false
+            }
         }
     }
 }
@@ -150,7 +168,10 @@ fn check_action(action: &ActionDeclaration, stage: usize) -> Result<(), Definiti
     };
     match provider {
         Provider::SourceLocal | Provider::Approval => {}
-        Provider::CreateChangeSet | Provider::ExecuteChangeSet => {
+        Provider::CreateChangeSet
+        | Provider::ExecuteChangeSet
+        | Provider::CollectStacks
+        | Provider::DeleteStack => {
             let options = StackOptions::from_configuration(&action.configuration);
             let policy = action.configuration.get("StackPolicy").map(|p| policy(p));
             options

@@ -275,12 +275,15 @@ impl<'a> SpecRecord<'a> {
 struct PlannedRecord<'a> {
     base: BaseRecord<'a>,
     capabilities: &'a BTreeSet<String>,
-    change_set: &'a ChangeSetId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_set: Option<&'a ChangeSetId>,
     changes: Vec<ChangeRecord<'a>>,
     kind: ChangeSetKind,
     name: &'a ChangeSetName,
     options: OptionsRecord<'a>,
     parameters: Vec<ParameterRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retain: Vec<&'a LogicalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_arn: Option<&'a str>,
     settings_only: bool,
@@ -306,6 +309,7 @@ impl<'a> PlannedRecord<'a> {
             // Kept to show what changes; which template the stack has, the base fixes.
             previous_template: _,
             settings_only,
+            retain,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -321,7 +325,7 @@ impl<'a> PlannedRecord<'a> {
         Self {
             base: BaseRecord::of(base),
             capabilities,
-            change_set,
+            change_set: change_set.as_ref(),
             changes: sorted_changes(changes)
                 .into_iter()
                 .map(ChangeRecord::of)
@@ -330,6 +334,11 @@ impl<'a> PlannedRecord<'a> {
             name,
             options: OptionsRecord::of(options),
             parameters: parameter_records(parameters),
+            retain: {
+                let mut retain: Vec<_> = retain.iter().collect();
+                retain.sort_unstable();
+                retain
+            },
             role_arn: role_arn.as_deref(),
             settings_only: *settings_only,
             stack_policy: stack_policy.as_deref(),

@@ -58,8 +58,9 @@ impl<'a> Parts<'a> {
             inputs,
             changes,
             settings_only,
+            retain,
         } = planned;
-        self.name(&(kind, settings_only));
+        self.name(&(kind, settings_only, retain));
         self.inputs(inputs, changes);
         self.count(changes.len());
         for change in sorted_changes(changes) {

@@ -273,7 +273,10 @@ fn group_of(
         stack_policy: first.inputs.stack_policy.is_some(),
         policy: first.inputs.stack_policy.clone(),
         settings_only: first.settings_only,
-        change_sets: members.iter().map(|m| m.change_set.clone()).collect(),
+        change_sets: members
+            .iter()
+            .filter_map(|m| m.change_set.clone())
+            .collect(),
         resources,
         template_diff: sources.template_diff(first),
     })

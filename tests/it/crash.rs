@@ -45,6 +45,8 @@ enum Story {
     Create,
     /// Four stacks are changed.
     Update,
+    /// Four stacks are deleted.
+    Delete,
     /// Two stacks that are not there and two that are: none is changed, and what was made for the plan is removed.
     Rejection,
 }
@@ -96,7 +98,7 @@ impl Trial {
         for (account, region) in PLACES {
             let exists = match story {
                 Story::Create => false,
-                Story::Update => true,
+                Story::Update | Story::Delete => true,
                 Story::Rejection => region == "us-east-1",
             };
             if exists {
@@ -134,6 +136,15 @@ impl Trial {
     fn begin(&self, death: Death) -> Option<Output> {
         let arguments = match self.story {
             Story::Create | Story::Update => self.deploy("--yes=high"),
+            Story::Delete => vec![
+                "delete",
+                "app",
+                "--accounts=111111111111,222222222222",
+                "--regions=us-east-1,eu-west-1",
+                "--max-concurrent=100%",
+                "--region-concurrency=parallel",
+                "--yes=high",
+            ],
             Story::Rejection => vec!["reject", "latest"],
         };
         match death {
@@ -245,7 +256,7 @@ fn undisturbed(story: Story) -> End {
     let output = trial.begin(Death::Never).expect("nothing disturbs it");
     let end = trial.end(&output);
     let (code, outcome) = match story {
-        Story::Create | Story::Update => (0, "succeeded"),
+        Story::Create | Story::Update | Story::Delete => (0, "succeeded"),
         Story::Rejection => (4, "rejected"),
     };
     output.code(code);
@@ -256,11 +267,13 @@ fn undisturbed(story: Story) -> End {
         let status = match story {
             Story::Create => Some("CREATE_COMPLETE"),
             Story::Update => Some("UPDATE_COMPLETE"),
+            Story::Delete => None,
             Story::Rejection if is_new => None,
             Story::Rejection => Some("CREATE_COMPLETE"),
         };
         let value = match story {
             Story::Create | Story::Update => Some("two"),
+            Story::Delete => None,
             Story::Rejection if is_new => None,
             Story::Rejection => Some("one"),
         };
@@ -280,6 +293,7 @@ fn undisturbed(story: Story) -> End {
                 "UpdateTerminationProtection",
             ],
             Story::Update => &["CreateChangeSet", "ExecuteChangeSet"],
+            Story::Delete => &["DeleteStack"],
             Story::Rejection if is_new => &["CreateChangeSet", "DeleteChangeSet", "DeleteStack"],
             Story::Rejection => &["CreateChangeSet", "DeleteChangeSet"],
         };
@@ -347,6 +361,11 @@ fn making_stacks_survives_death_at_any_point() {
 #[test]
 fn changing_stacks_survives_death_at_any_point() {
     survives(Story::Update, 8);
+}
+
+#[test]
+fn deleting_stacks_survives_death_at_any_point() {
+    survives(Story::Delete, 4);
 }
 
 #[test]

@@ -4,10 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;
 mod ministack;
+mod nested;
 mod options;
 mod terminal;
