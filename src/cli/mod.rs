@@ -17,6 +17,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod settings;
 mod sources;
 mod stack_options;
 mod status;

@@ -108,6 +108,10 @@ pub fn started() -> EventKind {
                 profile: Some("prod".into()),
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
                 region: None,
+                chosen: Chosen {
+                    environment: Some("production".into()),
+                    target_set: None,
+                },
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,
