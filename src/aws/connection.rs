@@ -582,6 +582,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err(),
@@ -614,6 +615,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err();

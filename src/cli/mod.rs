@@ -23,6 +23,7 @@ mod resume;
 mod run;
 mod settings;
 mod sources;
+mod stack_options;
 mod status;
 mod stop;
 mod targets;

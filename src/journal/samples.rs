@@ -179,6 +179,10 @@ pub fn every_kind() -> Vec<EventKind> {
         capabilities: ["CAPABILITY_IAM".to_owned()].into(),
         role_arn: None,
         stack_policy: Some("{}".into()),
+        options: StackOptions {
+            monitoring_minutes: Some(180),
+            ..StackOptions::default()
+        },
     };
     let change = ResourceChange {
         logical_id: LogicalId::new("Queue").unwrap(),
@@ -259,6 +263,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            settings_only: true,
         },
         EventKind::DeletionPlanned {
             planned: Box::new(PlannedTarget {
@@ -279,6 +284,7 @@ pub fn every_kind() -> Vec<EventKind> {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),
         },
@@ -308,6 +314,16 @@ pub fn every_kind() -> Vec<EventKind> {
             deletes: true,
         },
         EventKind::ExecuteAccepted,
+        EventKind::StackSettled {
+            status: StackStatus::UpdateComplete,
+            outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+        },
+        EventKind::SettingIntended {
+            setting: StackSetting::StackPolicy,
+        },
+        EventKind::SettingApplied {
+            setting: StackSetting::TerminationProtection,
+        },
         EventKind::CallFailed {
             failure: CallFailure::new(
                 FailureKind::MissingCapabilities(vec!["CAPABILITY_IAM".into()]),
@@ -378,11 +394,14 @@ pub fn place(kind: &EventKind) -> usize {
         TargetStarted => 22,
         ExecuteIntended { .. } => 23,
         ExecuteAccepted => 24,
-        CallFailed { .. } => 25,
-        Observed { .. } => 26,
-        TargetFinished { .. } => 27,
-        Paused { .. } => 28,
-        StopRequested { .. } => 29,
-        ExecutionFinished { .. } => 30,
+        StackSettled { .. } => 25,
+        SettingIntended { .. } => 26,
+        SettingApplied { .. } => 27,
+        CallFailed { .. } => 28,
+        Observed { .. } => 29,
+        TargetFinished { .. } => 30,
+        Paused { .. } => 31,
+        StopRequested { .. } => 32,
+        ExecutionFinished { .. } => 33,
     }
 }

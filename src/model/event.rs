@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionName, Answer, ArtifactRef, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind,
     ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason, PipelineDeclaration,
-    PlannedTarget, ResourceChange, SecretRef, SourceRevision, StackEvent, StackId, StackSummary,
-    StageName, StopRequest, Target, TargetInputs, TargetOutcome,
+    PlannedTarget, ResourceChange, SecretRef, SourceRevision, StackEvent, StackId, StackSetting,
+    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
 };
 
 /// One thing that happened in an execution.
@@ -121,6 +121,9 @@ pub enum EventKind {
         /// The stack's present template in the artifact store.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_template: Option<Digest>,
+        /// Whether it has no changes, and all there is to do is to set what differs on the stack.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        settings_only: bool,
     },
     /// The stack can be deleted: what its deletion would do.
     DeletionPlanned {
@@ -178,6 +181,24 @@ pub enum EventKind {
     },
     /// The service accepted the execution.
     ExecuteAccepted,
+    /// The stack's operation ended well, or none was needed; what is set on the stack comes next.
+    StackSettled {
+        /// The stack's status.
+        status: StackStatus,
+        /// The stack's outputs.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, String>,
+    },
+    /// Something is about to be set on the stack. Intent: journalled before the call.
+    SettingIntended {
+        /// What.
+        setting: StackSetting,
+    },
+    /// The stack has what was to be set on it.
+    SettingApplied {
+        /// What.
+        setting: StackSetting,
+    },
     /// A call failed in a way that is being looked into.
     CallFailed {
         /// How.
@@ -311,6 +332,9 @@ impl EventKind {
             Self::TargetStarted => "target_started",
             Self::ExecuteIntended { .. } => "execute_intended",
             Self::ExecuteAccepted => "execute_accepted",
+            Self::StackSettled { .. } => "stack_settled",
+            Self::SettingIntended { .. } => "setting_intended",
+            Self::SettingApplied { .. } => "setting_applied",
             Self::CallFailed { .. } => "call_failed",
             Self::Observed { .. } => "observed",
             Self::TargetFinished { .. } => "target_finished",

@@ -201,6 +201,14 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
         }
         EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
         EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
+        EventKind::StackSettled { status, .. } => one(Tone::Dim, format!("stack is {status}")),
+        EventKind::SettingIntended { setting } => one(
+            Tone::Busy,
+            format!("setting the {}", words::setting(*setting)),
+        ),
+        EventKind::SettingApplied { setting } => {
+            one(Tone::Dim, format!("{} is set", words::setting(*setting)))
+        }
         EventKind::CallFailed { failure } => one(Tone::Warn, failure.message.clone()),
         EventKind::Observed { events } => events
             .iter()

@@ -150,6 +150,7 @@ pub(super) fn inputs() -> TargetInputs {
         capabilities: Default::default(),
         role_arn: None,
         stack_policy: None,
+        options: crate::model::StackOptions::default(),
     }
 }
 
@@ -353,6 +354,7 @@ impl Script {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
             },
         )
     }

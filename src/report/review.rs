@@ -40,6 +40,9 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
         }
         if group.resources.is_empty() {
             let text = match group.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
+                    "  ~ no changes but what is set on the stack, as above"
+                }
                 ChangeSetKind::Create | ChangeSetKind::Update => {
                     "  ~ no resource changes: only outputs, tags or metadata of the stack"
                 }
@@ -184,12 +187,30 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
     let callers = limited(words::callers(&group.callers, limit), limit);
     page.items(Line::of(Tone::Dim, "  as "), 5, Tone::Dim, &callers);
 
+    let with = if group.settings_only {
+        settings(group)
+    } else {
+        everything(group)
+    };
+    if !with.is_empty() {
+        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
+    }
+}
+
+/// Returns what is set on the stacks of a group after their operation.
+fn settings(group: &ReviewGroup) -> Vec<String> {
+    let policy = group.stack_policy.then(|| "a stack policy".to_owned());
+    let protection = group.options.termination_protection;
+    let protection = protection.map(|is_on| words::protection(is_on).to_owned());
+    policy.into_iter().chain(protection).collect()
+}
+
+/// Returns what the stacks of a group are made or changed with.
+fn everything(group: &ReviewGroup) -> Vec<String> {
     let mut with: Vec<String> = group.capabilities.iter().cloned().collect();
     with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
-    if group.stack_policy {
-        // Said here because nobody would look for what does not happen.
-        with.push("a stack policy, which this version does not set".to_owned());
-    }
+    with.extend(settings(group));
+    with.extend(words::options(&group.options));
     if !group.tags.is_empty() {
         let tags = group
             .tags
@@ -197,9 +218,7 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
             .map(|(key, value)| format!("{key}={value}"));
         with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
     }
-    if !with.is_empty() {
-        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
-    }
+    with
 }
 
 /// Adds what a long list of changes comes to.
@@ -303,6 +322,18 @@ fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
         let target = group.targets.get(at).and_then(|target| view.target(target));
         if let Some(address) = target.and_then(|target| console(view, target)) {
             page.line(Line::indent(4).add(Tone::Dim, &address), 4);
+        }
+    }
+    if let Some(policy) = &group.policy {
+        page.line(
+            Line::of(
+                Tone::Dim,
+                "  stack policy, set after the operation succeeded",
+            ),
+            4,
+        );
+        for line in words::pretty_json(policy).lines() {
+            page.line(Line::indent(4).add(Tone::Plain, line), 6);
         }
     }
     let Some(diff) = &group.template_diff else {

@@ -10,7 +10,7 @@ use crate::diff::{self, PropertyChange};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskLevel, StackStatus, Target, TargetOutcome,
+    ResourceChange, Risk, RiskLevel, StackOptions, StackStatus, Target, TargetOutcome,
 };
 use crate::plan;
 
@@ -123,8 +123,17 @@ pub struct ReviewGroup {
     pub role_arn: Option<String>,
     /// The stacks' tags.
     pub tags: BTreeMap<String, String>,
+    /// What else is asked of the stacks; of the group's first target.
+    #[serde(skip_serializing_if = "StackOptions::is_default")]
+    pub options: StackOptions,
     /// Whether a stack policy is set.
     pub stack_policy: bool,
+    /// The stack policy, of the group's first target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Whether nothing changes but what is set on the stacks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub settings_only: bool,
     /// The change sets, in the order of the targets.
     pub change_sets: Vec<ChangeSetId>,
     /// The changes, those that may do harm first.
@@ -271,7 +280,10 @@ fn group_of(
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
         tags: first.inputs.tags.clone(),
+        options: first.inputs.options.clone(),
         stack_policy: first.inputs.stack_policy.is_some(),
+        policy: first.inputs.stack_policy.clone(),
+        settings_only: first.settings_only,
         change_sets: members
             .iter()
             .filter_map(|m| m.change_set.clone())

@@ -264,6 +264,9 @@ impl View {
             | EventKind::TargetStarted
             | EventKind::ExecuteIntended { .. }
             | EventKind::ExecuteAccepted
+            | EventKind::StackSettled { .. }
+            | EventKind::SettingIntended { .. }
+            | EventKind::SettingApplied { .. }
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. } => {}
         }

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::value_text;
 use crate::model::{
-    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer,
+    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, Staleness, Target, TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
+    TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -411,6 +412,66 @@ pub(super) fn provenance(provenance: &Provenance) -> String {
         (Some(file), None) => file.clone(),
         (None, _) => layer(provenance.layer).to_owned(),
     }
+}
+
+/// Returns what is planned for the termination protection of stacks.
+pub(super) fn protection(is_on: bool) -> &'static str {
+    if is_on {
+        "termination protection"
+    } else {
+        "no termination protection"
+    }
+}
+
+/// Returns JSON text on several lines, or the text as it is if it is none.
+pub(super) fn pretty_json(text: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| text.to_owned())
+}
+
+/// Returns what is set on a stack.
+pub(super) fn setting(setting: StackSetting) -> &'static str {
+    match setting {
+        StackSetting::TerminationProtection => "termination protection",
+        StackSetting::StackPolicy => "stack policy",
+    }
+}
+
+/// Returns what is asked of stacks, one text for each.
+pub(super) fn options(options: &StackOptions) -> Vec<String> {
+    let StackOptions {
+        notification_arns,
+        on_stack_failure,
+        disable_rollback,
+        rollback_triggers,
+        monitoring_minutes,
+        import_existing_resources,
+        include_nested_stacks,
+        // Told with what else is set by a call of its own.
+        termination_protection: _,
+    } = options;
+    let mut texts = Vec::new();
+    match on_stack_failure {
+        Some(OnStackFailure::Rollback) => texts.push("rollback on failure".to_owned()),
+        Some(OnStackFailure::Delete) => texts.push("deletion on failure".to_owned()),
+        Some(OnStackFailure::DoNothing) => texts.push("no rollback on failure".to_owned()),
+        None if *disable_rollback => texts.push("no rollback on failure".to_owned()),
+        None => {}
+    }
+    let triggers = rollback_triggers.iter();
+    texts.extend(triggers.map(|trigger| format!("rollback trigger {trigger}")));
+    texts
+        .extend(monitoring_minutes.map(|m| format!("{} of monitoring", count(m.into(), "minute"))));
+    let topics = notification_arns.iter();
+    texts.extend(topics.map(|arn| format!("notifications to {arn}")));
+    if *import_existing_resources {
+        texts.push("import of existing resources".to_owned());
+    }
+    if *include_nested_stacks {
+        texts.push("change sets of nested stacks".to_owned());
+    }
+    texts
 }
 
 /// Returns what may be shown of a parameter's value.
