@@ -9,6 +9,7 @@ mod crash;
 mod delete;
 mod doctor;
 mod faults;
+mod first_deploy;
 mod harness;
 mod localstack;
 mod ministack;
