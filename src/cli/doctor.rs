@@ -177,6 +177,7 @@ fn draw(checks: &[Check]) -> String {
 fn project(root: &Path) -> Check {
     let templates = std::fs::read_dir(root.join(TEMPLATES));
     match templates.map(|entries| entries.flatten().count()) {
+        Ok(1) => Check::ok("project", format!("1 file in `{TEMPLATES}/`")),
         Ok(count) if count > 0 => Check::ok("project", format!("{count} files in `{TEMPLATES}/`")),
         Ok(_) | Err(_) => Check::warning(
             "project",
@@ -224,6 +225,9 @@ fn state(folder: &Path) -> Check {
             format!("`{shown}` can be written by others, who can approve with it"),
             &format!("chmod go-w {shown}"),
         ),
+        Ok(executions) if executions.len() == 1 => {
+            Check::ok(what, format!("`{shown}`: 1 execution"))
+        }
         Ok(executions) => Check::ok(what, format!("`{shown}`: {} executions", executions.len())),
         Err(JournalError::Missing { .. }) => {
             Check::ok(what, format!("`{shown}` has no journal yet"))
