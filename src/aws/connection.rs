@@ -23,6 +23,7 @@ use tokio::sync::OnceCell;
 
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
+use super::profile::Profile;
 use super::session::{Kept, Role, Session, session_name};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
@@ -75,7 +76,11 @@ pub(super) struct Clients {
 impl Aws {
     /// Returns a connection. Reads the configuration, calls nothing.
     pub async fn connect(settings: &Settings) -> Result<Self, CallFailure> {
-        let http_client = settings.http_client.clone().unwrap_or_else(http_client);
+        let profile = Profile::load(settings.profile.as_deref()).await;
+        let http_client = match &settings.http_client {
+            Some(client) => client.clone(),
+            None => http_client(profile.trusted()?),
+        };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client.clone())
             .timeout_config(
@@ -332,17 +337,21 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Returns the SDK's own HTTP client, to be shared: by itself, every client of the SDK makes one, with
 /// its own connections and its own copy of the trusted certificates.
-fn http_client() -> SharedHttpClient {
-    let client =
-        aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+fn http_client(trusted: Option<tls::TlsContext>) -> SharedHttpClient {
+    let client = aws_smithy_http_client::Builder::new().build_with_connector_fn(
+        move |settings, components| {
             let mut builder = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::AwsLc,
             ));
+            if let Some(trusted) = &trusted {
+                builder.set_tls_context(trusted.clone());
+            }
             builder.set_connector_settings(settings.cloned());
             builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
             builder.set_proxy_config(Some(ProxyConfig::from_env()));
             builder.build()
-        });
+        },
+    );
     SharedHttpClient::new(MadeOnce(client))
 }
 

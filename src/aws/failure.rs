@@ -343,7 +343,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 fn network_advice(why: &str) -> &'static str {
     let why = why.to_ascii_lowercase();
     if why.contains("certificate") || why.contains("tls") {
-        "; for a proxy with its own certificate authority set SSL_CERT_FILE to its bundle (AWS_CA_BUNDLE is not read)"
+        "; where a proxy has a certificate authority of its own, name its PEM bundle with AWS_CA_BUNDLE or `ca_bundle` of the profile"
     } else {
         "; check the network, the region's name, and `--endpoint-url` or AWS_ENDPOINT_URL"
     }

@@ -20,6 +20,7 @@ mod convert;
 mod failure;
 mod nested;
 mod nested_set;
+mod profile;
 mod reading;
 mod session;
 mod stack;

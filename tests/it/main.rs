@@ -10,4 +10,5 @@ mod harness;
 mod localstack;
 mod ministack;
 mod nested;
+mod network;
 mod terminal;
