@@ -17,7 +17,7 @@ use crate::model::{
 
 /// Polls by events alone while an operation goes on, until the status is looked at as well: events are
 /// all that a poll needs, but an endpoint that loses the last of them must not be watched for ever.
-const POLLS_BY_EVENTS: u32 = 10;
+const POLLS_BY_EVENTS: u32 = 30;
 
 /// How long the stack may look as it did before the execution was accepted.
 const STALE_FOR: Duration = Duration::from_secs(30);
@@ -50,11 +50,35 @@ impl Aws {
         stack: &StackId,
         token: &str,
         after: Option<&str>,
+        observe: impl FnMut(Vec<StackEvent>),
+    ) -> Result<Settled, CallFailure> {
+        let operation = Operation::new(stack, token, after);
+        self.follow(spec, operation, observe).await
+    }
+
+    /// Watches a stack until its deletion with `token` ends; as [`Aws::watch`], but that the stack is to go.
+    pub async fn watch_deletion(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        token: &str,
+        after: Option<&str>,
+        observe: impl FnMut(Vec<StackEvent>),
+    ) -> Result<Settled, CallFailure> {
+        let mut operation = Operation::new(stack, token, after);
+        operation.deletes = true;
+        self.follow(spec, operation, observe).await
+    }
+
+    async fn follow(
+        &self,
+        spec: &TargetSpec,
+        mut operation: Operation,
         mut observe: impl FnMut(Vec<StackEvent>),
     ) -> Result<Settled, CallFailure> {
+        let stack = &operation.stack.clone();
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
-        let mut operation = Operation::new(stack, token, after);
         let mut show = |ours: Vec<StackEvent>| {
             if !ours.is_empty() {
                 observe(ours);
@@ -95,16 +119,18 @@ impl Aws {
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
-                    return Err(self
-                        .attempted("ExecuteChangeSet", &place, Effect::Once)
-                        .failure(
-                            FailureKind::Ambiguous,
-                            format!(
-                                "accepted, but the stack has shown no sign of it for {} s and is in {}",
-                                clock.elapsed().as_secs(),
-                                summary.status
-                            ),
-                        ));
+                    let asked = match operation.deletes {
+                        true => "DeleteStack",
+                        false => "ExecuteChangeSet",
+                    };
+                    return Err(self.attempted(asked, &place, Effect::Once).failure(
+                        FailureKind::Ambiguous,
+                        format!(
+                            "accepted, but the stack has shown no sign of it for {} s and is in {}",
+                            clock.elapsed().as_secs(),
+                            summary.status
+                        ),
+                    ));
                 }
             }
         }
@@ -131,6 +157,8 @@ impl Aws {
 #[derive(Debug)]
 struct Operation {
     stack: StackId,
+    /// Whether the stack is to go.
+    deletes: bool,
     token: String,
     /// The newest event read so far.
     cursor: Option<String>,
@@ -164,6 +192,7 @@ impl Operation {
     fn new(stack: &StackId, token: &str, after: Option<&str>) -> Self {
         Self {
             stack: stack.clone(),
+            deletes: false,
             token: token.to_owned(),
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),
@@ -271,18 +300,18 @@ impl Operation {
         Settled {
             status: StackStatus::DeleteComplete,
             outputs: BTreeMap::new(),
-            cause: Some(
+            cause: (!self.deletes).then(|| {
                 self.root
                     .clone()
                     .or_else(said)
-                    .unwrap_or_else(|| Cause::of("the stack no longer exists")),
-            ),
+                    .unwrap_or_else(|| Cause::of("the stack no longer exists"))
+            }),
         }
     }
 
     fn settled(&self, status: StackStatus, summary: &StackSummary) -> Settled {
-        let went_well =
-            status.sentiment() == Sentiment::Good && status != StackStatus::DeleteComplete;
+        let went_well = status.sentiment() == Sentiment::Good
+            && (status == StackStatus::DeleteComplete) == self.deletes;
         let cause = (!went_well).then(|| {
             self.root.clone().unwrap_or_else(|| {
                 let said = self.own_reason.as_ref().or(summary.reason.as_ref());
@@ -370,6 +399,62 @@ mod tests {
         // Its status is of no interest before the events show its end.
         assert_eq!(script.requests_of("DescribeStacks").len(), 1);
         assert_eq!(script.requests_of("DescribeStackEvents").len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_that_is_to_go_ends_well_when_it_is_gone() {
+        let story = [
+            ("e0", "-", "CREATE_COMPLETE", "", "old"),
+            ("e1", "-", "DELETE_IN_PROGRESS", "User Initiated", OURS),
+            ("e2", "Queue", "DELETE_COMPLETE", "", OURS),
+            ("e3", "-", "DELETE_COMPLETE", "", OURS),
+        ];
+        for last in ["<Stacks></Stacks>".to_owned(), stacks("DELETE_COMPLETE")] {
+            let script = Scripted::new();
+            script
+                .ok("DescribeStacks", &stacks("DELETE_IN_PROGRESS"))
+                .ok("DescribeStacks", &last)
+                .ok("DescribeStackEvents", &events(&story));
+            let mut seen = Vec::new();
+            let settled = aws(&script)
+                .await
+                .watch_deletion(&spec(), &stack_id(), OURS, Some("e0"), |events| {
+                    seen.extend(events.into_iter().map(|e| e.id));
+                })
+                .await
+                .unwrap();
+            assert_eq!(settled.status, StackStatus::DeleteComplete);
+            assert_eq!(settled.cause, None);
+            assert_eq!(seen, ["e1", "e2", "e3"]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_fails_names_the_resource_that_stays() {
+        // It had failed before, with another resource to blame.
+        let story = [
+            ("e0", "Old", "DELETE_FAILED", "not that", "old"),
+            ("e1", "-", "DELETE_FAILED", "", "old"),
+            ("e2", "-", "DELETE_IN_PROGRESS", "User Initiated", OURS),
+            ("e3", "Bucket", "DELETE_FAILED", "it is not empty", OURS),
+            ("e4", "-", "DELETE_FAILED", "failed: [Bucket]", OURS),
+        ];
+        let script = Scripted::new();
+        script
+            .ok("DescribeStacks", &stacks("DELETE_FAILED"))
+            .ok("DescribeStacks", &stacks("DELETE_IN_PROGRESS"))
+            .ok("DescribeStacks", &stacks("DELETE_FAILED"))
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story));
+        let settled = aws(&script)
+            .await
+            .watch_deletion(&spec(), &stack_id(), OURS, Some("e1"), drop)
+            .await
+            .unwrap();
+        assert_eq!(settled.status, StackStatus::DeleteFailed);
+        let cause = settled.cause.unwrap();
+        assert_eq!(cause.resource.unwrap().0.as_str(), "Bucket");
+        assert_eq!(cause.reason, "it is not empty");
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ pub(super) struct PlanArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RiskArg {
+pub(super) enum RiskArg {
     Low,
     Medium,
     High,
@@ -107,14 +107,19 @@ struct WhatArgs {
 
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
-    let answering = match args.yes {
+    let answering = answering(args.yes, args.detach);
+    start(global, args.what, answering)
+}
+
+/// Returns how the approval is answered.
+pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
+    match yes {
         Some(RiskArg::Low) => Answering::Yes(RiskLevel::Low),
         Some(RiskArg::Medium) => Answering::Yes(RiskLevel::Medium),
         Some(RiskArg::High) => Answering::Yes(RiskLevel::High),
-        None if args.detach || !output::is_interactive() => Answering::Detached,
+        None if detach || !output::is_interactive() => Answering::Detached,
         None => Answering::Prompt,
-    };
-    start(global, args.what, answering)
+    }
 }
 
 /// Runs `stackgate plan`.
@@ -362,7 +367,7 @@ fn secrets(given: &[String]) -> Result<BTreeMap<String, SecretRef>, CliError> {
 }
 
 /// Parses a time such as `8h` or `7d` into minutes.
-fn minutes(text: &str) -> Result<u32, String> {
+pub(super) fn minutes(text: &str) -> Result<u32, String> {
     let span: Span = text
         .parse()
         .map_err(|_| "a time such as `30m`, `8h` or `7d`".to_owned())?;

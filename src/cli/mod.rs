@@ -2,11 +2,13 @@
 
 mod answer;
 mod completions;
+mod delete;
 mod deploy;
 mod error;
 mod events;
 mod face;
 mod identity;
+mod init;
 mod list;
 mod options;
 mod output;
@@ -58,6 +60,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Review the deletion of a stack in every target, and delete it
+    Delete(Box<delete::DeleteArgs>),
     /// Approve a plan, and execute it unless another process does
     Approve(answer::ApproveArgs),
     /// Reject a plan, and remove its change sets
@@ -72,6 +76,8 @@ enum Command {
     List(list::ListArgs),
     /// Show the events of an execution
     Events(events::EventsArgs),
+    /// Make a template with its parameters that deploys as it stands
+    Init(init::InitArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -79,9 +85,12 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    // A system without that signal, or out of descriptors, is told of by what comes next.
+    let _ = crate::runtime::outlive_file_limit();
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Delete(args) => delete::delete(&global, *args),
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),
@@ -89,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
+        Command::Init(args) => init::init(&global, &args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {

@@ -59,6 +59,6 @@ fn url(text: &str) -> Result<String, String> {
     {
         Ok(text.to_owned())
     } else {
-        Err("a URL such as `http://127.0.0.1:4566`".to_owned())
+        Err("expected a URL such as `http://127.0.0.1:4566`".to_owned())
     }
 }

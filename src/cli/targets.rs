@@ -167,8 +167,12 @@ impl TargetArgs {
         }
         let mut seen = BTreeSet::new();
         if let Some((account, region)) = places.iter().find(|place| !seen.insert(*place)) {
+            let place = match &self.targets {
+                Some(file) => format!("in `{}`", file.display()),
+                None => "by `--accounts` and `--regions`".to_owned(),
+            };
             return Err(CliError::message(format!(
-                "target {account}/{region} is named twice"
+                "target {account}/{region} is named twice {place}; a stack is deployed once, remove one of the two"
             )));
         }
         let named: BTreeSet<&Region> = places.iter().map(|(_, r)| r).collect();
@@ -196,17 +200,32 @@ impl TargetArgs {
 }
 
 fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
-    let context = |what: &str| format!("{what} targets file `{}`", file.display());
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| CliError::usage(anyhow::Error::new(e).context(context("failed to read"))))?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        CliError::usage(
+            anyhow::Error::new(e)
+                .context(format!("failed to read targets file `{}`", file.display())),
+        )
+        .hint("paths count from the folder that stackgate runs in")
+    })?;
     if text.len() > 4 << 20 {
         return Err(CliError::message(format!(
             "targets file `{}` is larger than 4 MB",
             file.display()
         )));
     }
-    serde_yaml::from_str(&text).map_err(|e| {
-        CliError::usage(anyhow::Error::new(e).context(context("failed to understand"))).hint(
+    serde_yaml::from_str(&text).map_err(|error| {
+        let said = error.to_string();
+        // The place comes first, as everywhere, and once.
+        let place = error
+            .location()
+            .map(|at| format!(":{}:{}", at.line(), at.column()));
+        let what = said.split(" at line ").next().unwrap_or(&said);
+        CliError::message(format!(
+            "{}{}: {what}",
+            file.display(),
+            place.unwrap_or_default()
+        ))
+        .hint(
             "it is a list such as `- account: \"111111111111\"` with `regions: [eu-west-1]` below",
         )
     })

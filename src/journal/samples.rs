@@ -199,6 +199,8 @@ pub fn every_kind() -> Vec<EventKind> {
         nested: None,
         module: Some(("A::B::MODULE".into(), "x/y".into())),
     };
+    let (deleter, deleted) = (caller.clone(), stack.clone());
+    let (deleted_inputs, removal) = (inputs.clone(), change.clone());
     vec![
         started(),
         EventKind::Resumed {
@@ -253,6 +255,28 @@ pub fn every_kind() -> Vec<EventKind> {
             },
             previous_template: Some(Digest::of(b"before")),
         },
+        EventKind::DeletionPlanned {
+            planned: Box::new(PlannedTarget {
+                target: Target {
+                    account: AccountId::new("111111111111").unwrap(),
+                    region: Region::new("eu-west-1").unwrap(),
+                    stack: StackName::new("network").unwrap(),
+                },
+                caller: deleter,
+                kind: ChangeSetKind::Delete,
+                name: ChangeSetName::new("stackgate-1").unwrap(),
+                change_set: None,
+                inputs: deleted_inputs,
+                changes: vec![removal],
+                base: Base {
+                    stack: deleted,
+                    status: StackStatus::DeleteFailed,
+                    newest_event: None,
+                },
+                previous_template: None,
+                retain: vec![LogicalId::new("Queue").unwrap()],
+            }),
+        },
         EventKind::CleanupIntended {
             why: CleanupWhy::NotNeeded,
         },
@@ -276,6 +300,7 @@ pub fn every_kind() -> Vec<EventKind> {
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {
             token: "token".into(),
+            deletes: true,
         },
         EventKind::ExecuteAccepted,
         EventKind::CallFailed {
@@ -336,22 +361,23 @@ pub fn place(kind: &EventKind) -> usize {
         ChangeSetIntended { .. } => 10,
         ChangeSetCreated { .. } => 11,
         ChangeSetReady { .. } => 12,
-        CleanupIntended { .. } => 13,
-        ChangeSetDeleted => 14,
-        CleanupDone { .. } => 15,
-        PlanReady { .. } => 16,
-        ApprovalRequested { .. } => 17,
-        Answered { .. } => 18,
-        AnswerRefused { .. } => 19,
-        ApprovalExpired => 20,
-        TargetStarted => 21,
-        ExecuteIntended { .. } => 22,
-        ExecuteAccepted => 23,
-        CallFailed { .. } => 24,
-        Observed { .. } => 25,
-        TargetFinished { .. } => 26,
-        Paused { .. } => 27,
-        StopRequested { .. } => 28,
-        ExecutionFinished { .. } => 29,
+        DeletionPlanned { .. } => 13,
+        CleanupIntended { .. } => 14,
+        ChangeSetDeleted => 15,
+        CleanupDone { .. } => 16,
+        PlanReady { .. } => 17,
+        ApprovalRequested { .. } => 18,
+        Answered { .. } => 19,
+        AnswerRefused { .. } => 20,
+        ApprovalExpired => 21,
+        TargetStarted => 22,
+        ExecuteIntended { .. } => 23,
+        ExecuteAccepted => 24,
+        CallFailed { .. } => 25,
+        Observed { .. } => 26,
+        TargetFinished { .. } => 27,
+        Paused { .. } => 28,
+        StopRequested { .. } => 29,
+        ExecutionFinished { .. } => 30,
     }
 }

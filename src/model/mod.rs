@@ -43,7 +43,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
-pub use observation::{Ending, Preparation, Reading, Settlement};
+pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

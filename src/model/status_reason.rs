@@ -39,6 +39,11 @@ pub fn is_missing_stack(message: &str) -> bool {
     message.contains("does not exist")
 }
 
+/// Returns whether `ListImports` says that nobody imports an export.
+pub fn is_not_imported(message: &str) -> bool {
+    message.contains("is not imported by any stack")
+}
+
 /// Returns the capabilities that an `InsufficientCapabilitiesException` asks for.
 pub fn required_capabilities(message: &str) -> Vec<String> {
     let Some((_, rest)) = message.split_once('[') else {

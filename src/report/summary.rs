@@ -199,18 +199,24 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
         _ => String::new(),
     };
     let total = count(summary.counts.total, "target");
+    let (deployed, change, change_set) = match view.deletes() {
+        true => ("deleted from", "delete", "deletion"),
+        false => ("deployed to", "change", "change set"),
+    };
     let (text, tone) = match view.state() {
         State::Ended(outcome) => match outcome {
-            ExecutionOutcome::Succeeded => {
-                (format!("{name} deployed to {}", done(summary)), Tone::Good)
-            }
-            ExecutionOutcome::NothingToDo => {
-                (format!("{name}: nothing to change in {total}"), Tone::Good)
-            }
+            ExecutionOutcome::Succeeded => (
+                format!("{name} {deployed} {}", done(view, summary)),
+                Tone::Good,
+            ),
+            ExecutionOutcome::NothingToDo => (
+                format!("{name}: nothing to {change} in {total}"),
+                Tone::Good,
+            ),
             ExecutionOutcome::SucceededWithFailures => (
                 format!(
-                    "{name} deployed to {}; {} within the tolerance",
-                    done(summary),
+                    "{name} {deployed} {}; {} within the tolerance",
+                    done(view, summary),
                     count(summary.counts.failures(), "failure"),
                 ),
                 Tone::Warn,
@@ -239,7 +245,7 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             }
             ExecutionOutcome::Failed if summary.counts.not_planned > 0 => (
                 format!(
-                    "{name}: no change set for {} of {total}; nothing was executed",
+                    "{name}: no {change_set} for {} of {total}; nothing was executed",
                     summary.counts.not_planned
                 ),
                 Tone::Bad,
@@ -268,8 +274,13 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
 }
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
-fn done(summary: &Summary) -> String {
-    let good = summary.counts.succeeded + summary.counts.unchanged;
+fn done(view: &View, summary: &Summary) -> String {
+    // A stack that was not there was not deleted.
+    let unchanged = match view.deletes() {
+        true => 0,
+        false => summary.counts.unchanged,
+    };
+    let good = summary.counts.succeeded + unchanged;
     let total = count(summary.counts.total, "target");
     if good == summary.counts.total {
         total
@@ -325,9 +336,13 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }
 
+    let not_planned = match view.deletes() {
+        true => "not deletable",
+        false => "no change set",
+    };
     let failures = [
         ("cause", &summary.failed),
-        ("no change set", &summary.not_planned),
+        (not_planned, &summary.not_planned),
         ("end unknown", &summary.unknown),
     ];
     for (label, groups) in failures {

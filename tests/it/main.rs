@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod localstack;

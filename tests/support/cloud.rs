@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_cloudformation::error::DisplayErrorContext;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Stack};
 use tokio::runtime::Runtime;
 
 use super::http;
@@ -156,6 +156,22 @@ impl Cloud {
             .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
     }
 
+    /// Creates a change set for a new stack without stackgate, and leaves it waiting.
+    pub fn begin_review(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) {
+        let call = self
+            .client
+            .create_change_set()
+            .change_set_type(ChangeSetType::Create)
+            .change_set_name("somebody-elses")
+            .stack_name(stack)
+            .template_body(template)
+            .set_parameters(Some(given(parameters)));
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        self.await_status(stack, "REVIEW_IN_PROGRESS");
+    }
+
     /// Updates a stack without stackgate and returns the status in which it ends.
     #[must_use]
     pub fn update(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) -> String {
@@ -231,6 +247,17 @@ impl Cloud {
             // An emulator has no way to call back, so there is nothing else to wait for.
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Takes a stack's termination protection away, or gives it back.
+    pub fn protect(&self, stack: &str, protected: bool) {
+        let call = self.client.update_termination_protection();
+        let call = call
+            .stack_name(stack)
+            .enable_termination_protection(protected);
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
     }
 
     /// Makes an SSM parameter. A stack that wants to create one of the same name fails, on both emulators.
