@@ -1,7 +1,7 @@
 //! One way to AWS for everything: one HTTP client, one identity cache, one session per role, and clients
 //! that are made once per role and region.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
 use super::profile::Profile;
-use super::session::{Kept, Role, Session, session_name};
+use super::session::{Kept, Opening, Role, Session, session_name};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
@@ -41,6 +41,10 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// The name of sessions in other accounts; their events show it.
     pub session_name: String,
+    /// The external id sent when a role is assumed.
+    pub external_id: Option<String>,
+    /// The tags of sessions in other accounts.
+    pub session_tags: BTreeMap<String, String>,
     /// An HTTP client instead of the SDK's: tests and simulations plug in here.
     pub http_client: Option<SharedHttpClient>,
     /// Credentials instead of those of the environment and the profile.
@@ -55,7 +59,7 @@ pub struct Aws(Arc<Shared>);
 struct Shared {
     base: SdkConfig,
     default_region: Option<Region>,
-    session_name: String,
+    opening: Opening,
     profile: Option<String>,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
@@ -136,7 +140,11 @@ impl Aws {
         Ok(Self(Arc::new(Shared {
             base,
             default_region,
-            session_name: session_name(&settings.session_name),
+            opening: Opening {
+                name: session_name(&settings.session_name),
+                external_id: settings.external_id.clone(),
+                tags: settings.session_tags.clone(),
+            },
             profile: settings.profile.clone(),
             caller: OnceCell::new(),
             sessions: Mutex::default(),
@@ -163,6 +171,10 @@ impl Aws {
     /// costs no call of its own.
     pub async fn caller_at(&self, spec: &TargetSpec) -> Result<Caller, CallFailure> {
         let target = &spec.target;
+        // Told before anything is approved. It is not assumed: who plans need not be allowed to.
+        if let Some(arn) = &spec.execute_role_arn {
+            Role::parse(arn, &target.account)?;
+        }
         if spec.role_arn.is_some() {
             let session = self.session(spec).await?;
             let place = target.place();
@@ -295,7 +307,7 @@ impl Aws {
         let session = cell
             .get_or_init(|| async {
                 let base = self.with_region(&self.sts_region(Some(&spec.target.region)));
-                Session::new(&role, &self.0.session_name, &base).await
+                Session::new(&role, &self.0.opening, &base).await
             })
             .await;
         Ok(session.clone())
@@ -444,6 +456,70 @@ mod tests {
             "{failure}"
         );
         assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_roles_are_assumed_with_is_sent() {
+        let script = Scripted::new();
+        script
+            .ok("AssumeRole", &assumed("ASIAPLAN"))
+            .ok("AssumeRole", &assumed("ASIAEXECUTE"))
+            .ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            session_name: "release-7".into(),
+            external_id: Some("partner-7".into()),
+            session_tags: [("team".to_owned(), "network".to_owned())].into(),
+            http_client: Some(script.http_client()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let mut spec = spec_in("222222222222", "eu-west-1", Some(ROLE));
+        let execute = "arn:aws:iam::222222222222:role/Execute";
+        spec.execute_role_arn = Some(execute.to_owned());
+        let caller = aws.caller_at(&spec).await.unwrap();
+        assert!(
+            caller.arn.ends_with(":assumed-role/Deploy/release-7"),
+            "{}",
+            caller.arn
+        );
+        let stack = stack_id();
+        for spec in [spec.clone(), spec.executing()] {
+            let by = StackRef::Id(&stack);
+            aws.stack(&spec, by, Priority::Read).await.unwrap();
+        }
+        let sessions = script.requests_of("AssumeRole");
+        assert_eq!(sessions.len(), 2);
+        for (session, role) in sessions.iter().zip([ROLE, execute]) {
+            for (field, value) in [
+                ("RoleArn", role),
+                ("RoleSessionName", "release-7"),
+                ("ExternalId", "partner-7"),
+                ("Tags.member.1.Key", "team"),
+                ("Tags.member.1.Value", "network"),
+            ] {
+                assert_eq!(session.field(field), value, "{field}");
+            }
+        }
+        let keys: Vec<_> = script.requests_of("DescribeStacks");
+        let keys: Vec<_> = keys.iter().map(|call| call.access_key.as_str()).collect();
+        assert_eq!(keys, ["ASIAPLAN", "ASIAEXECUTE"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_for_execution_in_another_account_is_told_before_the_plan() {
+        let script = Scripted::new();
+        let mut spec = spec();
+        spec.execute_role_arn = Some(ROLE.to_owned());
+        let failure = aws(&script).await.caller_at(&spec).await.unwrap_err();
+        assert!(
+            failure.message.contains("is in account 222222222222"),
+            "{failure}"
+        );
+        assert!(script.requests().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

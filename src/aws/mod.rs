@@ -72,6 +72,7 @@ mod fixture {
                 stack: StackName::new("app").unwrap(),
             },
             role_arn: role_arn.map(str::to_owned),
+            execute_role_arn: None,
         }
     }
 

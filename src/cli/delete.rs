@@ -59,6 +59,7 @@ pub(super) fn delete(global: &Global, args: DeleteArgs) -> Result<u8, CliError> 
         endpoint_url: args.connection.endpoint_url.clone(),
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        session: args.targets.session()?,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;

@@ -167,6 +167,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
         endpoint_url: args.connection.endpoint_url.clone(),
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        session: args.targets.session()?,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;

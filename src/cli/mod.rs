@@ -17,6 +17,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod session;
 mod sources;
 mod status;
 mod stop;

@@ -43,15 +43,19 @@ pub(super) async fn connect(
     invocation: &Invocation,
     execution: Option<&ExecutionId>,
 ) -> Result<Aws, CliError> {
-    let session_name = match execution {
-        Some(id) => format!("stackgate-{id}"),
-        None => "stackgate".to_owned(),
+    let session = &invocation.session;
+    let session_name = match (&session.name, execution) {
+        (Some(name), _) => name.clone(),
+        (None, Some(id)) => format!("stackgate-{id}"),
+        (None, None) => "stackgate".to_owned(),
     };
     let settings = Settings {
         profile: invocation.profile.clone(),
         region: invocation.region.clone(),
         endpoint_url: invocation.endpoint_url.clone(),
         session_name,
+        external_id: session.external_id.clone(),
+        session_tags: session.tags.clone(),
         http_client: None,
         credentials: None,
     };

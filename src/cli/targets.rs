@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::CliError;
+use super::session::SessionArgs;
 use crate::model::{
     AccountId, Caller, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
-    RegionConcurrency, StackName, Target, TargetSpec,
+    RegionConcurrency, RoleSession, StackName, Target, TargetSpec,
 };
 
 /// The role that StackSets assumes in other accounts.
@@ -38,6 +39,12 @@ pub(super) struct TargetArgs {
     /// `{region}` are filled in
     #[arg(long, value_name = "ARN", default_value = DEFAULT_TARGET_ROLE)]
     target_role: String,
+    /// The role to assume in every account for the plan, where execution has another one
+    #[arg(long, value_name = "ARN", requires = "execute_role")]
+    plan_role: Option<String>,
+    /// The role to assume in every account from the approval on
+    #[arg(long, value_name = "ARN")]
+    execute_role: Option<String>,
     /// How many targets of a region run at once: a count, or a percentage of the region's targets
     #[arg(long, value_name = "N|N%", default_value = "1")]
     max_concurrent: CountOrPercent,
@@ -53,6 +60,9 @@ pub(super) struct TargetArgs {
     /// Whether concurrency shrinks as failures come in
     #[arg(long, value_enum, default_value = "strict")]
     concurrency_mode: ConcurrencyModeArg,
+    // Last, since its heading holds for what follows.
+    #[command(flatten)]
+    sessions: SessionArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -94,6 +104,11 @@ impl TryFrom<serde_yaml::Value> for AccountText {
 }
 
 impl TargetArgs {
+    /// Returns what is sent along when a role is assumed.
+    pub(super) fn session(&self) -> Result<RoleSession, CliError> {
+        self.sessions.session()
+    }
+
     /// Returns the preferences.
     pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
         if self.max_concurrent == CountOrPercent::Count(0) {
@@ -191,7 +206,11 @@ impl TargetArgs {
                 };
                 let is_elsewhere = target.account != caller.account;
                 TargetSpec {
-                    role_arn: is_elsewhere.then(|| target.fill(&self.target_role)),
+                    role_arn: match &self.plan_role {
+                        Some(role) => Some(target.fill(role)),
+                        None => is_elsewhere.then(|| target.fill(&self.target_role)),
+                    },
+                    execute_role_arn: self.execute_role.as_ref().map(|role| target.fill(role)),
                     target,
                 }
             })

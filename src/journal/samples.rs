@@ -108,6 +108,11 @@ pub fn started() -> EventKind {
                 profile: Some("prod".into()),
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
                 region: None,
+                session: crate::model::RoleSession {
+                    external_id: Some("partner-7".into()),
+                    name: None,
+                    tags: [("team".to_owned(), "network".to_owned())].into(),
+                },
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,

@@ -610,6 +610,7 @@ mod tests {
                 targets: vec![TargetSpec {
                     target: target(),
                     role_arn: None,
+                    execute_role_arn: None,
                 }],
                 preferences: OperationPreferences::default(),
             },

@@ -112,6 +112,9 @@ pub struct ReviewGroup {
     pub kind: ChangeSetKind,
     /// Who acts, once each.
     pub callers: BTreeSet<Caller>,
+    /// The roles that are assumed from the approval on, where they are others.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub executed_as: BTreeSet<String>,
     /// The capabilities that approval acknowledges.
     pub capabilities: BTreeSet<String>,
     /// The role that CloudFormation acts with.
@@ -220,6 +223,10 @@ impl Review {
                     sources,
                 )
             })
+            .map(|mut group| {
+                group.executed_as = view.execute_roles(&group.targets);
+                group
+            })
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
         let unchanged = view
@@ -256,6 +263,7 @@ fn group_of(
         name,
         targets: members.iter().map(|m| m.target.clone()).collect(),
         kind: first.kind,
+        executed_as: BTreeSet::new(),
         callers: members.iter().map(|m| m.caller.clone()).collect(),
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
