@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -23,7 +24,8 @@ use tokio::sync::OnceCell;
 
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
-use super::profile::Profile;
+use super::mfa::MfaPrompt;
+use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub external_id: Option<String>,
     /// The tags of sessions in other accounts.
     pub session_tags: BTreeMap<String, String>,
+    /// Who is asked for the code of a device, where the profile names one (`mfa_serial`).
+    pub mfa: Option<Arc<dyn MfaPrompt>>,
     /// An HTTP client instead of the SDK's: tests and simulations plug in here.
     pub http_client: Option<SharedHttpClient>,
     /// Credentials instead of those of the environment and the profile.
@@ -60,7 +64,7 @@ struct Shared {
     base: SdkConfig,
     default_region: Option<Region>,
     opening: Opening,
-    profile: Option<String>,
+    renewal: String,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
@@ -102,7 +106,7 @@ impl Aws {
             );
         if let Some(profile) = &settings.profile {
             // The default chain would take keys of the environment before a profile that was named.
-            let mut config = ProviderConfig::default().with_http_client(http_client);
+            let mut config = ProviderConfig::default().with_http_client(http_client.clone());
             if let Some(region) = &settings.region {
                 config = config.with_region(Some(aws_config::Region::new(region.clone())));
             }
@@ -124,6 +128,38 @@ impl Aws {
             loader = loader.credentials_provider(credentials.clone());
         }
         let mut base = loader.load().await;
+        let opening_name = session_name(&settings.session_name);
+        let mut renewal = profile.renewal();
+        if settings.credentials.is_none()
+            && let Some((role, source)) = profile.mfa()?
+        {
+            let source = match source {
+                Source::Keys(keys) => SharedCredentialsProvider::new(keys),
+                Source::Environment => {
+                    SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new())
+                }
+                Source::Profile(name) => {
+                    let config = ProviderConfig::default()
+                        .with_http_client(http_client)
+                        .with_region(base.region().cloned());
+                    let provider = ProfileFileCredentialsProvider::builder()
+                        .configure(&config)
+                        .profile_name(name)
+                        .build();
+                    SharedCredentialsProvider::new(provider)
+                }
+            };
+            let region = base.region().cloned();
+            let with = base
+                .to_builder()
+                .credentials_provider(source)
+                .region(region.unwrap_or(aws_config::Region::from_static(FALLBACK_REGION)))
+                .build();
+            let prompt = settings.mfa.as_deref();
+            let session = role.open(&with, &opening_name, prompt).await?;
+            renewal = role.renewal();
+            base = base.into_builder().credentials_provider(session).build();
+        }
         if let Some(provider) = base.credentials_provider() {
             let kept = Kept::shared(provider, &base);
             base = base.into_builder().credentials_provider(kept).build();
@@ -141,11 +177,11 @@ impl Aws {
             base,
             default_region,
             opening: Opening {
-                name: session_name(&settings.session_name),
+                name: opening_name,
                 external_id: settings.external_id.clone(),
                 tags: settings.session_tags.clone(),
             },
-            profile: settings.profile.clone(),
+            renewal,
             caller: OnceCell::new(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
@@ -290,7 +326,7 @@ impl Aws {
             operation,
             place,
             effect,
-            profile: self.0.profile.as_deref(),
+            renewal: &self.0.renewal,
             proven: self.0.caller.initialized(),
         }
     }

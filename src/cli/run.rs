@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
-use super::prompt::{Stillness, TerminalSecrets};
+use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::{CliError, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
@@ -56,6 +56,7 @@ pub(super) async fn connect(
         session_name,
         external_id: session.external_id.clone(),
         session_tags: session.tags.clone(),
+        mfa: Some(Arc::new(TerminalMfa)),
         http_client: None,
         credentials: None,
     };

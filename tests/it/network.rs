@@ -133,6 +133,28 @@ fn a_bundle_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_profile_that_asks_for_a_code_needs_a_terminal() {
+    let env = project("http://127.0.0.1:9");
+    env.write(
+        "config",
+        "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = s\n\
+         [profile admin]\nrole_arn = arn:aws:iam::111111111111:role/Admin\nsource_profile = keys\n\
+         mfa_serial = arn:aws:iam::111111111111:mfa/ann\n",
+    );
+    let config = env.root().join("config").display().to_string();
+    let env = env.variable("AWS_CONFIG_FILE", &config);
+    let output = env.run(&["plan", "app", "--profile=admin"]);
+    output.code(1);
+    for word in [
+        "mfa_serial",
+        "arn:aws:iam::111111111111:mfa/ann",
+        "no terminal",
+    ] {
+        assert!(output.stderr.contains(word), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn calls_take_the_proxy_of_the_environment() {
     let (address, lines) = endpoint(false);
     let proxy = format!("http://{address}");
