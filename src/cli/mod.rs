@@ -18,6 +18,7 @@ mod prompt;
 mod resume;
 mod run;
 mod session;
+mod settings;
 mod sources;
 mod status;
 mod stop;

@@ -84,6 +84,8 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
+    /// Whether another execution follows if this one goes well; then that one is accounted for.
+    pub goes_on: bool,
 }
 
 impl Run<'_> {
@@ -141,8 +143,11 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
-        report(self.global, &face.view, &id, &ended)?;
-        Ok(code(&ended))
+        let code = code(&ended);
+        if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+            report(self.global, &face.view, &id, &ended)?;
+        }
+        Ok(code)
     }
 }
 

@@ -113,6 +113,10 @@ pub fn started() -> EventKind {
                     name: None,
                     tags: [("team".to_owned(), "network".to_owned())].into(),
                 },
+                chosen: Chosen {
+                    environment: Some("production".into()),
+                    target_set: None,
+                },
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,

@@ -13,4 +13,5 @@ mod localstack;
 mod ministack;
 mod nested;
 mod network;
+mod settings;
 mod terminal;
