@@ -328,6 +328,7 @@ mod tests {
                 stack: StackName::new("app").unwrap(),
             },
             role_arn: None,
+            execute_role_arn: None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! One way to AWS for everything: one HTTP client, one identity cache, one session per role, and clients
 //! that are made once per role and region.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -23,7 +24,9 @@ use tokio::sync::OnceCell;
 
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
-use super::session::{Kept, Role, Session, session_name};
+use super::mfa::MfaPrompt;
+use super::profile::{Profile, Source};
+use super::session::{Kept, Opening, Role, Session, session_name};
 use super::trace::{Trace, Traced};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
@@ -41,6 +44,12 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// The name of sessions in other accounts; their events show it.
     pub session_name: String,
+    /// The external id sent when a role is assumed.
+    pub external_id: Option<String>,
+    /// The tags of sessions in other accounts.
+    pub session_tags: BTreeMap<String, String>,
+    /// Who is asked for the code of a device, where the profile names one (`mfa_serial`).
+    pub mfa: Option<Arc<dyn MfaPrompt>>,
     /// An HTTP client instead of the SDK's: tests and simulations plug in here.
     pub http_client: Option<SharedHttpClient>,
     /// Credentials instead of those of the environment and the profile.
@@ -57,9 +66,9 @@ pub struct Aws(Arc<Shared>);
 struct Shared {
     base: SdkConfig,
     default_region: Option<Region>,
-    session_name: String,
-    profile: Option<String>,
     trace: Option<Trace>,
+    opening: Opening,
+    renewal: String,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
@@ -79,7 +88,11 @@ pub(super) struct Clients {
 impl Aws {
     /// Returns a connection. Reads the configuration, calls nothing.
     pub async fn connect(settings: &Settings) -> Result<Self, CallFailure> {
-        let http_client = settings.http_client.clone().unwrap_or_else(http_client);
+        let profile = Profile::load(settings.profile.as_deref()).await;
+        let http_client = match &settings.http_client {
+            Some(client) => client.clone(),
+            None => http_client(profile.trusted()?),
+        };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client.clone())
             .timeout_config(
@@ -97,7 +110,7 @@ impl Aws {
             );
         if let Some(profile) = &settings.profile {
             // The default chain would take keys of the environment before a profile that was named.
-            let mut config = ProviderConfig::default().with_http_client(http_client);
+            let mut config = ProviderConfig::default().with_http_client(http_client.clone());
             if let Some(region) = &settings.region {
                 config = config.with_region(Some(aws_config::Region::new(region.clone())));
             }
@@ -119,6 +132,38 @@ impl Aws {
             loader = loader.credentials_provider(credentials.clone());
         }
         let mut base = loader.load().await;
+        let opening_name = session_name(&settings.session_name);
+        let mut renewal = profile.renewal();
+        if settings.credentials.is_none()
+            && let Some((role, source)) = profile.mfa()?
+        {
+            let source = match source {
+                Source::Keys(keys) => SharedCredentialsProvider::new(keys),
+                Source::Environment => {
+                    SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new())
+                }
+                Source::Profile(name) => {
+                    let config = ProviderConfig::default()
+                        .with_http_client(http_client)
+                        .with_region(base.region().cloned());
+                    let provider = ProfileFileCredentialsProvider::builder()
+                        .configure(&config)
+                        .profile_name(name)
+                        .build();
+                    SharedCredentialsProvider::new(provider)
+                }
+            };
+            let region = base.region().cloned();
+            let with = base
+                .to_builder()
+                .credentials_provider(source)
+                .region(region.unwrap_or(aws_config::Region::from_static(FALLBACK_REGION)))
+                .build();
+            let prompt = settings.mfa.as_deref();
+            let session = role.open(&with, &opening_name, prompt).await?;
+            renewal = role.renewal();
+            base = base.into_builder().credentials_provider(session).build();
+        }
         if let Some(provider) = base.credentials_provider() {
             let kept = Kept::shared(provider, &base);
             base = base.into_builder().credentials_provider(kept).build();
@@ -135,9 +180,13 @@ impl Aws {
         Ok(Self(Arc::new(Shared {
             base,
             default_region,
-            session_name: session_name(&settings.session_name),
-            profile: settings.profile.clone(),
             trace: settings.trace.clone(),
+            opening: Opening {
+                name: opening_name,
+                external_id: settings.external_id.clone(),
+                tags: settings.session_tags.clone(),
+            },
+            renewal,
             caller: OnceCell::new(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
@@ -169,6 +218,10 @@ impl Aws {
     /// costs no call of its own.
     pub async fn caller_at(&self, spec: &TargetSpec) -> Result<Caller, CallFailure> {
         let target = &spec.target;
+        // Told before anything is approved. It is not assumed: who plans need not be allowed to.
+        if let Some(arn) = &spec.execute_role_arn {
+            Role::parse(arn, &target.account)?;
+        }
         if spec.role_arn.is_some() {
             let session = self.session(spec).await?;
             let place = target.place();
@@ -294,7 +347,7 @@ impl Aws {
             operation,
             place,
             effect,
-            profile: self.0.profile.as_deref(),
+            renewal: &self.0.renewal,
             proven: self.0.caller.initialized(),
         }
     }
@@ -311,7 +364,7 @@ impl Aws {
         let session = cell
             .get_or_init(|| async {
                 let base = self.with_region(&self.sts_region(Some(&spec.target.region)));
-                Session::new(&role, &self.0.session_name, &base).await
+                Session::new(&role, &self.0.opening, &base).await
             })
             .await;
         Ok(session.clone())
@@ -363,17 +416,21 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Returns the SDK's own HTTP client, to be shared: by itself, every client of the SDK makes one, with
 /// its own connections and its own copy of the trusted certificates.
-fn http_client() -> SharedHttpClient {
-    let client =
-        aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+fn http_client(trusted: Option<tls::TlsContext>) -> SharedHttpClient {
+    let client = aws_smithy_http_client::Builder::new().build_with_connector_fn(
+        move |settings, components| {
             let mut builder = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::AwsLc,
             ));
+            if let Some(trusted) = &trusted {
+                builder.set_tls_context(trusted.clone());
+            }
             builder.set_connector_settings(settings.cloned());
             builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
             builder.set_proxy_config(Some(ProxyConfig::from_env()));
             builder.build()
-        });
+        },
+    );
     SharedHttpClient::new(MadeOnce(client))
 }
 
@@ -466,6 +523,70 @@ mod tests {
             "{failure}"
         );
         assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_roles_are_assumed_with_is_sent() {
+        let script = Scripted::new();
+        script
+            .ok("AssumeRole", &assumed("ASIAPLAN"))
+            .ok("AssumeRole", &assumed("ASIAEXECUTE"))
+            .ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            session_name: "release-7".into(),
+            external_id: Some("partner-7".into()),
+            session_tags: [("team".to_owned(), "network".to_owned())].into(),
+            http_client: Some(script.http_client()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let mut spec = spec_in("222222222222", "eu-west-1", Some(ROLE));
+        let execute = "arn:aws:iam::222222222222:role/Execute";
+        spec.execute_role_arn = Some(execute.to_owned());
+        let caller = aws.caller_at(&spec).await.unwrap();
+        assert!(
+            caller.arn.ends_with(":assumed-role/Deploy/release-7"),
+            "{}",
+            caller.arn
+        );
+        let stack = stack_id();
+        for spec in [spec.clone(), spec.executing()] {
+            let by = StackRef::Id(&stack);
+            aws.stack(&spec, by, Priority::Read).await.unwrap();
+        }
+        let sessions = script.requests_of("AssumeRole");
+        assert_eq!(sessions.len(), 2);
+        for (session, role) in sessions.iter().zip([ROLE, execute]) {
+            for (field, value) in [
+                ("RoleArn", role),
+                ("RoleSessionName", "release-7"),
+                ("ExternalId", "partner-7"),
+                ("Tags.member.1.Key", "team"),
+                ("Tags.member.1.Value", "network"),
+            ] {
+                assert_eq!(session.field(field), value, "{field}");
+            }
+        }
+        let keys: Vec<_> = script.requests_of("DescribeStacks");
+        let keys: Vec<_> = keys.iter().map(|call| call.access_key.as_str()).collect();
+        assert_eq!(keys, ["ASIAPLAN", "ASIAEXECUTE"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_for_execution_in_another_account_is_told_before_the_plan() {
+        let script = Scripted::new();
+        let mut spec = spec();
+        spec.execute_role_arn = Some(ROLE.to_owned());
+        let failure = aws(&script).await.caller_at(&spec).await.unwrap_err();
+        assert!(
+            failure.message.contains("is in account 222222222222"),
+            "{failure}"
+        );
+        assert!(script.requests().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

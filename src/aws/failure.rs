@@ -32,8 +32,8 @@ pub(super) struct Attempted<'a> {
     /// Where: account and region.
     pub(super) place: &'a str,
     pub(super) effect: Effect,
-    /// The profile in use, for advice.
-    pub(super) profile: Option<&'a str>,
+    /// How the credentials are renewed, by where they came from.
+    pub(super) renewal: &'a str,
     /// Whether the credentials are known to be good elsewhere, and nothing was carried out here yet.
     pub(super) proven: bool,
 }
@@ -51,7 +51,7 @@ where
     }
     // The SDK has no public type for this one. Nothing was sent.
     if chain(error).any(|e| e.to_string().starts_with("identity resolver timed out")) {
-        let what = format!("no credentials in time; {}", attempted.renewal());
+        let what = format!("no credentials in time; {}", attempted.renewal);
         return attempted.failure(FailureKind::CredentialsExpired, what);
     }
     let kind_if_lost = match attempted.effect {
@@ -136,15 +136,6 @@ impl Attempted<'_> {
              where it is made"
         )
     }
-
-    fn renewal(&self) -> String {
-        match self.profile {
-            Some(profile) => format!(
-                "renew the credentials of profile `{profile}` (for IAM Identity Center: `aws sso login --profile {profile}`), then run again"
-            ),
-            None => "give or renew the credentials (environment, `--profile`, or `aws sso login`), then run again".to_owned(),
-        }
-    }
 }
 
 /// Returns what an error reply means.
@@ -202,7 +193,7 @@ fn of_reply(
     }
     match kind {
         FailureKind::CredentialsExpired => {
-            what = format!("{what}; {}", attempted.renewal());
+            what = format!("{what}; {}", attempted.renewal);
             if code.is_some_and(is_unknown_here) && opt_in {
                 what = format!(
                     "{what}; if the credentials are good, {}",
@@ -260,7 +251,7 @@ fn of_credentials(error: &CredentialsError, attempted: &Attempted<'_>) -> CallFa
     };
     attempted.failure(
         FailureKind::CredentialsExpired,
-        format!("{why}; {}", attempted.renewal()),
+        format!("{why}; {}", attempted.renewal),
     )
 }
 
@@ -343,7 +334,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 fn network_advice(why: &str) -> &'static str {
     let why = why.to_ascii_lowercase();
     if why.contains("certificate") || why.contains("tls") {
-        "; for a proxy with its own certificate authority set SSL_CERT_FILE to its bundle (AWS_CA_BUNDLE is not read)"
+        "; where a proxy has a certificate authority of its own, name its PEM bundle with AWS_CA_BUNDLE or `ca_bundle` of the profile"
     } else {
         "; check the network, the region's name, and `--endpoint-url` or AWS_ENDPOINT_URL"
     }
@@ -413,7 +404,7 @@ mod tests {
                 operation: "CreateChangeSet",
                 place: "111111111111/eu-west-1",
                 effect,
-                profile: Some("ci"),
+                renewal: "run `aws sso login --profile ci`",
                 proven: false,
             },
             status,
@@ -499,8 +490,8 @@ mod tests {
                 "The token\u{1b}[1m is expired"
             )
             .message,
-            "CreateChangeSet in 111111111111/eu-west-1: ExpiredToken: The token[1m is expired (request r-1); renew the \
-             credentials of profile `ci` (for IAM Identity Center: `aws sso login --profile ci`), then run again"
+            "CreateChangeSet in 111111111111/eu-west-1: ExpiredToken: The token[1m is expired (request r-1); run \
+             `aws sso login --profile ci`"
         );
     }
 
@@ -511,7 +502,7 @@ mod tests {
                 operation: "DescribeStacks",
                 place,
                 effect: Effect::Repeatable,
-                profile: None,
+                renewal: "renew them",
                 proven,
             };
             of_reply(&attempted, 403, Some(code), Some("invalid"), None)

@@ -19,9 +19,11 @@ mod connection;
 mod convert;
 mod deletion;
 mod failure;
+mod mfa;
 mod nested;
 mod nested_set;
 mod probe;
+mod profile;
 mod reading;
 mod session;
 mod stack;
@@ -31,6 +33,7 @@ mod watch;
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use connection::{Aws, Settings};
 pub use deletion::{DescribedStack, HeldResource};
+pub use mfa::MfaPrompt;
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
 pub use trace::{Attempt, Trace};
@@ -74,6 +77,7 @@ mod fixture {
                 stack: StackName::new("app").unwrap(),
             },
             role_arn: role_arn.map(str::to_owned),
+            execute_role_arn: None,
         }
     }
 

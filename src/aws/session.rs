@@ -1,5 +1,6 @@
 //! Sessions in other accounts: one per role, for all its regions.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -24,6 +25,14 @@ const UNLIMITED: Duration = Duration::from_secs(900);
 pub(super) struct Session {
     caller: Caller,
     credentials: SharedCredentialsProvider,
+}
+
+/// How sessions are opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) name: String,
+    pub(super) external_id: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 /// A role ARN in its parts.
@@ -82,14 +91,19 @@ impl Role {
 
 impl Session {
     /// Returns a session that will be opened, with the credentials of `base`, when it is first needed.
-    pub(super) async fn new(role: &Role, session_name: &str, base: &SdkConfig) -> Self {
-        let provider = AssumeRoleProvider::builder(&role.arn)
-            .session_name(session_name)
-            .configure(base)
-            .build()
-            .await;
+    pub(super) async fn new(role: &Role, opening: &Opening, base: &SdkConfig) -> Self {
+        let mut builder = AssumeRoleProvider::builder(&role.arn)
+            .session_name(&opening.name)
+            .configure(base);
+        if let Some(id) = &opening.external_id {
+            builder = builder.external_id(id);
+        }
+        if !opening.tags.is_empty() {
+            builder = builder.tags(opening.tags.clone());
+        }
+        let provider = builder.build().await;
         Self {
-            caller: role.caller(session_name),
+            caller: role.caller(&opening.name),
             credentials: Kept::shared(SharedCredentialsProvider::new(provider), base),
         }
     }

@@ -66,6 +66,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        session: args.targets.session()?,
         chosen: taken.chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;

@@ -183,6 +183,7 @@ fn start(
         own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        session: args.targets.session()?,
         chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;

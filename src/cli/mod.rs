@@ -21,6 +21,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod session;
 mod settings;
 mod sources;
 mod stack_options;

@@ -11,6 +11,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::output;
 use crate::action::secrets::SecretPrompt;
+use crate::aws::MfaPrompt;
 use crate::model::{Decision, Digest};
 
 /// What a person said to a review.
@@ -161,6 +162,20 @@ impl SecretPrompt for TerminalSecrets {
             remember(None);
             value.ok()
         })
+    }
+}
+
+/// Asks for the code of a device on the terminal.
+#[derive(Debug)]
+pub(super) struct TerminalMfa;
+
+impl MfaPrompt for TerminalMfa {
+    fn ask(&self, serial: &str) -> Option<String> {
+        if !output::is_interactive() {
+            return None;
+        }
+        // A code is good once, and for half a minute: it may be seen.
+        line(&format!("MFA code of {}", crate::model::clean(serial)))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
-use super::prompt::{Stillness, TerminalSecrets};
+use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::sources::Sources;
 use super::{CliError, ci, debug, exit, identity, output, prompt};
 use crate::action::World;
@@ -44,15 +44,20 @@ pub(super) async fn connect(
     invocation: &Invocation,
     execution: Option<&ExecutionId>,
 ) -> Result<Aws, CliError> {
-    let session_name = match execution {
-        Some(id) => format!("stackgate-{id}"),
-        None => "stackgate".to_owned(),
+    let session = &invocation.session;
+    let session_name = match (&session.name, execution) {
+        (Some(name), _) => name.clone(),
+        (None, Some(id)) => format!("stackgate-{id}"),
+        (None, None) => "stackgate".to_owned(),
     };
     let settings = Settings {
         profile: invocation.profile.clone(),
         region: invocation.region.clone(),
         endpoint_url: invocation.endpoint_url.clone(),
         session_name,
+        external_id: session.external_id.clone(),
+        session_tags: session.tags.clone(),
+        mfa: Some(Arc::new(TerminalMfa)),
         http_client: None,
         credentials: None,
         trace: debug::trace(),

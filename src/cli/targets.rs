@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::options::Connection;
+use super::session::SessionArgs;
 use super::settings::{FILE, Settings, SettingsError, Values};
 use super::{CliError, output};
 use crate::model::{
     AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
-    RegionConcurrency, StackName, Target, TargetSpec, clean,
+    RegionConcurrency, RoleSession, StackName, Target, TargetSpec, clean,
 };
 
 /// The role that StackSets assumes in other accounts.
@@ -40,6 +41,12 @@ pub(super) struct TargetArgs {
     /// `{region}` are filled in [default: the role AWSCloudFormationStackSetExecutionRole]
     #[arg(long, value_name = "ARN")]
     target_role: Option<String>,
+    /// The role to assume in every account for the plan, where execution has another one
+    #[arg(long, value_name = "ARN", requires = "execute_role")]
+    plan_role: Option<String>,
+    /// The role to assume in every account from the approval on
+    #[arg(long, value_name = "ARN")]
+    execute_role: Option<String>,
     /// How many targets of a region run at once: a count, or a percentage of the region's targets
     /// [default: 1]
     #[arg(long, value_name = "N|N%")]
@@ -62,6 +69,8 @@ pub(super) struct TargetArgs {
     /// An environment that `stackgate.yaml` names
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
+    #[command(flatten)]
+    sessions: SessionArgs,
     /// What was taken from `stackgate.yaml`; nothing where a command did not ask for it.
     #[arg(skip)]
     filled: Option<Filled>,
@@ -207,6 +216,11 @@ impl TryFrom<serde_yaml::Value> for AccountText {
 }
 
 impl TargetArgs {
+    /// Returns what is sent along when a role is assumed.
+    pub(super) fn session(&self) -> Result<RoleSession, CliError> {
+        self.sessions.session()
+    }
+
     /// Fills in what `stackgate.yaml` in `root` says and no flag does; returns the rest of it.
     pub(super) fn fill(
         &mut self,
@@ -404,7 +418,11 @@ impl TargetArgs {
                 };
                 let is_elsewhere = target.account != caller.account;
                 TargetSpec {
-                    role_arn: is_elsewhere.then(|| target.fill(role)),
+                    role_arn: match &self.plan_role {
+                        Some(role) => Some(target.fill(role)),
+                        None => is_elsewhere.then(|| target.fill(role)),
+                    },
+                    execute_role_arn: self.execute_role.as_ref().map(|role| target.fill(role)),
                     target,
                 }
             })

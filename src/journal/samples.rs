@@ -109,6 +109,11 @@ pub fn started() -> EventKind {
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
                 own_endpoint: true,
                 region: None,
+                session: crate::model::RoleSession {
+                    external_id: Some("partner-7".into()),
+                    name: None,
+                    tags: [("team".to_owned(), "network".to_owned())].into(),
+                },
                 chosen: Chosen {
                     environment: Some("production".into()),
                     target_set: None,

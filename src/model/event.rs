@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionName, Answer, ArtifactRef, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind,
     ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason, PipelineDeclaration,
-    PlannedTarget, ResourceChange, SecretRef, SourceRevision, StackEvent, StackId, StackSetting,
-    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
+    PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision, StackEvent, StackId,
+    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome,
 };
 
 /// One thing that happened in an execution.
@@ -280,6 +281,9 @@ pub struct Invocation {
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What is sent along when a role is assumed.
+    #[serde(default, skip_serializing_if = "RoleSession::is_plain")]
+    pub session: RoleSession,
     /// What was chosen by name.
     #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
     pub chosen: Chosen,

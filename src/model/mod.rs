@@ -55,5 +55,5 @@ pub use reasons::{Cause, ExecutionOutcome, PauseReason, SkipReason, TargetOutcom
 pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
-pub use target::{Target, TargetSpec};
+pub use target::{RoleSession, Target, TargetSpec};
 pub use text::clean;

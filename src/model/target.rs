@@ -1,5 +1,6 @@
 //! Where a stack lives.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -45,4 +46,38 @@ pub struct TargetSpec {
     /// The role to assume in the target's account; none means the caller's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// The role to assume from the approval on, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execute_role_arn: Option<String>,
+}
+
+impl TargetSpec {
+    /// Returns how the target is reached from the approval on.
+    pub fn executing(self) -> Self {
+        Self {
+            role_arn: self.execute_role_arn.clone().or(self.role_arn),
+            ..self
+        }
+    }
+}
+
+/// What is sent along when a role is assumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSession {
+    /// The external id that trust policies ask for. It is no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The name of the sessions; without it, one that names the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The tags of the sessions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl RoleSession {
+    /// Returns whether nothing is sent along.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }

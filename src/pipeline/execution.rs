@@ -454,6 +454,6 @@ impl Machine {
 
     fn approved(&self, target: &Target) -> Option<(crate::model::TargetSpec, Arc<PlannedTarget>)> {
         let state = self.state.targets.get(target)?;
-        Some((state.spec.clone(), state.planned.clone()?))
+        Some((state.spec.clone().executing(), state.planned.clone()?))
     }
 }

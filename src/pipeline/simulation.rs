@@ -341,6 +341,10 @@ impl Stack {
 }
 
 /// Carries a step out and returns what the machine would be told.
+fn invariant_execution_has_its_own_role(spec: &TargetSpec) {
+    assert_eq!(spec.role_arn.as_deref(), Some("execute"));
+}
+
 fn perform(world: &mut World, step: Step) -> Vec<Input> {
     let Some(target) = step.scope.target.clone() else {
         let artifact = ArtifactRef {
@@ -356,7 +360,8 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
     let stack = world.get_mut(&target).unwrap();
     vec![match step.kind {
         StepKind::SnapshotSource { .. } => unreachable!("a source has no target"),
-        StepKind::Prepare { .. } => {
+        StepKind::Prepare { spec, .. } => {
+            assert_eq!(spec.role_arn.as_deref(), Some("plan"));
             let result = if stack.is_expired() {
                 failure(FailureKind::CredentialsExpired)
             } else {
@@ -414,15 +419,18 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
                 result: Ok(None),
             }
         }
-        StepKind::Verify { .. } => {
+        StepKind::Verify { spec, .. } => {
+            invariant_execution_has_its_own_role(&spec);
             let result = stack.verify();
             Input::Verified { target, result }
         }
-        StepKind::Execute { .. } => {
+        StepKind::Execute { spec, .. } => {
+            invariant_execution_has_its_own_role(&spec);
             let result = stack.execute();
             Input::Executed { target, result }
         }
-        StepKind::Settle { .. } => {
+        StepKind::Settle { spec, .. } => {
+            invariant_execution_has_its_own_role(&spec);
             let result = stack.settle();
             Input::Settled { target, result }
         }
@@ -434,7 +442,10 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
                 result,
             }
         }
-        StepKind::Watch { .. } => return stack.watch(&target),
+        StepKind::Watch { spec, .. } => {
+            invariant_execution_has_its_own_role(&spec);
+            return stack.watch(&target);
+        }
     }]
 }
 
@@ -696,7 +707,8 @@ fn definition(
 ) -> ExecutionDefinition {
     let specs = targets.into_iter().map(|target| TargetSpec {
         target,
-        role_arn: None,
+        role_arn: Some("plan".to_owned()),
+        execute_role_arn: Some("execute".to_owned()),
     });
     let fan_out = FanOut {
         targets: specs.collect(),

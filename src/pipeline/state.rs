@@ -657,6 +657,7 @@ mod tests {
                 targets: vec![TargetSpec {
                     target: target(),
                     role_arn: None,
+                    execute_role_arn: None,
                 }],
                 preferences: OperationPreferences::default(),
             },

@@ -135,6 +135,7 @@ pub(super) fn definition() -> ExecutionDefinition {
         json!({
             "target": target(account, region, "network"),
             "role_arn": format!("arn:aws:iam::{account}:role/AWSCloudFormationStackSetExecutionRole"),
+            "execute_role_arn": format!("arn:aws:iam::{account}:role/Execute"),
         })
     };
     let kind = |category: &str, owner: &str, provider: &str| json!({"category": category, "owner": owner, "provider": provider, "version": "1"});

@@ -195,6 +195,7 @@ impl Script {
                 .map(|target| TargetSpec {
                     target: target.clone(),
                     role_arn: None,
+                    execute_role_arn: None,
                 })
                 .collect(),
             preferences,

@@ -186,6 +186,10 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
     let limit = if page.options.full { usize::MAX } else { 4 };
     let callers = limited(words::callers(&group.callers, limit), limit);
     page.items(Line::of(Tone::Dim, "  as "), 5, Tone::Dim, &callers);
+    if !group.executed_as.is_empty() {
+        let roles = limited(group.executed_as.iter().cloned().collect(), limit);
+        page.items(Line::of(Tone::Dim, "  executed as "), 14, Tone::Dim, &roles);
+    }
 
     let with = if group.settings_only {
         settings(group)

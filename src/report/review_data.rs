@@ -117,6 +117,9 @@ pub struct ReviewGroup {
     pub deleted_from: BTreeSet<StackStatus>,
     /// Who acts, once each.
     pub callers: BTreeSet<Caller>,
+    /// The roles that are assumed from the approval on, where they are others.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub executed_as: BTreeSet<String>,
     /// The capabilities that approval acknowledges.
     pub capabilities: BTreeSet<String>,
     /// The role that CloudFormation acts with.
@@ -234,6 +237,10 @@ impl Review {
                     sources,
                 )
             })
+            .map(|mut group| {
+                group.executed_as = view.execute_roles(&group.targets);
+                group
+            })
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
         let unchanged = view
@@ -271,6 +278,7 @@ fn group_of(
         name,
         targets: members.iter().map(|m| m.target.clone()).collect(),
         kind: first.kind,
+        executed_as: BTreeSet::new(),
         deleted_from: members
             .iter()
             .filter(|m| m.kind == ChangeSetKind::Delete)

@@ -4,7 +4,7 @@
 //! wins. So the fold does not depend on the order of events, and an event applied twice changes
 //! nothing: a view of the stored log equals the live one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -523,6 +523,21 @@ impl View {
         let fact = fact.as_ref()?;
         let taken_over = self.resumed.as_ref().is_some_and(|r| r.seq > fact.seq);
         (!taken_over && self.outcome.is_none()).then_some(&fact.value)
+    }
+}
+
+impl View {
+    /// Returns the roles that are assumed in `targets` from the approval on, where they are others than before.
+    pub(super) fn execute_roles(&self, targets: &[Target]) -> BTreeSet<String> {
+        let definition = self.definition.iter().map(|fact| &fact.value);
+        definition
+            .flat_map(|definition| definition.pipeline.stages.iter())
+            .flat_map(|stage| &stage.actions)
+            .filter_map(|action| action.fan_out.as_ref())
+            .flat_map(|fan_out| &fan_out.targets)
+            .filter(|spec| targets.contains(&spec.target))
+            .filter_map(|spec| spec.execute_role_arn.clone())
+            .collect()
     }
 }
 

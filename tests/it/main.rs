@@ -14,6 +14,7 @@ mod harness;
 mod localstack;
 mod ministack;
 mod nested;
+mod network;
 mod options;
 mod screens;
 mod settings;
