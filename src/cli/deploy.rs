@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Span};
 
 use super::face::Answering;
 use super::options::{Connection, Global};
+use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
@@ -37,6 +38,8 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    #[command(flatten)]
+    file: PlanFileArgs,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     what: WhatArgs,
@@ -45,6 +48,9 @@ pub(super) struct DeployArgs {
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
+    /// Write the plan to a file, to be approved and executed on another machine by `deploy --plan`
+    #[arg(long, value_name = "FILE", conflicts_with = "allow_literal_secrets")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
 }
@@ -114,15 +120,27 @@ pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> 
         None if args.detach || !output::is_interactive() => Answering::Detached,
         None => Answering::Prompt,
     };
-    start(global, args.what, answering)
+    if let Some(path) = &args.file.plan {
+        let connection = &args.what.connection;
+        return portable::deploy(global, path, args.file.approve, connection, answering);
+    }
+    start(global, args.what, answering, None)
 }
 
 /// Runs `stackgate plan`.
 pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
-    start(global, args.what, Answering::Detached)
+    if let Some(out) = &args.out {
+        portable::check_place(out)?;
+    }
+    start(global, args.what, Answering::Detached, args.out)
 }
 
-fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8, CliError> {
+fn start(
+    global: &Global,
+    mut args: WhatArgs,
+    answering: Answering,
+    out: Option<PathBuf>,
+) -> Result<u8, CliError> {
     let project = Project::open(
         args.stack.as_deref(),
         args.template.as_deref(),
@@ -183,6 +201,13 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             args.allow_literal_secrets,
             &tags,
         )?;
+        if out.is_some() {
+            let read = files.iter().filter_map(|file| {
+                let bytes = std::fs::read(project.root.join(file)).ok()?;
+                Some((file.as_str(), bytes))
+            });
+            portable::refuse_secrets(&[&project.template], read)?;
+        }
         let deployment = Deployment {
             stack,
             template: project.template_path.clone(),
@@ -215,6 +240,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             aws,
             caller: Some(caller),
             answering,
+            out,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?

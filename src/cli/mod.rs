@@ -10,11 +10,13 @@ mod identity;
 mod list;
 mod options;
 mod output;
+mod portable;
 mod progress;
 mod project;
 mod prompt;
 mod resume;
 mod run;
+mod show;
 mod sources;
 mod status;
 mod stop;
@@ -58,6 +60,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Show the plan in a file that `plan --out` wrote
+    Show(show::ShowArgs),
     /// Approve a plan, and execute it unless another process does
     Approve(answer::ApproveArgs),
     /// Reject a plan, and remove its change sets
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Show(args) => show::show(&global, &args),
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),

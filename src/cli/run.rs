@@ -1,6 +1,6 @@
 //! Runs an execution in this process, and says how it ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalSecrets};
-use super::{CliError, exit, identity, output, prompt};
+use super::{CliError, exit, identity, output, portable, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -90,6 +90,8 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
+    /// The file that a plan which waits for an answer is written to.
+    pub out: Option<PathBuf>,
 }
 
 impl Run<'_> {
@@ -110,6 +112,10 @@ impl Run<'_> {
             definition.allow_literal_secrets,
             Arc::new(TerminalSecrets(stillness.clone())),
         );
+        let secrets = match view.imported_by() {
+            Some(_) => secrets.elsewhere(),
+            None => secrets,
+        };
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
         let bell = Arc::new(Notify::new());
@@ -139,7 +145,7 @@ impl Run<'_> {
             face: &mut face,
             bell,
             detach,
-            operator,
+            operator: operator.clone(),
         };
         let result = driver.run(machine, turn).await;
         face.finish();
@@ -147,7 +153,21 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
+        if let Some(out) = &self.out
+            && ended == Ended::AwaitingAnswer
+        {
+            let event = portable::export(self.journal, &id, out, operator)?;
+            face.view.apply(&event);
+        }
         report(self.global, &face.view, &id, &ended)?;
+        if let Some(out) = &self.out
+            && ended != Ended::AwaitingAnswer
+        {
+            output::stderr(&format!(
+                "no plan waits for an answer: {} was not written\n",
+                out.display()
+            ));
+        }
         Ok(code(&ended))
     }
 }
@@ -171,6 +191,13 @@ fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Resu
     account(global, view)?;
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
+        Ended::AwaitingAnswer if view.exported().is_some() => {
+            let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
+            let file = view.exported().unwrap_or_default();
+            format!(
+                "the plan is in {file}; where it is to run, and nobody can be asked:\n  stackgate deploy --plan {file} --approve {plan}\n"
+            )
+        }
         Ended::AwaitingAnswer => {
             let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
             format!(

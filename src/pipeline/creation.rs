@@ -10,10 +10,8 @@ use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, PlannedTarget, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    EventKind, FailureKind, Preparation, Reading, Scope, StackStatus, Target, TargetOutcome,
 };
-use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
 
 impl Machine {
@@ -201,40 +199,11 @@ impl Machine {
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });
             return true;
         }
-        if let Some(digest) = self.plan_digest() {
+        if let Some(digest) = self.state.plan_digest() {
             self.emit(turn, now, scope.clone(), EventKind::PlanReady { digest });
         }
         self.emit(turn, now, scope, EventKind::ActionSucceeded);
         true
-    }
-
-    /// Returns the digest over all that execution will do, or `None` if there is nothing to execute.
-    fn plan_digest(&self) -> Option<crate::model::Digest> {
-        let targets = self.state.targets.values();
-        let planned: Vec<PlannedTarget> = targets
-            .clone()
-            .filter_map(|t| t.planned.as_deref().cloned())
-            .collect();
-        if planned.is_empty() {
-            return None;
-        }
-        let ended = |failure: bool| -> Vec<Target> {
-            targets
-                .clone()
-                .filter(|t| {
-                    t.outcome
-                        .as_ref()
-                        .is_some_and(|o| o.is_failure() == failure)
-                })
-                .map(|t| t.spec.target.clone())
-                .collect()
-        };
-        Some(plan::digest(&PlanInput {
-            definition: &self.state.definition,
-            planned: &planned,
-            unchanged: &ended(false),
-            failed: &ended(true),
-        }))
     }
 
     fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {

@@ -112,6 +112,8 @@ impl Lines {
             | EventKind::Answered { .. }
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
+            | EventKind::PlanExported { .. }
+            | EventKind::PlanImported { .. }
             | EventKind::ExecuteIntended { .. }
             | EventKind::CallFailed { .. }
             | EventKind::Observed { .. }

@@ -9,4 +9,5 @@ mod faults;
 mod harness;
 mod localstack;
 mod ministack;
+mod portable;
 mod terminal;
