@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -24,7 +24,10 @@ use tokio::sync::OnceCell;
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
 use super::session::{Kept, Role, Session, session_name};
-use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
+use super::upload::{Uploaded, Uploads};
+use crate::model::{
+    AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec,
+};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -61,6 +64,7 @@ struct Shared {
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
+    uploads: Uploads,
 }
 
 /// The clients of one role and region.
@@ -138,6 +142,7 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
+            uploads: Uploads::default(),
         })))
     }
 
@@ -246,6 +251,37 @@ impl Aws {
             .entry(key)
             .or_insert(Clients { repeating, once })
             .clone())
+    }
+
+    /// Returns where it is noted that a template was put into a bucket.
+    pub(super) fn upload_cell(&self, bucket: &str, digest: Digest) -> Arc<OnceCell<Uploaded>> {
+        locked(&self.0.uploads)
+            .entry((bucket.to_owned(), digest))
+            .or_default()
+            .clone()
+    }
+
+    pub(super) fn endpoint_url(&self) -> Option<&str> {
+        self.0.base.endpoint_url()
+    }
+
+    pub(super) fn http_client(&self) -> Option<SharedHttpClient> {
+        self.0.base.http_client()
+    }
+
+    pub(super) fn credentials_provider(&self) -> Option<SharedCredentialsProvider> {
+        self.0.base.credentials_provider()
+    }
+
+    pub(super) fn timeouts(&self) -> TimeoutConfig {
+        let timeouts = self.0.base.timeout_config().cloned();
+        timeouts.unwrap_or_else(TimeoutConfig::disabled)
+    }
+
+    /// Returns the time by the clock of the SDK's configuration, with which requests are signed.
+    pub(super) fn now(&self) -> SystemTime {
+        let clock = self.0.base.time_source().unwrap_or_default();
+        clock.now()
     }
 
     /// Returns the budget of a target's account and region.

@@ -21,6 +21,7 @@ mod failure;
 mod reading;
 mod session;
 mod stack;
+mod upload;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};

@@ -18,8 +18,8 @@ use super::{CliError, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel, SecretRef,
-    StackName, Target,
+    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, LARGEST_INLINE_TEMPLATE,
+    LARGEST_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
@@ -102,6 +102,10 @@ struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
+    /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
+    /// `{account}` and `{partition}` are filled in
+    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
+    s3_buckets: Vec<String>,
     /// How long the answer is waited for, such as `8h` or `7d`
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
     approval_expires: u32,
@@ -208,6 +212,7 @@ fn start(
             });
             portable::refuse_secrets(&[&project.template], read)?;
         }
+        let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
         let deployment = Deployment {
             stack,
             template: project.template_path.clone(),
@@ -218,6 +223,7 @@ fn start(
             capabilities: args.capabilities,
             role_arn: args.role_arn,
             artifact_bucket: args.artifact_bucket,
+            template_buckets: buckets,
             fan_out: FanOut {
                 targets: specs,
                 preferences,
@@ -307,6 +313,42 @@ fn check(
         .map_err(CliError::usage)?;
     }
     Ok(())
+}
+
+/// Returns the buckets for a template that is too large for a request; none where it is not.
+fn template_buckets(
+    project: &Project,
+    targets: &[Target],
+    given: &[String],
+) -> Result<Option<String>, CliError> {
+    let buckets = TemplateBuckets::parse(given.iter().map(String::as_str))
+        .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`--s3-bucket`")))?;
+    let path = &project.template_path;
+    let bytes = std::fs::metadata(project.root.join(path)).map_or(0, |m| m.len());
+    if bytes > LARGEST_TEMPLATE as u64 {
+        return Err(CliError::message(format!(
+            "`{path}` has {bytes} bytes, and CloudFormation takes at most {LARGEST_TEMPLATE}"
+        ))
+        .hint(
+            "split it into several stacks or nested stacks, or leave comments and descriptions out",
+        ));
+    }
+    if bytes <= LARGEST_INLINE_TEMPLATE as u64 {
+        return Ok(None);
+    }
+    if let Some(target) = targets.iter().find(|t| buckets.of(t).is_none()) {
+        let region = &target.region;
+        let more = if buckets.is_empty() {
+            String::new()
+        } else {
+            format!(" in {region}")
+        };
+        return Err(CliError::message(format!(
+            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
+        ))
+        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region"));
+    }
+    Ok(Some(buckets.to_string()))
 }
 
 /// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the

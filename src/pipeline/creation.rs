@@ -218,9 +218,21 @@ impl Machine {
             token: intended.token,
             inputs: intended.inputs,
             artifacts: self.state.artifacts.clone(),
+            buckets: self.setting("TemplateBuckets"),
             look_first,
         };
         self.step(turn, target, kind);
+    }
+
+    /// Returns a setting of the running action.
+    fn setting(&self, key: &str) -> Option<String> {
+        let scope = self.current_action_scope();
+        let stages = self.state.definition.pipeline.stages.iter();
+        let action = stages
+            .filter(|s| Some(&s.name) == scope.stage.as_ref())
+            .flat_map(|s| &s.actions)
+            .find(|a| Some(&a.name) == scope.action.as_ref());
+        action?.configuration.get(key).cloned()
     }
 
     fn read(&mut self, turn: &mut Turn, target: &Target) {

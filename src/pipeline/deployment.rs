@@ -41,6 +41,8 @@ pub struct Deployment {
     pub role_arn: Option<String>,
     /// The bucket that `Fn::GetArtifactAtt` names.
     pub artifact_bucket: Option<String>,
+    /// The buckets for templates that are too large for a request.
+    pub template_buckets: Option<String>,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -72,6 +74,7 @@ impl Deployment {
         );
         set("RoleArn", self.role_arn);
         set("ArtifactBucket", self.artifact_bucket);
+        set("TemplateBuckets", self.template_buckets);
         // Serialising a map of strings cannot fail.
         set(
             "Tags",

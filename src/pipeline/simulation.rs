@@ -600,6 +600,7 @@ fn definition(targets: Vec<Target>, preferences: &OperationPreferences) -> Execu
         capabilities: Vec::new(),
         role_arn: None,
         artifact_bucket: None,
+        template_buckets: None,
         fan_out: FanOut {
             targets: specs.collect(),
             preferences: preferences.clone(),

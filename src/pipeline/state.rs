@@ -644,6 +644,7 @@ mod tests {
             capabilities: Vec::new(),
             role_arn: None,
             artifact_bucket: None,
+            template_buckets: None,
             fan_out: FanOut {
                 targets: vec![TargetSpec {
                     target: target(),

@@ -39,6 +39,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
             inputs,
             artifacts,
+            buckets,
             look_first,
         } => {
             let request = cloudformation::Creation {
@@ -46,6 +47,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 name: &name,
                 token: &token,
                 inputs: &inputs,
+                buckets: buckets.as_deref(),
                 look_first,
             };
             Input::ChangeSetCreated {

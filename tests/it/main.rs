@@ -7,6 +7,7 @@ mod support;
 mod crash;
 mod faults;
 mod harness;
+mod large_template;
 mod localstack;
 mod ministack;
 mod portable;
