@@ -83,6 +83,7 @@ class Program:
     def __init__(self, binaries, folder):
         self.binaries = binaries
         self.folder = folder
+        self.template = folder / "templates" / TEMPLATE.name
 
     def environment(self, endpoint, account=OWN, region=REGIONS[0]):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STACKGATE_"))}
@@ -106,7 +107,7 @@ class Stackgate(Program):
         return [self.binaries / "stackgate", "--version"]
 
     def deploy(self, endpoint, stack, accounts, regions):
-        command = [self.binaries / "stackgate", "deploy", "messaging", "--stack-name", stack, "--yes"]
+        command = [self.binaries / "stackgate", "deploy", self.template.stem, "--stack-name", stack, "--yes"]
         command += ["--accounts", ",".join(accounts), "--regions", ",".join(regions)]
         # All at once, as the others do it.
         command += ["--max-concurrent", "100%", "--region-concurrency", "parallel"]
@@ -120,7 +121,7 @@ class Raw(Program):
         return None
 
     def deploy(self, endpoint, stack, accounts, regions):
-        command = [self.binaries / "examples" / "raw_client", TEMPLATE, stack, OWN, ",".join(accounts), ",".join(regions)]
+        command = [self.binaries / "examples" / "raw_client", self.template, stack, OWN, ",".join(accounts), ",".join(regions)]
         return launch(command, self.environment(endpoint), self.folder)
 
 
@@ -133,7 +134,7 @@ class AwsCli(Program):
     def deploy(self, endpoint, stack, accounts, regions):
         # One process for each target, all at once: it knows one target only, and no other accounts.
         words = [AWS_PYTHON, "-m", "awscli", "cloudformation", "deploy", "--no-fail-on-empty-changeset"]
-        words += ["--stack-name", stack, "--template-file", TEMPLATE]
+        words += ["--stack-name", stack, "--template-file", self.template]
         results = []
 
         def one(account, region):
@@ -216,6 +217,10 @@ class Counting(http.server.ThreadingHTTPServer):
     def endpoint(self):
         return "http://127.0.0.1:%d" % self.server_address[1]
 
+    def admit(self, operation):
+        """Returns the reply to refuse a call with, a status and a body; none to let it through."""
+        return None
+
 
 class Forwarding(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -231,6 +236,15 @@ class Forwarding(http.server.BaseHTTPRequestHandler):
         operation = urllib.parse.parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])[0]
         with self.server.lock:
             self.server.calls[operation] += 1
+        refusal = self.server.admit(operation)
+        if refusal is not None:
+            status, text = refusal
+            self.send_response(status)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            return
         upstream = http.client.HTTPConnection(self.server.upstream.hostname, self.server.upstream.port, timeout=120)
         try:
             upstream.request("POST", self.path, body=body, headers=dict(self.headers))

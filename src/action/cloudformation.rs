@@ -174,6 +174,8 @@ pub async fn read(
             read.base = base(world, spec, asked.stack).await?;
             world.aws.template(spec, asked.stack).await?
         }
+        // Made without a change set; nothing asks for it.
+        ChangeSetKind::Delete => None,
     };
     if let Some(text) = previous {
         let digest = world
@@ -308,7 +310,7 @@ pub async fn verify(
 ) -> Result<Vec<Staleness>, CallFailure> {
     let set = world
         .aws
-        .read_change_set(spec, &approved.change_set)
+        .read_change_set(spec, change_set_of(approved)?)
         .await?;
     let base = base(world, spec, &approved.base.stack).await?;
     let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
@@ -343,6 +345,13 @@ pub async fn verify(
     Ok(plan::staleness(approved, &found))
 }
 
+fn change_set_of(approved: &PlannedTarget) -> Result<&ChangeSetId, CallFailure> {
+    approved.change_set.as_ref().ok_or_else(|| {
+        let why = format!("the plan of {} has no change set", approved.target);
+        CallFailure::new(FailureKind::BadInput, why)
+    })
+}
+
 fn masked(
     world: &World,
     mut set: ReadChangeSet,
@@ -373,7 +382,7 @@ pub async fn execute(
 ) -> Result<(), CallFailure> {
     world
         .aws
-        .execute_change_set(spec, &approved.change_set, &approved.base.stack, token)
+        .execute_change_set(spec, change_set_of(approved)?, &approved.base.stack, token)
         .await
 }
 
@@ -397,7 +406,7 @@ pub async fn settle(
     }
     let Some(set) = world
         .aws
-        .read_change_set(spec, &approved.change_set)
+        .read_change_set(spec, change_set_of(approved)?)
         .await?
     else {
         return Ok(Settlement::Unknown {

@@ -4,6 +4,7 @@
 //! call whose intent is on disk already.
 
 pub mod cloudformation;
+pub mod deletion;
 mod inputs;
 pub mod secrets;
 pub mod source_local;

@@ -30,6 +30,8 @@ struct State {
     throttled: u32,
     closed_until: Option<Instant>,
     watchers: usize,
+    /// Whether a call was ever carried out here.
+    answered: bool,
 }
 
 /// The right to make one call; dropping it lets the next one in.
@@ -54,7 +56,13 @@ impl Gate {
             throttled: 0,
             closed_until: None,
             watchers: 0,
+            answered: false,
         })))
+    }
+
+    /// Returns whether a call was ever carried out here, so that the account has the region.
+    pub(super) fn has_answered(&self) -> bool {
+        self.state().answered
     }
 
     /// Waits for a turn and returns it.
@@ -148,6 +156,7 @@ impl Permit {
     pub(super) fn succeeded(self) {
         let mut state = self.0.state();
         state.throttled = 0;
+        state.answered = true;
         state.width = (state.width + 1).min(WIDEST);
     }
 

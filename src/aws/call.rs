@@ -81,7 +81,10 @@ impl Aws {
                 }
                 Err(error) => error,
             };
-            let failure = classify(&error, &self.attempted(call.operation, &place, call.effect));
+            let mut attempted = self.attempted(call.operation, &place, call.effect);
+            // Credentials that are good elsewhere, and unknown where nothing was ever carried out.
+            attempted.proven = attempted.proven && !gate.has_answered();
+            let failure = classify(&error, &attempted);
             let trouble = match failure.kind {
                 FailureKind::Throttled => {
                     permit.throttled();

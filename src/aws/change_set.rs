@@ -130,6 +130,10 @@ impl Aws {
         let kind = match request.kind {
             ChangeSetKind::Create => ChangeSetType::Create,
             ChangeSetKind::Update => ChangeSetType::Update,
+            ChangeSetKind::Delete => {
+                let why = "a stack is deleted without a change set";
+                return Err(attempted.failure(FailureKind::BadInput, why));
+            }
         };
         let parameters: Vec<_> = request.parameters.iter().map(parameter).collect();
         let tags: Vec<_> = request

@@ -179,6 +179,7 @@ impl Aws {
             });
         }
         let caller = self.own_caller(Some(&target.region)).await?;
+        self.check_partition(target, Some(&caller))?;
         if caller.account != target.account {
             return Err(CallFailure::new(
                 FailureKind::Refused,
@@ -309,6 +310,7 @@ impl Aws {
             place,
             effect,
             profile: self.0.profile.as_deref(),
+            proven: self.0.caller.initialized(),
         }
     }
 
@@ -316,6 +318,7 @@ impl Aws {
     async fn session(&self, spec: &TargetSpec) -> Result<Session, CallFailure> {
         let arn = spec.role_arn.as_deref().unwrap_or_default();
         let role = Role::parse(arn, &spec.target.account)?;
+        self.check_partition(&spec.target, self.0.caller.get())?;
         let cell = locked(&self.0.sessions)
             .entry(arn.to_owned())
             .or_default()
@@ -327,6 +330,25 @@ impl Aws {
             })
             .await;
         Ok(session.clone())
+    }
+
+    /// Refuses a target whose partition has never heard of the caller.
+    ///
+    /// The services would call the credentials invalid. Emulators have one partition for all regions.
+    fn check_partition(&self, target: &Target, caller: Option<&Caller>) -> Result<(), CallFailure> {
+        let there = target.region.partition();
+        match caller.and_then(|caller| caller.arn.split(':').nth(1)) {
+            Some(own) if own != there && self.0.base.endpoint_url().is_none() => {
+                Err(CallFailure::new(
+                    FailureKind::Refused,
+                    format!(
+                        "{target}: the region is of partition {there}, and the credentials are of partition {own}, \
+                         which has other accounts and roles; deploy to it in a run of its own, with a profile of {there}"
+                    ),
+                ))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn sts_region(&self, near: Option<&Region>) -> aws_config::Region {
@@ -449,6 +471,53 @@ mod tests {
             "{failure}"
         );
         assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_partition_that_never_heard_of_the_caller_is_refused_before_any_call() {
+        let script = Scripted::new();
+        script.ok("GetCallerIdentity", IDENTITY);
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            session_name: "s".into(),
+            http_client: Some(script.http_client()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        aws.caller().await.unwrap();
+        let role = "arn:aws-cn:iam::222222222222:role/Deploy";
+        for spec in [
+            spec_in("111111111111", "cn-north-1", None),
+            spec_in("222222222222", "cn-north-1", Some(role)),
+        ] {
+            let failure = aws.caller_at(&spec).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Refused);
+            assert!(failure.message.contains("partition aws-cn"), "{failure}");
+        }
+        assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_region_that_is_not_enabled_fails_its_target_and_not_the_execution() {
+        let script = Scripted::new();
+        script.ok("GetCallerIdentity", IDENTITY).error(
+            "DescribeStacks",
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        );
+        let aws = aws(&script).await;
+        let spec = spec_in("111111111111", "eu-south-1", None);
+        aws.caller_at(&spec).await.unwrap();
+        let by = StackRef::Id(&stack_id());
+        let failure = aws.stack(&spec, by, Priority::Read).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+        assert!(
+            failure.message.contains("aws account enable-region"),
+            "{failure}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::model::{CallFailure, FailureKind, clean, status_reason};
+use crate::model::{CallFailure, FailureKind, Region, clean, status_reason};
 
 /// Messages longer than this are cut: some endpoints repeat a whole template in them.
 const LONGEST_MESSAGE: usize = 1_000;
@@ -34,6 +34,8 @@ pub(super) struct Attempted<'a> {
     pub(super) effect: Effect,
     /// The profile in use, for advice.
     pub(super) profile: Option<&'a str>,
+    /// Whether the credentials are known to be good elsewhere, and nothing was carried out here yet.
+    pub(super) proven: bool,
 }
 
 /// Returns what `error` means.
@@ -114,6 +116,27 @@ impl Attempted<'_> {
         )
     }
 
+    fn region(&self) -> Option<Region> {
+        let region = self.place.rsplit('/').next()?;
+        Region::new(region).ok()
+    }
+
+    /// Returns what to do where an account does not have the region.
+    fn enabling(&self) -> String {
+        let region = self.region();
+        let region = region.as_ref().map_or(self.place, Region::as_str);
+        let account = match self.place.split_once('/') {
+            Some((account, _)) => format!(" --account-id {account}"),
+            None => String::new(),
+        };
+        format!(
+            "region {region} is probably not enabled for the account: enable it with \
+             `aws account enable-region --region-name {region}{account}`, or leave it out of `--regions`; if it \
+             is enabled, the session is one of the global STS endpoint: set AWS_STS_REGIONAL_ENDPOINTS=regional \
+             where it is made"
+        )
+    }
+
     fn renewal(&self) -> String {
         match self.profile {
             Some(profile) => format!(
@@ -133,9 +156,13 @@ fn of_reply(
     request_id: Option<&str>,
 ) -> CallFailure {
     let said = message.unwrap_or_default();
+    let opt_in = attempted.region().is_some_and(|region| region.is_opt_in());
     let kind = match (code, status) {
         (Some(code), _) if is_throttling(code) => FailureKind::Throttled,
         (_, 429) => FailureKind::Throttled,
+        (Some(code), _) if is_unknown_here(code) && attempted.proven && opt_in => {
+            FailureKind::AccessDenied
+        }
         (Some(code), _) if is_stale_credentials(code) => FailureKind::CredentialsExpired,
         (Some(code), _) if is_denial(code) => FailureKind::AccessDenied,
         (Some("InsufficientCapabilitiesException" | "InsufficientCapabilities"), _) => {
@@ -176,13 +203,23 @@ fn of_reply(
     match kind {
         FailureKind::CredentialsExpired => {
             what = format!("{what}; {}", attempted.renewal());
-            if code == Some("InvalidClientTokenId") || code == Some("UnrecognizedClientException") {
-                what.push_str(
-                    "; if only some regions say so, they are not enabled for the account",
+            if code.is_some_and(is_unknown_here) && opt_in {
+                what = format!(
+                    "{what}; if the credentials are good, {}",
+                    attempted.enabling()
                 );
             }
         }
+        FailureKind::Refused if said.contains("is invalid or cannot be assumed") => what.push_str(
+            "; the role must exist in the target's account, and its trust policy must name the service \
+             cloudformation.amazonaws.com",
+        ),
         FailureKind::Ambiguous => what.push_str("; it may or may not have been carried out"),
+        FailureKind::AccessDenied
+            if code.is_some_and(|code| is_unknown_here(code) || is_missing_region(code)) =>
+        {
+            what = format!("{what}; {}", attempted.enabling());
+        }
         FailureKind::AccessDenied
         | FailureKind::Throttled
         | FailureKind::NotFound
@@ -264,13 +301,21 @@ fn is_stale_credentials(code: &str) -> bool {
 fn is_denial(code: &str) -> bool {
     matches!(
         code,
-        "AccessDenied"
-            | "AccessDeniedException"
-            | "UnauthorizedOperation"
-            | "NotAuthorized"
-            | "OptInRequired"
-            | "RegionDisabledException"
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized"
+    ) || is_missing_region(code)
+}
+
+/// Returns whether a service has never heard of the credentials: they are wrong, or their account does
+/// not have the region.
+fn is_unknown_here(code: &str) -> bool {
+    matches!(
+        code,
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "AuthFailure"
     )
+}
+
+fn is_missing_region(code: &str) -> bool {
+    matches!(code, "OptInRequired" | "RegionDisabledException")
 }
 
 /// Returns whether the request surely was not sent, because there was no connection to send it on.
@@ -369,6 +414,7 @@ mod tests {
                 place: "111111111111/eu-west-1",
                 effect,
                 profile: Some("ci"),
+                proven: false,
             },
             status,
             code,
@@ -456,6 +502,43 @@ mod tests {
             "CreateChangeSet in 111111111111/eu-west-1: ExpiredToken: The token[1m is expired (request r-1); renew the \
              credentials of profile `ci` (for IAM Identity Center: `aws sso login --profile ci`), then run again"
         );
+    }
+
+    #[test]
+    fn a_region_that_is_not_enabled_is_no_matter_of_credentials() {
+        let reply = |place, proven, code| {
+            let attempted = Attempted {
+                operation: "DescribeStacks",
+                place,
+                effect: Effect::Repeatable,
+                profile: None,
+                proven,
+            };
+            of_reply(&attempted, 403, Some(code), Some("invalid"), None)
+        };
+        let milan = "111111111111/eu-south-1";
+        let denied = reply(milan, true, "InvalidClientTokenId");
+        assert_eq!(denied.kind, FailureKind::AccessDenied);
+        assert!(
+            denied.message.contains(
+                "`aws account enable-region --region-name eu-south-1 --account-id 111111111111`"
+            ),
+            "{denied}"
+        );
+        // Credentials that were good nowhere yet may be the reason all the same: the execution pauses.
+        let unproven = reply(milan, false, "InvalidClientTokenId");
+        assert_eq!(unproven.kind, FailureKind::CredentialsExpired);
+        assert!(
+            unproven
+                .message
+                .contains("if the credentials are good, region eu-south-1")
+        );
+        let elsewhere = reply("111111111111/eu-west-1", true, "InvalidClientTokenId");
+        assert_eq!(elsewhere.kind, FailureKind::CredentialsExpired);
+        assert!(!elsewhere.message.contains("enable-region"));
+        let disabled = reply("111111111111/us-east-1", false, "RegionDisabledException");
+        assert_eq!(disabled.kind, FailureKind::AccessDenied);
+        assert!(disabled.message.contains("enable-region"));
     }
 
     #[test]

@@ -17,7 +17,10 @@ mod call;
 mod change_set;
 mod connection;
 mod convert;
+mod deletion;
 mod failure;
+mod nested;
+mod nested_set;
 mod reading;
 mod session;
 mod stack;
@@ -26,6 +29,7 @@ mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use connection::{Aws, Settings};
+pub use deletion::{DescribedStack, HeldResource};
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
 pub use watch::Settled;

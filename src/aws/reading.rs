@@ -47,12 +47,13 @@ pub struct ReadChangeSet {
     pub executable: bool,
     /// Its execution status, such as `AVAILABLE` or `OBSOLETE`.
     pub execution_status: String,
-    /// Every described change, sorted by logical id. Secrets are not masked yet.
+    /// Every described change, sorted by logical id, those inside nested stacks by their path. Secrets are not
+    /// masked yet.
     pub changes: Vec<ResourceChange>,
 }
 
 /// All pages of one reading.
-struct Reading {
+pub(super) struct Reading {
     head: DescribeChangeSetOutput,
     changes: Vec<Change>,
 }
@@ -111,7 +112,7 @@ impl Aws {
         }
     }
 
-    fn gone(&self, spec: &TargetSpec, id: &ChangeSetId) -> CallFailure {
+    pub(super) fn gone(&self, spec: &TargetSpec, id: &ChangeSetId) -> CallFailure {
         let place = spec.target.place();
         self.attempted("DescribeChangeSet", &place, Effect::Repeatable)
             .failure(
@@ -121,7 +122,7 @@ impl Aws {
     }
 
     /// Returns one page, or `None` if there is no such change set.
-    async fn described(
+    pub(super) async fn described(
         &self,
         spec: &TargetSpec,
         id: &ChangeSetId,
@@ -150,7 +151,7 @@ impl Aws {
     }
 
     /// Returns the reading that `head` is the first page of.
-    async fn all_pages(
+    pub(super) async fn all_pages(
         &self,
         spec: &TargetSpec,
         id: &ChangeSetId,
@@ -211,6 +212,10 @@ impl Aws {
                 *reason = format!("{reason} {}", found.join("; "));
             }
         }
+        if let ChangeSetOutcome::Failed { reason } = &mut outcome {
+            let outer = std::mem::take(reason);
+            *reason = self.with_nested_reasons(spec, outer).await;
+        }
         let execution_status = head.execution_status().map_or("", |s| s.as_str());
         let place = spec.target.place();
         let stack = head
@@ -224,6 +229,7 @@ impl Aws {
         if let Some(plain) = &plain {
             changes = convert::merged(changes, plain.converted());
         }
+        self.add_nested_changes(spec, &mut changes).await?;
         changes.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
         Ok(ReadChangeSet {
             id: id.clone(),
@@ -239,7 +245,11 @@ impl Aws {
 
 impl Aws {
     /// Returns what the validation of a change set found, one line each; nothing where it cannot be asked.
-    async fn validation_errors(&self, spec: &TargetSpec, id: &ChangeSetId) -> Vec<String> {
+    pub(super) async fn validation_errors(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+    ) -> Vec<String> {
         let call = Call::read("DescribeEvents", Priority::Read);
         let reply = self
             .call(call, spec, |client| {
@@ -284,7 +294,7 @@ impl Reading {
             }
     }
 
-    fn converted(&self) -> Vec<ResourceChange> {
+    pub(super) fn converted(&self) -> Vec<ResourceChange> {
         self.changes.iter().filter_map(convert::change).collect()
     }
 }
@@ -493,7 +503,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_set_that_takes_a_minute_is_polled_less_and_less() {
         let script = Scripted::new();
-        for _ in 0..30 {
+        for _ in 0..60 {
             script.ok(
                 "DescribeChangeSet",
                 &page("CREATE_IN_PROGRESS", "UNAVAILABLE", "", &[], ""),

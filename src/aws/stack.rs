@@ -1,6 +1,7 @@
 //! Stacks: what they are, what happened to them, and the removal of empty ones that are ours.
 
 use aws_sdk_cloudformation::types::TemplateStage;
+use jiff::Timestamp;
 
 use super::call::Call;
 use super::connection::Aws;
@@ -40,6 +41,24 @@ impl Aws {
         by: StackRef<'_>,
         priority: Priority,
     ) -> Result<Option<StackSummary>, CallFailure> {
+        let place = spec.target.place();
+        let found = self.sdk_stack(spec, by, priority).await?;
+        found
+            .as_ref()
+            .map(convert::stack)
+            .transpose()
+            .map_err(|why| {
+                self.attempted("DescribeStacks", &place, Effect::Repeatable)
+                    .failure(FailureKind::Refused, why)
+            })
+    }
+
+    pub(super) async fn sdk_stack(
+        &self,
+        spec: &TargetSpec,
+        by: StackRef<'_>,
+        priority: Priority,
+    ) -> Result<Option<aws_sdk_cloudformation::types::Stack>, CallFailure> {
         let asked = match by {
             StackRef::Name(name) => name.as_str(),
             StackRef::Id(id) => id.as_str(),
@@ -56,19 +75,15 @@ impl Aws {
             Err(failure) => return Err(failure),
         };
         // Some endpoints list more than was asked for.
-        let found = reply.stacks().iter().find(|s| match by {
+        let mut stacks = reply.stacks.unwrap_or_default().into_iter();
+        Ok(stacks.find(|s| match by {
             StackRef::Name(name) => {
                 s.stack_name() == Some(name.as_str())
                     && s.stack_status()
                         .is_none_or(|s| s.as_str() != "DELETE_COMPLETE")
             }
             StackRef::Id(id) => s.stack_id() == Some(id.as_str()),
-        });
-        let place = spec.target.place();
-        found.map(convert::stack).transpose().map_err(|why| {
-            self.attempted(call.operation, &place, Effect::Repeatable)
-                .failure(FailureKind::Refused, why)
-        })
+        }))
     }
 
     /// Returns the id of the stack's newest event, or `None` if it has none.
@@ -224,6 +239,31 @@ impl Aws {
             }
             match next {
                 Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => break,
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    /// Returns the events since a time, oldest first.
+    pub(super) async fn events_from(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        since: Timestamp,
+        priority: Priority,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
+        let mut newest_first = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let (events, next) = self
+                .page_of_events(spec, stack, page.as_deref(), priority)
+                .await?;
+            let is_over = events.iter().any(|event| event.at < since);
+            newest_first.extend(events.into_iter().filter(|event| event.at >= since));
+            match next {
+                Some(next) if !is_over && page.as_ref() != Some(&next) => page = Some(next),
                 _ => break,
             }
         }

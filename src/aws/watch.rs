@@ -1,25 +1,29 @@
-//! The one poller of a stack whose change set was executed: status and events together.
+//! The one poller of a stack whose change set was executed: by its events, and by its status at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::cadence::{self, Stopwatch};
 use super::connection::Aws;
 use super::failure::Effect;
+use super::nested;
 use super::stack::StackRef;
 use crate::model::{
     CallFailure, Cause, FailureKind, Priority, Sentiment, StackEvent, StackId, StackStatus,
-    StackSummary, TargetSpec, status_reason,
+    StackSummary, TargetSpec,
 };
 
-/// Events are read this often while all goes well; what ends sooner has them read once, at its end.
-const EVENTS_EVERY: Duration = Duration::from_secs(1);
+/// Polls by events alone while an operation goes on, until the status is looked at as well: events are
+/// all that a poll needs, but an endpoint that loses the last of them must not be watched for ever.
+const POLLS_BY_EVENTS: u32 = 30;
 
-/// Polls that may show the stack as it was before, right after the execution was accepted.
-const STALE_POLLS: u32 = 30;
+/// How long the stack may look as it did before the execution was accepted.
+const STALE_FOR: Duration = Duration::from_secs(30);
 
 /// Polls that wait for the last events of an operation whose status has settled.
-const LATE_POLLS: u32 = 3;
+const LATE_POLLS: u32 = 5;
 
 /// How an operation on a stack ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +50,35 @@ impl Aws {
         stack: &StackId,
         token: &str,
         after: Option<&str>,
+        observe: impl FnMut(Vec<StackEvent>),
+    ) -> Result<Settled, CallFailure> {
+        let operation = Operation::new(stack, token, after);
+        self.follow(spec, operation, observe).await
+    }
+
+    /// Watches a stack until its deletion with `token` ends; as [`Aws::watch`], but that the stack is to go.
+    pub async fn watch_deletion(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        token: &str,
+        after: Option<&str>,
+        observe: impl FnMut(Vec<StackEvent>),
+    ) -> Result<Settled, CallFailure> {
+        let mut operation = Operation::new(stack, token, after);
+        operation.deletes = true;
+        self.follow(spec, operation, observe).await
+    }
+
+    async fn follow(
+        &self,
+        spec: &TargetSpec,
+        mut operation: Operation,
         mut observe: impl FnMut(Vec<StackEvent>),
     ) -> Result<Settled, CallFailure> {
+        let stack = &operation.stack.clone();
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
-        let mut operation = Operation::new(stack, token, after);
-        let mut read_at = Duration::ZERO;
-        let mut before = None;
         let mut show = |ours: Vec<StackEvent>| {
             if !ours.is_empty() {
                 observe(ours);
@@ -66,49 +92,64 @@ impl Aws {
                 cadence::jitter(),
             ))
             .await;
+            let cursor = operation.cursor.as_deref();
+            match self
+                .events_after(spec, stack, cursor, Priority::Observe)
+                .await
+            {
+                Ok(events) => show(operation.add(events)),
+                // Not every endpoint keeps the events of a stack that is gone; its status tells.
+                Err(failure) if failure.kind == FailureKind::NotFound => operation.unseen(),
+                Err(failure) => return Err(failure),
+            }
+            if operation.goes_on() {
+                continue;
+            }
             let summary = self
                 .stack(spec, StackRef::Id(stack), Priority::Observe)
                 .await?;
             let Some(summary) = summary else {
-                // A deleted stack keeps its events for a while, under its id.
-                if let Ok(events) = self
-                    .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
-                    .await
-                {
-                    show(operation.add(events));
-                }
-                return Ok(operation.vanished());
+                let settled = operation.vanished();
+                return Ok(self.with_inner_cause(spec, settled, &operation).await);
             };
-            let status = summary.status;
-            let turned_bad = before != Some(status) && status.sentiment() == Sentiment::Bad;
-            let due = clock.elapsed() >= read_at + EVENTS_EVERY;
-            // A stack in review has no operation whose events could be read.
-            let in_review = status == StackStatus::ReviewInProgress;
-            if !in_review && (due || turned_bad || status.is_settled()) {
-                let events = self
-                    .events_after(spec, stack, operation.cursor.as_deref(), Priority::Observe)
-                    .await?;
-                read_at = clock.elapsed();
-                show(operation.add(events));
-            }
-            before = Some(status);
-            match operation.judge(&summary) {
-                Verdict::Ended(settled) => return Ok(settled),
+            match operation.judge(&summary, clock.elapsed()) {
+                Verdict::Ended(settled) => {
+                    return Ok(self.with_inner_cause(spec, settled, &operation).await);
+                }
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
-                    return Err(self
-                        .attempted("ExecuteChangeSet", &place, Effect::Once)
-                        .failure(
-                            FailureKind::Ambiguous,
-                            format!(
-                                "accepted, but the stack has shown no sign of it for {} s and is in {status}",
-                                clock.elapsed().as_secs()
-                            ),
-                        ));
+                    let asked = match operation.deletes {
+                        true => "DeleteStack",
+                        false => "ExecuteChangeSet",
+                    };
+                    return Err(self.attempted(asked, &place, Effect::Once).failure(
+                        FailureKind::Ambiguous,
+                        format!(
+                            "accepted, but the stack has shown no sign of it for {} s and is in {}",
+                            clock.elapsed().as_secs(),
+                            summary.status
+                        ),
+                    ));
                 }
             }
         }
+    }
+}
+
+impl Aws {
+    /// Returns `settled` with the cause inside the nested stack that failed first.
+    async fn with_inner_cause(
+        &self,
+        spec: &TargetSpec,
+        mut settled: Settled,
+        operation: &Operation,
+    ) -> Settled {
+        if let (Some((failed, since)), Some(_)) = (&operation.inside, &settled.cause) {
+            let cause = self.innermost(spec, &operation.stack, failed, *since).await;
+            settled.cause = Some(cause);
+        }
+        settled
     }
 }
 
@@ -116,6 +157,8 @@ impl Aws {
 #[derive(Debug)]
 struct Operation {
     stack: StackId,
+    /// Whether the stack is to go.
+    deletes: bool,
     token: String,
     /// The newest event read so far.
     cursor: Option<String>,
@@ -123,15 +166,18 @@ struct Operation {
     known: BTreeSet<String>,
     /// Whether a status or an event of the operation has been seen.
     begun: bool,
-    /// Whether it had been when the present status was read.
-    begun_before: bool,
     /// The settled status in which the operation ended by its own events.
     ended: Option<StackStatus>,
     /// Whether another operation has followed.
     followed: bool,
+    /// When the first event of the operation happened.
+    since: Option<Timestamp>,
     root: Option<Cause>,
+    /// The nested stack that is the root cause, and since when its events are of this operation.
+    inside: Option<(StackEvent, Timestamp)>,
     own_reason: Option<String>,
-    stale: u32,
+    /// Polls since the status was read.
+    unchecked: u32,
     late: u32,
 }
 
@@ -146,16 +192,18 @@ impl Operation {
     fn new(stack: &StackId, token: &str, after: Option<&str>) -> Self {
         Self {
             stack: stack.clone(),
+            deletes: false,
             token: token.to_owned(),
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),
             begun: false,
-            begun_before: false,
             ended: None,
             followed: false,
+            since: None,
             root: None,
+            inside: None,
             own_reason: None,
-            stale: 0,
+            unchecked: 0,
             late: 0,
         }
     }
@@ -193,6 +241,7 @@ impl Operation {
     }
 
     fn learn(&mut self, event: &StackEvent) {
+        let since = *self.since.get_or_insert(event.at);
         if event.is_of_stack(&self.stack) {
             let status = event.status.parse::<StackStatus>().ok();
             self.ended = status.filter(|s| s.is_settled());
@@ -202,42 +251,41 @@ impl Operation {
             }
             return;
         }
-        let reason = event.reason.as_deref().unwrap_or_default();
-        if event.is_failure() && self.root.is_none() && !status_reason::is_secondary(reason) {
-            self.root = Some(Cause {
-                resource: Some((event.logical_id.clone(), event.resource_type.clone())),
-                reason: if reason.is_empty() {
-                    format!("{} without a reason", event.status)
-                } else {
-                    reason.to_owned()
-                },
-            });
+        if self.root.is_none() && nested::is_root(event) {
+            self.root = Some(nested::blame(event));
+            self.inside = nested::is_nested(event).then(|| (event.clone(), since));
         }
     }
 
-    /// Returns what to do now that the stack was seen as `summary`, and the events after it.
-    fn judge(&mut self, summary: &StackSummary) -> Verdict {
+    /// Notes that the events could not be read.
+    fn unseen(&mut self) {
+        self.unchecked = POLLS_BY_EVENTS;
+    }
+
+    /// Returns whether the events show an operation that goes on, so that its status need not be read.
+    fn goes_on(&mut self) -> bool {
+        self.unchecked += 1;
+        self.begun && self.ended.is_none() && self.unchecked <= POLLS_BY_EVENTS
+    }
+
+    /// Returns what to do now that the stack was seen as `summary`, after its events and `elapsed` since the
+    /// watch began.
+    fn judge(&mut self, summary: &StackSummary, elapsed: Duration) -> Verdict {
         let status = summary.status;
+        self.unchecked = 0;
         if let (true, Some(ended)) = (self.followed, self.ended) {
             return Verdict::Ended(self.settled(ended, summary));
         }
         if !status.is_settled() {
             self.begun = true;
-            self.begun_before = true;
             return Verdict::Later;
         }
         if !self.begun || status == StackStatus::ReviewInProgress {
-            self.stale += 1;
-            return if self.stale >= STALE_POLLS {
+            return if elapsed >= STALE_FOR {
                 Verdict::NeverBegan
             } else {
                 Verdict::Later
             };
-        }
-        if !self.begun_before {
-            // The events are the first sign of it: this status may still be the one from before.
-            self.begun_before = true;
-            return Verdict::Later;
         }
         if self.ended.is_none() && self.late < LATE_POLLS {
             self.late += 1;
@@ -252,18 +300,18 @@ impl Operation {
         Settled {
             status: StackStatus::DeleteComplete,
             outputs: BTreeMap::new(),
-            cause: Some(
+            cause: (!self.deletes).then(|| {
                 self.root
                     .clone()
                     .or_else(said)
-                    .unwrap_or_else(|| Cause::of("the stack no longer exists")),
-            ),
+                    .unwrap_or_else(|| Cause::of("the stack no longer exists"))
+            }),
         }
     }
 
     fn settled(&self, status: StackStatus, summary: &StackSummary) -> Settled {
-        let went_well =
-            status.sentiment() == Sentiment::Good && status != StackStatus::DeleteComplete;
+        let went_well = status.sentiment() == Sentiment::Good
+            && (status == StackStatus::DeleteComplete) == self.deletes;
         let cause = (!went_well).then(|| {
             self.root.clone().unwrap_or_else(|| {
                 let said = self.own_reason.as_ref().or(summary.reason.as_ref());
@@ -338,12 +386,9 @@ mod tests {
             ("e4", "-", "UPDATE_COMPLETE", "", OURS),
         ];
         script
-            .ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"))
-            .ok(
-                "DescribeStacks",
-                &stacks("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
-            )
             .ok("DescribeStacks", &stacks("UPDATE_COMPLETE"))
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story[..4]))
             .ok("DescribeStackEvents", &events(&story));
         let (settled, seen) = watched(&script, Some("e0")).await;
         let settled = settled.unwrap();
@@ -351,30 +396,77 @@ mod tests {
         assert_eq!(settled.cause, None);
         assert_eq!(settled.outputs["Url"], "of UPDATE_COMPLETE");
         assert_eq!(seen, ["e1", "e2", "e3", "e4"]);
-        assert_eq!(script.requests_of("DescribeStacks").len(), 3);
-        assert_eq!(script.requests_of("DescribeStackEvents").len(), 1);
+        // Its status is of no interest before the events show its end.
+        assert_eq!(script.requests_of("DescribeStacks").len(), 1);
+        assert_eq!(script.requests_of("DescribeStackEvents").len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_lasts_shows_its_events_every_second() {
-        let script = Scripted::new();
-        for _ in 0..200 {
-            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+    async fn a_stack_that_is_to_go_ends_well_when_it_is_gone() {
+        let story = [
+            ("e0", "-", "CREATE_COMPLETE", "", "old"),
+            ("e1", "-", "DELETE_IN_PROGRESS", "User Initiated", OURS),
+            ("e2", "Queue", "DELETE_COMPLETE", "", OURS),
+            ("e3", "-", "DELETE_COMPLETE", "", OURS),
+        ];
+        for last in ["<Stacks></Stacks>".to_owned(), stacks("DELETE_COMPLETE")] {
+            let script = Scripted::new();
+            script
+                .ok("DescribeStacks", &stacks("DELETE_IN_PROGRESS"))
+                .ok("DescribeStacks", &last)
+                .ok("DescribeStackEvents", &events(&story));
+            let mut seen = Vec::new();
+            let settled = aws(&script)
+                .await
+                .watch_deletion(&spec(), &stack_id(), OURS, Some("e0"), |events| {
+                    seen.extend(events.into_iter().map(|e| e.id));
+                })
+                .await
+                .unwrap();
+            assert_eq!(settled.status, StackStatus::DeleteComplete);
+            assert_eq!(settled.cause, None);
+            assert_eq!(seen, ["e1", "e2", "e3"]);
         }
-        script.ok(
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_fails_names_the_resource_that_stays() {
+        // It had failed before, with another resource to blame.
+        let story = [
+            ("e0", "Old", "DELETE_FAILED", "not that", "old"),
+            ("e1", "-", "DELETE_FAILED", "", "old"),
+            ("e2", "-", "DELETE_IN_PROGRESS", "User Initiated", OURS),
+            ("e3", "Bucket", "DELETE_FAILED", "it is not empty", OURS),
+            ("e4", "-", "DELETE_FAILED", "failed: [Bucket]", OURS),
+        ];
+        let script = Scripted::new();
+        script
+            .ok("DescribeStacks", &stacks("DELETE_FAILED"))
+            .ok("DescribeStacks", &stacks("DELETE_IN_PROGRESS"))
+            .ok("DescribeStacks", &stacks("DELETE_FAILED"))
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story));
+        let settled = aws(&script)
+            .await
+            .watch_deletion(&spec(), &stack_id(), OURS, Some("e1"), drop)
+            .await
+            .unwrap();
+        assert_eq!(settled.status, StackStatus::DeleteFailed);
+        let cause = settled.cause.unwrap();
+        assert_eq!(cause.resource.unwrap().0.as_str(), "Bucket");
+        assert_eq!(cause.reason, "it is not empty");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_loses_the_last_events_is_not_watched_for_ever() {
+        let script = Scripted::new();
+        script.ok("DescribeStacks", &stacks("UPDATE_COMPLETE")).ok(
             "DescribeStackEvents",
             &events(&[("e1", "-", "UPDATE_IN_PROGRESS", "", OURS)]),
         );
-        let seen = std::cell::RefCell::new(Vec::new());
-        let aws = aws(&script).await;
-        let (spec, stack) = (spec(), stack_id());
-        let watch = aws.watch(&spec, &stack, OURS, None, |events| {
-            seen.borrow_mut().extend(events.into_iter().map(|e| e.id));
-        });
-        let _ = tokio::time::timeout(Duration::from_secs(5), watch).await;
-        assert_eq!(*seen.borrow(), ["e1"]);
-        let readings = script.requests_of("DescribeStackEvents").len();
-        assert!((3..=4).contains(&readings), "{readings}");
+        let (settled, seen) = watched(&script, Some("e0")).await;
+        assert_eq!(settled.unwrap().status, StackStatus::UpdateComplete);
+        assert_eq!(seen, ["e1"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -394,8 +486,7 @@ mod tests {
         let (settled, seen) = watched(&script, Some("e0")).await;
         assert_eq!(settled.unwrap().status, StackStatus::UpdateComplete);
         assert_eq!(seen, ["e1", "e2"]);
-        // Once more after the events, since that status may still have been the old one.
-        assert_eq!(script.requests_of("DescribeStacks").len(), 5);
+        assert_eq!(script.requests_of("DescribeStacks").len(), 4);
     }
 
     #[tokio::test(start_paused = true)]
@@ -418,11 +509,17 @@ mod tests {
         assert_eq!(seen, ["e2", "e3"]);
 
         let script = Scripted::new();
-        script.ok("DescribeStacks", &stacks("REVIEW_IN_PROGRESS"));
+        script
+            .ok("DescribeStacks", &stacks("REVIEW_IN_PROGRESS"))
+            .ok(
+                "DescribeStackEvents",
+                &events(&[("e1", "-", "REVIEW_IN_PROGRESS", "User Initiated", "")]),
+            );
+        let clock = Stopwatch::start();
         let failure = watched(&script, None).await.0.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Ambiguous);
         assert!(failure.message.contains("REVIEW_IN_PROGRESS"), "{failure}");
-        assert_eq!(script.requests().len(), STALE_POLLS as usize);
+        assert!(clock.elapsed() >= STALE_FOR);
     }
 
     #[tokio::test(start_paused = true)]
@@ -565,23 +662,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_hour_is_watched_with_few_calls_and_through_trouble() {
         let script = Scripted::new();
-        for _ in 0..600 {
-            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+        let begun = events(&[("e1", "-", "UPDATE_IN_PROGRESS", "", OURS)]);
+        for _ in 0..900 {
+            script.ok("DescribeStackEvents", &begun);
         }
         script
-            .error("DescribeStacks", 400, "Throttling", "Rate exceeded")
-            .on("DescribeStacks", Reply::NotConnected)
-            .on("DescribeStacks", Reply::Http(503, String::new()))
-            .ok("DescribeStacks", &stacks("UPDATE_COMPLETE"))
+            .error("DescribeStackEvents", 400, "Throttling", "Rate exceeded")
+            .on("DescribeStackEvents", Reply::NotConnected)
+            .on("DescribeStackEvents", Reply::Http(503, String::new()))
             .ok(
                 "DescribeStackEvents",
-                &events(&[("e1", "-", "UPDATE_COMPLETE", "", OURS)]),
+                &events(&[
+                    ("e1", "-", "UPDATE_IN_PROGRESS", "", OURS),
+                    ("e2", "-", "UPDATE_COMPLETE", "", OURS),
+                ]),
             );
+        for _ in 0..81 {
+            script.ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"));
+        }
+        script.ok("DescribeStacks", &stacks("UPDATE_COMPLETE"));
         let clock = Stopwatch::start();
         let (settled, seen) = watched(&script, None).await;
         assert_eq!(settled.unwrap().cause, None);
-        assert_eq!(seen, ["e1"]);
-        assert!(clock.elapsed().as_secs() > 2_500, "{:?}", clock.elapsed());
+        assert_eq!(seen, ["e1", "e2"]);
+        assert!(clock.elapsed().as_secs() > 3_000, "{:?}", clock.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

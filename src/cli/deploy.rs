@@ -18,8 +18,8 @@ use super::{CliError, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, LARGEST_INLINE_TEMPLATE,
-    LARGEST_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
+    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
+    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
@@ -56,7 +56,7 @@ pub(super) struct PlanArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RiskArg {
+pub(super) enum RiskArg {
     Low,
     Medium,
     High,
@@ -106,9 +106,9 @@ struct WhatArgs {
     /// `{account}` and `{partition}` are filled in
     #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
     s3_buckets: Vec<String>,
-    /// How long the answer is waited for, such as `8h` or `7d`
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
-    approval_expires: u32,
+    /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    approval_expires: Option<u32>,
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
@@ -117,18 +117,23 @@ struct WhatArgs {
 
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
-    let answering = match args.yes {
-        Some(RiskArg::Low) => Answering::Yes(RiskLevel::Low),
-        Some(RiskArg::Medium) => Answering::Yes(RiskLevel::Medium),
-        Some(RiskArg::High) => Answering::Yes(RiskLevel::High),
-        None if args.detach || !output::is_interactive() => Answering::Detached,
-        None => Answering::Prompt,
-    };
+    let answering = answering(args.yes, args.detach);
     if let Some(path) = &args.file.plan {
         let connection = &args.what.connection;
         return portable::deploy(global, path, args.file.approve, connection, answering);
     }
     start(global, args.what, answering, None)
+}
+
+/// Returns how the approval is answered.
+pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
+    match yes {
+        Some(RiskArg::Low) => Answering::Yes(RiskLevel::Low),
+        Some(RiskArg::Medium) => Answering::Yes(RiskLevel::Medium),
+        Some(RiskArg::High) => Answering::Yes(RiskLevel::High),
+        None if detach || !output::is_interactive() => Answering::Detached,
+        None => Answering::Prompt,
+    }
 }
 
 /// Runs `stackgate plan`.
@@ -162,6 +167,7 @@ fn start(
             })?
         }
     };
+    let chosen = fill(&project, &mut args)?;
     let tags = pairs("--tag", &args.tags)?;
     let secrets = secrets(&args.secrets)?;
     let overrides_json = overrides(&args)?;
@@ -184,6 +190,7 @@ fn start(
         endpoint_url: args.connection.endpoint_url.clone(),
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
@@ -228,7 +235,9 @@ fn start(
                 targets: specs,
                 preferences,
             },
-            approval_minutes: args.approval_expires,
+            approval_minutes: args
+                .approval_expires
+                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
@@ -250,6 +259,42 @@ fn start(
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
+}
+
+/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
+    let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
+    let values = std::mem::take(&mut taken.values);
+    taken.fill_list("capabilities", &mut args.capabilities, values.capabilities);
+    let given = pairs("--tag", &args.tags)?;
+    for (key, value) in values.tags {
+        if !given.contains_key(&key) {
+            taken.note("tag", &key);
+            args.tags.push(format!("{key}={value}"));
+        }
+    }
+    let mut given = pairs("--parameter", &args.parameters)?
+        .into_keys()
+        .collect::<BTreeSet<_>>();
+    if let Some(json) = &args.parameter_overrides {
+        given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
+    }
+    for (key, value) in values.parameters {
+        if !project.template.parameters().contains_key(&key) {
+            // An environment serves several templates.
+            taken.note(
+                "without parameter",
+                &format!("{key}, which the template does not declare"),
+            );
+        } else if !given.contains(&key) {
+            taken.note("parameter", &key);
+            args.parameters.push(format!("{key}={value}"));
+        }
+    }
+    taken.say();
+    Ok(taken.chosen)
 }
 
 /// Checks the parameters of every target before anything is asked of AWS for it.
@@ -325,14 +370,6 @@ fn template_buckets(
         .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`--s3-bucket`")))?;
     let path = &project.template_path;
     let bytes = std::fs::metadata(project.root.join(path)).map_or(0, |m| m.len());
-    if bytes > LARGEST_TEMPLATE as u64 {
-        return Err(CliError::message(format!(
-            "`{path}` has {bytes} bytes, and CloudFormation takes at most {LARGEST_TEMPLATE}"
-        ))
-        .hint(
-            "split it into several stacks or nested stacks, or leave comments and descriptions out",
-        ));
-    }
     if bytes <= LARGEST_INLINE_TEMPLATE as u64 {
         return Ok(None);
     }
@@ -430,7 +467,7 @@ fn secrets(given: &[String]) -> Result<BTreeMap<String, SecretRef>, CliError> {
 }
 
 /// Parses a time such as `8h` or `7d` into minutes.
-fn minutes(text: &str) -> Result<u32, String> {
+pub(super) fn minutes(text: &str) -> Result<u32, String> {
     let span: Span = text
         .parse()
         .map_err(|_| "a time such as `30m`, `8h` or `7d`".to_owned())?;

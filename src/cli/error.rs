@@ -53,16 +53,37 @@ impl CliError {
             "\x1b[1;31merror:\x1b[0m {}",
             clean_lines(&self.error.to_string())
         );
-        let mut source: Option<&dyn Error> = self.error.source();
-        while let Some(cause) = source {
-            let _ = writeln!(out, "  cause: {}", clean_lines(&cause.to_string()));
-            source = cause.source();
+        for cause in causes(&self.error) {
+            let _ = writeln!(out, "  cause: {cause}");
         }
         for hint in &self.hints {
             let _ = writeln!(out, "  help: {hint}");
         }
         self.code
     }
+}
+
+/// Returns the causes of an error, each in a line of its own; one that only repeats its effect is left out.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    let mut source: Option<&dyn Error> = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !text.contains(&said) && !said.contains(&text) {
+            causes.push(clean_lines(shortened(&text)));
+        }
+        said = text;
+        source = cause.source();
+    }
+    causes
+}
+
+/// Returns a cause without the list of all that would have been right, which parsers add.
+fn shortened(cause: &str) -> &str {
+    cause
+        .split_once(", expected one of ")
+        .map_or(cause, |(what, _)| what)
 }
 
 /// Returns `text` safe to show, with its line breaks kept and indented.
@@ -72,7 +93,40 @@ fn clean_lines(text: &str) -> String {
 
 impl From<crate::journal::JournalError> for CliError {
     fn from(error: crate::journal::JournalError) -> Self {
-        Self::failed(error)
+        use crate::journal::JournalError as J;
+        match &error {
+            J::LeaseHeld { execution, .. } => {
+                let hint = format!(
+                    "watch it with `stackgate status {execution}`, or end it with `stackgate stop {execution}`"
+                );
+                Self::failed(error).hint(hint)
+            }
+            J::NoExecution { .. } => {
+                Self::failed(error).hint("`stackgate deploy STACK` starts one")
+            }
+            // What was named is wrong.
+            J::NotAFolder { .. } | J::UnknownExecution { .. } | J::AmbiguousExecution { .. } => {
+                Self::usage(error)
+            }
+            J::Create { .. }
+            | J::Missing { .. }
+            | J::ReadOnly { .. }
+            | J::Unopenable { .. }
+            | J::Full { .. }
+            | J::Unwritten { .. }
+            | J::Busy { .. }
+            | J::NotAJournal { .. }
+            | J::Corrupt { .. }
+            | J::NewerVersion { .. }
+            | J::UnreadableEvent { .. }
+            | J::UnreadableMessage { .. }
+            | J::LeaseLost { .. }
+            | J::SequenceConflict { .. }
+            | J::Misnumbered { .. }
+            | J::InboxConflict { .. }
+            | J::Encode { .. }
+            | J::Storage { .. } => Self::failed(error),
+        }
     }
 }
 
@@ -84,7 +138,11 @@ impl From<crate::artifact::ArtifactError> for CliError {
 
 impl From<crate::model::CallFailure> for CliError {
     fn from(error: crate::model::CallFailure) -> Self {
-        Self::failed(error)
+        let advice = crate::model::Denial::find(&error.message).map(|denial| denial.advice());
+        advice
+            .unwrap_or_default()
+            .into_iter()
+            .fold(Self::failed(error), Self::hint)
     }
 }
 
@@ -103,5 +161,27 @@ impl From<crate::pipeline::IllegalEvent> for CliError {
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         Self::failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_say_something_new_or_nothing() {
+        let error = anyhow::anyhow!("Error code 778: disk I/O error")
+            .context("disk I/O error")
+            .context("cannot write journal `x`")
+            .context("failed to write the journal");
+        assert_eq!(
+            causes(&error),
+            ["cannot write journal `x`", "disk I/O error"]
+        );
+        let error = anyhow::anyhow!("unknown variant `later`, expected one of `a`, `b`")
+            .context("message 3 cannot be read");
+        assert_eq!(causes(&error), ["unknown variant `later`"]);
+        let hostile = anyhow::anyhow!("one\u{1b}[2J\ntwo").context("said");
+        assert!(!causes(&hostile)[0].contains('\u{1b}'));
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output, run};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::report::{List, ListEntry, View, list as draw};
 
 /// Arguments of `list`.
@@ -20,11 +20,22 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let mut entries = Vec::new();
     for execution in journal.executions()?.into_iter().take(args.limit) {
-        let view = View::of(&journal.events(&execution.id, 0)?);
-        entries.extend(ListEntry::of(
-            &view,
-            run::is_alive(&journal, &execution.id)?,
-        ));
+        let alive = run::is_alive(&journal, &execution.id)?;
+        match journal.events(&execution.id, 0) {
+            Ok(events) => entries.extend(ListEntry::of(&View::of(&events), alive)),
+            // One execution of a newer program does not hide the others.
+            Err(error @ JournalError::UnreadableEvent { .. }) => {
+                output::stderr(&format!("warning: {error}\n"));
+                entries.push(ListEntry::unreadable(
+                    execution.id,
+                    execution.pipeline,
+                    alive,
+                    execution.started,
+                    execution.last_event,
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     match global.output {
         OutputForm::Text => output::stdout(&draw(&entries, &output::screen()))?,

@@ -2,11 +2,13 @@
 
 mod answer;
 mod completions;
+mod delete;
 mod deploy;
 mod error;
 mod events;
 mod face;
 mod identity;
+mod init;
 mod list;
 mod options;
 mod output;
@@ -16,6 +18,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod settings;
 mod show;
 mod sources;
 mod status;
@@ -62,6 +65,8 @@ enum Command {
     Plan(Box<deploy::PlanArgs>),
     /// Show the plan in a file that `plan --out` wrote
     Show(show::ShowArgs),
+    /// Review the deletion of a stack in every target, and delete it
+    Delete(Box<delete::DeleteArgs>),
     /// Approve a plan, and execute it unless another process does
     Approve(answer::ApproveArgs),
     /// Reject a plan, and remove its change sets
@@ -76,6 +81,8 @@ enum Command {
     List(list::ListArgs),
     /// Show the events of an execution
     Events(events::EventsArgs),
+    /// Make a template with its parameters that deploys as it stands
+    Init(init::InitArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -83,10 +90,13 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    // A system without that signal, or out of descriptors, is told of by what comes next.
+    let _ = crate::runtime::outlive_file_limit();
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
         Command::Show(args) => show::show(&global, &args),
+        Command::Delete(args) => delete::delete(&global, *args),
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),
@@ -94,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
+        Command::Init(args) => init::init(&global, &args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {

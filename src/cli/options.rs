@@ -52,13 +52,13 @@ pub(super) struct Connection {
 }
 
 /// Takes a URL with its scheme, without which no reply would be usable.
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     if ["http://", "https://"]
         .iter()
         .any(|scheme| text.starts_with(scheme))
     {
         Ok(text.to_owned())
     } else {
-        Err("a URL such as `http://127.0.0.1:4566`".to_owned())
+        Err("expected a URL such as `http://127.0.0.1:4566`".to_owned())
     }
 }

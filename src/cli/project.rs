@@ -7,13 +7,13 @@ use indexmap::IndexMap;
 
 use super::CliError;
 use crate::model::Target;
-use crate::parameters::{OverrideExpression, choose_file, layer_files};
+use crate::parameters::{OverrideExpression, choose_file, layer_files, nearest};
 use crate::template::Template;
 
 /// Where templates are looked for.
-const TEMPLATES: &str = "templates";
+pub(super) const TEMPLATES: &str = "templates";
 /// What the names of templates end with.
-const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
+pub(super) const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
 /// Where override files are looked for.
 pub(super) const OVERRIDES: &str = "parameter-overrides";
 
@@ -47,10 +47,11 @@ impl Project {
             }
         };
         let bytes = std::fs::read(root.join(&template_path)).map_err(|error| {
-            CliError::usage(
+            let error = CliError::usage(
                 anyhow::Error::new(error)
                     .context(format!("failed to read template `{template_path}`")),
-            )
+            );
+            error.hint("paths count from the folder that stackgate runs in")
         })?;
         let template = Template::parse(&template_path, &bytes).map_err(CliError::usage)?;
         let name = stack.map_or_else(|| stem(&template_path), str::to_owned);
@@ -170,11 +171,14 @@ fn find(root: &Path, stack: &str) -> Result<String, CliError> {
                 candidates.map(|c| format!("`{c}`")).join(", ")
             ));
             Err(if known.is_empty() {
-                error.hint("run this in the folder that holds `templates/`, or name one with `--template FILE`")
+                error.hint("run this in the folder that holds `templates/`, name one with `--template FILE`, or begin with `stackgate init`")
             } else {
+                let meant = nearest(stack, known.iter().map(String::as_str))
+                    .map(|meant| format!("did you mean `{meant}`? "));
                 error.hint(format!(
-                    "templates here: {}",
-                    Vec::from_iter(known).join(", ")
+                    "{}templates here: {}",
+                    meant.unwrap_or_default(),
+                    known.iter().cloned().collect::<Vec<_>>().join(", ")
                 ))
             })
         }

@@ -14,7 +14,7 @@ use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
 use crate::aws::{Aws, Settings};
-use crate::journal::{Journal, JournalError, Lease};
+use crate::journal::{Journal, Lease};
 use crate::model::{
     Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
 };
@@ -60,18 +60,7 @@ pub(super) async fn connect(
 
 /// Takes the lease of an execution; one that a dead process of this machine holds is taken over.
 pub(super) fn acquire(journal: &Journal, id: &ExecutionId) -> Result<Lease, CliError> {
-    let result = journal.acquire(id, &identity::owner(), runtime::now(), identity::is_gone);
-    result.map_err(|error| {
-        let held = matches!(error, JournalError::LeaseHeld { .. });
-        let error = CliError::failed(error);
-        if held {
-            error.hint(format!(
-                "watch it with `stackgate status {id}`, or end it with `stackgate stop {id}`"
-            ))
-        } else {
-            error
-        }
-    })
+    Ok(journal.acquire(id, &identity::owner(), runtime::now(), identity::is_gone)?)
 }
 
 /// Returns whether a process runs the execution now.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::artifact::Store;
 use crate::diff::{self, PropertyChange};
-use crate::model::{ArtifactRef, Digest, LogicalId, PlannedTarget, Risk};
+use crate::model::{ArtifactRef, ChangeSetKind, Digest, LogicalId, PlannedTarget, Risk};
 use crate::report::{Place, ReviewSources};
 use crate::template::Template;
 
@@ -28,6 +28,9 @@ impl Sources {
     }
 
     fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
+        if target.kind == ChangeSetKind::Delete {
+            return None;
+        }
         let path = &target.inputs.template;
         self.once(target.inputs.template_digest, || {
             let artifact = self.artifacts.iter().find(|a| a.name == path.artifact)?;

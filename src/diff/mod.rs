@@ -9,7 +9,7 @@ mod value;
 
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
-pub use rules::{level, risks};
+pub use rules::{level, risks, when_deleted};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

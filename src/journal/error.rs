@@ -70,6 +70,17 @@ pub enum JournalError {
         /// The database.
         path: PathBuf,
     },
+    /// The file does not take what is written.
+    #[error(
+        "journal `{path}` does not take what is written; nothing was recorded: free some space or raise the limit on the size of files (`ulimit -f`), then try again",
+        path = .path.display()
+    )]
+    Unwritten {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// Another process is writing and does not end.
     #[error(
         "journal `{path}` has been locked by another process for {seconds} seconds; end that process or try again",
@@ -281,6 +292,15 @@ impl Failure {
                 if source.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
             {
                 JournalError::Full { path }
+            }
+            // A file-size limit or a quota says so too, and not that the disk is full.
+            Some(ErrorCode::SystemIoFailure)
+                if matches!(
+                    source.sqlite_extended_error_code(),
+                    Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_TRUNCATE)
+                ) =>
+            {
+                JournalError::Unwritten { path, source }
             }
             Some(ErrorCode::DatabaseCorrupt) => JournalError::Corrupt { path },
             Some(ErrorCode::NotADatabase) => JournalError::NotAJournal { path },

@@ -108,6 +108,10 @@ pub fn started() -> EventKind {
                 profile: Some("prod".into()),
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
                 region: None,
+                chosen: Chosen {
+                    environment: Some("production".into()),
+                    target_set: None,
+                },
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,
@@ -199,6 +203,8 @@ pub fn every_kind() -> Vec<EventKind> {
         nested: None,
         module: Some(("A::B::MODULE".into(), "x/y".into())),
     };
+    let (deleter, deleted) = (caller.clone(), stack.clone());
+    let (deleted_inputs, removal) = (inputs.clone(), change.clone());
     vec![
         started(),
         EventKind::Resumed {
@@ -253,6 +259,28 @@ pub fn every_kind() -> Vec<EventKind> {
             },
             previous_template: Some(Digest::of(b"before")),
         },
+        EventKind::DeletionPlanned {
+            planned: Box::new(PlannedTarget {
+                target: Target {
+                    account: AccountId::new("111111111111").unwrap(),
+                    region: Region::new("eu-west-1").unwrap(),
+                    stack: StackName::new("network").unwrap(),
+                },
+                caller: deleter,
+                kind: ChangeSetKind::Delete,
+                name: ChangeSetName::new("stackgate-1").unwrap(),
+                change_set: None,
+                inputs: deleted_inputs,
+                changes: vec![removal],
+                base: Base {
+                    stack: deleted,
+                    status: StackStatus::DeleteFailed,
+                    newest_event: None,
+                },
+                previous_template: None,
+                retain: vec![LogicalId::new("Queue").unwrap()],
+            }),
+        },
         EventKind::CleanupIntended {
             why: CleanupWhy::NotNeeded,
         },
@@ -286,6 +314,7 @@ pub fn every_kind() -> Vec<EventKind> {
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {
             token: "token".into(),
+            deletes: true,
         },
         EventKind::ExecuteAccepted,
         EventKind::CallFailed {
@@ -346,24 +375,25 @@ pub fn place(kind: &EventKind) -> usize {
         ChangeSetIntended { .. } => 10,
         ChangeSetCreated { .. } => 11,
         ChangeSetReady { .. } => 12,
-        CleanupIntended { .. } => 13,
-        ChangeSetDeleted => 14,
-        CleanupDone { .. } => 15,
-        PlanReady { .. } => 16,
-        ApprovalRequested { .. } => 17,
-        Answered { .. } => 18,
-        AnswerRefused { .. } => 19,
-        ApprovalExpired => 20,
-        PlanExported { .. } => 21,
-        PlanImported { .. } => 22,
-        TargetStarted => 23,
-        ExecuteIntended { .. } => 24,
-        ExecuteAccepted => 25,
-        CallFailed { .. } => 26,
-        Observed { .. } => 27,
-        TargetFinished { .. } => 28,
-        Paused { .. } => 29,
-        StopRequested { .. } => 30,
-        ExecutionFinished { .. } => 31,
+        DeletionPlanned { .. } => 13,
+        CleanupIntended { .. } => 14,
+        ChangeSetDeleted => 15,
+        CleanupDone { .. } => 16,
+        PlanReady { .. } => 17,
+        ApprovalRequested { .. } => 18,
+        Answered { .. } => 19,
+        AnswerRefused { .. } => 20,
+        ApprovalExpired => 21,
+        PlanExported { .. } => 22,
+        PlanImported { .. } => 23,
+        TargetStarted => 24,
+        ExecuteIntended { .. } => 25,
+        ExecuteAccepted => 26,
+        CallFailed { .. } => 27,
+        Observed { .. } => 28,
+        TargetFinished { .. } => 29,
+        Paused { .. } => 30,
+        StopRequested { .. } => 31,
+        ExecutionFinished { .. } => 32,
     }
 }

@@ -355,14 +355,14 @@ mod tests {
         let id = id(1);
         let events = events(&id, 1, every_kind());
         let places: Vec<_> = events.iter().map(|e| place(&e.kind)).collect();
-        assert_eq!(places, (0..=31).collect::<Vec<_>>());
+        assert_eq!(places, (0..=32).collect::<Vec<_>>());
         let lease = journal.acquire(&id, "host 1", now(), |_| false).unwrap();
         journal
             .append(&lease, 0, &events, &[], Durability::Observation)
             .unwrap();
         assert_eq!(again(&journal).events(&id, 0).unwrap(), events);
         assert_eq!(journal.events(&id, 27).unwrap(), events[27..]);
-        assert!(journal.events(&id, 32).unwrap().is_empty());
+        assert!(journal.events(&id, 33).unwrap().is_empty());
         assert!(journal.events(&id, u64::MAX).unwrap().is_empty());
     }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller, ChangeSetId,
     ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
-    PipelineDeclaration, ResourceChange, SecretRef, SourceRevision, StackEvent, StackId,
-    StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
+    PipelineDeclaration, PlannedTarget, ResourceChange, SecretRef, SourceRevision, StackEvent,
+    StackId, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
 };
 
 /// One thing that happened in an execution.
@@ -122,6 +122,11 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_template: Option<Digest>,
     },
+    /// The stack can be deleted: what its deletion would do.
+    DeletionPlanned {
+        /// All of it.
+        planned: Box<PlannedTarget>,
+    },
     /// Leftovers of this execution are about to be removed. Intent.
     CleanupIntended {
         /// Why.
@@ -181,10 +186,13 @@ pub enum EventKind {
     },
     /// The rollout lets the target begin.
     TargetStarted,
-    /// A change set is about to be executed. Intent: journalled before the call.
+    /// A change set is about to be executed, or a stack deleted. Intent: journalled before the call.
     ExecuteIntended {
         /// The derived `ClientRequestToken`; the stack's events carry it.
         token: String,
+        /// Whether the stack is deleted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deletes: bool,
     },
     /// The service accepted the execution.
     ExecuteAccepted,
@@ -266,6 +274,27 @@ pub struct Invocation {
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What was chosen by name.
+    #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
+    pub chosen: Chosen,
+}
+
+/// The names under which settings of the project were chosen; what they stand for is in the definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The target set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_set: Option<String>,
+}
+
+impl Chosen {
+    /// Returns whether nothing was chosen.
+    pub fn is_nothing(&self) -> bool {
+        self.environment.is_none() && self.target_set.is_none()
+    }
 }
 
 impl EventKind {
@@ -285,6 +314,7 @@ impl EventKind {
             Self::ChangeSetIntended { .. } => "change_set_intended",
             Self::ChangeSetCreated { .. } => "change_set_created",
             Self::ChangeSetReady { .. } => "change_set_ready",
+            Self::DeletionPlanned { .. } => "deletion_planned",
             Self::CleanupIntended { .. } => "cleanup_intended",
             Self::ChangeSetDeleted => "change_set_deleted",
             Self::CleanupDone { .. } => "cleanup_done",

@@ -167,6 +167,34 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Returns whether accounts must enable the region before they can use it: all that came after 2019.
+    ///
+    /// The list grows; it only adds advice to what a service refused.
+    pub fn is_opt_in(&self) -> bool {
+        matches!(
+            self.as_str(),
+            "af-south-1"
+                | "ap-east-1"
+                | "ap-east-2"
+                | "ap-south-2"
+                | "ap-southeast-3"
+                | "ap-southeast-4"
+                | "ap-southeast-5"
+                | "ap-southeast-6"
+                | "ap-southeast-7"
+                | "ca-west-1"
+                | "eu-central-2"
+                | "eu-south-1"
+                | "eu-south-2"
+                | "il-central-1"
+                | "me-central-1"
+                | "me-south-1"
+                | "mx-central-1"
+        )
+    }
+}
+
 impl ExecutionId {
     /// Returns the first part and the last four digits, enough for a person to tell executions apart.
     ///

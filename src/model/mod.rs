@@ -5,6 +5,7 @@ mod bucket;
 mod change;
 mod decision;
 mod declaration;
+mod denial;
 mod digest;
 mod event;
 mod failure;
@@ -33,8 +34,9 @@ pub use declaration::{
     ActionCategory, ActionDeclaration, ActionTypeId, ArtifactName, FanOut, NamedArtifact,
     PipelineDeclaration, StageDeclaration,
 };
+pub use denial::{Denial, DeniedBy, PolicyKind};
 pub use digest::{Digest, ParseDigestError};
-pub use event::{CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
+pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
     AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,
@@ -43,7 +45,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
-pub use observation::{Ending, Preparation, Reading, Settlement};
+pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

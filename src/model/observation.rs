@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Base, Caller, Cause, ChangeSetOutcome, Digest, ResourceChange, StackStatus, StackSummary,
-    TargetInputs,
+    Base, Caller, Cause, ChangeSetOutcome, Digest, LogicalId, ResourceChange, StackStatus,
+    StackSummary, TargetInputs,
 };
 
 /// What is known of a target before its change set is created.
@@ -16,6 +16,32 @@ pub struct Preparation {
     pub stack: Option<StackSummary>,
     /// What the change set is made from.
     pub inputs: TargetInputs,
+}
+
+/// A stack that is to be deleted, and what its deletion would do.
+#[derive(Debug)]
+pub struct Collection {
+    /// Who calls AWS there.
+    pub caller: Caller,
+    /// The stack; none if it does not exist.
+    pub stack: Option<DeletableStack>,
+}
+
+/// What the deletion of a stack would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletableStack {
+    /// The stack as it is.
+    pub base: Base,
+    /// Its resources as removals, sorted by logical id; what becomes of each is said explicitly.
+    pub changes: Vec<ResourceChange>,
+    /// Its template in the artifact store, where it has one.
+    pub template: Option<Digest>,
+    /// Resources that are left because an earlier deletion failed to delete them.
+    pub retain: Vec<LogicalId>,
+    /// The role that CloudFormation acts with, where one was named.
+    pub role_arn: Option<String>,
+    /// Why it cannot be deleted, and what to do; empty if it can.
+    pub obstacles: Vec<String>,
 }
 
 /// A change set that came to rest.

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, ChangeSetId, ChangeSetName, Digest, ResourceChange, StackId, StackStatus, Target,
-    TargetInputs,
+    Caller, ChangeSetId, ChangeSetName, Digest, LogicalId, ResourceChange, StackId, StackStatus,
+    Target, TargetInputs,
 };
 
-/// Whether a change set makes a stack or changes one.
+/// What is planned for a stack: a change set that makes or changes it, or its deletion, which needs none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ChangeSetKind {
@@ -15,6 +15,8 @@ pub enum ChangeSetKind {
     Create,
     /// The stack exists.
     Update,
+    /// The stack is deleted.
+    Delete,
 }
 
 /// What became of a change set that was asked for.
@@ -55,19 +57,20 @@ impl Base {
     }
 }
 
-/// A target with a change set that is ready.
+/// A target with a change set that is ready, or with a stack that can be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedTarget {
     /// The target.
     pub target: Target,
     /// Who created the change set there.
     pub caller: Caller,
-    /// Whether it makes or changes the stack.
+    /// What is done to the stack.
     pub kind: ChangeSetKind,
-    /// The name of the change set.
+    /// The derived name: of the change set, where there is one.
     pub name: ChangeSetName,
-    /// The ARN of the change set.
-    pub change_set: ChangeSetId,
+    /// The ARN of the change set; a deletion has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set: Option<ChangeSetId>,
     /// What it was made from.
     pub inputs: TargetInputs,
     /// Every described change, sorted by logical id, secrets masked.
@@ -77,6 +80,9 @@ pub struct PlannedTarget {
     /// The digest of the stack's present template in the artifact store, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_template: Option<Digest>,
+    /// Resources that a deletion leaves because an earlier one could not delete them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retain: Vec<LogicalId>,
 }
 
 /// How a target differs from what was approved.
@@ -105,5 +111,10 @@ pub enum Staleness {
     ChangesDiffer {
         /// The logical ids concerned.
         resources: Vec<String>,
+    },
+    /// The stack can no longer be deleted.
+    NotDeletable {
+        /// Why, in one line.
+        why: String,
     },
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Target;
+
 macro_rules! statuses {
     ($($variant:ident = $text:literal),+ $(,)?) => {
         /// The status of a stack.
@@ -147,7 +149,7 @@ impl StackStatus {
         )
     }
 
-    /// Returns why a stack in this status takes no change set and what to do, or `None` if it takes one.
+    /// Returns what a status that takes no change set says of the stack, or `None` if it takes one.
     pub fn refusal(self) -> Option<&'static str> {
         use StackStatus::*;
         Some(match self {
@@ -158,38 +160,107 @@ impl StackStatus {
             | ImportRollbackComplete
             | ReviewInProgress
             | DeleteComplete => return None,
-            CreateInProgress
-            | UpdateInProgress
-            | ImportInProgress
-            | DeleteInProgress
-            | RollbackInProgress
-            | UpdateRollbackInProgress
-            | ImportRollbackInProgress
-            | UpdateCompleteCleanupInProgress
-            | UpdateRollbackCompleteCleanupInProgress => {
-                "another operation is under way on the stack; wait until it ends, then run again"
+            CreateInProgress => "somebody else is creating it",
+            RollbackInProgress => "its creation failed and is being rolled back",
+            UpdateInProgress => "somebody else is updating it",
+            UpdateCompleteCleanupInProgress => {
+                "somebody else updated it, and what the update replaced is being removed"
             }
+            UpdateRollbackInProgress => {
+                "somebody else's update of it failed and is being rolled back"
+            }
+            UpdateRollbackCompleteCleanupInProgress => {
+                "somebody else's update of it was rolled back, and what it made is being removed"
+            }
+            ImportInProgress => "somebody else is importing resources into it",
+            ImportRollbackInProgress => {
+                "somebody else's import into it failed and is being rolled back"
+            }
+            DeleteInProgress => "somebody else is deleting it",
             RollbackComplete => {
-                "its creation failed and was rolled back; the stack can only be deleted: look at its events, delete it, then run again"
+                "its creation failed and was rolled back, and all that can be done with it is to delete it"
             }
             RollbackFailed => {
-                "its creation failed and the rollback failed too; look at its events, delete the stack, then run again"
+                "its creation failed, and so did the rollback, which left resources behind"
             }
-            CreateFailed => {
-                "its creation failed and its resources were kept; roll the stack back or delete it, then run again"
-            }
-            UpdateFailed => {
-                "its last update failed and rollback was disabled; roll the stack back, then run again"
-            }
-            UpdateRollbackFailed => {
-                "the rollback of its last update failed; continue the update rollback, then run again"
-            }
-            DeleteFailed => {
-                "its deletion failed; delete it again, retaining the resources that cannot go, then run again"
-            }
-            ImportRollbackFailed => {
-                "the rollback of an import failed; an operator must repair the stack before it can change"
-            }
+            CreateFailed => "its creation failed, and what had been created was kept",
+            UpdateFailed => "its last update failed, and rollback was disabled",
+            UpdateRollbackFailed => "its last update failed, and so did the rollback",
+            DeleteFailed => "its deletion failed, and some of its resources are still there",
+            ImportRollbackFailed => "an import into it failed, and so did the rollback",
+        })
+    }
+
+    /// Returns why a stack in this status is not deleted now, or `None` if it can be.
+    ///
+    /// CloudFormation would take some of these, aborting what somebody else does.
+    pub fn delete_refusal(self) -> Option<&'static str> {
+        if self.is_settled() {
+            None
+        } else {
+            self.refusal()
+        }
+    }
+
+    /// Returns what to do about a stack in a status that takes no change set: the command to run next.
+    pub fn remedy(self, target: &Target) -> Option<String> {
+        use StackStatus::*;
+        let aws = |command: &str| {
+            let Target { region, stack, .. } = target;
+            format!("`aws cloudformation {command} --stack-name {stack} --region {region}`")
+        };
+        let delete = || {
+            let Target {
+                account,
+                region,
+                stack,
+            } = target;
+            format!("`stackgate delete {stack} --accounts {account} --regions {region}`")
+        };
+        Some(match self {
+            CreateComplete
+            | UpdateComplete
+            | UpdateRollbackComplete
+            | ImportComplete
+            | ImportRollbackComplete
+            | ReviewInProgress
+            | DeleteComplete => return None,
+            CreateInProgress
+            | RollbackInProgress
+            | UpdateInProgress
+            | UpdateCompleteCleanupInProgress
+            | UpdateRollbackInProgress
+            | UpdateRollbackCompleteCleanupInProgress
+            | ImportInProgress
+            | ImportRollbackInProgress
+            | DeleteInProgress => format!(
+                "wait until it ends, which {} shows, then run again",
+                aws("describe-stack-events")
+            ),
+            RollbackComplete | RollbackFailed | CreateFailed => format!(
+                "see why with {}, delete it with {}, then run again",
+                aws("describe-stack-events"),
+                delete()
+            ),
+            UpdateFailed => format!(
+                "take the update back with {}, then run again",
+                aws("rollback-stack")
+            ),
+            UpdateRollbackFailed => format!(
+                "mend what {} blames, go on with {}, then run again",
+                aws("describe-stack-events"),
+                aws("continue-update-rollback")
+            ),
+            DeleteFailed => format!(
+                "mend what {} blames, delete it again with {}, then run again",
+                aws("describe-stack-events"),
+                delete()
+            ),
+            ImportRollbackFailed => format!(
+                "mend what {} blames; AWS documents no command that repairs such a stack, so ask its support \
+                 before you delete it",
+                aws("describe-stack-events")
+            ),
         })
     }
 }
@@ -236,6 +307,40 @@ mod tests {
             if status.as_str().contains("ROLLBACK") || status.as_str().ends_with("FAILED") {
                 assert_eq!(status.sentiment(), Sentiment::Bad, "{status}");
             }
+        }
+    }
+
+    #[test]
+    fn what_takes_no_change_set_says_why_and_what_to_run_next() {
+        let target = Target {
+            account: crate::model::AccountId::new("111111111111").unwrap(),
+            region: crate::model::Region::new("eu-west-1").unwrap(),
+            stack: crate::model::StackName::new("network").unwrap(),
+        };
+        let mut sentences = std::collections::BTreeSet::new();
+        for &status in StackStatus::ALL {
+            let rests = matches!(
+                status,
+                StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+            );
+            assert_eq!(
+                status.refusal().is_none(),
+                status.takes_update() || rests,
+                "{status}"
+            );
+            assert_eq!(status.refusal().is_none(), status.remedy(&target).is_none());
+            let (Some(why), Some(next)) = (status.refusal(), status.remedy(&target)) else {
+                continue;
+            };
+            assert!(sentences.insert(why), "{status} is explained like another");
+            for part in ["network", "eu-west-1", "`"] {
+                assert!(next.contains(part), "{status}: {next}");
+            }
+            assert_eq!(
+                next.starts_with("wait until it ends"),
+                !status.is_settled(),
+                "{status}: {next}"
+            );
         }
     }
 }

@@ -27,9 +27,21 @@ pub fn is_told_by_events(reason: &str) -> bool {
     reason.contains("DescribeEvents") || reason.contains("AWS::EarlyValidation::")
 }
 
+/// Returns the ARN of the nested change set that the reason of a failed one blames.
+pub fn failed_nested_set(reason: &str) -> Option<&str> {
+    let (_, rest) = reason.split_once("Nested change set ")?;
+    let arn = rest.split_whitespace().next()?;
+    arn.starts_with("arn:").then_some(arn)
+}
+
 /// Returns whether a `ValidationError` says that the stack does not exist.
 pub fn is_missing_stack(message: &str) -> bool {
     message.contains("does not exist")
+}
+
+/// Returns whether `ListImports` says that nobody imports an export.
+pub fn is_not_imported(message: &str) -> bool {
+    message.contains("is not imported by any stack")
 }
 
 /// Returns the capabilities that an `InsufficientCapabilitiesException` asks for.

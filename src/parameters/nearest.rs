@@ -1,10 +1,7 @@
 //! The name that somebody probably meant.
 
 /// Returns the candidate nearest to `name`, if one is near enough to be a likely slip of the hand.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = name.to_lowercase().chars().take(LONGEST).collect();
     let limit = (wanted.len() / 3).clamp(1, 4);
     candidates

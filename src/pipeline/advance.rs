@@ -103,10 +103,17 @@ impl Machine {
     fn not_needed(&self, index: usize) -> Option<String> {
         let stage = &self.state.definition.pipeline.stages[index];
         let needs_plan = stage.actions.iter().all(|a| match Provider::of(a) {
-            Some(Provider::Approval | Provider::ExecuteChangeSet) => true,
-            Some(Provider::SourceLocal | Provider::CreateChangeSet) | None => false,
+            Some(Provider::Approval | Provider::ExecuteChangeSet | Provider::DeleteStack) => true,
+            Some(Provider::SourceLocal | Provider::CreateChangeSet | Provider::CollectStacks)
+            | None => false,
         });
-        (needs_plan && self.state.plan.is_none()).then(|| "no target has changes".to_owned())
+        (needs_plan && self.state.plan.is_none()).then(|| {
+            if self.state.deletes() {
+                "no target has a stack to delete".to_owned()
+            } else {
+                "no target has changes".to_owned()
+            }
+        })
     }
 
     fn push_action(
@@ -133,7 +140,10 @@ impl Machine {
             }
             Provider::CreateChangeSet => self.push_create(turn, now, action, scope),
             Provider::Approval => self.push_approval(turn, now, action, scope),
-            Provider::ExecuteChangeSet => self.push_execute(turn, now, scope),
+            Provider::CollectStacks => self.push_collect(turn, now, action, scope),
+            Provider::ExecuteChangeSet | Provider::DeleteStack => {
+                self.push_execute(turn, now, scope)
+            }
         }
     }
 

@@ -34,8 +34,9 @@ impl Machine {
         let kind = match &preparation.stack {
             None => ChangeSetKind::Create,
             Some(stack) => {
-                if let Some(help) = stack.status.refusal() {
-                    let cause = Cause::of(format!("the stack is {}: {help}", stack.status));
+                if let Some(why) = stack.status.refusal() {
+                    let next = stack.status.remedy(target).unwrap_or_default();
+                    let cause = Cause::of(format!("the stack is {}: {why}; {next}", stack.status));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
@@ -172,6 +173,17 @@ impl Machine {
                 | Phase::Finished => {}
             }
         }
+        self.conclude_plan(turn, now, action, scope)
+    }
+
+    /// Ends the action that plans, once no target is left in it, with the plan there is to approve.
+    pub(super) fn conclude_plan(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
         if !self.pending.is_empty() {
             return false;
         }
@@ -192,8 +204,13 @@ impl Machine {
             failed += usize::from(is_failure);
         }
         if tally.is_failed() {
+            let what = if self.state.deletes() {
+                "no deletion"
+            } else {
+                "no change set"
+            };
             let reason = format!(
-                "no change set for {failed} of {} targets, which exceeds the failure tolerance",
+                "{what} for {failed} of {} targets, which exceeds the failure tolerance",
                 targets.len()
             );
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });

@@ -150,7 +150,7 @@ impl Deployment {
     }
 }
 
-fn type_id(category: ActionCategory, owner: &str, provider: &str) -> ActionTypeId {
+pub(super) fn type_id(category: ActionCategory, owner: &str, provider: &str) -> ActionTypeId {
     ActionTypeId {
         category,
         owner: owner.to_owned(),
@@ -159,10 +159,10 @@ fn type_id(category: ActionCategory, owner: &str, provider: &str) -> ActionTypeI
     }
 }
 
-fn name(text: &str) -> ActionName {
+pub(super) fn name(text: &str) -> ActionName {
     ActionName::new(text).expect("the names in this file are valid")
 }
 
-fn stage_name(text: &str) -> StageName {
+pub(super) fn stage_name(text: &str) -> StageName {
     StageName::new(text).expect("the names in this file are valid")
 }

@@ -10,7 +10,7 @@ use super::state::Phase;
 use super::step::{StepKind, UnknownPolicy};
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, Settlement, Staleness, Target, TargetOutcome,
+    Scope, Sentiment, Settlement, StackStatus, Staleness, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -34,6 +34,7 @@ impl Machine {
                 let token = execute_token(&self.state.id, target);
                 let kind = EventKind::ExecuteIntended {
                     token: token.clone(),
+                    deletes: self.state.deletes(),
                 };
                 self.emit_for(turn, now, target, kind);
                 if let Some((spec, approved)) = self.approved(target) {
@@ -209,15 +210,19 @@ impl Machine {
         match result {
             Some(Ok(ending)) => {
                 let status = ending.status;
+                // A stack that went away is what a deletion wants, and nothing else does.
+                let is_asked = (status == StackStatus::DeleteComplete) == self.state.deletes();
                 let outcome = match status.sentiment() {
-                    Sentiment::Good => TargetOutcome::Succeeded { status },
-                    Sentiment::Neutral | Sentiment::Bad => TargetOutcome::Failed {
-                        status: Some(status),
-                        cause: ending
-                            .cause
-                            .clone()
-                            .unwrap_or_else(|| Cause::of("the stack's events name no reason")),
-                    },
+                    Sentiment::Good if is_asked => TargetOutcome::Succeeded { status },
+                    Sentiment::Good | Sentiment::Neutral | Sentiment::Bad => {
+                        TargetOutcome::Failed {
+                            status: Some(status),
+                            cause: ending
+                                .cause
+                                .clone()
+                                .unwrap_or_else(|| Cause::of("the stack's events name no reason")),
+                        }
+                    }
                 };
                 self.finish(turn, now, target, outcome, *ending);
             }

@@ -57,6 +57,10 @@ impl Machine {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_preparation(turn, now, &target, result);
             }
+            Input::Collected { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_collection(turn, now, &target, result);
+            }
             Input::ChangeSetCreated { target, result } => {
                 match self.arrived(turn, now, &target, result) {
                     Some(Ok((change_set, stack))) => {

@@ -9,6 +9,7 @@
 
 mod advance;
 mod creation;
+mod deletion;
 mod deployment;
 mod execution;
 mod intake;
@@ -20,6 +21,7 @@ mod state;
 mod step;
 mod validation;
 
+pub use deletion::{COLLECT_STAGE, DELETE_STAGE, Deletion};
 pub use deployment::{
     APPROVAL_STAGE, CREATE_STAGE, Deployment, EXECUTE_STAGE, SOURCE_ARTIFACT, SOURCE_STAGE,
 };

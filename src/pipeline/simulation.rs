@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
-    ChangeSetId, ChangeSetOutcome, ConcurrencyMode, CountOrPercent, Decision, Digest, Ending,
-    Event, EventKind, ExecutionDefinition, ExecutionId, FailureKind, FanOut, InboxMessage,
-    Invocation, LogicalId, OperationPreferences, Origin, Preparation, Reading, Region,
-    RegionConcurrency, Settlement, SourceRevision, StackEvent, StackId, StackName, StackStatus,
-    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent, Decision,
+    DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
+    FailureKind, FanOut, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
+    Preparation, Reading, Region, RegionConcurrency, Settlement, SourceRevision, StackEvent,
+    StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
+    TargetInputs, TargetOutcome, TargetSpec,
 };
 use crate::rollout::Limits;
 
@@ -61,6 +61,8 @@ struct Script {
 #[derive(Debug, Clone)]
 struct Stack {
     script: Script,
+    /// Whether the execution deletes stacks.
+    deletes: bool,
     has_change_set: bool,
     in_review: bool,
     executions: u32,
@@ -107,6 +109,35 @@ impl Stack {
             parameters: Vec::new(),
             outputs: BTreeMap::new(),
         })
+    }
+
+    fn collection(&self, target: &Target) -> Collection {
+        let exists = self.script.exists && self.script.fate != Fate::NoChanges;
+        let stuck = matches!(
+            self.script.fate,
+            Fate::StackUnderWay | Fate::ChangeSetFails | Fate::RefusedToCreate
+        );
+        Collection {
+            caller: Caller {
+                account: target.account.clone(),
+                arn: "arn:aws:iam::000000000001:user/ana".to_owned(),
+            },
+            stack: exists.then(|| DeletableStack {
+                base: Base {
+                    stack: stack_id(target),
+                    status: StackStatus::CreateComplete,
+                    newest_event: None,
+                },
+                changes: Vec::new(),
+                template: None,
+                retain: Vec::new(),
+                role_arn: None,
+                obstacles: stuck
+                    .then(|| "it is protected".to_owned())
+                    .into_iter()
+                    .collect(),
+            }),
+        }
     }
 
     fn is_expired(&mut self) -> bool {
@@ -250,9 +281,11 @@ impl Stack {
             let good = self.script.fate == Fate::Succeeds;
             self.in_review = false;
             Ok(Box::new(Ending {
-                status: match good {
-                    true => StackStatus::UpdateComplete,
-                    false => StackStatus::UpdateRollbackComplete,
+                status: match (self.deletes, good) {
+                    (false, true) => StackStatus::UpdateComplete,
+                    (false, false) => StackStatus::UpdateRollbackComplete,
+                    (true, true) => StackStatus::DeleteComplete,
+                    (true, false) => StackStatus::DeleteFailed,
                 },
                 outputs: BTreeMap::new(),
                 cause: (!good).then(|| Cause::of("quota")),
@@ -301,6 +334,14 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
                 }))
             };
             Input::Prepared { target, result }
+        }
+        StepKind::Collect { .. } => {
+            let result = if stack.is_expired() {
+                failure(FailureKind::CredentialsExpired)
+            } else {
+                Ok(Box::new(stack.collection(&target)))
+            };
+            Input::Collected { target, result }
         }
         StepKind::CreateChangeSet { look_first, .. } => {
             let result = stack.create(&target, look_first);
@@ -356,6 +397,7 @@ enum Approval {
 /// A case: the world and everything that happens by chance in it.
 #[derive(Debug, Clone)]
 struct Case {
+    deletes: bool,
     scripts: Vec<Script>,
     preferences: OperationPreferences,
     approval: Approval,
@@ -385,6 +427,7 @@ impl Run {
             .map(|(n, script)| {
                 let stack = Stack {
                     script: script.clone(),
+                    deletes: case.deletes,
                     has_change_set: false,
                     in_review: false,
                     executions: 0,
@@ -396,7 +439,11 @@ impl Run {
             })
             .collect();
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let definition = definition(world.keys().cloned().collect(), &case.preferences);
+        let definition = definition(
+            world.keys().cloned().collect(),
+            &case.preferences,
+            case.deletes,
+        );
         let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
         let (machine, turn) = Machine::start(id, definition, now).unwrap();
         let mut run = Self {
@@ -585,11 +632,26 @@ fn target(n: usize, second_region: bool) -> Target {
     }
 }
 
-fn definition(targets: Vec<Target>, preferences: &OperationPreferences) -> ExecutionDefinition {
+fn definition(
+    targets: Vec<Target>,
+    preferences: &OperationPreferences,
+    deletes: bool,
+) -> ExecutionDefinition {
     let specs = targets.into_iter().map(|target| TargetSpec {
         target,
         role_arn: None,
     });
+    let fan_out = FanOut {
+        targets: specs.collect(),
+        preferences: preferences.clone(),
+    };
+    let deletion = Deletion {
+        stack: StackName::new("network").unwrap(),
+        retain: Vec::new(),
+        role_arn: None,
+        fan_out: fan_out.clone(),
+        approval_minutes: 600,
+    };
     let deployment = Deployment {
         stack: StackName::new("network").unwrap(),
         template: "network.yaml".to_owned(),
@@ -601,14 +663,14 @@ fn definition(targets: Vec<Target>, preferences: &OperationPreferences) -> Execu
         role_arn: None,
         artifact_bucket: None,
         template_buckets: None,
-        fan_out: FanOut {
-            targets: specs.collect(),
-            preferences: preferences.clone(),
-        },
+        fan_out,
         approval_minutes: 600,
     };
     ExecutionDefinition {
-        pipeline: deployment.pipeline(),
+        pipeline: match deletes {
+            true => deletion.pipeline(),
+            false => deployment.pipeline(),
+        },
         invocation: Invocation::default(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
@@ -840,6 +902,7 @@ fn preferences() -> impl Strategy<Value = OperationPreferences> {
 
 fn case() -> impl Strategy<Value = Case> {
     (
+        prop::bool::weighted(0.3),
         prop::collection::vec(script(), 1..6),
         preferences(),
         prop_oneof![
@@ -851,7 +914,8 @@ fn case() -> impl Strategy<Value = Case> {
         prop::collection::vec(any::<u16>(), 120),
     )
         .prop_map(
-            |(scripts, preferences, approval, disturbances, chances)| Case {
+            |(deletes, scripts, preferences, approval, disturbances, chances)| Case {
+                deletes,
                 scripts,
                 preferences,
                 approval,

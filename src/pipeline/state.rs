@@ -267,6 +267,14 @@ impl Execution {
         }))
     }
 
+    /// Returns whether the execution deletes stacks.
+    pub fn deletes(&self) -> bool {
+        let declared = self.definition.pipeline.stages.iter();
+        declared
+            .flat_map(|s| &s.actions)
+            .any(|a| Provider::of(a) == Some(Provider::DeleteStack))
+    }
+
     /// Returns whether the plan was approved, as a pipeline with an approval requires.
     fn is_approved(&self) -> bool {
         let answer = self.approval.as_ref().and_then(|r| r.answered.as_ref());
@@ -373,6 +381,7 @@ impl Execution {
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
+            | EventKind::DeletionPlanned { .. }
             | EventKind::CleanupIntended { .. }
             | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { .. }
@@ -442,16 +451,25 @@ impl Execution {
                 state.phase = Phase::Ready;
                 state.newest_event = base.newest_event.clone();
                 state.planned = Some(Arc::new(PlannedTarget {
+                    retain: Vec::new(),
                     target: target.clone(),
                     caller: intended.caller.clone(),
                     kind: intended.kind,
                     name: intended.name.clone(),
-                    change_set: change_set.clone(),
+                    change_set: Some(change_set.clone()),
                     inputs: (*intended.inputs).clone(),
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
                 }));
+            }
+            (Phase::Waiting, EventKind::DeletionPlanned { planned }) => {
+                if planned.target != *target || planned.kind != ChangeSetKind::Delete {
+                    return Err(illegal(event, "it plans something else"));
+                }
+                state.phase = Phase::Ready;
+                state.newest_event = planned.base.newest_event.clone();
+                state.planned = Some(Arc::new((**planned).clone()));
             }
             (Phase::Ready, EventKind::TargetStarted) if !is_approved => {
                 return Err(illegal(event, "the plan was not approved"));
@@ -514,11 +532,7 @@ impl Execution {
         let Some((action, fan_out)) = action.and_then(|a| Some((a, a.fan_out.as_ref()?))) else {
             return;
         };
-        if action
-            .configuration
-            .get("ActionMode")
-            .is_none_or(|m| m != "CHANGE_SET_EXECUTE")
-        {
+        if !Provider::of(action).is_some_and(Provider::executes) {
             return;
         }
         let targets: Vec<Target> = fan_out.targets.iter().map(|s| s.target.clone()).collect();
@@ -746,6 +760,7 @@ mod tests {
             },
             EventKind::TargetStarted,
             EventKind::ExecuteIntended {
+                deletes: false,
                 token: "execute".to_owned(),
             },
             EventKind::CallFailed {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope, Settlement,
-    SourceRevision, StackEvent, StackId, Staleness, StopRequest, Target, TargetInputs, TargetSpec,
+    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
+    Settlement, SourceRevision, StackEvent, StackId, Staleness, StopRequest, Target, TargetInputs,
+    TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -34,6 +35,13 @@ pub enum StepKind {
         action: Arc<ActionDeclaration>,
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Look at a stack that is to be deleted. Observation only.
+    Collect {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The action.
+        action: Arc<ActionDeclaration>,
     },
     /// Create the change set. Mutating.
     CreateChangeSet {
@@ -98,7 +106,7 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
-    /// Execute the change set. Mutating.
+    /// Execute the change set, or delete the stack. Mutating.
     Execute {
         /// The target and its role.
         spec: TargetSpec,
@@ -139,6 +147,7 @@ impl StepKind {
             | Self::Execute { .. } => true,
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
+            | Self::Collect { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
@@ -163,6 +172,13 @@ pub enum Input {
         target: Target,
         /// The result.
         result: Result<Box<Preparation>, CallFailure>,
+    },
+    /// A stack that is to be deleted was looked at.
+    Collected {
+        /// The target.
+        target: Target,
+        /// The result.
+        result: Result<Box<Collection>, CallFailure>,
     },
     /// A change set was asked for.
     ChangeSetCreated {

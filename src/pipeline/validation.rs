@@ -15,6 +15,10 @@ pub(super) enum Provider {
     Approval,
     /// `CHANGE_SET_EXECUTE`.
     ExecuteChangeSet,
+    /// Stacks that are to be deleted.
+    CollectStacks,
+    /// `DELETE_ONLY`.
+    DeleteStack,
 }
 
 impl Provider {
@@ -24,6 +28,10 @@ impl Provider {
         let mode = action.configuration.get("ActionMode").map(String::as_str);
         match (id.category, id.provider.as_str(), mode) {
             (ActionCategory::Source, "Local", _) => Some(Self::SourceLocal),
+            (ActionCategory::Source, "Stacks", _) => Some(Self::CollectStacks),
+            (ActionCategory::Deploy, "CloudFormation", Some("DELETE_ONLY")) => {
+                Some(Self::DeleteStack)
+            }
             (ActionCategory::Approval, "Manual", _) => Some(Self::Approval),
             (ActionCategory::Deploy, "CloudFormation", Some("CHANGE_SET_REPLACE")) => {
                 Some(Self::CreateChangeSet)
@@ -32,6 +40,16 @@ impl Provider {
                 Some(Self::ExecuteChangeSet)
             }
             _ => None,
+        }
+    }
+
+    /// Returns whether it carries the approved plan out, target by target.
+    pub(super) fn executes(self) -> bool {
+        match self {
+            Self::ExecuteChangeSet | Self::DeleteStack => true,
+            Self::SourceLocal | Self::CreateChangeSet | Self::Approval | Self::CollectStacks => {
+                false
+            }
         }
     }
 }
@@ -137,7 +155,10 @@ fn check_action(action: &ActionDeclaration, stage: usize) -> Result<(), Definiti
     };
     match provider {
         Provider::SourceLocal | Provider::Approval => {}
-        Provider::CreateChangeSet | Provider::ExecuteChangeSet => {
+        Provider::CreateChangeSet
+        | Provider::ExecuteChangeSet
+        | Provider::CollectStacks
+        | Provider::DeleteStack => {
             let targets = action
                 .fan_out
                 .as_ref()

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_made_for_one_target_alone_does_not_keep_it_apart() {
         let mut other = planned("111111111111", "us-east-1", "network");
-        other.change_set = "arn:other".parse().unwrap();
+        other.change_set = Some("arn:other".parse().unwrap());
         other.name = "other".parse().unwrap();
         other.base.stack = "arn:other".parse().unwrap();
         other.base.newest_event = None;

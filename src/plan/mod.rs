@@ -11,4 +11,4 @@ mod staleness;
 
 pub use grouping::{Group, group, grouping_key};
 pub use record::{PlanInput, digest, record};
-pub use staleness::{Found, FoundChangeSet, staleness};
+pub use staleness::{Found, FoundChangeSet, staleness, staleness_of_deletion};

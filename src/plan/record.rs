@@ -274,11 +274,14 @@ impl<'a> SpecRecord<'a> {
 struct PlannedRecord<'a> {
     base: BaseRecord<'a>,
     capabilities: &'a BTreeSet<String>,
-    change_set: &'a ChangeSetId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_set: Option<&'a ChangeSetId>,
     changes: Vec<ChangeRecord<'a>>,
     kind: ChangeSetKind,
     name: &'a ChangeSetName,
     parameters: Vec<ParameterRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retain: Vec<&'a LogicalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_arn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -302,6 +305,7 @@ impl<'a> PlannedRecord<'a> {
             base,
             // Kept to show what changes; which template the stack has, the base fixes.
             previous_template: _,
+            retain,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -316,7 +320,7 @@ impl<'a> PlannedRecord<'a> {
         Self {
             base: BaseRecord::of(base),
             capabilities,
-            change_set,
+            change_set: change_set.as_ref(),
             changes: sorted_changes(changes)
                 .into_iter()
                 .map(ChangeRecord::of)
@@ -324,6 +328,11 @@ impl<'a> PlannedRecord<'a> {
             kind: *kind,
             name,
             parameters: parameter_records(parameters),
+            retain: {
+                let mut retain: Vec<_> = retain.iter().collect();
+                retain.sort_unstable();
+                retain
+            },
             role_arn: role_arn.as_deref(),
             stack_policy: stack_policy.as_deref(),
             tags,

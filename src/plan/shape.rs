@@ -57,8 +57,9 @@ impl<'a> Parts<'a> {
             kind,
             inputs,
             changes,
+            retain,
         } = planned;
-        self.name(kind);
+        self.name(&(kind, retain));
         self.inputs(inputs, changes);
         self.count(changes.len());
         for change in sorted_changes(changes) {

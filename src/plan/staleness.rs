@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::canonical::{sorted, sorted_changes, sorted_details};
-use crate::model::{Base, ChangeDetail, ChangeSetId, PlannedTarget, ResourceChange, Staleness};
+use crate::model::{
+    Base, ChangeDetail, ChangeSetId, DeletableStack, PlannedTarget, ResourceChange, Staleness,
+};
 
 /// What was found at a target just before execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub fn staleness(approved: &PlannedTarget, found: &Found) -> Vec<Staleness> {
     match &found.change_set {
         None => differences.push(Staleness::ChangeSetGone),
         Some(change_set) => {
-            if change_set.id != approved.change_set || !change_set.executable {
+            if Some(&change_set.id) != approved.change_set.as_ref() || !change_set.executable {
                 differences.push(Staleness::NotExecutable {
                     status: crate::model::clean(&change_set.execution_status),
                 });
@@ -45,6 +47,27 @@ pub fn staleness(approved: &PlannedTarget, found: &Found) -> Vec<Staleness> {
         }
     }
     differences.extend(base_difference(&approved.base, found.base.as_ref()));
+    differences
+}
+
+/// Returns how a stack that is to be deleted differs from what was approved. `None`: it is gone.
+pub fn staleness_of_deletion(
+    approved: &PlannedTarget,
+    found: Option<&DeletableStack>,
+) -> Vec<Staleness> {
+    let mut differences = Vec::new();
+    if let Some(found) = found {
+        if !found.obstacles.is_empty() {
+            differences.push(Staleness::NotDeletable {
+                why: found.obstacles.join("; "),
+            });
+        }
+        let resources = differing(&approved.changes, &found.changes);
+        if !resources.is_empty() {
+            differences.push(Staleness::ChangesDiffer { resources });
+        }
+    }
+    differences.extend(base_difference(&approved.base, found.map(|f| &f.base)));
     differences
 }
 
@@ -137,7 +160,7 @@ mod tests {
     fn found(approved: &PlannedTarget) -> Found {
         Found {
             change_set: Some(FoundChangeSet {
-                id: approved.change_set.clone(),
+                id: approved.change_set.clone().unwrap(),
                 executable: true,
                 execution_status: "AVAILABLE".to_owned(),
                 changes: approved.changes.clone(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Cause, SkipReason, Target, TargetOutcome, status_reason};
+use crate::model::{Cause, Denial, SkipReason, Target, TargetOutcome, status_reason};
 
 use super::View;
 
@@ -13,6 +13,12 @@ pub struct CauseGroup {
     pub cause: Cause,
     /// The targets, in the order they were asked for.
     pub targets: Vec<Target>,
+    /// Who was denied what by which kind of policy in the first target, where that is the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denial: Option<Denial>,
+    /// What would allow it there: sentences, then a policy statement as JSON.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
 }
 
 /// A reason for not starting, and the targets it kept back.
@@ -44,8 +50,14 @@ pub(super) fn causes(
         match known {
             Some((_, group)) => group.targets.push(place),
             None => {
-                let targets = vec![place];
-                groups.push((key, CauseGroup { cause, targets }));
+                let denial = Denial::find(&cause.reason);
+                let group = CauseGroup {
+                    advice: denial.as_ref().map(Denial::advice).unwrap_or_default(),
+                    denial,
+                    cause,
+                    targets: vec![place],
+                };
+                groups.push((key, group));
             }
         }
     }

@@ -89,6 +89,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let what = match kind {
                 ChangeSetKind::Create => "a new stack",
                 ChangeSetKind::Update => "an update",
+                ChangeSetKind::Delete => "a deletion",
             };
             one(Tone::Busy, format!("creating change set {name} for {what}"))
         }
@@ -96,6 +97,10 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
         EventKind::ChangeSetReady { changes, .. } => {
             let number = count(changes.len(), "resource change");
             one(Tone::Plain, format!("change set ready: {number}"))
+        }
+        EventKind::DeletionPlanned { planned } => {
+            let number = count(planned.changes.len(), "resource");
+            one(Tone::Plain, format!("the stack can be deleted: {number}"))
         }
         EventKind::CleanupIntended { why } => {
             let why = match why {
@@ -159,6 +164,9 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             Tone::Busy,
             "checking that it still is what was approved".into(),
         ),
+        EventKind::ExecuteIntended { deletes: true, .. } => {
+            one(Tone::Busy, "deleting the stack".into())
+        }
         EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
         EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
         EventKind::CallFailed { failure } => one(Tone::Warn, failure.message.clone()),

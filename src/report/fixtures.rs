@@ -404,7 +404,13 @@ impl Script {
     pub(super) fn start(&mut self, target: &Target) -> &mut Self {
         self.at(target, EventKind::TargetStarted);
         let token = "token".to_owned();
-        self.at(target, EventKind::ExecuteIntended { token });
+        self.at(
+            target,
+            EventKind::ExecuteIntended {
+                token,
+                deletes: false,
+            },
+        );
         self.at(target, EventKind::ExecuteAccepted)
     }
 

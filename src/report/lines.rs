@@ -94,6 +94,7 @@ impl Lines {
             // Of many targets, the end is told by the summary; what goes wrong is told at once.
             EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetReady { .. }
+            | EventKind::DeletionPlanned { .. }
             | EventKind::TargetFinished {
                 outcome: TargetOutcome::NoChanges | TargetOutcome::Skipped { .. },
                 ..

@@ -39,9 +39,13 @@ pub struct ListEntry {
     pub plan: Option<Digest>,
     /// How many targets are in which phase.
     pub counts: Counts,
+    /// What its events say; none where this program cannot read them.
     #[serde(skip)]
-    view_state: State,
+    view_state: Option<State>,
 }
+
+/// What is said of an execution whose events this program cannot read.
+const UNREADABLE: &str = "written by a newer stackgate";
 
 impl ListEntry {
     /// Returns the entry of the execution in `view`, or `None` if there is none in it.
@@ -56,8 +60,36 @@ impl ListEntry {
             last: view.last(),
             plan: view.plan(),
             counts: view.counts(),
-            view_state: state,
+            view_state: Some(state),
         })
+    }
+
+    /// Returns the entry of an execution of which only the journal's own notes can be read.
+    pub fn unreadable(
+        execution: ExecutionId,
+        pipeline: String,
+        alive: Option<bool>,
+        started: Timestamp,
+        last: Timestamp,
+    ) -> Self {
+        Self {
+            execution,
+            pipeline,
+            state: UNREADABLE,
+            alive,
+            started: Some(started),
+            last: Some(last),
+            plan: None,
+            counts: Counts::default(),
+            view_state: None,
+        }
+    }
+
+    fn words(&self) -> (&'static str, Tone) {
+        match &self.view_state {
+            Some(state) => words::state(state, self.alive),
+            None => (UNREADABLE, Tone::Bad),
+        }
     }
 }
 
@@ -89,9 +121,9 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
         all.max().unwrap_or(0).min(most)
     };
     let name = widest(|entry| &entry.pipeline, options.width / 4);
-    let state = widest(|entry| entry.state, 24);
+    let state = widest(|entry| entry.state, 28);
     for entry in executions {
-        let (word, tone) = words::state(&entry.view_state, entry.alive);
+        let (word, tone) = entry.words();
         let mut line = Line::of(Tone::Strong, &execution(&entry.execution, options));
         line.push(Tone::Plain, "  ");
         let begin = line.columns();
@@ -108,6 +140,8 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
         line.push(Tone::Dim, &age(entry, options));
         let total = count(entry.counts.total, "target");
         match entry.counts.failures() {
+            // How many there are is told by what cannot be read.
+            _ if entry.view_state.is_none() => {}
             0 => line.push(Tone::Dim, &format!("  {total}")),
             failed => {
                 let text = format!("  {failed} of {} failed", entry.counts.total);

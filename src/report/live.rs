@@ -162,7 +162,7 @@ fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOption
     }
     let until = target.ended_at().or(options.now);
     if let (Some(began), Some(until)) = (target.began(), until)
-        && !matches!(target.phase(), Phase::Ready)
+        && !matches!(target.phase(), Phase::Ready | Phase::Deletable)
     {
         line.push(Tone::Dim, &format!("   {}", words::between(began, until)));
     }
@@ -203,7 +203,7 @@ fn urgency(target: &TargetView) -> u8 {
         Phase::Executing | Phase::Checking | Phase::CleaningUp => 0,
         Phase::Creating | Phase::Reading => 1,
         Phase::Ended(outcome) if outcome.is_failure() => 2,
-        Phase::Ready | Phase::Waiting => 3,
+        Phase::Ready | Phase::Deletable | Phase::Waiting => 3,
         Phase::Ended(_) => 4,
     }
 }

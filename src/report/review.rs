@@ -39,7 +39,12 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             resource(&mut page, change, group, &columns);
         }
         if group.resources.is_empty() {
-            let text = "  ~ no resource changes: only outputs, tags or metadata of the stack";
+            let text = match group.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update => {
+                    "  ~ no resource changes: only outputs, tags or metadata of the stack"
+                }
+                ChangeSetKind::Delete => "  - a stack without resources",
+            };
             page.line(Line::of(Tone::Warn, text), 4);
         }
         if options.full {
@@ -47,7 +52,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
         }
     }
     parameters(&mut page, &review.parameters, &places);
-    unplanned(&mut page, review, &places);
+    unplanned(&mut page, view, review, &places);
     footer(&mut page, view, review);
     page.finish()
 }
@@ -63,7 +68,7 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     templates.sort_unstable();
     templates.dedup();
     let template = match templates.as_slice() {
-        [] => None,
+        [] => view.deletes().then(|| "delete".to_owned()),
         [only] => Some((*only).to_owned()),
         many => Some(count(many.len(), "template")),
     };
@@ -78,6 +83,12 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     let mut about = Vec::new();
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
+    }
+    if let Some(name) = view
+        .definition()
+        .and_then(|d| d.invocation.chosen.environment.as_deref())
+    {
+        about.push(format!("environment {}", page.options.shorten(name, 36)));
     }
     for source in view.sources() {
         let Some(commit) = &source.revision.commit else {
@@ -99,11 +110,19 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
 
     let done = targets.iter().filter(|target| match target.phase() {
         Phase::Waiting | Phase::Creating | Phase::Reading => false,
-        Phase::Ready | Phase::Checking | Phase::Executing | Phase::CleaningUp | Phase::Ended(_) => {
-            true
-        }
+        Phase::Ready
+        | Phase::Deletable
+        | Phase::Checking
+        | Phase::Executing
+        | Phase::CleaningUp
+        | Phase::Ended(_) => true,
     });
-    let mut line = Line::of(Tone::Plain, "  change sets   ");
+    let what = if view.deletes() {
+        "  stacks read   "
+    } else {
+        "  change sets   "
+    };
+    let mut line = Line::of(Tone::Plain, what);
     line.join(bar(page, done.count(), targets.len()));
     let first = targets.iter().filter_map(|t| t.intended_at()).min();
     if let (Some(first), Some(ready)) = (first, view.planned_at()) {
@@ -142,14 +161,17 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         Tone::Strong,
         &format!("{dot}{}", count(group.targets.len(), "target")),
     );
-    if group.kind == ChangeSetKind::Create {
+    let one = group.targets.len() == 1;
+    let (tone, noun) = match group.kind {
+        ChangeSetKind::Create if one => (Tone::Good, "new stack"),
+        ChangeSetKind::Create => (Tone::Good, "new stacks"),
+        ChangeSetKind::Update => (Tone::Plain, ""),
+        ChangeSetKind::Delete if one => (Tone::Bad, "DELETE THE STACK"),
+        ChangeSetKind::Delete => (Tone::Bad, "DELETE THE STACKS"),
+    };
+    if !noun.is_empty() {
         title.push(Tone::Dim, &dot);
-        let noun = if group.targets.len() == 1 {
-            "new stack"
-        } else {
-            "new stacks"
-        };
-        title.push(Tone::Good, noun);
+        title.push(tone, noun);
     }
     place_list(page, title, &group.targets, places);
 
@@ -262,7 +284,9 @@ fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
 }
 
 fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup) {
-    page.line(Line::of(Tone::Dim, "  change sets"), 4);
+    if !group.change_sets.is_empty() {
+        page.line(Line::of(Tone::Dim, "  change sets"), 4);
+    }
     for id in &group.change_sets {
         page.line(Line::indent(4).add(Tone::Dim, id.as_str()), 4);
     }
@@ -343,11 +367,16 @@ fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &P
     }
 }
 
-fn unplanned(page: &mut Page<'_>, review: &Review, places: &Places) {
+fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places) {
     if !review.unchanged.is_empty() {
         page.blank();
         let number = count(review.unchanged.len(), "target");
-        let title = format!("Unchanged {} {number}", page.glyphs.dot);
+        let what = if view.deletes() {
+            "No such stack"
+        } else {
+            "Unchanged"
+        };
+        let title = format!("{what} {} {number}", page.glyphs.dot);
         place_list(
             page,
             Line::of(Tone::Strong, &title),
@@ -371,7 +400,12 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
     if has_changes {
         risk(page, review.risk, &review.risks);
     } else if review.not_planned.is_empty() && !review.unchanged.is_empty() {
-        page.line(Line::of(Tone::Good, "Nothing to change in any target."), 2);
+        let text = if view.deletes() {
+            "Nothing to delete in any target."
+        } else {
+            "Nothing to change in any target."
+        };
+        page.line(Line::of(Tone::Good, text), 2);
     } else {
         page.line(Line::of(Tone::Bad, "There is nothing to approve."), 2);
     }
@@ -503,6 +537,28 @@ mod tests {
         let view = fixtures::fleet().view();
         assert_screens!("fleet", |options: &ScreenOptions| review(
             &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn changes_inside_nested_stacks_are_shown_by_their_path() {
+        use crate::model::ChangeAction::{Add, Modify, Remove};
+        let stack = "AWS::CloudFormation::Stack";
+        let mut network = fixtures::change("Network", stack, Modify);
+        network.nested = Some("arn:child".parse().unwrap());
+        let long = "Network/PrivateSubnetsOfTheSecondKind/RouteTable";
+        let changes = vec![
+            network,
+            fixtures::change("Network/Alerts", "AWS::SNS::Topic", Add),
+            fixtures::change("Network/Orders", "AWS::DynamoDB::Table", Remove),
+            fixtures::change(long, "AWS::EC2::RouteTable", Modify),
+        ];
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+        script.update(&only, changes).ask();
+        let view = script.view();
+        assert_screens!("nested", |options: &ScreenOptions| review(
+            &view, &NoSources, options
         ));
     }
 

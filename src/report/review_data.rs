@@ -261,7 +261,10 @@ fn group_of(
         role_arn: first.inputs.role_arn.clone(),
         tags: first.inputs.tags.clone(),
         stack_policy: first.inputs.stack_policy.is_some(),
-        change_sets: members.iter().map(|m| m.change_set.clone()).collect(),
+        change_sets: members
+            .iter()
+            .filter_map(|m| m.change_set.clone())
+            .collect(),
         resources,
         template_diff: sources.template_diff(first),
     })

@@ -54,7 +54,17 @@ pub(super) fn resource(
     line.push(tone, symbol);
     line.pad(2 + widths.symbol, 0);
     line.spaces(1);
-    line.push(Tone::Plain, &fit(change.logical_id.as_str(), widths.id));
+    let id = change.logical_id.as_str();
+    let is_path_cut = id.contains('/') && columns(&visible(id)) > widths.id && !page.options.full;
+    if is_path_cut {
+        // Which resource it is stands at the end of a path.
+        let room = widths.id.saturating_sub(columns(page.glyphs.ellipsis));
+        let end = visible(id);
+        let text = format!("{}{}", page.glyphs.ellipsis, tail(&end, room));
+        line.push(Tone::Plain, &text);
+    } else {
+        line.push(Tone::Plain, &fit(id, widths.id));
+    }
     line.pad(3 + widths.symbol + widths.id, 0);
     line.spaces(3);
     line.push(Tone::Dim, &fit(&change.resource_type, widths.kind));
@@ -121,8 +131,11 @@ fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
         }
     }
     if change.is_nested && notes.is_empty() {
-        let text = "a nested stack: its own changes are in its own change set";
-        notes.push((Tone::Warn, text.to_owned()));
+        let text = format!(
+            "a nested stack: changes inside it are named {}/NAME",
+            change.logical_id
+        );
+        notes.push((Tone::Dim, text));
     }
     if let Some(module) = &change.module {
         notes.push((Tone::Dim, format!("part of module {module}")));

@@ -359,6 +359,7 @@ pub(super) fn detail(target: &TargetView) -> Option<String> {
         | Phase::Creating
         | Phase::Reading
         | Phase::Ready
+        | Phase::Deletable
         | Phase::Checking
         | Phase::CleaningUp => None,
     }

@@ -199,18 +199,24 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
         _ => String::new(),
     };
     let total = count(summary.counts.total, "target");
+    let (deployed, change, change_set) = match view.deletes() {
+        true => ("deleted from", "delete", "deletion"),
+        false => ("deployed to", "change", "change set"),
+    };
     let (text, tone) = match view.state() {
         State::Ended(outcome) => match outcome {
-            ExecutionOutcome::Succeeded => {
-                (format!("{name} deployed to {}", done(summary)), Tone::Good)
-            }
-            ExecutionOutcome::NothingToDo => {
-                (format!("{name}: nothing to change in {total}"), Tone::Good)
-            }
+            ExecutionOutcome::Succeeded => (
+                format!("{name} {deployed} {}", done(view, summary)),
+                Tone::Good,
+            ),
+            ExecutionOutcome::NothingToDo => (
+                format!("{name}: nothing to {change} in {total}"),
+                Tone::Good,
+            ),
             ExecutionOutcome::SucceededWithFailures => (
                 format!(
-                    "{name} deployed to {}; {} within the tolerance",
-                    done(summary),
+                    "{name} {deployed} {}; {} within the tolerance",
+                    done(view, summary),
                     count(summary.counts.failures(), "failure"),
                 ),
                 Tone::Warn,
@@ -239,7 +245,7 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             }
             ExecutionOutcome::Failed if summary.counts.not_planned > 0 => (
                 format!(
-                    "{name}: no change set for {} of {total}; nothing was executed",
+                    "{name}: no {change_set} for {} of {total}; nothing was executed",
                     summary.counts.not_planned
                 ),
                 Tone::Bad,
@@ -268,8 +274,13 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
 }
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
-fn done(summary: &Summary) -> String {
-    let good = summary.counts.succeeded + summary.counts.unchanged;
+fn done(view: &View, summary: &Summary) -> String {
+    // A stack that was not there was not deleted.
+    let unchanged = match view.deletes() {
+        true => 0,
+        false => summary.counts.unchanged,
+    };
+    let good = summary.counts.succeeded + unchanged;
     let total = count(summary.counts.total, "target");
     if good == summary.counts.total {
         total
@@ -325,9 +336,13 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }
 
+    let not_planned = match view.deletes() {
+        true => "not deletable",
+        false => "no change set",
+    };
     let failures = [
         ("cause", &summary.failed),
-        ("no change set", &summary.not_planned),
+        (not_planned, &summary.not_planned),
         ("end unknown", &summary.unknown),
     ];
     for (label, groups) in failures {
@@ -405,6 +420,20 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
     page.line(line, 6);
     let indent = Line::indent(3);
     place_list_dim(page, indent, group, places);
+    if group.targets.len() > 1 && !group.advice.is_empty() {
+        let first = places.name(&group.targets[0]);
+        let text = format!("what would allow it in {first}, and likewise in the others:");
+        page.line(Line::indent(6).add(Tone::Dim, &text), 8);
+    }
+    for advice in &group.advice {
+        let line = Line::indent(6).add(Tone::Plain, advice);
+        if advice.starts_with('{') {
+            // A statement that is broken cannot be copied.
+            page.verbatim(line);
+        } else {
+            page.line(line, 8);
+        }
+    }
 }
 
 fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
@@ -512,12 +541,49 @@ fn advice(view: &View) -> Option<&'static str> {
 mod tests {
     use super::super::fixtures::{self, Script, assert_screens};
     use super::*;
-    use crate::model::{EventKind, PauseReason};
+    use crate::model::{Cause, EventKind, PauseReason};
 
     #[test]
     fn a_halted_rollout_ends_with_causes() {
         let view = fixtures::halted().view();
         assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn what_was_denied_says_what_would_allow_it() {
+        let targets = fixtures::four();
+        let mut script = Script::new(&targets);
+        for target in &targets[..3] {
+            let reason = format!(
+                "CreateChangeSet in {}: AccessDenied: User: arn:aws:sts::{}:assumed-role/Deploy/stackgate-1 is not authorized to \
+                 perform: cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:{}:{}:stack/orders/* because no \
+                 identity-based policy allows the cloudformation:CreateChangeSet action (request 1)",
+                target.place(),
+                target.account,
+                target.region,
+                target.account,
+            );
+            let cause = Cause::of(reason);
+            script.end(target, TargetOutcome::NotPlanned { cause });
+        }
+        let cause = Cause::of(format!(
+            "DescribeStacks in {}: AccessDenied: User: arn:aws:iam::111111111111:user/ann is not authorized to perform: \
+             cloudformation:DescribeStacks with an explicit deny in a service control policy",
+            targets[3].place()
+        ));
+        script.end(&targets[3], TargetOutcome::NotPlanned { cause });
+        script.finish(ExecutionOutcome::Failed);
+        let view = script.view();
+        assert_screens!("denied", |options: &ScreenOptions| summary(&view, options));
+        let json = serde_json::to_value(Summary::of(&view)).unwrap();
+        assert_eq!(
+            json["not_planned"][0]["denial"]["by"]["no_allow"],
+            "identity"
+        );
+        assert_eq!(
+            json["not_planned"][1]["denial"]["by"]["explicit_deny"],
+            "service_control"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct TargetView {
     intended: Option<Fact<Intended>>,
     created: Option<Fact<(ChangeSetId, StackId)>>,
     ready: Option<Fact<Described>>,
+    deletion: Option<Fact<Box<PlannedTarget>>>,
     started: Option<Fact<()>>,
     execute: Option<Fact<()>>,
     accepted: Option<Fact<()>>,
@@ -66,6 +67,8 @@ pub enum Phase<'a> {
     Reading,
     /// The change set can be executed; approval or the target's turn is waited for.
     Ready,
+    /// The stack can be deleted; approval or the target's turn is waited for.
+    Deletable,
     /// It is checked whether the target still is what was approved.
     Checking,
     /// The change set is being executed.
@@ -84,6 +87,7 @@ impl TargetView {
             intended: None,
             created: None,
             ready: None,
+            deletion: None,
             started: None,
             execute: None,
             accepted: None,
@@ -135,11 +139,14 @@ impl TargetView {
                 };
                 keep(&mut self.ready, event, described);
             }
+            EventKind::DeletionPlanned { planned } => {
+                keep(&mut self.deletion, event, planned.clone());
+            }
             EventKind::CleanupIntended { why } => keep(&mut self.cleanup, event, *why),
             EventKind::ChangeSetDeleted => {}
             EventKind::CleanupDone { left } => keep(&mut self.cleaned, event, left.clone()),
             EventKind::TargetStarted => keep(&mut self.started, event, ()),
-            EventKind::ExecuteIntended { token: _ } => keep(&mut self.execute, event, ()),
+            EventKind::ExecuteIntended { .. } => keep(&mut self.execute, event, ()),
             EventKind::ExecuteAccepted => keep(&mut self.accepted, event, ()),
             EventKind::CallFailed { failure } => keep(&mut self.trouble, event, failure.clone()),
             EventKind::Observed { events } => {
@@ -198,6 +205,8 @@ impl TargetView {
             Phase::Executing
         } else if self.started.is_some() {
             Phase::Checking
+        } else if self.deletion.is_some() {
+            Phase::Deletable
         } else if self.ready.is_some() {
             Phase::Ready
         } else if self.created.is_some() {
@@ -219,8 +228,11 @@ impl TargetView {
         self.ended.as_ref().map(|fact| &fact.value.outputs)
     }
 
-    /// Returns the target with its change set, once the change set is ready.
+    /// Returns the target with its change set, once the change set is ready, or with its deletion.
     pub fn planned(&self) -> Option<PlannedTarget> {
+        if let Some(deletion) = &self.deletion {
+            return Some((*deletion.value).clone());
+        }
         let intended = &self.intended.as_ref()?.value;
         let (change_set, _) = &self.created.as_ref()?.value;
         let described = &self.ready.as_ref()?.value;
@@ -229,22 +241,25 @@ impl TargetView {
             caller: intended.caller.clone(),
             kind: intended.kind,
             name: intended.name.clone(),
-            change_set: change_set.clone(),
+            change_set: Some(change_set.clone()),
             inputs: (*intended.inputs).clone(),
             changes: described.changes.clone(),
             base: described.base.clone(),
             previous_template: described.previous_template,
+            retain: Vec::new(),
         })
     }
 
-    /// Returns whether the change set makes or changes the stack.
+    /// Returns what is done to the stack.
     pub fn kind(&self) -> Option<ChangeSetKind> {
-        self.intended.as_ref().map(|fact| fact.value.kind)
+        let deletion = self.deletion.as_ref().map(|fact| fact.value.kind);
+        deletion.or_else(|| self.intended.as_ref().map(|fact| fact.value.kind))
     }
 
-    /// Returns who creates the change set.
+    /// Returns who creates the change set or deletes the stack.
     pub fn caller(&self) -> Option<&Caller> {
-        self.intended.as_ref().map(|fact| &fact.value.caller)
+        let deletion = self.deletion.as_ref().map(|fact| &fact.value.caller);
+        deletion.or_else(|| self.intended.as_ref().map(|fact| &fact.value.caller))
     }
 
     /// Returns what the change set is made from.
@@ -260,7 +275,10 @@ impl TargetView {
     /// Returns the stack, as it was before or as the change set made it.
     pub fn stack(&self) -> Option<&StackId> {
         let created = self.created.as_ref().map(|fact| &fact.value.1);
-        created.or_else(|| Some(&self.intended.as_ref()?.value.stack.as_ref()?.id))
+        let deleted = self.deletion.as_ref().map(|fact| &fact.value.base.stack);
+        created
+            .or(deleted)
+            .or_else(|| Some(&self.intended.as_ref()?.value.stack.as_ref()?.id))
     }
 
     /// Returns the newest event of the stack.
@@ -278,7 +296,11 @@ impl TargetView {
     /// Returns how many resources are done and how many are expected to change.
     pub fn progress(&self) -> (usize, usize) {
         let complete = |e: &&StackEvent| e.status.ends_with("_COMPLETE");
-        let expected = self.ready.as_ref().map_or(0, |f| f.value.changes.len());
+        let deleted = self.deletion.as_ref().map_or(0, |f| f.value.changes.len());
+        let expected = self
+            .ready
+            .as_ref()
+            .map_or(deleted, |f| f.value.changes.len());
         let seen = self.resources().count();
         (
             self.resources().filter(complete).count(),

@@ -261,6 +261,7 @@ impl View {
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
+            | EventKind::DeletionPlanned { .. }
             | EventKind::CleanupIntended { .. }
             | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { .. }
@@ -285,6 +286,15 @@ impl View {
     /// Returns the pipeline's name, or an empty text while it is not known.
     pub fn pipeline(&self) -> &str {
         self.definition().map_or("", |d| &d.pipeline.name)
+    }
+
+    /// Returns whether the execution deletes stacks.
+    pub fn deletes(&self) -> bool {
+        self.definition().is_some_and(|definition| {
+            let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            let mut modes = actions.filter_map(|a| a.configuration.get("ActionMode"));
+            modes.any(|mode| mode == "DELETE_ONLY")
+        })
     }
 
     /// Returns the operation preferences of the rollout: those of the last action over several targets.
@@ -474,7 +484,7 @@ impl View {
             let slot = match target.phase() {
                 Phase::Waiting => &mut counts.waiting,
                 Phase::Creating | Phase::Reading => &mut counts.planning,
-                Phase::Ready => &mut counts.ready,
+                Phase::Ready | Phase::Deletable => &mut counts.ready,
                 Phase::Checking | Phase::Executing | Phase::CleaningUp => &mut counts.running,
                 Phase::Ended(outcome) => match outcome {
                     TargetOutcome::Succeeded { .. } => &mut counts.succeeded,
@@ -618,6 +628,8 @@ mod tests {
         assert!(
             planned[0]
                 .change_set
+                .as_ref()
+                .unwrap()
                 .as_str()
                 .ends_with(":changeSet/stackgate-0199a1b2/1")
         );

@@ -151,6 +151,7 @@ pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
         Phase::Creating => ("creating change set", Tone::Busy),
         Phase::Reading => ("reading change set", Tone::Busy),
         Phase::Ready => ("change set ready", Tone::Plain),
+        Phase::Deletable => ("can be deleted", Tone::Plain),
         Phase::Checking => ("checking plan", Tone::Busy),
         Phase::Executing => ("executing", Tone::Busy),
         Phase::CleaningUp => ("cleaning up", Tone::Busy),
@@ -234,6 +235,7 @@ pub(super) fn staleness(difference: &Staleness) -> String {
         Staleness::ChangesDiffer { resources } if resources.is_empty() => {
             "the change set describes other changes than the approved ones".to_owned()
         }
+        Staleness::NotDeletable { why } => why.clone(),
         Staleness::ChangesDiffer { resources } => format!(
             "the change set describes other changes than the approved ones: {}",
             listed(resources)

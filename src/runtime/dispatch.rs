@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{World, cloudformation, source_local};
+use crate::action::{World, cloudformation, deletion, source_local};
+use crate::model::ChangeSetKind;
 use crate::pipeline::{Input, Step, StepKind};
 
 /// Performs one step and sends what came of it.
@@ -30,6 +31,10 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             result: cloudformation::prepare(world, &spec, &action, &artifacts)
                 .await
                 .map(Box::new),
+            target: spec.target,
+        },
+        StepKind::Collect { spec, action } => Input::Collected {
+            result: deletion::collect(world, &spec, &action).await.map(Box::new),
             target: spec.target,
         },
         StepKind::CreateChangeSet {
@@ -105,7 +110,12 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             approved,
             artifacts,
         } => Input::Verified {
-            result: cloudformation::verify(world, &spec, &approved, &artifacts).await,
+            result: match approved.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update => {
+                    cloudformation::verify(world, &spec, &approved, &artifacts).await
+                }
+                ChangeSetKind::Delete => deletion::verify(world, &spec, &approved).await,
+            },
             target: spec.target,
         },
         StepKind::Execute {
@@ -113,7 +123,12 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             approved,
             token,
         } => Input::Executed {
-            result: cloudformation::execute(world, &spec, &approved, &token).await,
+            result: match approved.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update => {
+                    cloudformation::execute(world, &spec, &approved, &token).await
+                }
+                ChangeSetKind::Delete => deletion::execute(world, &spec, &approved, &token).await,
+            },
             target: spec.target,
         },
         StepKind::Settle {
@@ -121,7 +136,12 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             approved,
             token,
         } => Input::Settled {
-            result: cloudformation::settle(world, &spec, &approved, &token).await,
+            result: match approved.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update => {
+                    cloudformation::settle(world, &spec, &approved, &token).await
+                }
+                ChangeSetKind::Delete => deletion::settle(world, &spec, &approved, &token).await,
+            },
             target: spec.target,
         },
         StepKind::Watch {
@@ -136,8 +156,15 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                     events,
                 });
             };
-            let ending =
-                cloudformation::watch(world, &spec, &approved, &token, &artifacts, observe).await;
+            let ending = match approved.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update => {
+                    cloudformation::watch(world, &spec, &approved, &token, &artifacts, observe)
+                        .await
+                }
+                ChangeSetKind::Delete => {
+                    deletion::watch(world, &spec, &approved, &token, observe).await
+                }
+            };
             Input::Watched {
                 result: ending.map(Box::new),
                 target: spec.target,

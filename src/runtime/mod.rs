@@ -11,3 +11,4 @@ mod signals;
 
 pub use clock::now;
 pub use driver::{Driver, Ended, Face, RunError};
+pub use signals::outlive_file_limit;

@@ -2,6 +2,21 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The signal that a write above the file-size limit sends (`SIGXFSZ`); POSIX systems number it alike.
+const FILE_SIZE: i32 = 25;
+
+/// Lets a write above the file-size limit of this process (`ulimit -f`) fail as one on a full disk does.
+///
+/// By default the system ends the process for it, without a word of what is to be done.
+pub fn outlive_file_limit() -> std::io::Result<()> {
+    // The runtime may go; what it registered with the system stays.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _guard = runtime.enter();
+    signal(SignalKind::from_raw(FILE_SIZE)).map(drop)
+}
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {

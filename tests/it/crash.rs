@@ -43,6 +43,8 @@ enum Story {
     Create,
     /// Four stacks are changed.
     Update,
+    /// Four stacks are deleted.
+    Delete,
     /// Two stacks that are not there and two that are: none is changed, and what was made for the plan is removed.
     Rejection,
 }
@@ -91,7 +93,7 @@ impl Trial {
         for (account, region) in PLACES {
             let exists = match story {
                 Story::Create => false,
-                Story::Update => true,
+                Story::Update | Story::Delete => true,
                 Story::Rejection => region == "us-east-1",
             };
             if exists {
@@ -125,6 +127,15 @@ impl Trial {
     fn begin(&self, death: Death) -> Option<Output> {
         let arguments = match self.story {
             Story::Create | Story::Update => self.deploy("--yes=high"),
+            Story::Delete => vec![
+                "delete",
+                "app",
+                "--accounts=111111111111,222222222222",
+                "--regions=us-east-1,eu-west-1",
+                "--max-concurrent=100%",
+                "--region-concurrency=parallel",
+                "--yes=high",
+            ],
             Story::Rejection => vec!["reject", "latest"],
         };
         match death {
@@ -234,7 +245,7 @@ fn undisturbed(story: Story) -> End {
     let output = trial.begin(Death::Never).expect("nothing disturbs it");
     let end = trial.end(&output);
     let (code, outcome) = match story {
-        Story::Create | Story::Update => (0, "succeeded"),
+        Story::Create | Story::Update | Story::Delete => (0, "succeeded"),
         Story::Rejection => (4, "rejected"),
     };
     output.code(code);
@@ -245,11 +256,13 @@ fn undisturbed(story: Story) -> End {
         let status = match story {
             Story::Create => Some("CREATE_COMPLETE"),
             Story::Update => Some("UPDATE_COMPLETE"),
+            Story::Delete => None,
             Story::Rejection if is_new => None,
             Story::Rejection => Some("CREATE_COMPLETE"),
         };
         let value = match story {
             Story::Create | Story::Update => Some("two"),
+            Story::Delete => None,
             Story::Rejection if is_new => None,
             Story::Rejection => Some("one"),
         };
@@ -261,6 +274,7 @@ fn undisturbed(story: Story) -> End {
         }
         let calls: &[&str] = match story {
             Story::Create | Story::Update => &["CreateChangeSet", "ExecuteChangeSet"],
+            Story::Delete => &["DeleteStack"],
             Story::Rejection if is_new => &["CreateChangeSet", "DeleteChangeSet", "DeleteStack"],
             Story::Rejection => &["CreateChangeSet", "DeleteChangeSet"],
         };
@@ -328,6 +342,11 @@ fn making_stacks_survives_death_at_any_point() {
 #[test]
 fn changing_stacks_survives_death_at_any_point() {
     survives(Story::Update, 8);
+}
+
+#[test]
+fn deleting_stacks_survives_death_at_any_point() {
+    survives(Story::Delete, 4);
 }
 
 #[test]

@@ -852,3 +852,17 @@ fn a_named_profile_wins_over_keys_of_the_environment() {
     assert_eq!(unknown.code, Some(1), "{unknown}");
     assert!(unknown.stderr.contains("nobody"), "{unknown}");
 }
+
+#[test]
+fn an_empty_folder_is_made_a_project_that_deploys() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let made = env.run(&["init", "orders"]);
+    insta::assert_snapshot!("init", made.success().stdout);
+    env.run(&["deploy", "orders", "--yes"]).success();
+    let cloud = env.cloud("111111111111", "us-east-1");
+    assert_eq!(cloud.status("orders").as_deref(), Some("CREATE_COMPLETE"));
+    // Run again it changes nothing, neither here nor there.
+    let again = env.run(&["init", "orders"]);
+    assert!(!again.success().stdout.contains("created"), "{again}");
+    env.run(&["deploy", "orders", "--yes"]).success();
+}

@@ -4,11 +4,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_days;
 mod crash;
+mod delete;
 mod faults;
 mod harness;
 mod large_template;
 mod localstack;
 mod ministack;
+mod nested;
 mod portable;
+mod settings;
 mod terminal;

@@ -98,7 +98,7 @@ fn a_creation_that_fails_is_rolled_back_and_its_root_cause_named() {
     let reason = summary["not_planned"][0]["cause"]["reason"].as_str();
     let reason = reason.unwrap();
     assert!(
-        reason.contains("ROLLBACK_COMPLETE") && reason.contains("delete it, then run again"),
+        reason.contains("ROLLBACK_COMPLETE") && reason.contains("delete it with `"),
         "{reason}"
     );
     cloud.delete("app");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_cloudformation::error::DisplayErrorContext;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Stack};
 use tokio::runtime::Runtime;
 
 use super::http;
@@ -156,6 +156,22 @@ impl Cloud {
             .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
     }
 
+    /// Creates a change set for a new stack without stackgate, and leaves it waiting.
+    pub fn begin_review(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) {
+        let call = self
+            .client
+            .create_change_set()
+            .change_set_type(ChangeSetType::Create)
+            .change_set_name("somebody-elses")
+            .stack_name(stack)
+            .template_body(template)
+            .set_parameters(Some(given(parameters)));
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        self.await_status(stack, "REVIEW_IN_PROGRESS");
+    }
+
     /// Updates a stack without stackgate and returns the status in which it ends.
     #[must_use]
     pub fn update(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) -> String {
@@ -233,6 +249,17 @@ impl Cloud {
         }
     }
 
+    /// Takes a stack's termination protection away, or gives it back.
+    pub fn protect(&self, stack: &str, protected: bool) {
+        let call = self.client.update_termination_protection();
+        let call = call
+            .stack_name(stack)
+            .enable_termination_protection(protected);
+        RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+    }
+
     /// Makes an SSM parameter. A stack that wants to create one of the same name fails, on both emulators.
     pub fn put_parameter(&self, name: &str, value: &str) {
         let body = serde_json::json!({ "Name": name, "Value": value, "Type": "String", "Overwrite": true });
@@ -253,12 +280,29 @@ impl Cloud {
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
 
+    /// Puts a template into a bucket, which is made if there is none, and returns its URL.
+    pub fn put_template(&self, bucket: &str, key: &str, template: &str) -> String {
+        let authorization = self.authorization("s3");
+        let headers = [("authorization", authorization.as_str())];
+        // One that is there already is no error in `us-east-1`.
+        let made = http::send("PUT", &format!("{}/{bucket}", self.endpoint), &headers, "").unwrap();
+        assert!(matches!(made.status(), 200 | 409), "{}", made.text());
+        let url = format!("{}/{bucket}/{key}", self.endpoint);
+        let reply = http::send("PUT", &url, &headers, template).unwrap();
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        format!("https://s3.amazonaws.com/{bucket}/{key}")
+    }
+
+    fn authorization(&self, service: &str) -> String {
+        format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            self.account, self.region
+        )
+    }
+
     fn ssm(&self, operation: &str, body: &serde_json::Value) -> http::Message {
         // Emulators route by the scope of the signature and never check it.
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/ssm/aws4_request, SignedHeaders=host, Signature=0",
-            self.account, self.region
-        );
+        let authorization = self.authorization("ssm");
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/x-amz-json-1.1"),

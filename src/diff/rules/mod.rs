@@ -164,6 +164,15 @@ impl Subject<'_> {
     }
 }
 
+/// Returns what the deletion of its stack does to a resource.
+pub fn when_deleted(declaration: &ResourceDeclaration) -> PolicyAction {
+    match fate_when_deleted(declaration) {
+        Fate::Deleted => PolicyAction::Delete,
+        Fate::Kept => PolicyAction::Retain,
+        Fate::Snapshot => PolicyAction::Snapshot,
+    }
+}
+
 fn fate_of(policy: Option<&str>) -> Fate {
     match policy {
         Some("Retain" | "RetainExceptOnCreate") => Fate::Kept,

@@ -1,0 +1,109 @@
+//! `stackgate delete`: a reviewed deletion over targets, by the same engine as a deployment.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::CliError;
+use super::deploy::{RiskArg, answering, minutes};
+use super::options::{Connection, Global};
+use super::run::{Run, acquire, block_on, connect};
+use super::targets::TargetArgs;
+use crate::approval;
+use crate::journal::Journal;
+use crate::model::{ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName};
+use crate::pipeline::{Deletion, Machine, validate};
+use crate::report::View;
+use crate::runtime;
+
+/// Arguments of `delete`.
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// The stack's name
+    #[arg(value_name = "STACK")]
+    stack: StackName,
+    /// Approve without asking, up to a level of risk; alone it stops at high risk, such as the loss of data
+    #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
+          default_missing_value = "medium", conflicts_with = "detach")]
+    yes: Option<RiskArg>,
+    /// Leave when the plan waits for approval
+    #[arg(long)]
+    detach: bool,
+    /// Resources to leave where an earlier deletion of the stack failed (`DELETE_FAILED`) because of them
+    #[arg(long, value_delimiter = ',', value_name = "LOGICAL_ID")]
+    retain_resources: Vec<LogicalId>,
+    /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+    /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    approval_expires: Option<u32>,
+    // Last, since its headings hold for what follows.
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs `stackgate delete`.
+pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliError> {
+    let answering = answering(args.yes, args.detach);
+    let root = std::env::current_dir()?;
+    let mut taken = args.targets.fill(&root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
+    taken.say();
+    let preferences = args.targets.preferences()?;
+    let root = root
+        .to_str()
+        .ok_or_else(|| CliError::message(format!("the path `{}` is not UTF-8", root.display())))?;
+    let invocation = Invocation {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        root: root.to_owned(),
+        profile: args.connection.profile.clone(),
+        endpoint_url: args.connection.endpoint_url.clone(),
+        // Where only one region is named, STS is asked there too.
+        region: args.targets.regions.first().map(ToString::to_string),
+        chosen: taken.chosen,
+    };
+    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let journal = Journal::open(&global.state)?;
+
+    block_on(async {
+        let aws = connect(&invocation, Some(&id)).await?;
+        let caller = aws.caller().await?;
+        let region = aws.default_region();
+        let targets = args.targets.resolve(&args.stack, &caller, region)?;
+        let deletion = Deletion {
+            stack: args.stack,
+            retain: args.retain_resources,
+            role_arn: args.role_arn,
+            fan_out: FanOut {
+                targets,
+                preferences,
+            },
+            approval_minutes: args
+                .approval_expires
+                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+        };
+        let definition = ExecutionDefinition {
+            pipeline: deletion.pipeline(),
+            invocation,
+            secrets: BTreeMap::new(),
+            allow_literal_secrets: false,
+        };
+        validate(&definition.pipeline).map_err(CliError::usage)?;
+        let lease = acquire(&journal, &id)?;
+        let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
+        let run = Run {
+            global,
+            journal: &journal,
+            lease,
+            aws,
+            caller: Some(caller),
+            answering,
+            out: None,
+        };
+        run.go(View::new(), machine, turn, &definition).await
+    })?
+}

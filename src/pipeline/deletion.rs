@@ -1,0 +1,182 @@
+//! The pipeline behind `delete`, and the action that finds out what a deletion would do.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::deployment::{APPROVAL_STAGE, name, stage_name, type_id};
+use super::machine::{Machine, Turn, of_target};
+use super::names::change_set_name;
+use super::state::Phase;
+use super::step::StepKind;
+use crate::model::{
+    ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
+    ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
+    PlannedTarget, Scope, StackName, StageDeclaration, Target, TargetInputs, TargetOutcome,
+};
+
+/// The stage that looks at the stacks.
+pub const COLLECT_STAGE: &str = "Collect";
+/// The stage that deletes the stacks.
+pub const DELETE_STAGE: &str = "DeleteStack";
+
+/// What `delete` deletes.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// The stack's name, which is the pipeline's too.
+    pub stack: StackName,
+    /// Resources to leave where an earlier deletion failed.
+    pub retain: Vec<LogicalId>,
+    /// The role that CloudFormation acts with.
+    pub role_arn: Option<String>,
+    /// The targets and preferences.
+    pub fan_out: FanOut,
+    /// How long the answer is waited for, in minutes.
+    pub approval_minutes: u32,
+}
+
+impl Deletion {
+    /// Returns the pipeline that deletes it.
+    pub fn pipeline(self) -> PipelineDeclaration {
+        let mut what = IndexMap::from([("StackName".to_owned(), self.stack.to_string())]);
+        if let Some(role) = self.role_arn {
+            what.insert("RoleArn".to_owned(), role);
+        }
+        if !self.retain.is_empty() {
+            let ids: Vec<&str> = self.retain.iter().map(LogicalId::as_str).collect();
+            what.insert("RetainResources".to_owned(), ids.join(","));
+        }
+        let mut delete = what.clone();
+        delete.insert("ActionMode".to_owned(), "DELETE_ONLY".to_owned());
+        let base = ActionDeclaration {
+            name: name("Stacks"),
+            action_type_id: type_id(ActionCategory::Source, "Custom", "Stacks"),
+            run_order: 1,
+            configuration: what,
+            input_artifacts: Vec::new(),
+            output_artifacts: Vec::new(),
+            timeout_in_minutes: None,
+            fan_out: Some(self.fan_out.clone()),
+        };
+        let stage = |stage: &str, action: ActionDeclaration| StageDeclaration {
+            name: stage_name(stage),
+            actions: vec![action],
+        };
+        PipelineDeclaration {
+            name: self.stack.to_string(),
+            stages: vec![
+                stage(COLLECT_STAGE, base.clone()),
+                stage(
+                    APPROVAL_STAGE,
+                    ActionDeclaration {
+                        name: name("Review"),
+                        action_type_id: type_id(ActionCategory::Approval, "AWS", "Manual"),
+                        configuration: IndexMap::new(),
+                        timeout_in_minutes: Some(self.approval_minutes),
+                        fan_out: None,
+                        ..base.clone()
+                    },
+                ),
+                stage(
+                    DELETE_STAGE,
+                    ActionDeclaration {
+                        name: name("Delete"),
+                        action_type_id: type_id(ActionCategory::Deploy, "AWS", "CloudFormation"),
+                        configuration: delete,
+                        ..base
+                    },
+                ),
+            ],
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn take_collection(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Box<Collection>, CallFailure>>,
+    ) {
+        let Collection { caller, stack } = match result {
+            Some(Ok(collection)) => *collection,
+            Some(Err(failure)) => return self.not_planned(turn, now, target, &failure),
+            None => return,
+        };
+        // Looked at only: a stop that came in the meantime leaves it for later.
+        if self.is_draining() {
+            return;
+        }
+        let Some(stack) = stack else {
+            return self.finish(turn, now, target, TargetOutcome::NoChanges, Ending::none());
+        };
+        if !stack.obstacles.is_empty() {
+            let cause = Cause::of(stack.obstacles.join("; "));
+            let outcome = TargetOutcome::NotPlanned { cause };
+            return self.finish(turn, now, target, outcome, Ending::none());
+        }
+        let planned = PlannedTarget {
+            target: target.clone(),
+            caller,
+            kind: ChangeSetKind::Delete,
+            name: change_set_name(&self.state.id, target),
+            change_set: None,
+            inputs: TargetInputs {
+                // It is deleted by what it was deployed with; no file of this project counts.
+                template: ArtifactPath {
+                    artifact: ArtifactName::from("Deployed"),
+                    path: "template".to_owned(),
+                },
+                template_digest: stack.template.unwrap_or_else(|| Digest::of(b"")),
+                parameters: Vec::new(),
+                tags: std::collections::BTreeMap::new(),
+                capabilities: std::collections::BTreeSet::new(),
+                role_arn: stack.role_arn,
+                stack_policy: None,
+            },
+            changes: stack.changes,
+            base: stack.base,
+            previous_template: stack.template,
+            retain: stack.retain,
+        };
+        let planned = Box::new(planned);
+        self.emit_for(turn, now, target, EventKind::DeletionPlanned { planned });
+    }
+
+    pub(super) fn push_collect(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        action: &ActionDeclaration,
+        scope: Scope,
+    ) -> bool {
+        let shared = Arc::new(action.clone());
+        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
+            if self.busy.contains(&of_target(&target)) {
+                continue;
+            }
+            let state = &self.state.targets[&target];
+            match state.phase {
+                Phase::Waiting if !self.is_draining() => {
+                    let kind = StepKind::Collect {
+                        spec: state.spec.clone(),
+                        action: shared.clone(),
+                    };
+                    self.step(turn, &target, kind);
+                }
+                Phase::Ready | Phase::Finished => {
+                    self.pending.remove(&target);
+                }
+                Phase::Waiting
+                | Phase::Creating
+                | Phase::Created
+                | Phase::Started
+                | Phase::Executing
+                | Phase::Running => {}
+            }
+        }
+        self.conclude_plan(turn, now, action, scope)
+    }
+}
