@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
-use super::CliError;
 use super::deploy::{RiskArg, answering, minutes};
+use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
+use super::{CliError, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName};
@@ -76,6 +77,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         let targets = args.targets.resolve(&args.stack, &caller, region)?;
         let deletion = Deletion {
             stack: args.stack,
+            only_failed: false,
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
@@ -103,7 +105,48 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             caller: Some(caller),
             answering,
             out: None,
+            goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
+}
+
+/// Deletes the stacks whose creation failed, in an execution of its own before the deployment's, with its
+/// own review and answer. Returns the exit code.
+pub(super) async fn delete_failed(
+    global: &Global,
+    journal: &Journal,
+    invocation: &Invocation,
+    deletion: Deletion,
+    answering: Answering,
+) -> Result<u8, CliError> {
+    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let aws = connect(invocation, Some(&id)).await?;
+    let caller = aws.caller().await?;
+    let definition = ExecutionDefinition {
+        pipeline: deletion.pipeline(),
+        invocation: invocation.clone(),
+        secrets: BTreeMap::new(),
+        allow_literal_secrets: false,
+    };
+    validate(&definition.pipeline).map_err(CliError::usage)?;
+    let lease = acquire(journal, &id)?;
+    let (machine, turn) = Machine::start(id, definition.clone(), runtime::now())?;
+    let run = Run {
+        global,
+        journal,
+        lease,
+        aws,
+        caller: Some(caller),
+        answering,
+        goes_on: true,
+        out: None,
+    };
+    let code = run.go(View::new(), machine, turn, &definition).await?;
+    if code == exit::AWAITING {
+        output::stderr(
+            "these stacks failed when they were created; once their deletion is approved and done, deploy again\n",
+        );
+    }
+    Ok(code)
 }

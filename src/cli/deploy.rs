@@ -14,7 +14,7 @@ use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
-use super::{CliError, exit, output};
+use super::{CliError, delete, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
@@ -24,7 +24,7 @@ use crate::model::{
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
 };
-use crate::pipeline::{Deployment, Machine, SOURCE_ARTIFACT, validate};
+use crate::pipeline::{Deletion, Deployment, Machine, SOURCE_ARTIFACT, validate};
 use crate::report::View;
 use crate::runtime;
 
@@ -40,6 +40,10 @@ pub(super) struct DeployArgs {
     detach: bool,
     #[command(flatten)]
     file: PlanFileArgs,
+    /// First delete the stacks whose creation failed (`ROLLBACK_COMPLETE`, `ROLLBACK_FAILED`, `CREATE_FAILED`),
+    /// reviewed and approved on its own; then deploy them as new
+    #[arg(long)]
+    replace_failed: bool,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     what: WhatArgs,
@@ -122,7 +126,7 @@ pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> 
         let connection = &args.what.connection;
         return portable::deploy(global, path, args.file.approve, connection, answering);
     }
-    start(global, args.what, answering, None)
+    start(global, args.what, answering, args.replace_failed, None)
 }
 
 /// Returns how the approval is answered.
@@ -141,13 +145,14 @@ pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
     if let Some(out) = &args.out {
         portable::check_place(out)?;
     }
-    start(global, args.what, Answering::Detached, args.out)
+    start(global, args.what, Answering::Detached, false, args.out)
 }
 
 fn start(
     global: &Global,
     mut args: WhatArgs,
     answering: Answering,
+    replace_failed: bool,
     out: Option<PathBuf>,
 ) -> Result<u8, CliError> {
     let project = Project::open(
@@ -220,6 +225,27 @@ fn start(
             portable::refuse_secrets(&[&project.template], read)?;
         }
         let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
+        let approval_minutes = args
+            .approval_expires
+            .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
+        if replace_failed {
+            let deletion = Deletion {
+                stack: stack.clone(),
+                only_failed: true,
+                retain: Vec::new(),
+                role_arn: args.role_arn.clone(),
+                fan_out: FanOut {
+                    targets: specs.clone(),
+                    preferences: preferences.clone(),
+                },
+                approval_minutes,
+            };
+            let code =
+                delete::delete_failed(global, &journal, &invocation, deletion, answering).await?;
+            if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+                return Ok(code);
+            }
+        }
         let deployment = Deployment {
             stack,
             template: project.template_path.clone(),
@@ -235,9 +261,7 @@ fn start(
                 targets: specs,
                 preferences,
             },
-            approval_minutes: args
-                .approval_expires
-                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+            approval_minutes,
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
@@ -256,6 +280,7 @@ fn start(
             caller: Some(caller),
             answering,
             out,
+            goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?

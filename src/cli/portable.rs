@@ -25,7 +25,7 @@ use crate::template::Template;
 #[derive(Debug, Args)]
 pub(super) struct PlanFileArgs {
     /// Take over the plan in a file that `plan --out` wrote, instead of making one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["WhatArgs", "TargetArgs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["WhatArgs", "TargetArgs", "replace_failed"])]
     pub plan: Option<PathBuf>,
     /// Approve the plan of the file without asking, if it has this whole digest
     #[arg(long, value_name = "DIGEST", requires = "plan", conflicts_with_all = ["yes", "detach"])]

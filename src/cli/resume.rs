@@ -102,6 +102,7 @@ pub(super) fn take_up(
             caller: None,
             answering,
             out: None,
+            goes_on: false,
         };
         run.go(view, machine, turn, &definition).await
     })?

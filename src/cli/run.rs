@@ -81,6 +81,8 @@ pub(super) struct Run<'a> {
     pub answering: Answering,
     /// The file that a plan which waits for an answer is written to.
     pub out: Option<PathBuf>,
+    /// Whether another execution follows if this one goes well; then that one is accounted for.
+    pub goes_on: bool,
 }
 
 impl Run<'_> {
@@ -148,7 +150,10 @@ impl Run<'_> {
             let event = portable::export(self.journal, &id, out, operator)?;
             face.view.apply(&event);
         }
-        report(self.global, &face.view, &id, &ended)?;
+        let code = code(&ended);
+        if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+            report(self.global, &face.view, &id, &ended)?;
+        }
         if let Some(out) = &self.out
             && ended != Ended::AwaitingAnswer
         {
@@ -157,7 +162,7 @@ impl Run<'_> {
                 out.display()
             ));
         }
-        Ok(code(&ended))
+        Ok(code)
     }
 }
 
