@@ -11,7 +11,7 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
     Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    Staleness, TargetInputs, TargetSpec,
+    Staleness, TargetInputs, TargetSpec, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -45,6 +45,8 @@ pub struct Creation<'a> {
     pub token: &'a str,
     /// What it is made from.
     pub inputs: &'a TargetInputs,
+    /// The buckets for large templates.
+    pub buckets: Option<&'a str>,
     /// Look for it before creating it.
     pub look_first: bool,
 }
@@ -82,12 +84,18 @@ pub async fn create(
             value,
         });
     }
+    let buckets: TemplateBuckets = creation
+        .buckets
+        .unwrap_or_default()
+        .parse()
+        .map_err(|e| bad_input(&e))?;
     let request = CreateChangeSet {
         stack: spec.target.stack.clone(),
         name: creation.name.clone(),
         kind: creation.kind,
         token: creation.token.to_owned(),
         template,
+        bucket: buckets.of(&spec.target),
         parameters,
         tags: creation.inputs.tags.clone(),
         capabilities: creation.inputs.capabilities.clone(),
@@ -335,7 +343,7 @@ pub async fn verify(
     let differ = differences
         .iter()
         .any(|d| matches!(d, Staleness::ChangesDiffer { .. }));
-    if !differ {
+    if !differ || world.secrets.are_elsewhere() {
         return Ok(differences);
     }
     // A secret that was typed before the process ended may have been masked by its text: look again

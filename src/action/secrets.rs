@@ -16,6 +16,7 @@ pub trait SecretPrompt: Send + Sync {
 pub struct Secrets {
     references: BTreeMap<String, SecretRef>,
     allow_literals: bool,
+    is_elsewhere: bool,
     prompt: Arc<dyn SecretPrompt>,
     /// One look-up at a time: a secret is asked for once, not once per target.
     known: tokio::sync::Mutex<BTreeMap<(String, SecretRef), String>>,
@@ -33,10 +34,23 @@ impl Secrets {
         Self {
             references,
             allow_literals,
+            is_elsewhere: false,
             prompt,
             known: tokio::sync::Mutex::default(),
             texts: Mutex::default(),
         }
+    }
+
+    /// Returns the secrets of an execution whose change sets were made on another machine: what they were
+    /// made with is fixed in them, and the places that the references name are not here.
+    pub fn elsewhere(mut self) -> Self {
+        self.is_elsewhere = true;
+        self
+    }
+
+    /// Returns whether the places of the secrets are on another machine.
+    pub(super) fn are_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
 
     /// Returns where each secret is found, by parameter.

@@ -9,8 +9,10 @@
 //! what an execution uses once it has begun.
 
 mod error;
+mod portable;
 mod store;
 mod zipped;
 
 pub use error::ArtifactError;
+pub use portable::{PortableError, PortablePlan, VERSION as PORTABLE_VERSION};
 pub use store::Store;

@@ -46,8 +46,21 @@ impl Store {
     /// Returns the file at `path` of an artifact.
     pub fn read(&self, artifact: &ArtifactRef, path: &str) -> Result<Vec<u8>, ArtifactError> {
         let what = format!("artifact `{}`", artifact.name);
-        let bytes = self.checked(&what, &self.zip_path(&artifact.digest), &artifact.digest)?;
+        let bytes = self.zip(artifact)?;
         zipped::unpack(&what, &bytes, path, LIMITS)
+    }
+
+    /// Returns the bytes of an artifact's zip.
+    pub fn zip(&self, artifact: &ArtifactRef) -> Result<Vec<u8>, ArtifactError> {
+        let what = format!("artifact `{}`", artifact.name);
+        self.checked(&what, &self.zip_path(&artifact.digest), &artifact.digest)
+    }
+
+    /// Stores the bytes of a zip that another store had.
+    pub fn put_packed(&self, bytes: &[u8]) -> Result<Digest, ArtifactError> {
+        let digest = Digest::of(bytes);
+        self.put(&self.zip_path(&digest), &digest, bytes)?;
+        Ok(digest)
     }
 
     /// Returns where the zip of an artifact is.
@@ -87,16 +100,7 @@ impl Store {
         if matches!(read_capped(path), Ok(Some(found)) if Digest::of(&found) == *digest) {
             return Ok(());
         }
-        let write = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new()
-                .prefix(".writing-")
-                .tempfile_in(&self.folder)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            sync_folder(&self.folder)
-        };
-        write().map_err(|source| ArtifactError::Write {
+        write_whole(&self.folder, path, bytes).map_err(|source| ArtifactError::Write {
             path: path.to_owned(),
             source,
         })
@@ -136,8 +140,19 @@ impl Store {
 /// An archive of the allowed content and the names of its files.
 const LARGEST: u64 = LIMITS.archive + (16 << 20);
 
+/// Writes a file of `folder` whole or not at all; only its owner may read it.
+pub(super) fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
 /// Returns the content of a file, or `None` if it is larger than anything that is stored.
-fn read_capped(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_capped(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     File::open(path)?
         .take(LARGEST + 1)

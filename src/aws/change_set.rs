@@ -9,13 +9,11 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
 use super::call::Call;
 use super::connection::Aws;
 use super::failure::Effect;
+use super::upload::without_urls;
 use crate::model::{
-    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, OnStackFailure, Priority,
-    StackId, StackName, StackOptions, TargetSpec,
+    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, LARGEST_INLINE_TEMPLATE,
+    LARGEST_TEMPLATE, OnStackFailure, Priority, StackId, StackName, StackOptions, TargetSpec,
 };
-
-/// The size up to which a template can be sent in the request itself.
-const LARGEST_TEMPLATE: usize = 51_200;
 
 /// A secret shorter than this is not looked for in messages: it would cover ordinary words.
 const SHORTEST_SECRET: usize = 4;
@@ -33,6 +31,8 @@ pub struct CreateChangeSet {
     pub token: String,
     /// The template's text, sent unchanged.
     pub template: String,
+    /// The bucket through which a template goes that is too large for a request.
+    pub bucket: Option<String>,
     /// The parameters to send; those that take the template's default are left out.
     pub parameters: Vec<SentParameter>,
     /// The stack's tags.
@@ -105,14 +105,31 @@ impl Aws {
         let attempted = self.attempted(call.operation, &place, Effect::Once);
         if request.template.len() > LARGEST_TEMPLATE {
             return Err(attempted.failure(
-                FailureKind::Refused,
+                FailureKind::BadInput,
                 format!(
-                    "the template has {} bytes, and CloudFormation takes {LARGEST_TEMPLATE} in a request; \
-                     split it, for example into nested stacks",
+                    "the template has {} bytes, and CloudFormation takes {LARGEST_TEMPLATE}; split it, for example into nested stacks",
                     request.template.len()
                 ),
             ));
         }
+        let url = match (&request.bucket, request.template.len()) {
+            (_, ..=LARGEST_INLINE_TEMPLATE) => None,
+            (Some(bucket), _) => {
+                let url = self.upload_template(spec, bucket, &request.template);
+                Some(url.await?)
+            }
+            (None, length) => {
+                return Err(attempted.failure(
+                    FailureKind::BadInput,
+                    format!(
+                        "the template has {length} bytes, and CloudFormation takes {LARGEST_INLINE_TEMPLATE} in a request; name a bucket for it in {} with `--s3-bucket`",
+                        spec.target.region
+                    ),
+                ));
+            }
+        };
+        let body = url.is_none().then(|| request.template.clone());
+        let url = url.as_ref().map(|url| url.expose().to_owned());
         let kind = match request.kind {
             ChangeSetKind::Create => ChangeSetType::Create,
             ChangeSetKind::Update => ChangeSetType::Update,
@@ -142,7 +159,8 @@ impl Aws {
                     .change_set_name(request.name.as_str())
                     .change_set_type(kind.clone())
                     .client_token(&request.token)
-                    .template_body(&request.template)
+                    .set_template_body(body.clone())
+                    .set_template_url(url.clone())
                     .set_parameters(Some(parameters.clone()))
                     .set_tags(Some(tags.clone()))
                     .set_capabilities(Some(capabilities.clone()))
@@ -159,7 +177,7 @@ impl Aws {
                     .send()
             })
             .await
-            .map_err(|failure| request.without_secrets(failure))?;
+            .map_err(|failure| without_urls(request.without_secrets(failure)))?;
         ids(reply.id(), reply.stack_id()).ok_or_else(|| {
             attempted.failure(
                 FailureKind::Ambiguous,
@@ -323,6 +341,7 @@ mod tests {
             kind: ChangeSetKind::Create,
             token: "token-1".into(),
             template: "Resources: {}".into(),
+            bucket: None,
             parameters: vec![
                 SentParameter {
                     name: "Password".into(),
@@ -577,7 +596,7 @@ mod tests {
             .create_change_set(&spec(), &request)
             .await
             .unwrap_err();
-        assert!(failure.message.contains("51201 bytes"), "{failure}");
+        assert!(failure.message.contains("1048577 bytes"), "{failure}");
         assert!(script.requests().is_empty());
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::identity::IdentityCache;
@@ -28,7 +28,10 @@ use super::mfa::MfaPrompt;
 use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
 use super::trace::{Trace, Traced};
-use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
+use super::upload::{Uploaded, Uploads};
+use crate::model::{
+    AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec,
+};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -74,6 +77,7 @@ struct Shared {
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
+    uploads: Uploads,
 }
 
 /// The clients of one role and region.
@@ -192,6 +196,7 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
+            uploads: Uploads::default(),
         })))
     }
 
@@ -321,6 +326,37 @@ impl Aws {
     fn traced(&self, place: &str) -> Option<Traced> {
         let trace = self.0.trace.clone()?;
         Some(Traced::new(trace, place.to_owned()))
+    }
+
+    /// Returns where it is noted that a template was put into a bucket.
+    pub(super) fn upload_cell(&self, bucket: &str, digest: Digest) -> Arc<OnceCell<Uploaded>> {
+        locked(&self.0.uploads)
+            .entry((bucket.to_owned(), digest))
+            .or_default()
+            .clone()
+    }
+
+    pub(super) fn endpoint_url(&self) -> Option<&str> {
+        self.0.base.endpoint_url()
+    }
+
+    pub(super) fn http_client(&self) -> Option<SharedHttpClient> {
+        self.0.base.http_client()
+    }
+
+    pub(super) fn credentials_provider(&self) -> Option<SharedCredentialsProvider> {
+        self.0.base.credentials_provider()
+    }
+
+    pub(super) fn timeouts(&self) -> TimeoutConfig {
+        let timeouts = self.0.base.timeout_config().cloned();
+        timeouts.unwrap_or_else(TimeoutConfig::disabled)
+    }
+
+    /// Returns the time by the clock of the SDK's configuration, with which requests are signed.
+    pub(super) fn now(&self) -> SystemTime {
+        let clock = self.0.base.time_source().unwrap_or_default();
+        clock.now()
     }
 
     /// Returns the budget of a target's account and region.

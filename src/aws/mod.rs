@@ -28,6 +28,7 @@ mod reading;
 mod session;
 mod stack;
 mod trace;
+mod upload;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};

@@ -6,7 +6,7 @@ use super::face::Answering;
 use super::options::{Connection, Global, OutputForm};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, exit, identity, output, prompt, resume};
+use super::{CliError, exit, identity, output, portable, prompt, resume};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
@@ -67,6 +67,9 @@ pub(super) struct RejectArgs {
 pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
     let shown = awaited(&view, &id)?;
+    if let Some(file) = view.exported() {
+        return Err(portable::left_in(file, &id));
+    }
     let plan = match args.plan {
         Some(plan) => plan,
         None if output::is_interactive() => {

@@ -109,6 +109,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             aws,
             caller: Some(caller),
             answering,
+            out: None,
             goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
@@ -144,6 +145,7 @@ pub(super) async fn delete_failed(
         caller: Some(caller),
         answering,
         goes_on: true,
+        out: None,
     };
     let code = run.go(View::new(), machine, turn, &definition).await?;
     if code == exit::AWAITING {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Span};
 
 use super::face::Answering;
 use super::options::{Connection, Global};
+use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
@@ -18,8 +19,8 @@ use super::{CliError, delete, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel,
-    SecretRef, StackName, Target,
+    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
+    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
@@ -38,6 +39,8 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    #[command(flatten)]
+    file: PlanFileArgs,
     /// First delete the stacks whose creation failed (`ROLLBACK_COMPLETE`, `ROLLBACK_FAILED`, `CREATE_FAILED`),
     /// reviewed and approved on its own; then deploy them as new
     #[arg(long)]
@@ -50,6 +53,9 @@ pub(super) struct DeployArgs {
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
+    /// Write the plan to a file, to be approved and executed on another machine by `deploy --plan`
+    #[arg(long, value_name = "FILE", conflicts_with = "allow_literal_secrets")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
 }
@@ -101,6 +107,10 @@ struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
+    /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
+    /// `{account}` and `{partition}` are filled in
+    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
+    s3_buckets: Vec<String>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
@@ -115,7 +125,11 @@ struct WhatArgs {
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
     let answering = answering(args.yes, args.detach);
-    start(global, args.what, answering, args.replace_failed)
+    if let Some(path) = &args.file.plan {
+        let connection = &args.what.connection;
+        return portable::deploy(global, path, args.file.approve, connection, answering);
+    }
+    start(global, args.what, answering, args.replace_failed, None)
 }
 
 /// Returns how the approval is answered.
@@ -131,7 +145,10 @@ pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
 
 /// Runs `stackgate plan`.
 pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
-    start(global, args.what, Answering::Detached, false)
+    if let Some(out) = &args.out {
+        portable::check_place(out)?;
+    }
+    start(global, args.what, Answering::Detached, false, args.out)
 }
 
 fn start(
@@ -139,6 +156,7 @@ fn start(
     mut args: WhatArgs,
     answering: Answering,
     replace_failed: bool,
+    out: Option<PathBuf>,
 ) -> Result<u8, CliError> {
     let project = Project::open(
         args.stack.as_deref(),
@@ -206,6 +224,14 @@ fn start(
             args.allow_literal_secrets,
             &tags,
         )?;
+        if out.is_some() {
+            let read = files.iter().filter_map(|file| {
+                let bytes = std::fs::read(project.root.join(file)).ok()?;
+                Some((file.as_str(), bytes))
+            });
+            portable::refuse_secrets(&[&project.template], read)?;
+        }
+        let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
         let approval_minutes = args
             .approval_expires
             .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
@@ -239,6 +265,7 @@ fn start(
             artifact_bucket: args.artifact_bucket,
             stack_policy,
             options,
+            template_buckets: buckets,
             fan_out: FanOut {
                 targets: specs,
                 preferences,
@@ -264,6 +291,7 @@ fn start(
             aws,
             caller: Some(caller),
             answering,
+            out,
             goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
@@ -367,6 +395,34 @@ fn check(
         .map_err(CliError::usage)?;
     }
     Ok(())
+}
+
+/// Returns the buckets for a template that is too large for a request; none where it is not.
+fn template_buckets(
+    project: &Project,
+    targets: &[Target],
+    given: &[String],
+) -> Result<Option<String>, CliError> {
+    let buckets = TemplateBuckets::parse(given.iter().map(String::as_str))
+        .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`--s3-bucket`")))?;
+    let path = &project.template_path;
+    let bytes = std::fs::metadata(project.root.join(path)).map_or(0, |m| m.len());
+    if bytes <= LARGEST_INLINE_TEMPLATE as u64 {
+        return Ok(None);
+    }
+    if let Some(target) = targets.iter().find(|t| buckets.of(t).is_none()) {
+        let region = &target.region;
+        let more = if buckets.is_empty() {
+            String::new()
+        } else {
+            format!(" in {region}")
+        };
+        return Err(CliError::message(format!(
+            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
+        ))
+        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region"));
+    }
+    Ok(Some(buckets.to_string()))
 }
 
 /// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the

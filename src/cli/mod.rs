@@ -16,6 +16,7 @@ mod list;
 mod options;
 mod output;
 mod permissions;
+mod portable;
 mod progress;
 mod project;
 mod prompt;
@@ -23,6 +24,7 @@ mod resume;
 mod run;
 mod session;
 mod settings;
+mod show;
 mod sources;
 mod stack_options;
 mod status;
@@ -67,6 +69,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Show the plan in a file that `plan --out` wrote
+    Show(show::ShowArgs),
     /// Review the deletion of a stack in every target, and delete it
     Delete(Box<delete::DeleteArgs>),
     /// Approve a plan, and execute it unless another process does
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Show(args) => show::show(&global, &args),
         Command::Delete(args) => delete::delete(&global, *args),
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),

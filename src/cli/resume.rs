@@ -5,9 +5,9 @@ use clap::{Args, ValueEnum};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, answer, output};
+use super::{CliError, answer, output, portable};
 use crate::journal::Journal;
-use crate::model::{Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
+use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
 use crate::pipeline::{Machine, UnknownPolicy};
 use crate::report::View;
 use crate::runtime;
@@ -69,6 +69,15 @@ pub(super) fn take_up(
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
+    let is_withdrawn = || -> Result<bool, CliError> {
+        let given = answer::given(&journal, &id)?;
+        Ok(given.is_some_and(|a| a.decision == Decision::Reject))
+    };
+    if let Some(file) = ended.exported()
+        && !is_withdrawn()?
+    {
+        return Err(portable::left_in(file, &id));
+    }
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
@@ -92,6 +101,7 @@ pub(super) fn take_up(
             aws,
             caller: None,
             answering,
+            out: None,
             goes_on: false,
         };
         run.go(view, machine, turn, &definition).await
@@ -107,7 +117,12 @@ fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {
 
 /// Returns how the execution was started, with what is given now in its place.
 pub(super) fn invocation(events: &[Event], connection: &Connection) -> Option<Invocation> {
-    let mut invocation = definition(events)?.invocation.clone();
+    let taken_over = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::PlanImported { invocation, .. } => Some(invocation),
+        _ => None,
+    });
+    let started = &definition(events)?.invocation;
+    let mut invocation = taken_over.unwrap_or(started).clone();
     if connection.profile.is_some() {
         invocation.profile = connection.profile.clone();
     }

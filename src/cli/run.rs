@@ -1,6 +1,6 @@
 //! Runs an execution in this process, and says how it ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::sources::Sources;
-use super::{CliError, ci, debug, exit, identity, output, prompt};
+use super::{CliError, ci, debug, exit, identity, output, portable, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -86,6 +86,8 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
+    /// The file that a plan which waits for an answer is written to.
+    pub out: Option<PathBuf>,
     /// Whether another execution follows if this one goes well; then that one is accounted for.
     pub goes_on: bool,
 }
@@ -109,6 +111,10 @@ impl Run<'_> {
             definition.allow_literal_secrets,
             Arc::new(TerminalSecrets(stillness.clone())),
         );
+        let secrets = match view.imported_by() {
+            Some(_) => secrets.elsewhere(),
+            None => secrets,
+        };
         let root = Path::new(&definition.invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
         let bell = Arc::new(Notify::new());
@@ -138,7 +144,7 @@ impl Run<'_> {
             face: &mut face,
             bell,
             detach,
-            operator,
+            operator: operator.clone(),
         };
         let result = driver.run(machine, turn).await;
         face.finish();
@@ -147,9 +153,23 @@ impl Run<'_> {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
         ci::tell(&face.view, &artifacts);
+        if let Some(out) = &self.out
+            && ended == Ended::AwaitingAnswer
+        {
+            let event = portable::export(self.journal, &id, out, operator)?;
+            face.view.apply(&event);
+        }
         let code = code(&ended);
         if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
             report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
+        }
+        if let Some(out) = &self.out
+            && ended != Ended::AwaitingAnswer
+        {
+            output::stderr(&format!(
+                "no plan waits for an answer: {} was not written\n",
+                out.display()
+            ));
         }
         Ok(code)
     }
@@ -195,6 +215,13 @@ fn report(
     account(global, view, state)?;
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
+        Ended::AwaitingAnswer if view.exported().is_some() => {
+            let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
+            let file = view.exported().unwrap_or_default();
+            format!(
+                "the plan is in {file}; where it is to run, and nobody can be asked:\n  stackgate deploy --plan {file} --approve {plan}\n"
+            )
+        }
         Ended::AwaitingAnswer => {
             let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
             format!(

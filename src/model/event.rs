@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionName, Answer, ArtifactRef, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason, PipelineDeclaration,
-    PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision, StackEvent, StackId,
-    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
-    TargetOutcome,
+    ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller, ChangeSetId,
+    ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
+    PipelineDeclaration, PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision,
+    StackEvent, StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target,
+    TargetInputs, TargetOutcome,
 };
 
 /// One thing that happened in an execution.
@@ -170,6 +170,24 @@ pub enum EventKind {
     },
     /// Nobody answered in time.
     ApprovalExpired,
+    /// The plan was written to a file, and is run by whoever has that file.
+    PlanExported {
+        /// The file, as it was named.
+        path: String,
+        /// The digest of the file's bytes.
+        file: Digest,
+        /// Who wrote it.
+        by: Approver,
+    },
+    /// The plan came in a file, and is run here.
+    PlanImported {
+        /// The digest of the file's bytes.
+        file: Digest,
+        /// Who runs it.
+        by: Approver,
+        /// How AWS is reached from here; how it was reached where the plan was made says nothing about it.
+        invocation: Invocation,
+    },
     /// The rollout lets the target begin.
     TargetStarted,
     /// A change set is about to be executed, or a stack deleted. Intent: journalled before the call.
@@ -333,6 +351,8 @@ impl EventKind {
             Self::Answered { .. } => "answered",
             Self::AnswerRefused { .. } => "answer_refused",
             Self::ApprovalExpired => "approval_expired",
+            Self::PlanExported { .. } => "plan_exported",
+            Self::PlanImported { .. } => "plan_imported",
             Self::TargetStarted => "target_started",
             Self::ExecuteIntended { .. } => "execute_intended",
             Self::ExecuteAccepted => "execute_accepted",
@@ -357,6 +377,8 @@ impl EventKind {
             Self::ExecutionStarted { .. }
                 | Self::Answered { .. }
                 | Self::AnswerRefused { .. }
+                | Self::PlanExported { .. }
+                | Self::PlanImported { .. }
                 | Self::StopRequested { .. }
                 | Self::ExecutionFinished { .. }
         )

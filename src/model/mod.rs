@@ -1,6 +1,7 @@
 //! Plain values that every room speaks. Nothing here decides, waits or does I/O.
 
 mod artifact;
+mod bucket;
 mod change;
 mod decision;
 mod declaration;
@@ -24,6 +25,7 @@ mod target;
 mod text;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
+pub use bucket::{BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBuckets};
 pub use change::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement,
     ResourceChange,

@@ -10,10 +10,9 @@ use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, OnStackFailure, PlannedTarget, Preparation, Reading, Scope,
-    StackStatus, Target, TargetOutcome,
+    EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope, StackStatus, Target,
+    TargetOutcome,
 };
-use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
 
 impl Machine {
@@ -251,40 +250,11 @@ impl Machine {
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });
             return true;
         }
-        if let Some(digest) = self.plan_digest() {
+        if let Some(digest) = self.state.plan_digest() {
             self.emit(turn, now, scope.clone(), EventKind::PlanReady { digest });
         }
         self.emit(turn, now, scope, EventKind::ActionSucceeded);
         true
-    }
-
-    /// Returns the digest over all that execution will do, or `None` if there is nothing to execute.
-    fn plan_digest(&self) -> Option<crate::model::Digest> {
-        let targets = self.state.targets.values();
-        let planned: Vec<PlannedTarget> = targets
-            .clone()
-            .filter_map(|t| t.planned.as_deref().cloned())
-            .collect();
-        if planned.is_empty() {
-            return None;
-        }
-        let ended = |failure: bool| -> Vec<Target> {
-            targets
-                .clone()
-                .filter(|t| {
-                    t.outcome
-                        .as_ref()
-                        .is_some_and(|o| o.is_failure() == failure)
-                })
-                .map(|t| t.spec.target.clone())
-                .collect()
-        };
-        Some(plan::digest(&PlanInput {
-            definition: &self.state.definition,
-            planned: &planned,
-            unchanged: &ended(false),
-            failed: &ended(true),
-        }))
     }
 
     fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {
@@ -299,9 +269,21 @@ impl Machine {
             token: intended.token,
             inputs: intended.inputs,
             artifacts: self.state.artifacts.clone(),
+            buckets: self.setting("TemplateBuckets"),
             look_first,
         };
         self.step(turn, target, kind);
+    }
+
+    /// Returns a setting of the running action.
+    fn setting(&self, key: &str) -> Option<String> {
+        let scope = self.current_action_scope();
+        let stages = self.state.definition.pipeline.stages.iter();
+        let action = stages
+            .filter(|s| Some(&s.name) == scope.stage.as_ref())
+            .flat_map(|s| &s.actions)
+            .find(|a| Some(&a.name) == scope.action.as_ref());
+        action?.configuration.get(key).cloned()
     }
 
     fn read(&mut self, turn: &mut Turn, target: &Target) {

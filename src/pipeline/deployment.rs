@@ -45,6 +45,8 @@ pub struct Deployment {
     pub stack_policy: Option<String>,
     /// What else is asked of the stacks.
     pub options: StackOptions,
+    /// The buckets for templates that are too large for a request.
+    pub template_buckets: Option<String>,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -76,6 +78,7 @@ impl Deployment {
         );
         set("RoleArn", self.role_arn);
         set("ArtifactBucket", self.artifact_bucket);
+        set("TemplateBuckets", self.template_buckets);
         // Serialising a map of strings cannot fail.
         set(
             "Tags",

@@ -734,6 +734,7 @@ fn definition(
         artifact_bucket: None,
         stack_policy: None,
         options: crate::model::StackOptions::default(),
+        template_buckets: None,
         fan_out,
         approval_minutes: 600,
     };

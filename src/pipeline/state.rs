@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
@@ -11,6 +13,7 @@ use crate::model::{
     ExecutionOutcome, PauseReason, PlannedTarget, Scope, StackId, StackSetting, StackStatus,
     StackSummary, StageName, StopMode, Target, TargetInputs, TargetOutcome, TargetSpec,
 };
+use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
 
 /// The state of an execution.
@@ -228,6 +231,50 @@ impl Execution {
             && self.stages.iter().all(|s| s.progress != Progress::Failed)
     }
 
+    /// Returns the event of this execution that follows; an error if it may not.
+    pub fn follow(&self, at: Timestamp, kind: EventKind) -> Result<Event, IllegalEvent> {
+        let event = Event {
+            seq: self.seq + 1,
+            execution: self.id.clone(),
+            at,
+            scope: Scope::default(),
+            kind,
+        };
+        self.clone().apply(&event)?;
+        Ok(event)
+    }
+
+    /// Returns the digest over all that execution will do, or `None` if there is nothing to execute.
+    ///
+    /// It is computed from what the events say, and not taken from one of them.
+    pub fn plan_digest(&self) -> Option<Digest> {
+        let targets = self.targets.values();
+        let planned: Vec<PlannedTarget> = targets
+            .clone()
+            .filter_map(|t| t.planned.as_deref().cloned())
+            .collect();
+        if planned.is_empty() {
+            return None;
+        }
+        let ended = |failure: bool| -> Vec<Target> {
+            targets
+                .clone()
+                .filter(|t| {
+                    t.outcome
+                        .as_ref()
+                        .is_some_and(|o| o.is_failure() == failure)
+                })
+                .map(|t| t.spec.target.clone())
+                .collect()
+        };
+        Some(plan::digest(&PlanInput {
+            definition: &self.definition,
+            planned: &planned,
+            unchanged: &ended(false),
+            failed: &ended(true),
+        }))
+    }
+
     /// Returns whether the execution deletes stacks.
     pub fn deletes(&self) -> bool {
         let declared = self.definition.pipeline.stages.iter();
@@ -322,6 +369,11 @@ impl Execution {
                 return Err(illegal(event, "nothing was asked"));
             }
             EventKind::AnswerRefused { .. } | EventKind::ApprovalExpired => {}
+            EventKind::PlanExported { .. } | EventKind::PlanImported { .. } => {
+                if !self.awaits_answer() {
+                    return Err(illegal(event, "no answer is waited for"));
+                }
+            }
             EventKind::Paused { reason } => self.paused = Some(reason.clone()),
             EventKind::StopRequested { request } => {
                 // A request to leave at once outranks one to finish what runs, whichever came first.
@@ -653,6 +705,7 @@ mod tests {
             artifact_bucket: None,
             stack_policy: None,
             options: crate::model::StackOptions::default(),
+            template_buckets: None,
             fan_out: FanOut {
                 targets: vec![TargetSpec {
                     target: target(),

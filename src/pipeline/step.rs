@@ -57,6 +57,8 @@ pub enum StepKind {
         inputs: Arc<TargetInputs>,
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+        /// The buckets for large templates, as the action names them.
+        buckets: Option<String>,
         /// Look for the change set by name before creating it: an earlier attempt may have made it.
         look_first: bool,
     },

@@ -192,6 +192,22 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             )
         }
         EventKind::ApprovalExpired => one(Tone::Warn, "nobody answered in time".into()),
+        EventKind::PlanExported { path, file, by } => one(
+            Tone::Warn,
+            format!(
+                "plan written to {path} ({}) by {}; it is run by whoever has that file",
+                file.short(),
+                words::approver(by)
+            ),
+        ),
+        EventKind::PlanImported { file, by, .. } => one(
+            Tone::Plain,
+            format!(
+                "plan taken over from a file ({}), to be run by {}",
+                file.short(),
+                words::approver(by)
+            ),
+        ),
         EventKind::TargetStarted => one(
             Tone::Busy,
             "checking that it still is what was approved".into(),

@@ -115,6 +115,8 @@ impl Lines {
             | EventKind::Answered { .. }
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
+            | EventKind::PlanExported { .. }
+            | EventKind::PlanImported { .. }
             | EventKind::ExecuteIntended { .. }
             | EventKind::SettingIntended { .. }
             | EventKind::CallFailed { .. }

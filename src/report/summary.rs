@@ -519,10 +519,13 @@ fn next(view: &View, id: &str) -> Vec<String> {
     match view.state() {
         State::Unknown => Vec::new(),
         State::Running | State::Paused | State::Stopping => vec![format!("stackgate resume {id}")],
-        State::WaitingForApproval => vec![
-            format!("stackgate approve {id}"),
-            format!("stackgate reject {id}"),
-        ],
+        State::WaitingForApproval => {
+            let go_on = match view.exported() {
+                Some(file) => format!("stackgate deploy --plan {file}"),
+                None => format!("stackgate approve {id}"),
+            };
+            vec![go_on, format!("stackgate reject {id}")]
+        }
         State::Ended(outcome) => match outcome {
             ExecutionOutcome::Succeeded
             | ExecutionOutcome::NothingToDo

@@ -187,6 +187,8 @@ impl TargetView {
             | EventKind::Answered { .. }
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
+            | EventKind::PlanExported { .. }
+            | EventKind::PlanImported { .. }
             | EventKind::Paused { .. }
             | EventKind::StopRequested { .. }
             | EventKind::ExecutionFinished { .. } => {}

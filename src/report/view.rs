@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, ArtifactRef, CallFailure, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, OperationPreferences, PauseReason, PlannedTarget, SourceRevision, StageName,
-    StopRequest, Target, TargetOutcome,
+    Answer, Approver, ArtifactRef, CallFailure, Digest, Event, EventKind, ExecutionDefinition,
+    ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason, PlannedTarget,
+    SourceRevision, StageName, StopRequest, Target, TargetOutcome,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -53,6 +53,8 @@ pub struct View {
     answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
+    exported: Option<Fact<String>>,
+    imported: Option<Fact<Approver>>,
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     stop: Option<Fact<StopRequest>>,
@@ -240,6 +242,8 @@ impl View {
                 self.refusals.insert(event.seq, refused);
             }
             EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
+            EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
+            EventKind::PlanImported { by, .. } => keep(&mut self.imported, event, by.clone()),
             EventKind::CallFailed { failure } => {
                 if event.scope.target.is_none() {
                     keep(&mut self.trouble, event, failure.clone());
@@ -458,6 +462,18 @@ impl View {
     /// Returns when the execution ended.
     pub fn ended(&self) -> Option<Timestamp> {
         self.outcome.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns the file that the plan left in, unless it came back: whoever has that file runs it.
+    pub fn exported(&self) -> Option<&str> {
+        let out = self.exported.as_ref()?;
+        let is_back = self.imported.as_ref().is_some_and(|i| i.seq > out.seq);
+        (!is_back).then_some(out.value.as_str())
+    }
+
+    /// Returns who took the plan over from a file, where it came in one.
+    pub fn imported_by(&self) -> Option<&Approver> {
+        self.imported.as_ref().map(|fact| &fact.value)
     }
 
     /// Returns what the execution is doing.

@@ -44,6 +44,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
             inputs,
             artifacts,
+            buckets,
             look_first,
         } => {
             let request = cloudformation::Creation {
@@ -51,6 +52,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 name: &name,
                 token: &token,
                 inputs: &inputs,
+                buckets: buckets.as_deref(),
                 look_first,
             };
             Input::ChangeSetCreated {

@@ -1,0 +1,618 @@
+//! Templates that are too large for a request: put into a bucket, and read from there by CloudFormation.
+//!
+//! The caller's own credentials upload and presign, so the role of a target needs no access to the bucket. The URL
+//! lets whoever has it read the template for an hour: it goes to CloudFormation and nowhere else.
+//!
+//! The key is the digest of the content: uploading again, on resume or from another machine, leaves the
+//! bucket as it was. Where the bucket keeps versions, the URL names the one that was uploaded.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
+use tokio::sync::OnceCell;
+
+use super::cadence::{self, Stopwatch, Trouble};
+use super::connection::Aws;
+use super::failure::{Attempted, Effect, classify};
+use crate::model::{CallFailure, Digest, FailureKind, Priority, Region, TargetSpec};
+
+/// How long CloudFormation may read an uploaded template.
+const VALIDITY: Duration = Duration::from_secs(3600);
+
+/// The longest `TemplateURL`.
+const LONGEST_URL: usize = 5120;
+
+/// The uploads of this process, by bucket and content: a fleet shares one template.
+pub(super) type Uploads = Mutex<HashMap<(String, Digest), Arc<OnceCell<Uploaded>>>>;
+
+/// An uploaded template.
+#[derive(Debug, Clone)]
+pub(super) struct Uploaded {
+    region: Region,
+    version: Option<String>,
+}
+
+/// A URL that lets its bearer read a template. `Debug` does not show it.
+#[derive(Clone)]
+pub(super) struct TemplateUrl(String);
+
+impl TemplateUrl {
+    /// Returns the URL, for the request to CloudFormation alone.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TemplateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TemplateUrl(****)")
+    }
+}
+
+/// Returns `failure` without any presigned URL that the service repeated.
+pub(super) fn without_urls(mut failure: CallFailure) -> CallFailure {
+    if failure.message.to_ascii_lowercase().contains("x-amz-") {
+        failure.message = failure
+            .message
+            .split(' ')
+            .map(|word| {
+                let is_signed = word.to_ascii_lowercase().contains("x-amz-");
+                if is_signed {
+                    "(the URL of the template)"
+                } else {
+                    word
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
+    failure
+}
+
+impl Aws {
+    /// Puts a template into a bucket, once, and returns a URL at which CloudFormation can read it.
+    pub(super) async fn upload_template(
+        &self,
+        spec: &TargetSpec,
+        bucket: &str,
+        template: &str,
+    ) -> Result<TemplateUrl, CallFailure> {
+        let digest = Digest::of(template.as_bytes());
+        let place = format!("bucket {bucket}");
+        let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
+        let key = format!("stackgate/{digest}.template");
+        let cell = self.upload_cell(bucket, digest);
+        let uploaded = cell
+            .get_or_try_init(|| self.upload(spec, bucket, &key, template, &attempted))
+            .await?;
+        let credentials = self.base_credentials(&attempted).await?;
+        let mut url = self.object_url(bucket, &uploaded.region, &key);
+        if let Some(version) = &uploaded.version {
+            url.push_str(&format!("?versionId={}", encoded(version)));
+        }
+        let signing = Signing {
+            credentials: &credentials,
+            region: &uploaded.region,
+            now: self.now(),
+            location: SignatureLocation::QueryParams,
+        };
+        let (_, query) = signing
+            .sign("GET", &url, SignableBody::UnsignedPayload)
+            .map_err(|e| attempted.failure(FailureKind::Refused, e))?
+            .into_parts();
+        for (name, value) in query {
+            let joint = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{joint}{name}={}", encoded(&value)));
+        }
+        if url.len() > LONGEST_URL {
+            return Err(attempted.failure(
+                FailureKind::Refused,
+                format!(
+                    "the session token of the credentials makes the template's URL longer than the {LONGEST_URL} characters that CloudFormation takes; use other credentials, or a template of at most {} bytes",
+                    crate::model::LARGEST_INLINE_TEMPLATE
+                ),
+            ));
+        }
+        Ok(TemplateUrl(url))
+    }
+
+    /// Puts the template; asks again in the region that the bucket says it is in.
+    async fn upload(
+        &self,
+        spec: &TargetSpec,
+        bucket: &str,
+        key: &str,
+        template: &str,
+        attempted: &Attempted<'_>,
+    ) -> Result<Uploaded, CallFailure> {
+        let mut region = spec.target.region.clone();
+        let clock = Stopwatch::start();
+        let mut attempt = 0;
+        let mut has_moved = false;
+        loop {
+            let put = self.put(bucket, &region, key, template, attempted).await?;
+            let error = match put {
+                Ok(version) => return Ok(Uploaded { region, version }),
+                Err(error) => error,
+            };
+            let elsewhere = error
+                .as_service_error()
+                .and_then(|e| e.region.clone())
+                .filter(|found| *found != region);
+            if let Some(found) = elsewhere
+                && !has_moved
+            {
+                (region, has_moved) = (found, true);
+                continue;
+            }
+            let failure = classify(&error, attempted);
+            let trouble = match failure.kind {
+                FailureKind::Throttled => Trouble::Throttled,
+                FailureKind::Unreachable => Trouble::Passing,
+                _ => return Err(failure),
+            };
+            let next = cadence::patience(
+                trouble,
+                Priority::Mutate,
+                attempt,
+                clock.elapsed(),
+                cadence::jitter(),
+            );
+            match next {
+                Some(wait) => cadence::pause(wait).await,
+                None => return Err(failure),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn put(
+        &self,
+        bucket: &str,
+        region: &Region,
+        key: &str,
+        template: &str,
+        attempted: &Attempted<'_>,
+    ) -> Result<Result<Option<String>, PutError>, CallFailure> {
+        let refused = |e: String| attempted.failure(FailureKind::Refused, e);
+        let credentials = self.base_credentials(attempted).await?;
+        let url = self.object_url(bucket, region, key);
+        let signing = Signing {
+            credentials: &credentials,
+            region,
+            now: self.now(),
+            location: SignatureLocation::Headers,
+        };
+        let (headers, _) = signing
+            .sign("PUT", &url, SignableBody::Bytes(template.as_bytes()))
+            .map_err(refused)?
+            .into_parts();
+        let (origin, path) = split(&url);
+        let (path, body) = (path.to_owned(), template.to_owned());
+        let headers: Vec<(String, String)> = headers
+            .into_iter()
+            .map(|h| (h.name().to_owned(), h.value().to_owned()))
+            .collect();
+        let Some(client) = self.http_client() else {
+            return Err(refused("there is no HTTP client".to_owned()));
+        };
+        let operation = Operation::builder()
+            .service_name("s3")
+            .operation_name("PutObject")
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(client)
+            .endpoint_url(origin)
+            .no_auth()
+            // Repeated here, where a region that the bucket names is looked at too.
+            .no_retry()
+            .timeout_config(self.timeouts())
+            .serializer(move |(): ()| {
+                let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
+                request.set_method("PUT")?;
+                request.set_uri(path.as_str())?;
+                for (name, value) in &headers {
+                    request.headers_mut().insert(name.clone(), value.clone());
+                }
+                let length = body.len().to_string();
+                request.headers_mut().insert("content-length", length);
+                Ok(request)
+            })
+            .deserializer(read_reply)
+            .build();
+        Ok(operation.invoke(()).await)
+    }
+
+    /// Returns the URL of an object; path style where an endpoint was given or the name has dots, which no
+    /// certificate covers.
+    fn object_url(&self, bucket: &str, region: &Region, key: &str) -> String {
+        match self.endpoint_url() {
+            Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+            None => {
+                let host = format!("s3.{region}.{}", dns_suffix(region));
+                if bucket.contains('.') {
+                    format!("https://{host}/{bucket}/{key}")
+                } else {
+                    format!("https://{bucket}.{host}/{key}")
+                }
+            }
+        }
+    }
+
+    async fn base_credentials(
+        &self,
+        attempted: &Attempted<'_>,
+    ) -> Result<Credentials, CallFailure> {
+        let Some(provider) = self.credentials_provider() else {
+            return Err(attempted.failure(
+                FailureKind::CredentialsExpired,
+                "there are no credentials to upload the template with",
+            ));
+        };
+        provider.provide_credentials().await.map_err(|error| {
+            // An SDK error around it gives the one classification.
+            let error: PutError =
+                aws_smithy_runtime_api::client::result::SdkError::construction_failure(error);
+            classify(&error, attempted)
+        })
+    }
+}
+
+type PutError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
+
+/// What S3 says went wrong.
+#[derive(Debug)]
+struct S3Error {
+    meta: ErrorMetadata,
+    /// Where the bucket is, if S3 says so.
+    region: Option<Region>,
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.meta.fmt(f)
+    }
+}
+
+impl std::error::Error for S3Error {}
+
+impl ProvideErrorMetadata for S3Error {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.meta
+    }
+}
+
+/// Returns the version that a `PutObject` made, if the bucket keeps versions.
+fn read_reply(response: &HttpResponse) -> Result<Option<String>, OrchestratorError<S3Error>> {
+    let header = |name: &str| response.headers().get(name).map(str::to_owned);
+    if response.status().is_success() {
+        return Ok(header("x-amz-version-id").filter(|version| version != "null"));
+    }
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+    let mut meta = ErrorMetadata::builder();
+    if let Some(code) = element(&body, "Code") {
+        meta = meta.code(code);
+    }
+    if let Some(message) = element(&body, "Message") {
+        meta = meta.message(message);
+    }
+    let region = header("x-amz-bucket-region")
+        .or_else(|| element(&body, "Region").map(str::to_owned))
+        .and_then(|name| Region::new(name).ok());
+    Err(OrchestratorError::operation(S3Error {
+        meta: meta.build(),
+        region,
+    }))
+}
+
+fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0)
+}
+
+/// A signature of S3's kind.
+struct Signing<'a> {
+    credentials: &'a Credentials,
+    region: &'a Region,
+    now: SystemTime,
+    location: SignatureLocation,
+}
+
+impl Signing<'_> {
+    fn sign(
+        &self,
+        method: &str,
+        url: &str,
+        body: SignableBody<'_>,
+    ) -> Result<SigningInstructions, String> {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.signature_location = self.location;
+        match self.location {
+            SignatureLocation::QueryParams => settings.expires_in = Some(VALIDITY),
+            _ => settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256,
+        }
+        let identity = self.credentials.clone().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region.as_str())
+            .name("s3")
+            .time(self.now)
+            .settings(settings)
+            .build()
+            .map_err(|e| e.to_string())?
+            .into();
+        let request = SignableRequest::new(method, url, std::iter::empty(), body)
+            .map_err(|e| e.to_string())?;
+        let signed = sign(request, &parameters).map_err(|e| e.to_string())?;
+        Ok(signed.into_parts().0)
+    }
+}
+
+/// Returns what host names of the partition end with.
+fn dns_suffix(region: &Region) -> &'static str {
+    match region.partition() {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+/// Returns the origin and the path of a URL.
+fn split(url: &str) -> (&str, &str) {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    match url[from..].find('/') {
+        Some(at) => url.split_at(from + at),
+        None => (url, "/"),
+    }
+}
+
+/// Returns `text` as it stands in a query.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::super::fixture::{CHANGE_SET, STACK, aws, spec, spec_in};
+    use super::super::scripted::{Reply, Scripted};
+    use super::super::{CreateChangeSet, Settings};
+    use super::*;
+    use crate::model::{
+        ChangeSetKind, ChangeSetName, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, StackOptions,
+    };
+
+    fn request(bytes: usize, bucket: Option<&str>) -> CreateChangeSet {
+        CreateChangeSet {
+            stack: spec().target.stack,
+            name: ChangeSetName::new("plan").unwrap(),
+            kind: ChangeSetKind::Create,
+            token: "token".into(),
+            template: "x".repeat(bytes),
+            bucket: bucket.map(str::to_owned),
+            parameters: Vec::new(),
+            tags: BTreeMap::new(),
+            capabilities: BTreeSet::new(),
+            role_arn: None,
+            options: StackOptions::default(),
+            description: None,
+        }
+    }
+
+    /// Returns a script in which uploads, which have no action, and change sets succeed.
+    fn script() -> Scripted {
+        let script = Scripted::new();
+        script.on("", Reply::Http(200, String::new())).ok(
+            "CreateChangeSet",
+            &format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>"),
+        );
+        script
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_template_is_uploaded_once_for_a_fleet_and_given_by_url() {
+        let script = script();
+        let aws = aws(&script).await;
+        let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
+        let other = spec_in("111111111111", "us-east-1", None);
+        for spec in [spec(), other] {
+            aws.create_change_set(&spec, &request).await.unwrap();
+        }
+        let sent = script.requests();
+        assert_eq!(sent.len(), 3);
+        let object = format!(
+            "http://scripted.invalid/templates/stackgate/{}.template",
+            Digest::of(request.template.as_bytes())
+        );
+        assert_eq!(
+            (sent[0].action.as_str(), sent[0].uri.as_str()),
+            ("", object.as_str())
+        );
+        assert_eq!(sent[0].access_key, "AKIABASE");
+        for created in script.requests_of("CreateChangeSet") {
+            let url = created.field("TemplateURL");
+            assert!(url.starts_with(&format!("{object}?")), "{url}");
+            for part in [
+                "X-Amz-Expires=3600",
+                "X-Amz-Credential=AKIABASE%2F",
+                "%2Feu-west-1%2Fs3%2F",
+                "X-Amz-Signature=",
+            ] {
+                assert!(url.contains(part), "{part} in {url}");
+            }
+            assert!(!created.fields.contains_key("TemplateBody"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_template_needs_no_bucket_and_a_large_one_says_so() {
+        let script = script();
+        let aws = aws(&script).await;
+        let small = request(LARGEST_INLINE_TEMPLATE, Some("templates"));
+        aws.create_change_set(&spec(), &small).await.unwrap();
+        let sent = script.requests();
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].field("TemplateBody").len(), LARGEST_INLINE_TEMPLATE);
+        for (request, said) in [
+            (
+                request(LARGEST_INLINE_TEMPLATE + 1, None),
+                "in eu-west-1 with `--s3-bucket`",
+            ),
+            (
+                request(LARGEST_TEMPLATE + 1, Some("templates")),
+                "takes 1048576; split it",
+            ),
+        ] {
+            let failure = aws.create_change_set(&spec(), &request).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::BadInput);
+            assert!(failure.message.contains(said), "{failure}");
+        }
+        assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_may_have_arrived_is_made_again() {
+        let script = Scripted::new();
+        script
+            .on("", Reply::Lost)
+            .on(
+                "",
+                Reply::Http(503, "<Error><Code>SlowDown</Code></Error>".into()),
+            )
+            .on("", Reply::Http(200, String::new()));
+        script.ok(
+            "CreateChangeSet",
+            &format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>"),
+        );
+        let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
+        aws(&script)
+            .await
+            .create_change_set(&spec(), &request)
+            .await
+            .unwrap();
+        assert_eq!(script.requests().len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_in_another_region_is_followed_there() {
+        let script = Scripted::new();
+        let moved = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>ap-south-1</Region></Error>";
+        script
+            .on("", Reply::Http(400, moved.into()))
+            .on("", Reply::Http(200, String::new()));
+        let url = aws(&script)
+            .await
+            .upload_template(&spec(), "templates", "text")
+            .await
+            .unwrap();
+        assert!(url.expose().contains("%2Fap-south-1%2Fs3%2F"));
+        assert_eq!(format!("{url:?}"), "TemplateUrl(****)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_upload_names_the_bucket_and_no_change_set_is_made() {
+        for (code, status, kind) in [
+            ("AccessDenied", 403, FailureKind::AccessDenied),
+            ("NoSuchBucket", 404, FailureKind::Refused),
+            ("ExpiredToken", 400, FailureKind::CredentialsExpired),
+        ] {
+            let script = Scripted::new();
+            let body = format!("<Error><Code>{code}</Code><Message>said</Message></Error>");
+            script.on("", Reply::Http(status, body));
+            let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
+            let failure = aws(&script)
+                .await
+                .create_change_set(&spec(), &request)
+                .await
+                .unwrap_err();
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(
+                failure
+                    .message
+                    .starts_with("PutObject in bucket templates: "),
+                "{failure}"
+            );
+            assert!(script.requests_of("CreateChangeSet").is_empty());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_url_is_not_repeated_in_a_failure() {
+        let script = Scripted::new();
+        script.on("", Reply::Http(200, String::new())).error(
+            "CreateChangeSet",
+            400,
+            "ValidationError",
+            "S3 error for https://b.s3.amazonaws.com/k?X-Amz-Signature=abc&amp;x: denied",
+        );
+        let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
+        let failure = aws(&script)
+            .await
+            .create_change_set(&spec(), &request)
+            .await
+            .unwrap_err();
+        assert!(!failure.message.contains("X-Amz"), "{failure}");
+        assert!(
+            failure.message.contains("(the URL of the template)"),
+            "{failure}"
+        );
+    }
+
+    #[tokio::test]
+    async fn objects_have_the_host_names_of_their_partition() {
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            http_client: Some(Scripted::new().http_client()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let url =
+            |bucket: &str, region: &str| aws.object_url(bucket, &Region::new(region).unwrap(), "k");
+        assert_eq!(
+            url("b", "eu-west-1"),
+            "https://b.s3.eu-west-1.amazonaws.com/k"
+        );
+        assert_eq!(
+            url("a.b", "us-east-1"),
+            "https://s3.us-east-1.amazonaws.com/a.b/k"
+        );
+        assert_eq!(
+            url("b", "cn-north-1"),
+            "https://b.s3.cn-north-1.amazonaws.com.cn/k"
+        );
+    }
+
+    #[test]
+    fn a_url_is_split_into_origin_and_path() {
+        assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
+        assert_eq!(split("https://a"), ("https://a", "/"));
+        assert_eq!(encoded("a/b+c~"), "a%2Fb%2Bc~");
+    }
+}

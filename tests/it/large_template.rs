@@ -1,0 +1,154 @@
+//! Templates that are too large for a request go through a bucket.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Emulator, TestEnv, http};
+
+/// Returns a template of more than 51,200 bytes: sixty settings of a thousand characters.
+fn large(first: &str) -> String {
+    let mut template = "Resources:\n".to_owned();
+    for number in 0..60 {
+        let value = if number == 0 {
+            first.to_owned()
+        } else {
+            "v".repeat(1000)
+        };
+        write!(
+            template,
+            "  Setting{number}:\n    Type: AWS::SSM::Parameter\n    Properties: {{Name: /large/{number}, Type: String, Value: {value}}}\n"
+        )
+        .unwrap();
+    }
+    assert!(template.len() > 51_200);
+    template
+}
+
+/// Asks S3 of the emulator, as the account of the base credentials.
+fn s3(env: &TestEnv, method: &str, path: &str) -> http::Message {
+    let account = env.private("111111111111");
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    );
+    let url = format!("{}{path}", env.endpoint());
+    http::send(
+        method,
+        &url,
+        &[("authorization", authorization.as_str())],
+        "",
+    )
+    .unwrap()
+}
+
+/// Returns the name of a bucket of this test's own.
+fn bucket(env: &TestEnv) -> String {
+    let name = env.private("templates-111111111111");
+    assert_eq!(s3(env, "PUT", &format!("/{name}")).status(), 200);
+    name
+}
+
+fn is_anywhere(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_anywhere(&path, text);
+        }
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(text.len()).any(|w| w == text.as_bytes())
+    })
+}
+
+#[test]
+fn a_large_template_is_deployed_and_updated_through_a_bucket() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let bucket = bucket(&env);
+    env.write("templates/large.yaml", &large("one"));
+    let deploy = [
+        "deploy",
+        "large",
+        "--accounts",
+        "111111111111,222222222222",
+        "--s3-bucket",
+        "templates-111111111111",
+        "--yes",
+    ];
+    let first = env.run(&deploy);
+    first.success();
+    for account in ["111111111111", "222222222222"] {
+        let cloud = env.cloud(account, "us-east-1");
+        assert_eq!(cloud.status("large").as_deref(), Some("CREATE_COMPLETE"));
+        assert_eq!(cloud.parameter("/large/0").as_deref(), Some("one"));
+        assert_eq!(cloud.parameter("/large/59"), Some("v".repeat(1000)));
+    }
+    // One object, named by its content, for both targets.
+    let listed = s3(&env, "GET", &format!("/{bucket}?list-type=2")).text();
+    assert_eq!(listed.matches("<Key>stackgate/").count(), 1, "{listed}");
+
+    env.write("templates/large.yaml", &large("two"));
+    let second = env.run(&[&deploy[..], &["--output", "ndjson"]].concat());
+    second.success();
+    let cloud = env.cloud("222222222222", "us-east-1");
+    assert_eq!(cloud.status("large").as_deref(), Some("UPDATE_COMPLETE"));
+    assert_eq!(cloud.parameter("/large/0").as_deref(), Some("two"));
+
+    // The URL, which lets its bearer in, is nowhere.
+    for output in [&first, &second] {
+        assert!(!output.raw.contains("X-Amz-") && !output.stderr.contains("X-Amz-"));
+    }
+    assert!(!is_anywhere(&env.root(), "X-Amz-"));
+}
+
+#[test]
+fn a_large_template_without_a_bucket_of_its_region_is_refused_before_anything_is_made() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/large.yaml", &large("one"));
+    for (given, said) in [
+        (
+            &[][..],
+            "goes to CloudFormation through a bucket, and none is named\n",
+        ),
+        (
+            &["--s3-bucket", "eu-west-1=templates"],
+            "and none is named in us-east-1\n",
+        ),
+        (&["--s3-bucket", "Not A Bucket"], "is no bucket"),
+    ] {
+        let refused = env.run(&[&["deploy", "large", "--yes"], given].concat());
+        refused.code(2);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--s3-bucket"), "{}", refused.stderr);
+    }
+    let padding = "#\n".repeat(1 << 19);
+    env.write(
+        "templates/large.yaml",
+        &format!("{}{padding}", large("one")),
+    );
+    let refused = env.run(&["deploy", "large", "--s3-bucket", "templates"]);
+    refused.code(2);
+    assert!(
+        refused.stderr.contains("expected 1048576 at most"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("split it"), "{}", refused.stderr);
+    assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_written_fails_the_target_and_is_named() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/large.yaml", &large("one"));
+    let failed = env.run(&[
+        "deploy",
+        "large",
+        "--yes",
+        "--s3-bucket",
+        "nobody-made-{account}",
+    ]);
+    failed.code(1);
+    let name = "nobody-made-111111111111";
+    assert!(failed.stdout.contains(name), "{failed}");
+    assert!(!failed.raw.contains("X-Amz-"));
+    assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
+}
