@@ -1,6 +1,6 @@
 //! `DELETE_ONLY`: what the deletion of a stack would do, and the deletion itself, step by step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::bad_input;
@@ -9,8 +9,8 @@ use crate::aws::{DescribedStack, HeldResource, StackRef};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeAction, Collection, DeletableStack, Digest, Ending,
-    LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange, Settlement,
-    StackEvent, StackStatus, Staleness, TargetSpec,
+    FailureKind, LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange,
+    Settlement, StackEvent, StackId, StackStatus, Staleness, TargetSpec,
 };
 use crate::plan;
 use crate::template::Template;
@@ -30,6 +30,13 @@ pub async fn collect(
     let role_arn = setting("RoleArn").map(|role| spec.target.fill(role));
     let caller = world.aws.caller_at(spec).await?;
     let by = StackRef::Name(&spec.target.stack);
+    if setting("OnlyFailed") == Some("true") {
+        let found = world.aws.stack(spec, by, Priority::Read).await?;
+        if !found.is_some_and(|stack| stack.status.is_failed_creation()) {
+            let stack = None;
+            return Ok(Collection { caller, stack });
+        }
+    }
     let stack = look(world, spec, by, &retain, role_arn).await?;
     Ok(Collection { caller, stack })
 }
@@ -51,11 +58,15 @@ async fn look(
     let newest_event = world.aws.newest_event(spec, id).await?;
     let held = world.aws.held_resources(spec, id).await?;
     // A stack in review has no template yet, and some endpoints fail when they are asked for it.
-    let text = match status {
-        StackStatus::ReviewInProgress => None,
-        _ => world.aws.processed_template(spec, id).await?,
+    let (digest, template) = match status {
+        StackStatus::ReviewInProgress => (None, None),
+        _ => deployed(world, world.aws.processed_template(spec, id).await?)?,
     };
-    let (digest, template) = deployed(world, text)?;
+    let mut changes: Vec<ResourceChange> = held
+        .iter()
+        .map(|resource| removal(resource, template.as_deref(), retain))
+        .collect();
+    add_nested(world, spec, &mut changes).await?;
     let mut importers = BTreeMap::new();
     for export in &described.exports {
         let stacks = world.aws.importers(spec, export).await?;
@@ -69,15 +80,56 @@ async fn look(
             status,
             newest_event,
         },
-        changes: held
-            .iter()
-            .map(|resource| removal(resource, template.as_deref(), retain))
-            .collect(),
+        changes,
         template: digest,
         retain: retain.to_vec(),
         role_arn,
         obstacles: obstacles(spec, &described, &held, &importers, retain),
     }))
+}
+
+/// Adds what goes with nested stacks, at every depth, each resource named by its path: `Network/Orders`.
+///
+/// All of it or a failure: what is not shown would be deleted unseen.
+async fn add_nested(
+    world: &World,
+    spec: &TargetSpec,
+    changes: &mut Vec<ResourceChange>,
+) -> Result<(), CallFailure> {
+    let mut seen = BTreeSet::new();
+    let mut at = 0;
+    // Those that are found are looked into in their turn.
+    while let Some(change) = changes.get(at) {
+        at += 1;
+        let Some(stack) = goes_with_it(change).filter(|stack| seen.insert(stack.clone())) else {
+            continue;
+        };
+        let path = change.logical_id.clone();
+        let held = match world.aws.held_resources(spec, &stack).await {
+            Ok(held) => held,
+            Err(failure) if failure.kind == FailureKind::NotFound => continue,
+            Err(failure) => return Err(failure),
+        };
+        let (_, template) = deployed(world, world.aws.processed_template(spec, &stack).await?)?;
+        for resource in &held {
+            let mut inside = removal(resource, template.as_deref(), &[]);
+            // A path of visible texts is one.
+            if let Ok(whole) = LogicalId::new(format!("{path}/{}", inside.logical_id)) {
+                inside.logical_id = whole;
+            }
+            changes.push(inside);
+        }
+    }
+    changes.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
+    Ok(())
+}
+
+/// Returns the nested stack that is deleted with `change`, if it is one.
+fn goes_with_it(change: &ResourceChange) -> Option<StackId> {
+    let is_stack = change.resource_type == "AWS::CloudFormation::Stack"
+        && change.policy_action != Some(PolicyAction::Retain);
+    let id = change.physical_id.as_ref().filter(|_| is_stack)?;
+    StackId::new(id.clone()).ok()
 }
 
 /// Stores the deployed template, and returns it parsed; one that cannot be read tells no policies.

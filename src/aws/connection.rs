@@ -341,6 +341,16 @@ impl Aws {
         aws_config::Region::new(region.map_or(FALLBACK_REGION, Region::as_str).to_owned())
     }
 
+    /// Returns the configuration that all clients share.
+    pub(super) fn base(&self) -> &SdkConfig {
+        &self.0.base
+    }
+
+    /// Returns the configuration for STS, which every region answers alike.
+    pub(super) fn near(&self) -> SdkConfig {
+        self.with_region(&self.sts_region(None))
+    }
+
     fn with_region(&self, region: &aws_config::Region) -> SdkConfig {
         self.0.base.to_builder().region(region.clone()).build()
     }

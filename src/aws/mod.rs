@@ -21,6 +21,7 @@ mod deletion;
 mod failure;
 mod nested;
 mod nested_set;
+mod probe;
 mod reading;
 mod session;
 mod stack;

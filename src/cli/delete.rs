@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
-use super::CliError;
 use super::deploy::{RiskArg, answering, minutes};
+use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
+use super::{CliError, exit, output};
+use crate::approval;
 use crate::journal::Journal;
 use crate::model::{ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName};
 use crate::pipeline::{Deletion, Machine, validate};
@@ -34,9 +36,9 @@ pub(super) struct DeleteArgs {
     /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
-    /// How long the answer is waited for, such as `8h` or `7d`
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
-    approval_expires: u32,
+    /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    approval_expires: Option<u32>,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     targets: TargetArgs,
@@ -45,10 +47,14 @@ pub(super) struct DeleteArgs {
 }
 
 /// Runs `stackgate delete`.
-pub(super) fn delete(global: &Global, args: DeleteArgs) -> Result<u8, CliError> {
+pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliError> {
     let answering = answering(args.yes, args.detach);
-    let preferences = args.targets.preferences()?;
     let root = std::env::current_dir()?;
+    let mut taken = args.targets.fill(&root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
+    taken.say();
+    let preferences = args.targets.preferences()?;
     let root = root
         .to_str()
         .ok_or_else(|| CliError::message(format!("the path `{}` is not UTF-8", root.display())))?;
@@ -60,6 +66,7 @@ pub(super) fn delete(global: &Global, args: DeleteArgs) -> Result<u8, CliError> 
         own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        chosen: taken.chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
@@ -71,13 +78,16 @@ pub(super) fn delete(global: &Global, args: DeleteArgs) -> Result<u8, CliError> 
         let targets = args.targets.resolve(&args.stack, &caller, region)?;
         let deletion = Deletion {
             stack: args.stack,
+            only_failed: false,
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
                 targets,
                 preferences,
             },
-            approval_minutes: args.approval_expires,
+            approval_minutes: args
+                .approval_expires
+                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
         };
         let definition = ExecutionDefinition {
             pipeline: deletion.pipeline(),
@@ -98,7 +108,47 @@ pub(super) fn delete(global: &Global, args: DeleteArgs) -> Result<u8, CliError> 
             aws,
             caller: Some(caller),
             answering,
+            goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
+}
+
+/// Deletes the stacks whose creation failed, in an execution of its own before the deployment's, with its
+/// own review and answer. Returns the exit code.
+pub(super) async fn delete_failed(
+    global: &Global,
+    journal: &Journal,
+    invocation: &Invocation,
+    deletion: Deletion,
+    answering: Answering,
+) -> Result<u8, CliError> {
+    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let aws = connect(invocation, Some(&id)).await?;
+    let caller = aws.caller().await?;
+    let definition = ExecutionDefinition {
+        pipeline: deletion.pipeline(),
+        invocation: invocation.clone(),
+        secrets: BTreeMap::new(),
+        allow_literal_secrets: false,
+    };
+    validate(&definition.pipeline).map_err(CliError::usage)?;
+    let lease = acquire(journal, &id)?;
+    let (machine, turn) = Machine::start(id, definition.clone(), runtime::now())?;
+    let run = Run {
+        global,
+        journal,
+        lease,
+        aws,
+        caller: Some(caller),
+        answering,
+        goes_on: true,
+    };
+    let code = run.go(View::new(), machine, turn, &definition).await?;
+    if code == exit::AWAITING {
+        output::stderr(
+            "these stacks failed when they were created; once their deletion is approved and done, deploy again\n",
+        );
+    }
+    Ok(code)
 }

@@ -13,17 +13,17 @@ use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
-use super::{CliError, exit, output};
+use super::{CliError, delete, exit, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel, SecretRef,
-    StackName, Target,
+    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation, RiskLevel,
+    SecretRef, StackName, Target,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
 };
-use crate::pipeline::{Deployment, Machine, SOURCE_ARTIFACT, validate};
+use crate::pipeline::{Deletion, Deployment, Machine, SOURCE_ARTIFACT, validate};
 use crate::report::View;
 use crate::runtime;
 
@@ -37,6 +37,10 @@ pub(super) struct DeployArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
+    /// First delete the stacks whose creation failed (`ROLLBACK_COMPLETE`, `ROLLBACK_FAILED`, `CREATE_FAILED`),
+    /// reviewed and approved on its own; then deploy them as new
+    #[arg(long)]
+    replace_failed: bool,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     what: WhatArgs,
@@ -96,9 +100,9 @@ struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
-    /// How long the answer is waited for, such as `8h` or `7d`
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = minutes)]
-    approval_expires: u32,
+    /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    approval_expires: Option<u32>,
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
@@ -108,7 +112,7 @@ struct WhatArgs {
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
     let answering = answering(args.yes, args.detach);
-    start(global, args.what, answering)
+    start(global, args.what, answering, args.replace_failed)
 }
 
 /// Returns how the approval is answered.
@@ -124,10 +128,15 @@ pub(super) fn answering(yes: Option<RiskArg>, detach: bool) -> Answering {
 
 /// Runs `stackgate plan`.
 pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
-    start(global, args.what, Answering::Detached)
+    start(global, args.what, Answering::Detached, false)
 }
 
-fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8, CliError> {
+fn start(
+    global: &Global,
+    mut args: WhatArgs,
+    answering: Answering,
+    replace_failed: bool,
+) -> Result<u8, CliError> {
     let project = Project::open(
         args.stack.as_deref(),
         args.template.as_deref(),
@@ -145,6 +154,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             })?
         }
     };
+    let chosen = fill(&project, &mut args)?;
     let tags = pairs("--tag", &args.tags)?;
     let secrets = secrets(&args.secrets)?;
     let overrides_json = overrides(&args)?;
@@ -168,6 +178,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
         own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
+        chosen,
     };
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
@@ -189,6 +200,27 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             args.allow_literal_secrets,
             &tags,
         )?;
+        let approval_minutes = args
+            .approval_expires
+            .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
+        if replace_failed {
+            let deletion = Deletion {
+                stack: stack.clone(),
+                only_failed: true,
+                retain: Vec::new(),
+                role_arn: args.role_arn.clone(),
+                fan_out: FanOut {
+                    targets: specs.clone(),
+                    preferences: preferences.clone(),
+                },
+                approval_minutes,
+            };
+            let code =
+                delete::delete_failed(global, &journal, &invocation, deletion, answering).await?;
+            if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+                return Ok(code);
+            }
+        }
         let deployment = Deployment {
             stack,
             template: project.template_path.clone(),
@@ -203,7 +235,7 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
                 targets: specs,
                 preferences,
             },
-            approval_minutes: args.approval_expires,
+            approval_minutes,
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
@@ -224,9 +256,46 @@ fn start(global: &Global, mut args: WhatArgs, answering: Answering) -> Result<u8
             aws,
             caller: Some(caller),
             answering,
+            goes_on: false,
         };
         run.go(View::new(), machine, turn, &definition).await
     })?
+}
+
+/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
+    let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
+    taken.fill_role(&mut args.role_arn);
+    taken.fill_expiry(&mut args.approval_expires);
+    let values = std::mem::take(&mut taken.values);
+    taken.fill_list("capabilities", &mut args.capabilities, values.capabilities);
+    let given = pairs("--tag", &args.tags)?;
+    for (key, value) in values.tags {
+        if !given.contains_key(&key) {
+            taken.note("tag", &key);
+            args.tags.push(format!("{key}={value}"));
+        }
+    }
+    let mut given = pairs("--parameter", &args.parameters)?
+        .into_keys()
+        .collect::<BTreeSet<_>>();
+    if let Some(json) = &args.parameter_overrides {
+        given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
+    }
+    for (key, value) in values.parameters {
+        if !project.template.parameters().contains_key(&key) {
+            // An environment serves several templates.
+            taken.note(
+                "without parameter",
+                &format!("{key}, which the template does not declare"),
+            );
+        } else if !given.contains(&key) {
+            taken.note("parameter", &key);
+            args.parameters.push(format!("{key}={value}"));
+        }
+    }
+    taken.say();
+    Ok(taken.chosen)
 }
 
 /// Checks the parameters of every target before anything is asked of AWS for it.

@@ -64,6 +64,24 @@ const NO_PARAMETERS: &str = "\
 }
 ";
 
+/// Settings that change nothing, and the shape of those that one will want.
+const SETTINGS: &str = "\
+# What holds where no flag says otherwise. `stackgate deploy STACK --environment NAME` chooses an environment.
+defaults:
+  approval-expires: 7d
+
+# targetSets:
+#   fleet:
+#     accounts: [\"111111111111\", \"222222222222\"]
+#     regions: [us-east-1, eu-west-1]
+#     max-concurrent: 25%
+
+# environments:
+#   production:
+#     targets: fleet
+#     profile: production
+";
+
 /// What is kept out of version control: plans and answers of one machine.
 const IGNORED: &str = ".stackgate/";
 
@@ -141,7 +159,8 @@ fn scaffold(root: &Path, stack: &str) -> Result<Vec<Made>, CliError> {
         &parameters::EXTENSIONS,
         text,
     )?;
-    Ok(vec![template, overrides, ignored(root)?])
+    let settings = made(root, "stackgate", &["yaml"], SETTINGS)?;
+    Ok(vec![template, overrides, settings, ignored(root)?])
 }
 
 /// Makes the file `base` with the first of the endings, unless it exists with any of them.
@@ -232,6 +251,7 @@ mod tests {
         let all = [
             "templates/app.yaml",
             "parameter-overrides/app.json",
+            "stackgate.yaml",
             ".gitignore",
         ];
         let expect = |fate| said(&all.map(|path| (path, fate)));
@@ -239,6 +259,23 @@ mod tests {
         assert_eq!(fates(root.path(), "app"), expect(Fate::Kept));
         let ignore = fs::read_to_string(root.path().join(".gitignore")).unwrap();
         assert_eq!(ignore, ".stackgate/\n");
+    }
+
+    #[test]
+    fn the_settings_are_good_with_their_examples_too() {
+        use super::super::settings::Settings;
+        Settings::parse(SETTINGS.as_bytes()).unwrap();
+        let (comment, rest) = SETTINGS.split_once('\n').unwrap();
+        assert!(comment.starts_with('#'));
+        let live: String = rest
+            .lines()
+            .map(|l| format!("{}\n", l.strip_prefix("# ").unwrap_or(l)))
+            .collect();
+        let (values, _) = Settings::parse(live.as_bytes())
+            .unwrap()
+            .choose(Some("production"), None)
+            .unwrap();
+        assert_eq!(values.accounts.map(|a| a.len()), Some(2));
     }
 
     #[test]
@@ -252,6 +289,7 @@ mod tests {
             said(&[
                 ("templates/app.json", Fate::Kept),
                 ("parameter-overrides/app.json", Fate::Created),
+                ("stackgate.yaml", Fate::Created),
                 (".gitignore", Fate::Extended),
             ])
         );

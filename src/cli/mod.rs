@@ -6,6 +6,7 @@ mod completions;
 mod debug;
 mod delete;
 mod deploy;
+mod doctor;
 mod error;
 mod events;
 mod face;
@@ -14,11 +15,13 @@ mod init;
 mod list;
 mod options;
 mod output;
+mod permissions;
 mod progress;
 mod project;
 mod prompt;
 mod resume;
 mod run;
+mod settings;
 mod sources;
 mod status;
 mod stop;
@@ -80,6 +83,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Make a template with its parameters that deploys as it stands
     Init(init::InitArgs),
+    /// Look whether a deployment from here would get through; changes nothing
+    Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -104,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
+        Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {

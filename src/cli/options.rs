@@ -57,7 +57,7 @@ pub(super) struct Connection {
 }
 
 /// Takes a URL with its scheme, without which no reply would be usable.
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     if ["http://", "https://"]
         .iter()
         .any(|scheme| text.starts_with(scheme))

@@ -92,6 +92,7 @@ pub(super) fn take_up(
             aws,
             caller: None,
             answering,
+            goes_on: false,
         };
         run.go(view, machine, turn, &definition).await
     })?

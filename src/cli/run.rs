@@ -81,6 +81,8 @@ pub(super) struct Run<'a> {
     pub aws: Aws,
     pub caller: Option<Caller>,
     pub answering: Answering,
+    /// Whether another execution follows if this one goes well; then that one is accounted for.
+    pub goes_on: bool,
 }
 
 impl Run<'_> {
@@ -139,9 +141,12 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
-        ci::tell(&face.view, &artifacts);
-        report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
-        Ok(code(&ended))
+        let code = code(&ended);
+        if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+            ci::tell(&face.view, &artifacts);
+            report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
+        }
+        Ok(code)
     }
 }
 

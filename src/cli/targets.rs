@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::CliError;
+use super::options::Connection;
+use super::settings::{FILE, Settings, SettingsError, Values};
+use super::{CliError, output};
 use crate::model::{
-    AccountId, Caller, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
-    RegionConcurrency, StackName, Target, TargetSpec,
+    AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
+    RegionConcurrency, StackName, Target, TargetSpec, clean,
 };
 
 /// The role that StackSets assumes in other accounts.
@@ -35,34 +37,141 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "accounts")]
     targets: Option<PathBuf>,
     /// The role to assume in accounts other than the caller's; `{partition}`, `{account}` and
-    /// `{region}` are filled in
-    #[arg(long, value_name = "ARN", default_value = DEFAULT_TARGET_ROLE)]
-    target_role: String,
+    /// `{region}` are filled in [default: the role AWSCloudFormationStackSetExecutionRole]
+    #[arg(long, value_name = "ARN")]
+    target_role: Option<String>,
     /// How many targets of a region run at once: a count, or a percentage of the region's targets
-    #[arg(long, value_name = "N|N%", default_value = "1")]
-    max_concurrent: CountOrPercent,
-    /// How many targets of a region may fail before it stops: a count or a percentage
-    #[arg(long, value_name = "N|N%", default_value = "0")]
-    failure_tolerance: CountOrPercent,
+    /// [default: 1]
+    #[arg(long, value_name = "N|N%")]
+    max_concurrent: Option<CountOrPercent>,
+    /// How many targets of a region may fail before it stops: a count or a percentage [default: 0]
+    #[arg(long, value_name = "N|N%")]
+    failure_tolerance: Option<CountOrPercent>,
     /// The order of regions; those not named follow
     #[arg(long, value_delimiter = ',', value_name = "REGION")]
     region_order: Vec<Region>,
-    /// Whether regions run one after another
-    #[arg(long, value_enum, default_value = "sequential")]
-    region_concurrency: RegionConcurrencyArg,
-    /// Whether concurrency shrinks as failures come in
-    #[arg(long, value_enum, default_value = "strict")]
-    concurrency_mode: ConcurrencyModeArg,
+    /// Whether regions run one after another [default: sequential]
+    #[arg(long, value_enum)]
+    region_concurrency: Option<RegionConcurrencyArg>,
+    /// Whether concurrency shrinks as failures come in [default: strict]
+    #[arg(long, value_enum)]
+    concurrency_mode: Option<ConcurrencyModeArg>,
+    /// A set of targets that `stackgate.yaml` names
+    #[arg(long, value_name = "NAME")]
+    target_set: Option<String>,
+    /// An environment that `stackgate.yaml` names
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// What was taken from `stackgate.yaml`; nothing where a command did not ask for it.
+    #[arg(skip)]
+    filled: Option<Filled>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RegionConcurrencyArg {
+/// What `stackgate.yaml` gave that no field holds.
+#[derive(Debug, Clone, Default)]
+struct Filled {
+    /// The accounts and their regions, where they are no product.
+    targets: Option<Vec<(AccountId, Vec<Region>)>>,
+}
+
+/// What `stackgate.yaml` says, for a command to take the rest of.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The values that are left.
+    pub values: Values,
+    /// The names that were chosen.
+    pub chosen: Chosen,
+    /// What was taken, in words.
+    said: Vec<String>,
+}
+
+impl Taken {
+    /// Fills in a value that no flag gave.
+    pub(super) fn fill<T>(
+        &mut self,
+        name: &str,
+        slot: &mut Option<T>,
+        value: Option<T>,
+        word: impl Fn(&T) -> String,
+    ) {
+        if slot.is_none()
+            && let Some(value) = value
+        {
+            self.note(name, &word(&value));
+            *slot = Some(value);
+        }
+    }
+
+    /// Fills in a list that no flag gave.
+    pub(super) fn fill_list<T: ToString>(
+        &mut self,
+        name: &str,
+        slot: &mut Vec<T>,
+        value: Option<Vec<T>>,
+    ) {
+        if slot.is_empty()
+            && let Some(value) = value
+        {
+            let words: Vec<String> = value.iter().map(T::to_string).collect();
+            self.note(name, &words.join(","));
+            *slot = value;
+        }
+    }
+
+    /// Fills in the role that CloudFormation acts with.
+    pub(super) fn fill_role(&mut self, slot: &mut Option<String>) {
+        let role = self.values.role_arn.take();
+        self.fill("role-arn", slot, role, String::clone);
+    }
+
+    /// Fills in how long an answer is waited for, in minutes.
+    pub(super) fn fill_expiry(&mut self, slot: &mut Option<u32>) {
+        let time = self.values.approval_expires.take();
+        self.fill("approval-expires", slot, time, |m| format!("{m} min"));
+    }
+
+    /// Notes what was taken.
+    pub(super) fn note(&mut self, name: &str, value: &str) {
+        self.said.push(clean(&format!("{name} {value}")));
+    }
+
+    /// Says on standard error what was taken.
+    pub(super) fn say(&self) {
+        let mut names = Vec::new();
+        names.extend(
+            self.chosen
+                .environment
+                .iter()
+                .map(|n| format!("environment {n}")),
+        );
+        names.extend(
+            self.chosen
+                .target_set
+                .iter()
+                .map(|n| format!("target set {n}")),
+        );
+        if names.is_empty() && self.said.is_empty() {
+            return;
+        }
+        if names.is_empty() {
+            names.push("defaults".to_owned());
+        }
+        output::stderr(&format!(
+            "{FILE}: {}\n  {}\n",
+            clean(&names.join(", ")),
+            self.said.join(" · ")
+        ));
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum RegionConcurrencyArg {
     Sequential,
     Parallel,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ConcurrencyModeArg {
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum ConcurrencyModeArg {
     Strict,
     Soft,
 }
@@ -94,9 +203,90 @@ impl TryFrom<serde_yaml::Value> for AccountText {
 }
 
 impl TargetArgs {
+    /// Fills in what `stackgate.yaml` in `root` says and no flag does; returns the rest of it.
+    pub(super) fn fill(
+        &mut self,
+        root: &Path,
+        connection: &mut Connection,
+    ) -> Result<Taken, CliError> {
+        let mut filled = Filled::default();
+        let Some(settings) = Settings::load(root)? else {
+            let named = [
+                ("--environment", &self.environment),
+                ("--target-set", &self.target_set),
+            ];
+            if let Some((flag, Some(name))) = named.into_iter().find(|(_, name)| name.is_some()) {
+                return Err(CliError::usage(SettingsError::NoFile {
+                    flag,
+                    name: clean(name),
+                }));
+            }
+            self.filled = Some(filled);
+            return Ok(Taken::default());
+        };
+        let (mut values, target_set) = settings
+            .choose(self.environment.as_deref(), self.target_set.as_deref())
+            .map_err(CliError::usage)?;
+        let mut taken = Taken {
+            chosen: Chosen {
+                environment: self.environment.clone(),
+                target_set,
+            },
+            ..Taken::default()
+        };
+        let text = String::clone;
+        // A file of targets says it all.
+        if self.targets.is_none() {
+            if let Some(targets) = values.targets.take() {
+                taken.note("targets", &format!("in {} accounts", targets.len()));
+                filled.targets = Some(targets);
+            } else {
+                taken.fill_list("accounts", &mut self.accounts, values.accounts.take());
+            }
+            taken.fill_list("regions", &mut self.regions, values.regions.take());
+        }
+        taken.fill_list(
+            "region-order",
+            &mut self.region_order,
+            values.region_order.take(),
+        );
+        let role = values.target_role.take();
+        taken.fill("target-role", &mut self.target_role, role, text);
+        let count = values.max_concurrent.take();
+        taken.fill(
+            "max-concurrent",
+            &mut self.max_concurrent,
+            count,
+            CountOrPercent::to_string,
+        );
+        let count = values.failure_tolerance.take();
+        taken.fill(
+            "failure-tolerance",
+            &mut self.failure_tolerance,
+            count,
+            CountOrPercent::to_string,
+        );
+        let how = values.region_concurrency.take();
+        taken.fill(
+            "region-concurrency",
+            &mut self.region_concurrency,
+            how,
+            word,
+        );
+        let how = values.concurrency_mode.take();
+        taken.fill("concurrency-mode", &mut self.concurrency_mode, how, word);
+        let profile = values.profile.take();
+        taken.fill("profile", &mut connection.profile, profile, text);
+        let url = values.endpoint_url.take();
+        taken.fill("endpoint-url", &mut connection.endpoint_url, url, text);
+        taken.values = values;
+        self.filled = Some(filled);
+        Ok(taken)
+    }
+
     /// Returns the preferences.
     pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
-        if self.max_concurrent == CountOrPercent::Count(0) {
+        if self.max_concurrent == Some(CountOrPercent::Count(0)) {
             return Err(CliError::message(
                 "`--max-concurrent 0` would start nothing; give at least 1",
             ));
@@ -104,14 +294,14 @@ impl TargetArgs {
         Ok(OperationPreferences {
             region_order: self.region_order.clone(),
             region_concurrency: match self.region_concurrency {
-                RegionConcurrencyArg::Sequential => RegionConcurrency::Sequential,
-                RegionConcurrencyArg::Parallel => RegionConcurrency::Parallel,
+                None | Some(RegionConcurrencyArg::Sequential) => RegionConcurrency::Sequential,
+                Some(RegionConcurrencyArg::Parallel) => RegionConcurrency::Parallel,
             },
-            max_concurrent: self.max_concurrent,
-            failure_tolerance: self.failure_tolerance,
+            max_concurrent: self.max_concurrent.unwrap_or(CountOrPercent::Count(1)),
+            failure_tolerance: self.failure_tolerance.unwrap_or(CountOrPercent::Count(0)),
             concurrency_mode: match self.concurrency_mode {
-                ConcurrencyModeArg::Strict => ConcurrencyMode::Strict,
-                ConcurrencyModeArg::Soft => ConcurrencyMode::Soft,
+                None | Some(ConcurrencyModeArg::Strict) => ConcurrencyMode::Strict,
+                Some(ConcurrencyModeArg::Soft) => ConcurrencyMode::Soft,
             },
         })
     }
@@ -123,6 +313,15 @@ impl TargetArgs {
         caller: &Caller,
         default_region: Option<Region>,
     ) -> Result<Vec<TargetSpec>, CliError> {
+        let listed = match &self.filled {
+            Some(filled) => filled.targets.as_ref(),
+            None if self.environment.is_some() || self.target_set.is_some() => {
+                return Err(CliError::message(
+                    "this command takes no `--environment` and no `--target-set`; name accounts and regions",
+                ));
+            }
+            None => None,
+        };
         let own = [caller.account.clone()];
         let default: Vec<Region> = default_region.into_iter().collect();
         let regions = || -> Result<&[Region], CliError> {
@@ -135,18 +334,26 @@ impl TargetArgs {
             }
         };
         let mut places: Vec<(AccountId, Region)> = Vec::new();
-        match &self.targets {
-            Some(file) => {
-                for entry in read(file)? {
-                    places.extend(
-                        entry
-                            .regions
-                            .into_iter()
-                            .map(|r| (entry.account.0.clone(), r)),
-                    );
+        let ragged = match (&self.targets, listed) {
+            (Some(file), _) => Some(
+                read(file)?
+                    .into_iter()
+                    .map(|entry| (entry.account.0, entry.regions))
+                    .collect(),
+            ),
+            (None, listed) => listed.cloned(),
+        };
+        match ragged {
+            Some(entries) => {
+                let entries: Vec<(AccountId, Vec<Region>)> = entries;
+                for (account, regions) in entries {
+                    places.extend(regions.into_iter().map(|r| (account.clone(), r)));
                 }
                 if !self.regions.is_empty() {
                     places.retain(|(_, region)| self.regions.contains(region));
+                }
+                if !self.accounts.is_empty() {
+                    places.retain(|(account, _)| self.accounts.contains(account));
                 }
             }
             None => {
@@ -162,14 +369,15 @@ impl TargetArgs {
         }
         if places.is_empty() {
             return Err(CliError::message(
-                "no target is left; check `--targets` and `--regions`",
+                "no target is left; check which of the targets `--accounts` and `--regions` choose",
             ));
         }
         let mut seen = BTreeSet::new();
         if let Some((account, region)) = places.iter().find(|place| !seen.insert(*place)) {
-            let place = match &self.targets {
-                Some(file) => format!("in `{}`", file.display()),
-                None => "by `--accounts` and `--regions`".to_owned(),
+            let place = match (&self.targets, listed) {
+                (Some(file), _) => format!("in `{}`", file.display()),
+                (None, Some(_)) => "in the target set".to_owned(),
+                (None, None) => "by `--accounts` and `--regions`".to_owned(),
             };
             return Err(CliError::message(format!(
                 "target {account}/{region} is named twice {place}; a stack is deployed once, remove one of the two"
@@ -181,6 +389,7 @@ impl TargetArgs {
                 "`--region-order` names {unused}, where no target is"
             )));
         }
+        let role = self.target_role.as_deref().unwrap_or(DEFAULT_TARGET_ROLE);
         Ok(places
             .into_iter()
             .map(|(account, region)| {
@@ -191,12 +400,19 @@ impl TargetArgs {
                 };
                 let is_elsewhere = target.account != caller.account;
                 TargetSpec {
-                    role_arn: is_elsewhere.then(|| target.fill(&self.target_role)),
+                    role_arn: is_elsewhere.then(|| target.fill(role)),
                     target,
                 }
             })
             .collect())
     }
+}
+
+/// Returns the name of a choice, as it is given.
+fn word<T: ValueEnum>(choice: &T) -> String {
+    choice
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn read(file: &Path) -> Result<Vec<Entry>, CliError> {

@@ -109,6 +109,10 @@ pub fn started() -> EventKind {
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
                 own_endpoint: true,
                 region: None,
+                chosen: Chosen {
+                    environment: Some("production".into()),
+                    target_set: None,
+                },
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,

@@ -259,6 +259,27 @@ pub struct Invocation {
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What was chosen by name.
+    #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
+    pub chosen: Chosen,
+}
+
+/// The names under which settings of the project were chosen; what they stand for is in the definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The target set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_set: Option<String>,
+}
+
+impl Chosen {
+    /// Returns whether nothing was chosen.
+    pub fn is_nothing(&self) -> bool {
+        self.environment.is_none() && self.target_set.is_none()
+    }
 }
 
 impl EventKind {

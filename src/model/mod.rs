@@ -34,7 +34,7 @@ pub use declaration::{
 };
 pub use denial::{Denial, DeniedBy, PolicyKind};
 pub use digest::{Digest, ParseDigestError};
-pub use event::{CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
+pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
     AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,

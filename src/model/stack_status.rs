@@ -191,6 +191,12 @@ impl StackStatus {
         })
     }
 
+    /// Returns whether the stack's creation failed for good: it never worked, and can be made anew.
+    pub fn is_failed_creation(self) -> bool {
+        use StackStatus::*;
+        matches!(self, CreateFailed | RollbackComplete | RollbackFailed)
+    }
+
     /// Returns why a stack in this status is not deleted now, or `None` if it can be.
     ///
     /// CloudFormation would take some of these, aborting what somebody else does.
@@ -238,7 +244,7 @@ impl StackStatus {
                 aws("describe-stack-events")
             ),
             RollbackComplete | RollbackFailed | CreateFailed => format!(
-                "see why with {}, delete it with {}, then run again",
+                "see why with {}, then add `--replace-failed`, or delete it with {} and run again",
                 aws("describe-stack-events"),
                 delete()
             ),
@@ -333,6 +339,11 @@ mod tests {
                 continue;
             };
             assert!(sentences.insert(why), "{status} is explained like another");
+            assert_eq!(
+                next.contains("`--replace-failed`"),
+                status.is_failed_creation(),
+                "{status}: {next}"
+            );
             for part in ["network", "eu-west-1", "`"] {
                 assert!(next.contains(part), "{status}: {next}");
             }

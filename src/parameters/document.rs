@@ -12,14 +12,16 @@ use crate::template::Position;
 
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) position: Position,
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it begins.
+    pub position: Position,
+    /// What it is.
+    pub value: Value,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     /// Nothing: `null`, `~` or an empty place.
     Null,
     /// A text, number or boolean, as it is written.
@@ -31,14 +33,15 @@ pub(super) enum Value {
 }
 
 /// The entries of an object.
-pub(super) type Object = IndexMap<String, Entry>;
+pub type Object = IndexMap<String, Entry>;
 
 /// What an object has for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// Where the key begins.
-    pub(super) position: Position,
-    pub(super) node: Node,
+    pub position: Position,
+    /// Its value.
+    pub node: Node,
 }
 
 /// What a text must be.
@@ -59,7 +62,7 @@ impl Language {
 
 impl Node {
     /// Returns what the value is, for a message; never the value itself.
-    pub(super) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "no value",
             Value::Text(_) => "a text",
@@ -95,6 +98,11 @@ pub(super) fn text<'a>(
             })
         }
     }
+}
+
+/// Returns the one YAML document in `bytes`, or `None` where there is nothing but comments.
+pub fn parse_document(file: &str, bytes: &[u8]) -> Result<Option<Node>, ParameterError> {
+    parse(file, text(file, bytes, super::MAX_BYTES)?, Language::Yaml)
 }
 
 /// Returns the one document in `text`, or `None` where there is nothing but comments.

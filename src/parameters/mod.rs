@@ -16,6 +16,7 @@ mod nearest;
 mod overrides;
 mod resolve;
 
+pub use document::{Entry, Node, Object, Value, parse_document};
 pub use error::{ParameterError, Place};
 pub use file::{
     EXTENSIONS, FileValue, MAX_BYTES, OverrideFile, choose_file, layer_files, parse_override_file,

@@ -26,6 +26,8 @@ pub const DELETE_STAGE: &str = "DeleteStack";
 pub struct Deletion {
     /// The stack's name, which is the pipeline's too.
     pub stack: StackName,
+    /// Whether only stacks whose creation failed are deleted, so that they can be made anew.
+    pub only_failed: bool,
     /// Resources to leave where an earlier deletion failed.
     pub retain: Vec<LogicalId>,
     /// The role that CloudFormation acts with.
@@ -42,6 +44,9 @@ impl Deletion {
         let mut what = IndexMap::from([("StackName".to_owned(), self.stack.to_string())]);
         if let Some(role) = self.role_arn {
             what.insert("RoleArn".to_owned(), role);
+        }
+        if self.only_failed {
+            what.insert("OnlyFailed".to_owned(), "true".to_owned());
         }
         if !self.retain.is_empty() {
             let ids: Vec<&str> = self.retain.iter().map(LogicalId::as_str).collect();

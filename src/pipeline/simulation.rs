@@ -647,6 +647,7 @@ fn definition(
     };
     let deletion = Deletion {
         stack: StackName::new("network").unwrap(),
+        only_failed: false,
         retain: Vec::new(),
         role_arn: None,
         fan_out: fan_out.clone(),

@@ -84,6 +84,12 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
     }
+    if let Some(name) = view
+        .definition()
+        .and_then(|d| d.invocation.chosen.environment.as_deref())
+    {
+        about.push(format!("environment {}", page.options.shorten(name, 36)));
+    }
     for source in view.sources() {
         let Some(commit) = &source.revision.commit else {
             continue;
@@ -168,6 +174,11 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         title.push(tone, noun);
     }
     place_list(page, title, &group.targets, places);
+    if !group.deleted_from.is_empty() {
+        let statuses = group.deleted_from.iter().map(ToString::to_string);
+        let statuses: Vec<String> = statuses.collect();
+        page.items(Line::of(Tone::Dim, "  now "), 6, Tone::Plain, &statuses);
+    }
 
     let limit = if page.options.full { usize::MAX } else { 4 };
     let callers = limited(words::callers(&group.callers, limit), limit);
@@ -375,7 +386,9 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
     if !review.unchanged.is_empty() {
         page.blank();
         let number = count(review.unchanged.len(), "target");
-        let what = if view.deletes() {
+        let what = if view.only_failed() {
+            "Nothing to replace"
+        } else if view.deletes() {
             "No such stack"
         } else {
             "Unchanged"

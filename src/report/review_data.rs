@@ -10,7 +10,7 @@ use crate::diff::{self, PropertyChange};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskLevel, Target, TargetOutcome,
+    ResourceChange, Risk, RiskLevel, StackStatus, Target, TargetOutcome,
 };
 use crate::plan;
 
@@ -112,6 +112,9 @@ pub struct ReviewGroup {
     pub targets: Vec<Target>,
     /// Whether the stacks are made or changed.
     pub kind: ChangeSetKind,
+    /// The statuses of the stacks that are deleted.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted_from: BTreeSet<StackStatus>,
     /// Who acts, once each.
     pub callers: BTreeSet<Caller>,
     /// The capabilities that approval acknowledges.
@@ -259,6 +262,11 @@ fn group_of(
         name,
         targets: members.iter().map(|m| m.target.clone()).collect(),
         kind: first.kind,
+        deleted_from: members
+            .iter()
+            .filter(|m| m.kind == ChangeSetKind::Delete)
+            .map(|m| m.base.status)
+            .collect(),
         callers: members.iter().map(|m| m.caller.clone()).collect(),
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),

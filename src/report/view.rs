@@ -293,6 +293,14 @@ impl View {
         })
     }
 
+    /// Returns whether the execution only deletes stacks whose creation failed.
+    pub fn only_failed(&self) -> bool {
+        self.definition().is_some_and(|definition| {
+            let mut actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            actions.any(|a| a.configuration.contains_key("OnlyFailed"))
+        })
+    }
+
     /// Returns the operation preferences of the rollout: those of the last action over several targets.
     pub fn preferences(&self) -> Option<&OperationPreferences> {
         let stages = &self.definition()?.pipeline.stages;

@@ -295,3 +295,120 @@ fn a_fleet_is_one_plan_and_stops_at_its_tolerance() {
     let there = accounts.map(|account| app(&env, account).is_some());
     assert_eq!(there, [false, false, false]);
 }
+
+/// A parameter of a name that may be taken.
+const NAMED: &str = r#"
+Parameters:
+  Name: {Type: String}
+Resources:
+  First:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /first, Type: String, Value: ours}
+  Setting:
+    Type: AWS::SSM::Parameter
+    DependsOn: First
+    Properties: {Name: !Ref Name, Type: String, Value: ours}
+"#;
+
+#[test]
+fn a_stack_whose_creation_failed_is_replaced_when_that_is_asked_for() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", NAMED);
+    let (dead, live) = (
+        env.cloud("111111111111", HERE),
+        env.cloud("222222222222", HERE),
+    );
+    dead.put_parameter("/taken", "theirs");
+    let status = dead.create("app", NAMED, &[("Name", "/taken")]);
+    assert_eq!(status, "ROLLBACK_COMPLETE");
+    let status = live.create("app", NAMED, &[("Name", "/free")]);
+    assert_eq!(status, "CREATE_COMPLETE");
+    let before = live.stack("app").unwrap().stack_id;
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let deploy = |more: &[&str]| {
+        let fleet = "--accounts=111111111111,222222222222,333333333333";
+        let parameter = "--parameter=Name=/free";
+        env.run(&[&["deploy", "app", fleet, parameter, "--output=json"], more].concat())
+    };
+
+    // Without the flag, it is named.
+    let output = deploy(&["--yes=high"]);
+    output.code(1);
+    let summary = document(&env, &output);
+    let reason = summary["not_planned"][0]["cause"]["reason"]
+        .as_str()
+        .unwrap();
+    assert!(reason.contains("`--replace-failed`"), "{reason}");
+    assert_eq!(
+        app(&env, "111111111111").as_deref(),
+        Some("ROLLBACK_COMPLETE")
+    );
+
+    // Nothing is deleted before somebody says so.
+    let deleted = |account: &str| {
+        let key = format!("{}/{HERE}/app DeleteStack", env.private(account));
+        proxy.mutations().get(&key).copied().unwrap_or_default()
+    };
+    let accounts = ["111111111111", "222222222222", "333333333333"];
+    let so_far = accounts.map(deleted);
+    deploy(&["--replace-failed", "--detach"]).code(3);
+    assert_eq!(accounts.map(deleted), so_far);
+    env.run(&["reject", "latest"]).code(4);
+    assert_eq!(accounts.map(deleted), so_far);
+
+    // One document, of the deployment; only the dead stack was deleted.
+    let output = deploy(&["--replace-failed", "--yes=high"]);
+    let summary = document(&env, output.success());
+    assert_eq!(summary["outcome"], "succeeded");
+    let now = accounts.map(deleted);
+    assert_eq!(now, [so_far[0] + 1, so_far[1], so_far[2]]);
+    for account in accounts {
+        let status = app(&env, account);
+        assert_eq!(status.as_deref(), Some("CREATE_COMPLETE"), "{account}");
+    }
+    assert_eq!(live.stack("app").unwrap().stack_id, before);
+}
+
+#[test]
+fn what_is_inside_nested_stacks_is_reviewed_too() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let cloud = env.cloud("111111111111", HERE);
+    let url = cloud.put_template("templates-of-nested", "child.yaml", QUEUE);
+    let parent = format!(
+        "Resources:\n  Network:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{TemplateURL: '{url}'}}\n"
+    );
+    assert_eq!(cloud.create("app", &parent, &[]), "CREATE_COMPLETE");
+    let output = env.run(&["delete", "app", "--yes"]);
+    output.code(3);
+    for text in ["Network/Orders", "data loss"] {
+        assert!(
+            output.stdout.contains(text) || output.stderr.contains(text),
+            "{output}"
+        );
+    }
+    assert_eq!(
+        app(&env, "111111111111").as_deref(),
+        Some("CREATE_COMPLETE")
+    );
+    delete(&env, &["--yes=high"]).success();
+    assert_eq!(app(&env, "111111111111"), None);
+}
+
+#[test]
+fn a_fleet_is_deleted_on_the_other_emulator_too() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let accounts = ["111111111111", "222222222222"];
+    for account in accounts {
+        let cloud = env.cloud(account, HERE);
+        assert_eq!(cloud.create("app", QUEUE, &[]), "CREATE_COMPLETE");
+    }
+    let fleet = "--accounts=111111111111,222222222222";
+    for outcome in ["succeeded", "nothing_to_do"] {
+        let output = delete(&env, &[fleet, "--yes=high"]);
+        assert_eq!(document(&env, output.success())["outcome"], outcome);
+        for account in accounts {
+            assert_eq!(app(&env, account), None, "{account}");
+        }
+    }
+}
