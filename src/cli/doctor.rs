@@ -21,6 +21,7 @@ use crate::journal::{Journal, JournalError};
 use crate::model::{
     CallFailure, Caller, FailureKind, Invocation, Priority, StackName, TargetSpec, clean,
 };
+use crate::report::{DOCUMENT_VERSION, markdown_text};
 use crate::runtime;
 
 /// Arguments of `doctor`.
@@ -69,6 +70,7 @@ struct Check {
 
 #[derive(Debug, Serialize)]
 struct Document {
+    document: &'static str,
     version: u32,
     checks: Vec<Check>,
     policies: Policies,
@@ -133,9 +135,11 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
             }
             print(&policies)?;
         }
-        OutputForm::Text | OutputForm::Markdown => output::stdout(&draw(&checks))?,
+        OutputForm::Text => output::stdout(&draw(&checks))?,
+        OutputForm::Markdown => output::stdout(&markdown_text(&draw(&checks)))?,
         OutputForm::Json | OutputForm::Ndjson => print(&Document {
-            version: 1,
+            document: "doctor",
+            version: DOCUMENT_VERSION,
             checks,
             policies,
         })?,

@@ -152,7 +152,6 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
-        ci::tell(&face.view, &artifacts);
         if let Some(out) = &self.out
             && ended == Ended::AwaitingAnswer
         {
@@ -161,6 +160,7 @@ impl Run<'_> {
         }
         let code = code(&ended);
         if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+            ci::tell(&face.view, &artifacts);
             report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
         }
         if let Some(out) = &self.out

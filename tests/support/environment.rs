@@ -224,7 +224,7 @@ impl TestEnv {
         self.terminal_of(COLUMNS, arguments)
     }
 
-    /// Runs the binary in a pseudo-terminal that echoes.
+    /// Runs the binary in a pseudo-terminal of another width.
     pub fn terminal_of(&self, columns: usize, arguments: &[&str]) -> PtySession {
         let arguments: Vec<String> = arguments.iter().map(|a| self.private(a)).collect();
         // The shell is replaced by the binary.
@@ -241,7 +241,7 @@ impl TestEnv {
     fn on_terminal(&self, columns: usize, script: &str, arguments: &[String]) -> PtySession {
         let mut command = Command::new("sh");
         self.prepare(&mut command);
-        // A new pseudo-terminal has no size; the shell gives it one.
+        // A new pseudo-terminal has no size; the shell gives it one, and echo.
         let script = format!("stty echo cols {columns} rows 50; {script}");
         command.env("TERM", "xterm").args(["-c", &script, BINARY]);
         command.args(arguments);
