@@ -10,8 +10,8 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, Staleness,
-    TargetInputs, TargetSpec,
+    Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
+    Staleness, TargetInputs, TargetSpec,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -92,6 +92,7 @@ pub async fn create(
         tags: creation.inputs.tags.clone(),
         capabilities: creation.inputs.capabilities.clone(),
         role_arn: creation.inputs.role_arn.clone(),
+        options: creation.inputs.options.clone(),
         description: None,
     };
     world.aws.create_change_set(spec, &request).await
@@ -150,7 +151,19 @@ pub async fn read(
         changes: set.changes,
         base: None,
         previous_template: None,
+        settings_differ: false,
     };
+    if read.outcome == ChangeSetOutcome::NoChanges && asked.kind == ChangeSetKind::Update {
+        for setting in asked.inputs.settings() {
+            if !has(world, spec, asked.stack, asked.inputs, setting).await? {
+                read.settings_differ = true;
+            }
+        }
+        if read.settings_differ {
+            read.base = base(world, spec, asked.stack).await?;
+        }
+        return Ok(read);
+    }
     if read.outcome != ChangeSetOutcome::Ready {
         return Ok(read);
     }
@@ -300,6 +313,13 @@ pub async fn verify(
     approved: &PlannedTarget,
     artifacts: &Artifacts,
 ) -> Result<Vec<Staleness>, CallFailure> {
+    if approved.settings_only {
+        let found = Found {
+            change_set: None,
+            base: base(world, spec, &approved.base.stack).await?,
+        };
+        return Ok(plan::staleness(approved, &found));
+    }
     let set = world
         .aws
         .read_change_set(spec, change_set_of(approved)?)
@@ -372,10 +392,71 @@ pub async fn execute(
     approved: &PlannedTarget,
     token: &str,
 ) -> Result<(), CallFailure> {
+    let disable_rollback = approved.inputs.options.execute_disable_rollback();
+    let (change_set, stack) = (change_set_of(approved)?, &approved.base.stack);
     world
         .aws
-        .execute_change_set(spec, change_set_of(approved)?, &approved.base.stack, token)
+        .execute_change_set(spec, change_set, stack, token, disable_rollback)
         .await
+}
+
+/// Returns whether a stack has what is to be set on it.
+async fn has(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackId,
+    inputs: &TargetInputs,
+    setting: StackSetting,
+) -> Result<bool, CallFailure> {
+    match setting {
+        StackSetting::TerminationProtection => {
+            let found = world.aws.termination_protection(spec, stack).await?;
+            Ok(found == inputs.options.termination_protection)
+        }
+        StackSetting::StackPolicy => {
+            let found = world.aws.stack_policy(spec, stack).await?;
+            // Compared as values: it does not matter how they were written.
+            let value = |text: Option<&str>| {
+                text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+            };
+            let wanted = value(inputs.stack_policy.as_deref());
+            Ok(wanted.is_some() && value(found.as_deref()) == wanted)
+        }
+    }
+}
+
+/// Sets something on a stack, unless it has it: an earlier attempt may have set it.
+pub async fn apply_setting(
+    world: &World,
+    spec: &TargetSpec,
+    approved: &PlannedTarget,
+    setting: StackSetting,
+) -> Result<(), CallFailure> {
+    let (stack, inputs) = (&approved.base.stack, &approved.inputs);
+    match has(world, spec, stack, inputs, setting).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        // Who may set may not be allowed to look; to set the same again does no harm.
+        Err(failure) if failure.kind == FailureKind::AccessDenied => {}
+        Err(failure) => return Err(failure),
+    }
+    match setting {
+        StackSetting::TerminationProtection => {
+            let Some(is_on) = inputs.options.termination_protection else {
+                return Ok(());
+            };
+            world
+                .aws
+                .set_termination_protection(spec, stack, is_on)
+                .await
+        }
+        StackSetting::StackPolicy => {
+            let Some(policy) = &inputs.stack_policy else {
+                return Ok(());
+            };
+            world.aws.set_stack_policy(spec, stack, policy).await
+        }
+    }
 }
 
 /// Finds out whether an execution without an answer was accepted: from the events that carry its

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 
 use super::bad_input;
 use super::world::{Artifacts, World};
+use crate::model::options::policy;
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackSummary,
-    TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackOptions,
+    StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files,
@@ -67,6 +68,14 @@ pub(super) fn collect(
         .filter(|c| !c.is_empty())
         .map(str::to_owned)
         .collect();
+    // The action's own wins over those of files, as its tags and parameters do.
+    let own_policy = setting("StackPolicy").map(str::to_owned);
+    let stack_policy = own_policy
+        .or(resolved.stack_policy)
+        .map(|text| policy(&text).map_err(|e| bad_input(&e)))
+        .transpose()?;
+    let options =
+        StackOptions::from_configuration(&action.configuration).map_err(|e| bad_input(&e))?;
     Ok(TargetInputs {
         template: template_path,
         template_digest,
@@ -74,7 +83,8 @@ pub(super) fn collect(
         tags: resolved.tags,
         capabilities,
         role_arn: setting("RoleArn").map(|r| spec.target.fill(r)),
-        stack_policy: resolved.stack_policy,
+        stack_policy,
+        options: options.filled(&spec.target),
     })
 }
 

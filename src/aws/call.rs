@@ -131,7 +131,13 @@ mod tests {
     async fn execute(script: &Scripted) -> Result<(), CallFailure> {
         aws(script)
             .await
-            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "token-1")
+            .execute_change_set(
+                &spec(),
+                &change_set_id(),
+                &stack_id(),
+                "token-1",
+                Some(false),
+            )
             .await
     }
 
@@ -285,7 +291,7 @@ mod tests {
         drop(listener);
         let failure = connected_to(address)
             .await
-            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t")
+            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t", Some(false))
             .await
             .unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
@@ -311,7 +317,7 @@ mod tests {
         });
         let failure = connected_to(address)
             .await
-            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t")
+            .execute_change_set(&spec(), &change_set_id(), &stack_id(), "t", Some(false))
             .await
             .unwrap_err();
         assert_eq!(failure.kind, FailureKind::Ambiguous, "{failure}");

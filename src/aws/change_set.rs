@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use aws_sdk_cloudformation::types as sdk;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
 
 use super::call::Call;
 use super::connection::Aws;
 use super::failure::Effect;
 use crate::model::{
-    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, Priority, StackId,
-    StackName, TargetSpec,
+    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, OnStackFailure, Priority,
+    StackId, StackName, StackOptions, TargetSpec,
 };
 
 /// The size up to which a template can be sent in the request itself.
@@ -40,6 +41,8 @@ pub struct CreateChangeSet {
     pub capabilities: BTreeSet<String>,
     /// The role that CloudFormation acts with.
     pub role_arn: Option<String>,
+    /// What else is asked of the stack.
+    pub options: StackOptions,
     /// What the console shows for it.
     pub description: Option<String>,
 }
@@ -129,6 +132,8 @@ impl Aws {
             .iter()
             .map(|c| Capability::from(c.as_str()))
             .collect();
+        let options = &request.options;
+        let topics: Vec<String> = options.notification_arns.iter().cloned().collect();
         let reply = self
             .call(call, spec, |client| {
                 client
@@ -143,6 +148,14 @@ impl Aws {
                     .set_capabilities(Some(capabilities.clone()))
                     .set_role_arn(request.role_arn.clone())
                     .set_description(request.description.clone())
+                    // An empty list would take away the topics that the stack has.
+                    .set_notification_arns((!topics.is_empty()).then(|| topics.clone()))
+                    .set_rollback_configuration(rollback_configuration(options))
+                    .set_on_stack_failure(options.on_stack_failure.map(on_stack_failure))
+                    .set_import_existing_resources(
+                        options.import_existing_resources.then_some(true),
+                    )
+                    .set_include_nested_stacks(options.include_nested_stacks.then_some(true))
                     .send()
             })
             .await
@@ -194,13 +207,14 @@ impl Aws {
     /// there was no connection to send it on.
     ///
     /// An `Ambiguous` failure means that it may run; the stack's events with `token`, or the change set's
-    /// execution status, tell.
+    /// execution status, tell. `disable_rollback` is none only where the change set was made with an `OnStackFailure`.
     pub async fn execute_change_set(
         &self,
         spec: &TargetSpec,
         id: &ChangeSetId,
         stack: &StackId,
         token: &str,
+        disable_rollback: Option<bool>,
     ) -> Result<(), CallFailure> {
         self.call(Call::once("ExecuteChangeSet"), spec, |client| {
             client
@@ -208,8 +222,7 @@ impl Aws {
                 .change_set_name(id.as_str())
                 .stack_name(stack.as_str())
                 .client_request_token(token)
-                // Said explicitly: without it the stack's last operation decides.
-                .disable_rollback(false)
+                .set_disable_rollback(disable_rollback)
                 .send()
         })
         .await
@@ -259,6 +272,44 @@ fn parameter(parameter: &SentParameter) -> Parameter {
     .build()
 }
 
+fn rollback_configuration(options: &StackOptions) -> Option<sdk::RollbackConfiguration> {
+    let StackOptions {
+        rollback_triggers,
+        monitoring_minutes,
+        ..
+    } = options;
+    if rollback_triggers.is_empty() && monitoring_minutes.is_none() {
+        return None;
+    }
+    let triggers: Vec<_> = rollback_triggers
+        .iter()
+        .map(|trigger| {
+            let kind = if trigger.is_composite {
+                "AWS::CloudWatch::CompositeAlarm"
+            } else {
+                "AWS::CloudWatch::Alarm"
+            };
+            sdk::RollbackTrigger::builder()
+                .arn(&trigger.arn)
+                .r#type(kind)
+                .build()
+        })
+        .collect();
+    let built = sdk::RollbackConfiguration::builder()
+        // An empty list would take away the triggers that the stack has.
+        .set_rollback_triggers((!triggers.is_empty()).then_some(triggers))
+        .set_monitoring_time_in_minutes(monitoring_minutes.map(i32::from));
+    Some(built.build())
+}
+
+fn on_stack_failure(what: OnStackFailure) -> sdk::OnStackFailure {
+    match what {
+        OnStackFailure::Rollback => sdk::OnStackFailure::Rollback,
+        OnStackFailure::Delete => sdk::OnStackFailure::Delete,
+        OnStackFailure::DoNothing => sdk::OnStackFailure::DoNothing,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id};
@@ -285,6 +336,7 @@ mod tests {
             tags: BTreeMap::from([("team".into(), "net".into())]),
             capabilities: BTreeSet::from(["CAPABILITY_IAM".into()]),
             role_arn: None,
+            options: StackOptions::default(),
             description: None,
         }
     }
@@ -318,6 +370,109 @@ mod tests {
             ("Capabilities.member.1", "CAPABILITY_IAM"),
         ] {
             assert_eq!(sent.field(field), value, "{field}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_option_is_sent_as_the_service_names_it() {
+        let script = Scripted::new();
+        script.ok("CreateChangeSet", &created());
+        let arn =
+            |service: &str, name: &str| format!("arn:aws:{service}:us-east-1:111111111111:{name}");
+        let mut request = request();
+        request.options = StackOptions {
+            notification_arns: [arn("sns", "a"), arn("sns", "b")].into(),
+            on_stack_failure: Some(OnStackFailure::DoNothing),
+            disable_rollback: false,
+            rollback_triggers: [
+                arn("cloudwatch", "alarm:x").parse().unwrap(),
+                format!("composite:{}", arn("cloudwatch", "alarm:y"))
+                    .parse()
+                    .unwrap(),
+            ]
+            .into(),
+            monitoring_minutes: Some(0),
+            import_existing_resources: true,
+            include_nested_stacks: true,
+            termination_protection: Some(true),
+        };
+        let aws = aws(&script).await;
+        aws.create_change_set(&spec(), &request).await.unwrap();
+        let sent = &script.requests()[0];
+        for (field, value) in [
+            ("NotificationARNs.member.1", arn("sns", "a").as_str()),
+            ("NotificationARNs.member.2", &arn("sns", "b")),
+            ("OnStackFailure", "DO_NOTHING"),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.1.Arn",
+                &arn("cloudwatch", "alarm:x"),
+            ),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.1.Type",
+                "AWS::CloudWatch::Alarm",
+            ),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.2.Arn",
+                &arn("cloudwatch", "alarm:y"),
+            ),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.2.Type",
+                "AWS::CloudWatch::CompositeAlarm",
+            ),
+            ("RollbackConfiguration.MonitoringTimeInMinutes", "0"),
+            ("ImportExistingResources", "true"),
+            ("IncludeNestedStacks", "true"),
+        ] {
+            assert_eq!(sent.field(field), value, "{field}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_asked_for_is_not_sent() {
+        let script = Scripted::new();
+        script.ok("CreateChangeSet", &created());
+        let aws = aws(&script).await;
+        aws.create_change_set(&spec(), &request()).await.unwrap();
+        let body = format!("{:?}", script.requests()[0]);
+        for field in [
+            "NotificationARNs",
+            "OnStackFailure",
+            "RollbackConfiguration",
+            "ImportExistingResources",
+            "IncludeNestedStacks",
+        ] {
+            assert!(!body.contains(field), "{field} in {body}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rollback_is_said_explicitly_unless_the_change_set_says_it() {
+        for (options, said) in [
+            (StackOptions::default(), "false"),
+            (
+                StackOptions {
+                    disable_rollback: true,
+                    ..StackOptions::default()
+                },
+                "true",
+            ),
+            (
+                StackOptions {
+                    on_stack_failure: Some(OnStackFailure::Rollback),
+                    ..StackOptions::default()
+                },
+                "",
+            ),
+        ] {
+            let script = Scripted::new();
+            script.ok("ExecuteChangeSet", "");
+            let aws = aws(&script).await;
+            let disable = options.execute_disable_rollback();
+            aws.execute_change_set(&spec(), &change_set_id(), &stack_id(), "token", disable)
+                .await
+                .unwrap();
+            let sent = &script.requests()[0];
+            assert_eq!(sent.field("DisableRollback"), said, "{options:?}");
         }
     }
 

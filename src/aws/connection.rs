@@ -27,6 +27,7 @@ use super::failure::{Attempted, Effect, classify};
 use super::mfa::MfaPrompt;
 use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
+use super::trace::{Trace, Traced};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub http_client: Option<SharedHttpClient>,
     /// Credentials instead of those of the environment and the profile.
     pub credentials: Option<SharedCredentialsProvider>,
+    /// Who is told of every attempt of a call.
+    pub trace: Option<Trace>,
 }
 
 /// The connection to AWS. Clones share everything.
@@ -65,6 +68,7 @@ struct Shared {
     default_region: Option<Region>,
     opening: Opening,
     renewal: String,
+    trace: Option<Trace>,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
     clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
@@ -182,6 +186,7 @@ impl Aws {
                 tags: settings.session_tags.clone(),
             },
             renewal,
+            trace: settings.trace.clone(),
             caller: OnceCell::new(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
@@ -193,6 +198,12 @@ impl Aws {
     /// Returns the region of the environment, the profile or the settings.
     pub fn default_region(&self) -> Option<Region> {
         self.0.default_region.clone()
+    }
+
+    /// Returns whether an endpoint was set, in the settings, the environment or the profile.
+    pub fn has_own_endpoint(&self) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|url| !url.is_empty());
+        self.0.base.endpoint_url().is_some() || is_set("AWS_ENDPOINT_URL_CLOUDFORMATION")
     }
 
     /// Returns who the base credentials belong to. Asks once.
@@ -245,8 +256,12 @@ impl Aws {
             .caller
             .get_or_try_init(|| async {
                 let region = self.sts_region(near);
-                let client = aws_sdk_sts::Client::new(&self.with_region(&region));
                 let place = region.as_ref().to_owned();
+                let mut config = aws_sdk_sts::config::Builder::from(&self.with_region(&region));
+                if let Some(traced) = self.traced(&place) {
+                    config = config.interceptor(traced);
+                }
+                let client = aws_sdk_sts::Client::from_conf(config.build());
                 let attempted = self.attempted("GetCallerIdentity", &place, Effect::Repeatable);
                 let reply = client
                     .get_caller_identity()
@@ -289,17 +304,23 @@ impl Aws {
                 .credentials_provider(session.credentials())
                 .build();
         }
-        let repeating = aws_sdk_cloudformation::Client::new(&config);
-        let once = aws_sdk_cloudformation::Client::from_conf(
-            aws_sdk_cloudformation::config::Builder::from(&config)
-                .retry_config(RetryConfig::disabled())
-                .build(),
-        );
+        let mut config = aws_sdk_cloudformation::config::Builder::from(&config);
+        if let Some(traced) = self.traced(&spec.target.place()) {
+            config = config.interceptor(traced);
+        }
+        let once = config.clone().retry_config(RetryConfig::disabled());
+        let repeating = aws_sdk_cloudformation::Client::from_conf(config.build());
+        let once = aws_sdk_cloudformation::Client::from_conf(once.build());
         // Somebody else may have made them meanwhile; the first ones stay.
         Ok(locked(&self.0.clients)
             .entry(key)
             .or_insert(Clients { repeating, once })
             .clone())
+    }
+
+    fn traced(&self, place: &str) -> Option<Traced> {
+        let trace = self.0.trace.clone()?;
+        Some(Traced::new(trace, place.to_owned()))
     }
 
     /// Returns the budget of a target's account and region.
@@ -371,6 +392,16 @@ impl Aws {
     fn sts_region(&self, near: Option<&Region>) -> aws_config::Region {
         let region = self.0.default_region.as_ref().or(near);
         aws_config::Region::new(region.map_or(FALLBACK_REGION, Region::as_str).to_owned())
+    }
+
+    /// Returns the configuration that all clients share.
+    pub(super) fn base(&self) -> &SdkConfig {
+        &self.0.base
+    }
+
+    /// Returns the configuration for STS, which every region answers alike.
+    pub(super) fn near(&self) -> SdkConfig {
+        self.with_region(&self.sts_region(None))
     }
 
     fn with_region(&self, region: &aws_config::Region) -> SdkConfig {
@@ -672,6 +703,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err(),
@@ -704,6 +736,7 @@ mod tests {
                 &super::super::fixture::change_set_id(),
                 &stack_id(),
                 "t",
+                Some(false),
             )
             .await
             .unwrap_err();

@@ -22,10 +22,12 @@ mod failure;
 mod mfa;
 mod nested;
 mod nested_set;
+mod probe;
 mod profile;
 mod reading;
 mod session;
 mod stack;
+mod trace;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
@@ -34,6 +36,7 @@ pub use deletion::{DescribedStack, HeldResource};
 pub use mfa::MfaPrompt;
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
+pub use trace::{Attempt, Trace};
 pub use watch::Settled;
 
 #[cfg(test)]

@@ -149,6 +149,63 @@ impl Aws {
         .map(drop)
     }
 
+    /// Returns the stack's policy as it was set, or `None` if it has none.
+    pub async fn stack_policy(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Option<String>, CallFailure> {
+        let call = Call::read("GetStackPolicy", Priority::Read);
+        let reply = self
+            .call(call, spec, |client| {
+                client.get_stack_policy().stack_name(stack.as_str()).send()
+            })
+            .await?;
+        Ok(reply.stack_policy_body.filter(|body| !body.is_empty()))
+    }
+
+    /// Returns whether the stack is protected from deletion, or `None` if there is no such stack.
+    pub async fn termination_protection(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Option<bool>, CallFailure> {
+        let call = Call::read("DescribeStacks", Priority::Read);
+        let reply = self
+            .call(call, spec, |client| {
+                client.describe_stacks().stack_name(stack.as_str()).send()
+            })
+            .await;
+        match reply {
+            Ok(reply) => Ok(reply
+                .stacks()
+                .iter()
+                .find(|s| s.stack_id() == Some(stack.as_str()))
+                .map(|s| s.enable_termination_protection().unwrap_or(false))),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Protects the stack from deletion, or no longer.
+    pub async fn set_termination_protection(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        is_on: bool,
+    ) -> Result<(), CallFailure> {
+        let call = Call::repeatable("UpdateTerminationProtection");
+        self.call(call, spec, |client| {
+            client
+                .update_termination_protection()
+                .stack_name(stack.as_str())
+                .enable_termination_protection(is_on)
+                .send()
+        })
+        .await
+        .map(drop)
+    }
+
     /// Removes the stack that our change set left in review.
     ///
     /// Only the stack with this very ARN, still in review, without any change set but `ours`; everything
@@ -412,6 +469,40 @@ mod tests {
                 }
                 (expected, found) => panic!("{status}: {expected:?}, {found:?}"),
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn policy_and_protection_reach_the_stack_by_its_arn() {
+        let script = Scripted::new();
+        script
+            .ok("SetStackPolicy", "")
+            .ok(
+                "GetStackPolicy",
+                "<StackPolicyBody>{&quot;Statement&quot;:[]}</StackPolicyBody>",
+            )
+            .ok("GetStackPolicy", "")
+            .ok("UpdateTerminationProtection", "");
+        let aws = aws(&script).await;
+        let policy = r#"{"Statement":[]}"#;
+        aws.set_stack_policy(&spec(), &stack_id(), policy)
+            .await
+            .unwrap();
+        let found = aws.stack_policy(&spec(), &stack_id()).await.unwrap();
+        assert_eq!(found.as_deref(), Some(policy));
+        assert_eq!(aws.stack_policy(&spec(), &stack_id()).await.unwrap(), None);
+        aws.set_termination_protection(&spec(), &stack_id(), false)
+            .await
+            .unwrap();
+        let sent = script.requests();
+        for (at, field, value) in [
+            (0, "StackName", STACK),
+            (0, "StackPolicyBody", policy),
+            (1, "StackName", STACK),
+            (3, "StackName", STACK),
+            (3, "EnableTerminationProtection", "false"),
+        ] {
+            assert_eq!(sent[at].field(field), value, "{at} {field}");
         }
     }
 

@@ -63,6 +63,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         root: root.to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
+        own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
         session: args.targets.session()?,
@@ -91,7 +92,10 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         };
         let definition = ExecutionDefinition {
             pipeline: deletion.pipeline(),
-            invocation,
+            invocation: Invocation {
+                own_endpoint: aws.has_own_endpoint(),
+                ..invocation
+            },
             secrets: BTreeMap::new(),
             allow_literal_secrets: false,
         };

@@ -12,6 +12,7 @@ use super::options::{Connection, Global};
 use super::project::Project;
 use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
+use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, output};
 use crate::approval;
@@ -104,6 +105,8 @@ struct WhatArgs {
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
     #[command(flatten)]
+    options: StackOptionArgs,
+    #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
     connection: Connection,
@@ -163,6 +166,8 @@ fn start(
         None => IndexMap::new(),
     };
     acknowledge(&project, &mut args.capabilities)?;
+    let options = args.options.options()?;
+    let stack_policy = args.options.policy()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {
         CliError::message(format!(
@@ -175,6 +180,7 @@ fn start(
         root: root.to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
+        own_endpoint: false,
         // Where only one region is named, STS is asked there too.
         region: args.targets.regions.first().map(ToString::to_string),
         session: args.targets.session()?,
@@ -231,6 +237,8 @@ fn start(
             capabilities: args.capabilities,
             role_arn: args.role_arn,
             artifact_bucket: args.artifact_bucket,
+            stack_policy,
+            options,
             fan_out: FanOut {
                 targets: specs,
                 preferences,
@@ -239,7 +247,10 @@ fn start(
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
-            invocation,
+            invocation: Invocation {
+                own_endpoint: aws.has_own_endpoint(),
+                ..invocation
+            },
             secrets,
             allow_literal_secrets: args.allow_literal_secrets,
         };

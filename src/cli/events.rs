@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output};
 use crate::journal::Journal;
-use crate::report::events as draw;
+use crate::report::{EventLine, Events, ScreenOptions, events as draw, markdown_text};
 
 /// Arguments of `events`.
 #[derive(Debug, Args)]
@@ -25,14 +25,16 @@ pub(super) fn events(global: &Global, args: &EventsArgs) -> Result<u8, CliError>
     let events = journal.events(&id, args.after)?;
     match global.output {
         OutputForm::Text => output::stdout(&draw(&events, &output::screen()))?,
+        OutputForm::Markdown => {
+            let text = draw(&events, &ScreenOptions::default());
+            output::stdout(&markdown_text(&text))?;
+        }
         OutputForm::Json => {
-            let document = serde_json::json!({ "version": 1, "events": events });
-            output::stdout(&format!("{document}\n"))?;
+            output::document(&Events::of(&events))?;
         }
         OutputForm::Ndjson => {
             for event in &events {
-                let line = serde_json::to_string(event).map_err(CliError::failed)?;
-                output::stdout(&format!("{line}\n"))?;
+                output::line(&EventLine::of(event))?;
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::model::{
     RiskLevel,
 };
 use crate::pipeline::Execution;
-use crate::report::{ReviewSources as _, View, review};
+use crate::report::{EventLine, ReviewSources as _, View, review};
 use crate::runtime::{self, Face};
 
 /// How approvals are answered from the running process.
@@ -126,7 +126,7 @@ impl TerminalFace {
             OutputForm::Text => {
                 let _ = output::stdout(&text);
             }
-            OutputForm::Json | OutputForm::Ndjson => output::stderr(&text),
+            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => output::stderr(&text),
         });
         match self.answering {
             Answering::Detached | Answering::Given => {}
@@ -230,10 +230,9 @@ impl Face for TerminalFace {
     fn show(&mut self, events: &[Event], _state: &Execution) {
         for event in events {
             self.view.apply(event);
-            if self.form == OutputForm::Ndjson
-                && let Ok(line) = serde_json::to_string(event)
-            {
-                let _ = output::stdout(&format!("{line}\n"));
+            if self.form == OutputForm::Ndjson {
+                // A reader that went away does not stop a deployment.
+                let _ = output::line(&EventLine::of(event));
             }
             if let EventKind::Answered { answer } = &event.kind
                 && self.question.is_some()

@@ -12,6 +12,7 @@ use super::project::{EXTENSIONS, OVERRIDES, TEMPLATES};
 use super::{CliError, exit, output};
 use crate::model::StackName;
 use crate::parameters;
+use crate::report::DOCUMENT_VERSION;
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -100,6 +101,7 @@ struct Made {
 
 #[derive(Debug, Serialize)]
 struct Document {
+    document: &'static str,
     version: u32,
     stack: String,
     files: Vec<Made>,
@@ -111,7 +113,7 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
     let stack = args.stack.as_str();
     let files = scaffold(&root, stack)?;
     match global.output {
-        OutputForm::Text => {
+        OutputForm::Text | OutputForm::Markdown => {
             for made in &files {
                 let fate = match made.fate {
                     Fate::Created => "created ",
@@ -128,12 +130,16 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
         }
         OutputForm::Json | OutputForm::Ndjson => {
             let document = Document {
-                version: 1,
+                document: "init",
+                version: DOCUMENT_VERSION,
                 stack: stack.to_owned(),
                 files,
             };
-            let document = serde_json::to_string(&document).map_err(CliError::failed)?;
-            output::stdout(&format!("{document}\n"))?;
+            if global.output == OutputForm::Ndjson {
+                output::line(&document)?;
+            } else {
+                output::document(&document)?;
+            }
         }
     }
     Ok(exit::DONE)

@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output, run};
 use crate::journal::{Journal, JournalError};
-use crate::report::{List, ListEntry, View, list as draw};
+use crate::report::{List, ListEntry, View, list as draw, markdown_list};
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -39,10 +39,9 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     }
     match global.output {
         OutputForm::Text => output::stdout(&draw(&entries, &output::screen()))?,
-        OutputForm::Json | OutputForm::Ndjson => {
-            let document = serde_json::to_string(&List::of(entries)).map_err(CliError::failed)?;
-            output::stdout(&format!("{document}\n"))?;
-        }
+        OutputForm::Markdown => output::stdout(&markdown_list(&entries))?,
+        OutputForm::Json => output::document(&List::of(entries))?,
+        OutputForm::Ndjson => output::line(&List::of(entries))?,
     }
     Ok(exit::DONE)
 }

@@ -1,9 +1,12 @@
 //! One file per command; the composition root, which nothing imports.
 
 mod answer;
+mod ci;
 mod completions;
+mod debug;
 mod delete;
 mod deploy;
+mod doctor;
 mod error;
 mod events;
 mod face;
@@ -12,6 +15,7 @@ mod init;
 mod list;
 mod options;
 mod output;
+mod permissions;
 mod progress;
 mod project;
 mod prompt;
@@ -20,6 +24,7 @@ mod run;
 mod session;
 mod settings;
 mod sources;
+mod stack_options;
 mod status;
 mod stop;
 mod targets;
@@ -80,6 +85,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Make a template with its parameters that deploys as it stands
     Init(init::InitArgs),
+    /// Look whether a deployment from here would get through; changes nothing
+    Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -87,6 +94,9 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    if global.debug {
+        debug::turn_on();
+    }
     // A system without that signal, or out of descriptors, is told of by what comes next.
     let _ = crate::runtime::outlive_file_limit();
     let result = match command {
@@ -101,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
+        Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };
     ExitCode::from(match result {

@@ -26,6 +26,9 @@ pub(super) struct Global {
         default_value = "text"
     )]
     pub output: OutputForm,
+    /// Tell of every AWS call on standard error: operation, target, attempt, status, time, request id
+    #[arg(long, global = true)]
+    pub debug: bool,
 }
 
 /// The form of what goes to standard output.
@@ -37,6 +40,8 @@ pub(super) enum OutputForm {
     Json,
     /// One event a line, as it happens
     Ndjson,
+    /// A comment for a pull request, at the end
+    Markdown,
 }
 
 /// How to reach AWS.

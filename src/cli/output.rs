@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anstream::{AutoStream, ColorChoice};
 use console::Term;
 
+use super::CliError;
 use crate::report::ScreenOptions;
 
 /// Writes data to standard output. A reader that went away is no error.
@@ -14,6 +15,18 @@ pub(super) fn stdout(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Writes a document for machines to standard output.
+pub(super) fn document(value: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(CliError::failed)?;
+    Ok(stdout(&format!("{text}\n"))?)
+}
+
+/// Writes a document for machines to standard output, on one line.
+pub(super) fn line(value: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string(value).map_err(CliError::failed)?;
+    Ok(stdout(&format!("{text}\n"))?)
 }
 
 /// Writes progress or a prompt to standard error.

@@ -4,7 +4,8 @@ use console::Term;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
-use super::output;
+use super::ci::Sections;
+use super::{debug, output};
 use crate::model::Event;
 use crate::report::{Lines, Live, ScreenOptions, View};
 
@@ -13,7 +14,7 @@ pub(super) enum Progress {
     /// Redrawn in place.
     Live(Box<Live>),
     /// Plain lines.
-    Lines(Box<Lines>),
+    Lines(Box<Lines>, Sections),
     /// It was ended.
     Ended,
 }
@@ -21,14 +22,16 @@ pub(super) enum Progress {
 impl Progress {
     /// Returns progress that goes on from `view`.
     pub(super) fn new(view: View) -> Self {
-        if output::is_terminal_stderr() {
+        // Lines between the pictures would be drawn over.
+        if output::is_terminal_stderr() && !debug::is_on() {
             // Fifteen pictures a second are enough for the eye, and cost little on a slow line.
             Self::Live(Box::new(Live::new(
                 view,
                 ProgressDrawTarget::stderr_with_hz(15),
             )))
         } else {
-            Self::Lines(Box::new(Lines::new(view, output::progress_screen())))
+            let lines = Lines::new(view, output::progress_screen());
+            Self::Lines(Box::new(lines), Sections::default())
         }
     }
 
@@ -39,11 +42,11 @@ impl Progress {
                 events.iter().for_each(|event| live.apply(event));
                 live.draw(&output::progress_screen(), height());
             }
-            Self::Lines(lines) => {
-                let mut out = anstream::stderr().lock();
+            Self::Lines(lines, sections) => {
                 for event in events {
                     // There is nowhere to report that standard error is gone.
-                    let _ = lines.apply(event, &mut out);
+                    let _ = lines.apply(event, &mut anstream::stderr().lock());
+                    sections.tell(event);
                 }
             }
             Self::Ended => {}
@@ -60,7 +63,7 @@ impl Progress {
                 };
                 live.draw(&options, height());
             }
-            Self::Lines(lines) => {
+            Self::Lines(lines, _) => {
                 let _ = lines.tick(now, &mut anstream::stderr().lock());
             }
             Self::Ended => {}
@@ -71,7 +74,7 @@ impl Progress {
     pub(super) fn suspend(&mut self, during: impl FnOnce()) {
         match self {
             Self::Live(live) => live.suspend(during),
-            Self::Lines(_) | Self::Ended => during(),
+            Self::Lines(..) | Self::Ended => during(),
         }
     }
 
@@ -91,8 +94,12 @@ impl Progress {
 
     /// Takes the progress away for good.
     pub(super) fn finish(&mut self) {
-        if let Self::Live(live) = std::mem::replace(self, Self::Ended) {
-            live.finish();
+        match std::mem::replace(self, Self::Ended) {
+            Self::Live(live) => {
+                live.finish();
+            }
+            Self::Lines(_, mut sections) => sections.close(crate::runtime::now().as_second()),
+            Self::Ended => {}
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn take_up(
     let started = journal.events(&id, 0)?;
     let ended = View::of(&started);
     if let Some(outcome) = ended.outcome() {
-        run::account(global, &ended)?;
+        run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
     let lease = acquire(&journal, &id)?;

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
-use super::{CliError, exit, identity, output, prompt};
+use super::sources::Sources;
+use super::{CliError, ci, debug, exit, identity, output, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -19,7 +20,7 @@ use crate::model::{
     Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
 };
 use crate::pipeline::{Machine, Turn};
-use crate::report::{Summary, View, summary};
+use crate::report::{Review, Summary, View, markdown, summary};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -59,6 +60,7 @@ pub(super) async fn connect(
         mfa: Some(Arc::new(TerminalMfa)),
         http_client: None,
         credentials: None,
+        trace: debug::trace(),
     };
     Aws::connect(&settings).await.map_err(CliError::from)
 }
@@ -100,6 +102,7 @@ impl Run<'_> {
         let state_folder = self.journal.folder().to_owned();
         let store_folder = store_folder(&state_folder);
         let store = Store::open(&store_folder)?;
+        let artifacts = store_folder.clone();
         let stillness = Stillness::default();
         let secrets = Secrets::new(
             definition.secrets.clone(),
@@ -143,31 +146,53 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
+        ci::tell(&face.view, &artifacts);
         let code = code(&ended);
         if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
-            report(self.global, &face.view, &id, &ended)?;
+            report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
         }
         Ok(code)
     }
 }
 
 /// Prints the account of an execution; the events were printed as they came.
-pub(super) fn account(global: &Global, view: &View) -> Result<(), CliError> {
+pub(super) fn account(global: &Global, view: &View, state: &Path) -> Result<(), CliError> {
     match global.output {
         OutputForm::Text => output::stdout(&summary(view, &output::screen()))?,
         OutputForm::Json => {
-            let text =
-                serde_json::to_string_pretty(&Summary::of(view)).map_err(CliError::failed)?;
-            output::stdout(&format!("{text}\n"))?;
+            let mut result = Summary::of(view);
+            if view.awaits_answer() {
+                result.review = reviewed(view, state)?;
+            }
+            output::document(&result)?;
+        }
+        OutputForm::Markdown => {
+            let review = reviewed(view, state)?;
+            output::stdout(&markdown(view, None, review.as_ref()))?;
         }
         OutputForm::Ndjson => {}
     }
     Ok(())
 }
 
+/// Returns what there is to review, once there is a plan, with the templates of the state folder.
+fn reviewed(view: &View, state: &Path) -> Result<Option<Review>, CliError> {
+    if view.plan().is_none() {
+        return Ok(None);
+    }
+    let sources = Sources::of(view, &store_folder(state))?;
+    Ok(Some(Review::of(view, &sources)))
+}
+
 /// Says how a run ended and what to do next.
-fn report(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) -> Result<(), CliError> {
-    account(global, view)?;
+fn report(
+    global: &Global,
+    view: &View,
+    state: &Path,
+    id: &ExecutionId,
+    ended: &Ended,
+) -> Result<(), CliError> {
+    account(global, view, state)?;
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
         Ended::AwaitingAnswer => {

@@ -1,12 +1,13 @@
 //! Templates from the artifact store, for positions, risks and text differences in a review.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::artifact::Store;
+use crate::artifact::{ArtifactError, Store};
 use crate::diff::{self, PropertyChange};
 use crate::model::{ArtifactRef, ChangeSetKind, Digest, LogicalId, PlannedTarget, Risk};
-use crate::report::{Place, ReviewSources};
+use crate::report::{Place, ReviewSources, View};
 use crate::template::Template;
 
 /// The stored templates of one execution.
@@ -25,6 +26,12 @@ impl Sources {
             artifacts,
             read: Mutex::default(),
         }
+    }
+
+    /// Returns the templates of the execution in `view`, from the artifacts below `folder`.
+    pub(super) fn of(view: &View, folder: &Path) -> Result<Self, ArtifactError> {
+        let artifacts = view.sources().map(|s| s.artifact.clone()).collect();
+        Ok(Self::new(Store::open(folder)?, artifacts))
     }
 
     fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {

@@ -5,8 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, run};
-use crate::artifact::Store;
-use crate::report::{Review, ScreenOptions, Status, review, status as draw};
+use crate::report::{Review, ScreenOptions, Status, markdown, review, status as draw};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -26,29 +25,28 @@ pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError>
         full: args.full,
         ..output::screen()
     };
-    let store = Store::open(&run::store_folder(journal.folder()))?;
-    let sources = Sources::new(store, view.sources().map(|s| s.artifact.clone()).collect());
+    let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
     let alive = run::is_alive(&journal, &id)?;
-    let awaits = view.outcome().is_none() && view.approval().is_some_and(|a| a.answer.is_none());
     match global.output {
         OutputForm::Text => {
-            if awaits || (args.full && view.plan().is_some()) {
+            if view.awaits_answer() || (args.full && view.plan().is_some()) {
                 output::stdout(&review(&view, &sources, &options))?;
                 output::stdout("\n")?;
             }
             output::stdout(&draw(&view, alive, &options))?;
         }
+        OutputForm::Markdown => {
+            let review = view.plan().map(|_| Review::of(&view, &sources));
+            output::stdout(&markdown(&view, alive, review.as_ref()))?;
+        }
         OutputForm::Json | OutputForm::Ndjson => {
-            let mut document =
-                serde_json::to_value(Status::of(&view, alive)).map_err(CliError::failed)?;
-            if view.plan().is_some()
-                && let Some(object) = document.as_object_mut()
-            {
-                let review = Review::of(&view, &sources);
-                let review = serde_json::to_value(review).map_err(CliError::failed)?;
-                object.insert("review".to_owned(), review);
+            let mut status = Status::of(&view, alive);
+            status.review = view.plan().map(|_| Review::of(&view, &sources));
+            if global.output == OutputForm::Ndjson {
+                output::line(&status)?;
+            } else {
+                output::document(&status)?;
             }
-            output::stdout(&format!("{document}\n"))?;
         }
     }
     Ok(exit::DONE)

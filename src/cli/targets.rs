@@ -136,7 +136,11 @@ impl Taken {
     /// Fills in how long an answer is waited for, in minutes.
     pub(super) fn fill_expiry(&mut self, slot: &mut Option<u32>) {
         let time = self.values.approval_expires.take();
-        self.fill("approval-expires", slot, time, |m| format!("{m} min"));
+        self.fill("approval-expires", slot, time, |minutes| match minutes {
+            m if m % 1440 == 0 => format!("{}d", m / 1440),
+            m if m % 60 == 0 => format!("{}h", m / 60),
+            m => format!("{m}m"),
+        });
     }
 
     /// Notes what was taken.

@@ -107,6 +107,7 @@ pub fn started() -> EventKind {
                 root: "/home/o'brien/\"repo\"".into(),
                 profile: Some("prod".into()),
                 endpoint_url: Some("http://127.0.0.1:4566".into()),
+                own_endpoint: true,
                 region: None,
                 session: crate::model::RoleSession {
                     external_id: Some("partner-7".into()),
@@ -183,6 +184,10 @@ pub fn every_kind() -> Vec<EventKind> {
         capabilities: ["CAPABILITY_IAM".to_owned()].into(),
         role_arn: None,
         stack_policy: Some("{}".into()),
+        options: StackOptions {
+            monitoring_minutes: Some(180),
+            ..StackOptions::default()
+        },
     };
     let change = ResourceChange {
         logical_id: LogicalId::new("Queue").unwrap(),
@@ -263,6 +268,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            settings_only: true,
         },
         EventKind::DeletionPlanned {
             planned: Box::new(PlannedTarget {
@@ -283,6 +289,7 @@ pub fn every_kind() -> Vec<EventKind> {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),
         },
@@ -312,6 +319,16 @@ pub fn every_kind() -> Vec<EventKind> {
             deletes: true,
         },
         EventKind::ExecuteAccepted,
+        EventKind::StackSettled {
+            status: StackStatus::UpdateComplete,
+            outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+        },
+        EventKind::SettingIntended {
+            setting: StackSetting::StackPolicy,
+        },
+        EventKind::SettingApplied {
+            setting: StackSetting::TerminationProtection,
+        },
         EventKind::CallFailed {
             failure: CallFailure::new(
                 FailureKind::MissingCapabilities(vec!["CAPABILITY_IAM".into()]),
@@ -382,11 +399,14 @@ pub fn place(kind: &EventKind) -> usize {
         TargetStarted => 22,
         ExecuteIntended { .. } => 23,
         ExecuteAccepted => 24,
-        CallFailed { .. } => 25,
-        Observed { .. } => 26,
-        TargetFinished { .. } => 27,
-        Paused { .. } => 28,
-        StopRequested { .. } => 29,
-        ExecutionFinished { .. } => 30,
+        StackSettled { .. } => 25,
+        SettingIntended { .. } => 26,
+        SettingApplied { .. } => 27,
+        CallFailed { .. } => 28,
+        Observed { .. } => 29,
+        TargetFinished { .. } => 30,
+        Paused { .. } => 31,
+        StopRequested { .. } => 32,
+        ExecutionFinished { .. } => 33,
     }
 }

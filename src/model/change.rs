@@ -61,14 +61,19 @@ pub enum ChangeAction {
 
 /// Whether a modified resource is replaced, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Replacement {
     /// It stays.
+    #[serde(alias = "No")]
     No,
     /// It may be replaced (`Conditional`): a value is known only at execution.
+    #[serde(alias = "May")]
     May,
     /// It will be replaced.
+    #[serde(alias = "Will")]
     Will,
     /// The endpoint did not say.
+    #[serde(alias = "Unknown")]
     Unknown,
 }
 
@@ -145,7 +150,8 @@ pub enum Recreation {
     Conditionally,
     /// Always.
     Always,
-    /// Not said.
+    /// Not said. The other names are the service's.
+    #[serde(rename = "unknown", alias = "Unknown")]
     Unknown,
 }
 
@@ -156,4 +162,25 @@ pub enum Evaluation {
     Static,
     /// Known at execution.
     Dynamic,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earlier_spellings_are_still_read() {
+        for (text, wanted) in [
+            ("\"Will\"", Replacement::Will),
+            ("\"No\"", Replacement::No),
+            ("\"may\"", Replacement::May),
+            ("\"Unknown\"", Replacement::Unknown),
+        ] {
+            let found: Replacement = serde_json::from_str(text).unwrap();
+            assert_eq!(found, wanted);
+        }
+        let found: Recreation = serde_json::from_str("\"Unknown\"").unwrap();
+        assert_eq!(found, Recreation::Unknown);
+        assert_eq!(serde_json::to_string(&found).unwrap(), "\"unknown\"");
+    }
 }

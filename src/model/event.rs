@@ -11,7 +11,8 @@ use super::{
     ActionName, Answer, ArtifactRef, Base, CallFailure, Caller, ChangeSetId, ChangeSetKind,
     ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason, PipelineDeclaration,
     PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision, StackEvent, StackId,
-    StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
+    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome,
 };
 
 /// One thing that happened in an execution.
@@ -121,6 +122,9 @@ pub enum EventKind {
         /// The stack's present template in the artifact store.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_template: Option<Digest>,
+        /// Whether it has no changes, and all there is to do is to set what differs on the stack.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        settings_only: bool,
     },
     /// The stack can be deleted: what its deletion would do.
     DeletionPlanned {
@@ -178,6 +182,24 @@ pub enum EventKind {
     },
     /// The service accepted the execution.
     ExecuteAccepted,
+    /// The stack's operation ended well, or none was needed; what is set on the stack comes next.
+    StackSettled {
+        /// The stack's status.
+        status: StackStatus,
+        /// The stack's outputs.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, String>,
+    },
+    /// Something is about to be set on the stack. Intent: journalled before the call.
+    SettingIntended {
+        /// What.
+        setting: StackSetting,
+    },
+    /// The stack has what was to be set on it.
+    SettingApplied {
+        /// What.
+        setting: StackSetting,
+    },
     /// A call failed in a way that is being looked into.
     CallFailed {
         /// How.
@@ -253,6 +275,9 @@ pub struct Invocation {
     /// The endpoint, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
+    /// Whether calls go to an endpoint that was set, wherever that was: it may be no AWS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_endpoint: bool,
     /// The region of the first calls (STS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -311,6 +336,9 @@ impl EventKind {
             Self::TargetStarted => "target_started",
             Self::ExecuteIntended { .. } => "execute_intended",
             Self::ExecuteAccepted => "execute_accepted",
+            Self::StackSettled { .. } => "stack_settled",
+            Self::SettingIntended { .. } => "setting_intended",
+            Self::SettingApplied { .. } => "setting_applied",
             Self::CallFailed { .. } => "call_failed",
             Self::Observed { .. } => "observed",
             Self::TargetFinished { .. } => "target_finished",

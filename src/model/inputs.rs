@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactPath, Digest};
+use super::{ArtifactPath, Digest, StackOptions, StackSetting};
 
 /// Everything that goes into `CreateChangeSet` for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,20 @@ pub struct TargetInputs {
     /// The stack policy of the configuration file, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_policy: Option<String>,
+    /// What else is asked of the stack.
+    #[serde(default, skip_serializing_if = "StackOptions::is_default")]
+    pub options: StackOptions,
+}
+
+impl TargetInputs {
+    /// Returns what is set on the stack once its operation has succeeded, in this order.
+    pub fn settings(&self) -> Vec<StackSetting> {
+        let protection = self.options.termination_protection;
+        let protection = protection.map(|_| StackSetting::TerminationProtection);
+        let policy = self.stack_policy.as_ref();
+        let policy = policy.map(|_| StackSetting::StackPolicy);
+        protection.into_iter().chain(policy).collect()
+    }
 }
 
 /// The value of one parameter and where it came from.

@@ -11,6 +11,7 @@ mod failure;
 mod ids;
 mod inputs;
 mod observation;
+pub mod options;
 mod plan;
 mod preferences;
 mod priority;
@@ -44,6 +45,7 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
+pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

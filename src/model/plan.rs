@@ -80,6 +80,9 @@ pub struct PlannedTarget {
     /// The digest of the stack's present template in the artifact store, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_template: Option<Digest>,
+    /// Whether the change set has no changes, and all there is to do is to set what differs on the stack.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settings_only: bool,
     /// Resources that a deletion leaves because an earlier one could not delete them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retain: Vec<LogicalId>,

@@ -10,8 +10,8 @@ use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, PlannedTarget, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    EventKind, FailureKind, OnStackFailure, PlannedTarget, Preparation, Reading, Scope,
+    StackStatus, Target, TargetOutcome,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
@@ -36,9 +36,21 @@ impl Machine {
         let kind = match &preparation.stack {
             None => ChangeSetKind::Create,
             Some(stack) => {
-                if let Some(why) = stack.status.refusal() {
+                // A stack that a failure left as it was can be tried again, in the same way only.
+                let can_go_on = matches!(
+                    stack.status,
+                    StackStatus::CreateFailed | StackStatus::UpdateFailed
+                );
+                let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
+                if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
                     let next = stack.status.remedy(target).unwrap_or_default();
-                    let cause = Cause::of(format!("the stack is {}: {why}; {next}", stack.status));
+                    let more = if can_go_on {
+                        "; or go on from what is there with `--disable-rollback`"
+                    } else {
+                        ""
+                    };
+                    let status = stack.status;
+                    let cause = Cause::of(format!("the stack is {status}: {why}; {next}{more}"));
                     let outcome = TargetOutcome::NotPlanned { cause };
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
@@ -50,6 +62,16 @@ impl Machine {
                 }
             }
         };
+        if kind == ChangeSetKind::Update
+            && preparation.inputs.options.on_stack_failure == Some(OnStackFailure::Delete)
+        {
+            let cause = Cause::of(
+                "`--on-stack-failure DELETE` is for stacks that do not exist yet, and this one does; \
+                 use `ROLLBACK` or `DO_NOTHING`",
+            );
+            let outcome = TargetOutcome::NotPlanned { cause };
+            return self.finish(turn, now, target, outcome, Ending::none());
+        }
         let id = &self.state.id;
         let intent = EventKind::ChangeSetIntended {
             kind,
@@ -116,6 +138,16 @@ impl Machine {
                     changes: reading.changes,
                     base,
                     previous_template: reading.previous_template,
+                    settings_only: false,
+                };
+                return self.emit_for(turn, now, target, kind);
+            }
+            (ChangeSetOutcome::NoChanges, Some(base)) if reading.settings_differ => {
+                let kind = EventKind::ChangeSetReady {
+                    changes: Vec::new(),
+                    base,
+                    previous_template: None,
+                    settings_only: true,
                 };
                 return self.emit_for(turn, now, target, kind);
             }
@@ -172,6 +204,7 @@ impl Machine {
                 | Phase::Started
                 | Phase::Executing
                 | Phase::Running
+                | Phase::Settled
                 | Phase::Finished => {}
             }
         }

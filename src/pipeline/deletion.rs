@@ -13,7 +13,8 @@ use super::step::StepKind;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
     ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
-    PlannedTarget, Scope, StackName, StageDeclaration, Target, TargetInputs, TargetOutcome,
+    PlannedTarget, Scope, StackName, StackOptions, StageDeclaration, Target, TargetInputs,
+    TargetOutcome,
 };
 
 /// The stage that looks at the stacks.
@@ -140,10 +141,12 @@ impl Machine {
                 capabilities: std::collections::BTreeSet::new(),
                 role_arn: stack.role_arn,
                 stack_policy: None,
+                options: StackOptions::default(),
             },
             changes: stack.changes,
             base: stack.base,
             previous_template: stack.template,
+            settings_only: false,
             retain: stack.retain,
         };
         let planned = Box::new(planned);
@@ -179,7 +182,8 @@ impl Machine {
                 | Phase::Created
                 | Phase::Started
                 | Phase::Executing
-                | Phase::Running => {}
+                | Phase::Running
+                | Phase::Settled => {}
             }
         }
         self.conclude_plan(turn, now, action, scope)

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
-    NamedArtifact, PipelineDeclaration, StackName, StageDeclaration, StageName,
+    NamedArtifact, PipelineDeclaration, StackName, StackOptions, StageDeclaration, StageName,
 };
 
 /// The stage that stores the files used.
@@ -41,6 +41,10 @@ pub struct Deployment {
     pub role_arn: Option<String>,
     /// The bucket that `Fn::GetArtifactAtt` names.
     pub artifact_bucket: Option<String>,
+    /// A stack policy that wins over those of the files, as JSON text.
+    pub stack_policy: Option<String>,
+    /// What else is asked of the stacks.
+    pub options: StackOptions,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -77,6 +81,10 @@ impl Deployment {
             "Tags",
             (!self.tags.is_empty()).then(|| serde_json::json!(self.tags).to_string()),
         );
+        set("StackPolicy", self.stack_policy);
+        for (key, value) in self.options.to_configuration() {
+            set(key, Some(value));
+        }
 
         let source = NamedArtifact {
             name: ArtifactName::from(SOURCE_ARTIFACT),

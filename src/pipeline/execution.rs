@@ -1,5 +1,6 @@
 //! The action that executes change sets: what it asks for and what it makes of the answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,8 @@ use super::state::Phase;
 use super::step::{StepKind, UnknownPolicy};
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, Settlement, StackStatus, Staleness, Target, TargetOutcome,
+    Scope, Sentiment, Settlement, StackSetting, StackStatus, Staleness, StopMode, Target,
+    TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -28,6 +30,13 @@ impl Machine {
                 if self.is_draining() {
                     self.held.insert(target.clone());
                     return;
+                }
+                if let Some(approved) = self.settings_only(target) {
+                    let kind = EventKind::StackSettled {
+                        status: approved.base.status,
+                        outputs: BTreeMap::new(),
+                    };
+                    return self.emit_for(turn, now, target, kind);
                 }
                 self.looked_at.remove(target);
                 *self.attempts.entry(target.clone()).or_default() += 1;
@@ -212,6 +221,14 @@ impl Machine {
                 let status = ending.status;
                 // A stack that went away is what a deletion wants, and nothing else does.
                 let is_asked = (status == StackStatus::DeleteComplete) == self.state.deletes();
+                let went_well = is_asked && status.sentiment() == Sentiment::Good;
+                if went_well && self.state.targets[target].unapplied().is_some() {
+                    let kind = EventKind::StackSettled {
+                        status,
+                        outputs: ending.outputs,
+                    };
+                    return self.emit_for(turn, now, target, kind);
+                }
                 let outcome = match status.sentiment() {
                     Sentiment::Good if is_asked => TargetOutcome::Succeeded { status },
                     Sentiment::Good | Sentiment::Neutral | Sentiment::Bad => {
@@ -246,6 +263,87 @@ impl Machine {
                 );
             }
             None => {}
+        }
+    }
+
+    pub(super) fn take_setting(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        setting: StackSetting,
+        result: Option<Result<(), CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(())) => {
+                self.emit_for(turn, now, target, EventKind::SettingApplied { setting });
+                if self.state.targets[target].unapplied().is_none() {
+                    self.settle(turn, now, target, None);
+                }
+            }
+            // The stack is as it was asked for, but not what protects it: nobody may take that for done.
+            Some(Err(failure)) => {
+                let what = match setting {
+                    StackSetting::TerminationProtection => "its termination protection",
+                    StackSetting::StackPolicy => "its stack policy",
+                };
+                let cause = format!(
+                    "the stack is deployed, but {what} could not be set: {}",
+                    failure.message
+                );
+                self.settle(turn, now, target, Some(Cause::of(cause)));
+            }
+            None => {}
+        }
+    }
+
+    /// Ends a target whose operation ended well and on which everything was set, or could not be.
+    fn settle(&mut self, turn: &mut Turn, now: Timestamp, target: &Target, cause: Option<Cause>) {
+        let Some((status, outputs)) = self.state.targets[target].settled.clone() else {
+            return;
+        };
+        let outcome = match cause.clone() {
+            None => TargetOutcome::Succeeded { status },
+            Some(cause) => TargetOutcome::Failed {
+                status: Some(status),
+                cause,
+            },
+        };
+        let ending = Ending {
+            status,
+            outputs,
+            cause,
+        };
+        let was_executed = self.settings_only(target).is_none();
+        self.finish(turn, now, target, outcome, ending);
+        if !was_executed {
+            self.clean_up(turn, now, target, CleanupWhy::NoChanges);
+        }
+    }
+
+    fn settings_only(&self, target: &Target) -> Option<Arc<PlannedTarget>> {
+        let planned = self.state.targets.get(target)?.planned.clone()?;
+        planned.settings_only.then_some(planned)
+    }
+
+    /// Starts to set what is still to be set on the stack of a target.
+    fn apply_setting(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        setting: StackSetting,
+    ) {
+        if self.state.targets[target].setting != Some(setting) {
+            self.emit_for(turn, now, target, EventKind::SettingIntended { setting });
+        }
+        if let Some((spec, approved)) = self.approved(target) {
+            let kind = StepKind::ApplySetting {
+                spec,
+                approved,
+                setting,
+            };
+            self.step(turn, target, kind);
         }
     }
 
@@ -301,6 +399,15 @@ impl Machine {
                         );
                     }
                 }
+                // Part of what runs: a stop waits for it, and only leaving at once leaves it for later.
+                Phase::Settled
+                    if self.state.paused.is_none()
+                        && self.state.stop != Some(StopMode::Abandon) =>
+                {
+                    if let Some(setting) = state.unapplied() {
+                        self.apply_setting(turn, now, &target, setting);
+                    }
+                }
                 Phase::Finished if !state.is_being_cleaned() => {
                     self.pending.remove(&target);
                 }
@@ -311,6 +418,7 @@ impl Machine {
                 | Phase::Started
                 | Phase::Executing
                 | Phase::Running
+                | Phase::Settled
                 | Phase::Finished => {}
             }
         }

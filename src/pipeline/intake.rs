@@ -142,6 +142,14 @@ impl Machine {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_ending(turn, now, &target, result);
             }
+            Input::SettingApplied {
+                target,
+                setting,
+                result,
+            } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_setting(turn, now, &target, setting, result);
+            }
         }
     }
 

@@ -56,6 +56,15 @@ struct Script {
     /// Times that it cannot be told whether the execution was accepted.
     murky: u8,
     second_region: bool,
+    policy: Policy,
+}
+
+/// Whether a stack policy is to be set, and what the service makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    None,
+    Taken,
+    Refused,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +80,10 @@ struct Stack {
     /// Requests to execute what had been executed.
     repeated: u32,
     creations: u32,
+    /// Whether the operation was seen to end.
+    has_ended: bool,
+    has_policy: bool,
+    policies: u32,
 }
 
 type World = BTreeMap<Target, Stack>;
@@ -187,7 +200,10 @@ impl Stack {
             },
             _ => ChangeSetOutcome::Ready,
         };
-        let base = (outcome == ChangeSetOutcome::Ready).then(|| Base {
+        let settings_differ =
+            outcome == ChangeSetOutcome::NoChanges && self.sets_policy_only() && !self.has_policy;
+        let is_planned = outcome == ChangeSetOutcome::Ready || settings_differ;
+        let base = is_planned.then(|| Base {
             stack: stack_id(target),
             status: match self.script.exists {
                 true => StackStatus::CreateComplete,
@@ -200,7 +216,34 @@ impl Stack {
             changes: Vec::new(),
             base,
             previous_template: None,
+            settings_differ,
         }))
+    }
+
+    /// Returns whether there is nothing to execute, only something to set.
+    fn sets_policy_only(&self) -> bool {
+        let wants = self.script.policy != Policy::None;
+        self.script.fate == Fate::NoChanges && self.script.exists && wants && !self.deletes
+    }
+
+    fn set_policy(&mut self) -> Result<(), CallFailure> {
+        assert!(self.script.policy != Policy::None, "nobody asked for it");
+        assert!(
+            self.sets_policy_only() || self.has_ended && self.script.fate == Fate::Succeeds,
+            "a policy comes after an operation that went well"
+        );
+        if self.is_expired() {
+            return failure(FailureKind::CredentialsExpired);
+        }
+        if self.script.policy == Policy::Refused {
+            return failure(FailureKind::Refused);
+        }
+        // As the real step does: what an earlier attempt has set is not set again.
+        if !self.has_policy {
+            self.has_policy = true;
+            self.policies += 1;
+        }
+        Ok(())
     }
 
     fn verify(&mut self) -> Result<Vec<Staleness>, CallFailure> {
@@ -280,6 +323,7 @@ impl Stack {
         } else {
             let good = self.script.fate == Fate::Succeeds;
             self.in_review = false;
+            self.has_ended = true;
             Ok(Box::new(Ending {
                 status: match (self.deletes, good) {
                     (false, true) => StackStatus::UpdateComplete,
@@ -334,7 +378,9 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
                         tags: BTreeMap::new(),
                         capabilities: BTreeSet::new(),
                         role_arn: None,
-                        stack_policy: None,
+                        stack_policy: (stack.script.policy != Policy::None)
+                            .then(|| "{}".to_owned()),
+                        options: crate::model::StackOptions::default(),
                     },
                 }))
             };
@@ -387,6 +433,14 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             invariant_execution_has_its_own_role(&spec);
             let result = stack.settle();
             Input::Settled { target, result }
+        }
+        StepKind::ApplySetting { setting, .. } => {
+            let result = stack.set_policy();
+            Input::SettingApplied {
+                target,
+                setting,
+                result,
+            }
         }
         StepKind::Watch { spec, .. } => {
             invariant_execution_has_its_own_role(&spec);
@@ -445,6 +499,9 @@ impl Run {
                     late: false,
                     repeated: 0,
                     creations: 0,
+                    has_ended: false,
+                    has_policy: false,
+                    policies: 0,
                 };
                 (target(n, script.second_region), stack)
             })
@@ -675,6 +732,8 @@ fn definition(
         capabilities: Vec::new(),
         role_arn: None,
         artifact_bucket: None,
+        stack_policy: None,
+        options: crate::model::StackOptions::default(),
         fan_out,
         approval_minutes: 600,
     };
@@ -707,14 +766,23 @@ fn invariant_no_change_set_is_executed_twice(run: &Run) {
                     }
             )
         );
-        assert_eq!(moved, stack.executions == 1, "{target}: {ended:?}");
+        if !stack.sets_policy_only() {
+            assert_eq!(moved, stack.executions == 1, "{target}: {ended:?}");
+        }
+        assert!(stack.policies <= 1, "{target} got its policy twice");
+        let is_set = stack.policies == 1;
+        let wants = stack.script.policy != Policy::None && !stack.deletes;
+        let succeeded = matches!(ended, Some(TargetOutcome::Succeeded { .. }));
+        assert_eq!(succeeded && wants, is_set, "{target}: {ended:?}");
     }
 }
 
 fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
     let state = run.machine.state();
     for step in &turn.steps {
-        let StepKind::Execute { approved, .. } = &step.kind else {
+        let (StepKind::Execute { approved, .. } | StepKind::ApplySetting { approved, .. }) =
+            &step.kind
+        else {
             continue;
         };
         let answer = state.approval.as_ref().and_then(|r| r.answered.as_ref());
@@ -725,7 +793,12 @@ fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Tur
         assert_eq!(planned.as_ref(), Some(approved), "what was approved runs");
         let intended = run.events.iter().any(|e| {
             e.scope.target.as_ref() == Some(&approved.target)
-                && matches!(e.kind, EventKind::ExecuteIntended { .. })
+                && match step.kind {
+                    StepKind::Execute { .. } => {
+                        matches!(e.kind, EventKind::ExecuteIntended { .. })
+                    }
+                    _ => matches!(e.kind, EventKind::SettingIntended { .. }),
+                }
         });
         assert!(intended, "an intent is written before its call");
     }
@@ -805,7 +878,7 @@ fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Turn) {
         *all += 1;
         *running += usize::from(matches!(
             state.phase,
-            Phase::Started | Phase::Executing | Phase::Running
+            Phase::Started | Phase::Executing | Phase::Running | Phase::Settled
         ));
         *failed += u32::from(
             state
@@ -880,9 +953,10 @@ fn script() -> impl Strategy<Value = Script> {
         faults(),
         prop_oneof![3 => Just(0u8), 1 => Just(1), 1 => Just(2)],
         prop_oneof![4 => Just(0u8), 1 => Just(1)],
+        prop_oneof![3 => Just(Policy::None), 3 => Just(Policy::Taken), 1 => Just(Policy::Refused)],
     )
         .prop_map(
-            |(fate, (exists, second_region), create, execute, expired, murky)| Script {
+            |(fate, (exists, second_region), create, execute, expired, murky, policy)| Script {
                 fate,
                 exists,
                 create,
@@ -890,6 +964,7 @@ fn script() -> impl Strategy<Value = Script> {
                 expired,
                 murky,
                 second_region,
+                policy,
             },
         )
 }

@@ -1,6 +1,6 @@
 //! The state of an execution: a fold over its events, by one table that live runs and recovery share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::validation::Provider;
@@ -8,8 +8,8 @@ use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
     CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, PauseReason, PlannedTarget, Scope, StackId, StackSummary, StageName,
-    StopMode, Target, TargetInputs, TargetOutcome, TargetSpec,
+    ExecutionOutcome, PauseReason, PlannedTarget, Scope, StackId, StackSetting, StackStatus,
+    StackSummary, StageName, StopMode, Target, TargetInputs, TargetOutcome, TargetSpec,
 };
 use crate::rollout::Rollout;
 
@@ -83,6 +83,12 @@ pub struct TargetState {
     pub planned: Option<Arc<PlannedTarget>>,
     /// The newest event known of its stack.
     pub newest_event: Option<String>,
+    /// How the stack's operation ended, once it ended well.
+    pub settled: Option<(StackStatus, BTreeMap<String, String>)>,
+    /// What is about to be set on the stack, as far as is known.
+    pub setting: Option<StackSetting>,
+    /// What was set on the stack.
+    pub applied: BTreeSet<StackSetting>,
     /// How far the removal of leftovers is.
     pub cleanup: Cleanup,
     /// How it ended.
@@ -123,6 +129,8 @@ pub enum Phase {
     Executing,
     /// The execution was accepted.
     Running,
+    /// The operation ended well, or none was needed; what is set on the stack is being set.
+    Settled,
     /// The target ended.
     Finished,
 }
@@ -336,6 +344,9 @@ impl Execution {
             | EventKind::TargetStarted
             | EventKind::ExecuteIntended { .. }
             | EventKind::ExecuteAccepted
+            | EventKind::StackSettled { .. }
+            | EventKind::SettingIntended { .. }
+            | EventKind::SettingApplied { .. }
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. } => {
                 return Err(illegal(event, "it needs a target"));
@@ -390,6 +401,7 @@ impl Execution {
                     changes,
                     base,
                     previous_template,
+                    settings_only,
                 },
             ) => {
                 let (Some(intended), Some((change_set, _))) = (&state.intended, &state.change_set)
@@ -409,6 +421,7 @@ impl Execution {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
+                    settings_only: *settings_only,
                 }));
             }
             (Phase::Waiting, EventKind::DeletionPlanned { planned }) => {
@@ -429,10 +442,27 @@ impl Execution {
                 }
             }
             // Again, with the same token, when the first attempt was found not to have been accepted.
-            (Phase::Started | Phase::Executing, EventKind::ExecuteIntended { .. }) => {
+            (Phase::Started | Phase::Executing, EventKind::ExecuteIntended { .. })
+                if !state.is_settings_only() =>
+            {
                 state.phase = Phase::Executing;
             }
             (Phase::Executing, EventKind::ExecuteAccepted) => state.phase = Phase::Running,
+            (Phase::Started | Phase::Running, EventKind::StackSettled { status, outputs })
+                if state.phase == Phase::Running || state.is_settings_only() =>
+            {
+                state.phase = Phase::Settled;
+                state.settled = Some((*status, outputs.clone()));
+            }
+            (Phase::Settled, EventKind::SettingIntended { setting }) => {
+                state.setting = Some(*setting);
+            }
+            (Phase::Settled, EventKind::SettingApplied { setting })
+                if state.setting == Some(*setting) =>
+            {
+                state.setting = None;
+                state.applied.insert(*setting);
+            }
             (Phase::Running, EventKind::Observed { events }) => {
                 if let Some(newest) = events.last() {
                     state.newest_event = Some(newest.id.clone());
@@ -539,9 +569,24 @@ impl TargetState {
             change_set: None,
             planned: None,
             newest_event: None,
+            settled: None,
+            setting: None,
+            applied: BTreeSet::new(),
             cleanup: Cleanup::None,
             outcome: None,
         }
+    }
+
+    /// Returns what is still to be set on the stack.
+    pub fn unapplied(&self) -> Option<StackSetting> {
+        let settings = self.planned.as_ref()?.inputs.settings();
+        let mut settings = settings.into_iter();
+        settings.find(|setting| !self.applied.contains(setting))
+    }
+
+    /// Returns whether there is nothing to execute, only something to set on the stack.
+    pub fn is_settings_only(&self) -> bool {
+        self.planned.as_ref().is_some_and(|p| p.settings_only)
     }
 
     /// Returns whether leftovers are still to be removed.
@@ -606,6 +651,8 @@ mod tests {
             capabilities: Vec::new(),
             role_arn: None,
             artifact_bucket: None,
+            stack_policy: None,
+            options: crate::model::StackOptions::default(),
             fan_out: FanOut {
                 targets: vec![TargetSpec {
                     target: target(),
@@ -691,6 +738,7 @@ mod tests {
                     capabilities: BTreeSet::new(),
                     role_arn: None,
                     stack_policy: None,
+                    options: crate::model::StackOptions::default(),
                 }),
             },
             EventKind::ChangeSetCreated {
@@ -705,6 +753,7 @@ mod tests {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
             },
             EventKind::TargetStarted,
             EventKind::ExecuteIntended {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
     ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
-    Settlement, SourceRevision, StackEvent, StackId, Staleness, StopRequest, Target, TargetInputs,
-    TargetSpec,
+    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
+    TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -133,6 +133,15 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
+    /// Set something on the stack, unless it has it already. Mutating, and safe to repeat.
+    ApplySetting {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// What to set.
+        setting: StackSetting,
+    },
 }
 
 impl StepKind {
@@ -142,7 +151,8 @@ impl StepKind {
             Self::CreateChangeSet { .. }
             | Self::DeleteChangeSet { .. }
             | Self::DeleteReviewStack { .. }
-            | Self::Execute { .. } => true,
+            | Self::Execute { .. }
+            | Self::ApplySetting { .. } => true,
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
             | Self::Collect { .. }
@@ -240,6 +250,15 @@ pub enum Input {
         target: Target,
         /// The result.
         result: Result<Box<Ending>, CallFailure>,
+    },
+    /// Something was set on a stack, or was set already.
+    SettingApplied {
+        /// The target.
+        target: Target,
+        /// What.
+        setting: StackSetting,
+        /// The result.
+        result: Result<(), CallFailure>,
     },
     /// Messages of the inbox.
     Inbox(Vec<InboxMessage>),

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ActionCategory, ActionDeclaration, ArtifactName, PipelineDeclaration, Target};
+use crate::model::options::policy;
+use crate::model::{
+    ActionCategory, ActionDeclaration, ArtifactName, OptionError, PipelineDeclaration,
+    StackOptions, Target,
+};
 
 /// The providers that this program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,15 @@ pub enum DefinitionError {
     /// An action that needs targets has none.
     #[error("action `{0}` has no targets")]
     NoTargets(String),
+    /// Rule 23.
+    #[error("a setting of action `{action}` cannot be used")]
+    Options {
+        /// The action.
+        action: String,
+        /// What is wrong with it.
+        #[source]
+        source: OptionError,
+    },
 }
 
 /// Returns the first rule that `pipeline` breaks.
@@ -159,6 +172,14 @@ fn check_action(action: &ActionDeclaration, stage: usize) -> Result<(), Definiti
         | Provider::ExecuteChangeSet
         | Provider::CollectStacks
         | Provider::DeleteStack => {
+            let options = StackOptions::from_configuration(&action.configuration);
+            let policy = action.configuration.get("StackPolicy").map(|p| policy(p));
+            options
+                .and(policy.transpose())
+                .map_err(|source| DefinitionError::Options {
+                    action: name(),
+                    source,
+                })?;
             let targets = action
                 .fan_out
                 .as_ref()

@@ -75,6 +75,16 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
             "capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
             "role_arn": role("CloudFormation"),
             "stack_policy": "{\"Statement\":[]}",
+            "options": {
+                "notification_arns": [arn("sns", "stacks")],
+                "on_stack_failure": "ROLLBACK",
+                "disable_rollback": true,
+                "rollback_triggers": [format!("composite:{}", arn("cloudwatch", "alarm:errors"))],
+                "monitoring_minutes": 10,
+                "import_existing_resources": true,
+                "include_nested_stacks": true,
+                "termination_protection": true,
+            },
         },
         "changes": [
             {
@@ -114,6 +124,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
             "status": "CREATE_COMPLETE",
             "newest_event": format!("Queue-CREATE_COMPLETE-{suffix}"),
         },
+        "settings_only": true,
         "previous_template": crate::model::Digest::of(b"previous template"),
     }))
     .unwrap()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::canonical::{sorted, sorted_by_key, sorted_changes, sorted_details};
 use super::record::parameter_records;
 use crate::model::{
-    ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, TargetInputs,
+    ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, StackOptions, TargetInputs,
 };
 
 /// The text with which the service stands in for a value that is known only at execution.
@@ -57,9 +57,10 @@ impl<'a> Parts<'a> {
             kind,
             inputs,
             changes,
+            settings_only,
             retain,
         } = planned;
-        self.name(&(kind, retain));
+        self.name(&(kind, settings_only, retain));
         self.inputs(inputs, changes);
         self.count(changes.len());
         for change in sorted_changes(changes) {
@@ -76,6 +77,7 @@ impl<'a> Parts<'a> {
             capabilities,
             role_arn,
             stack_policy,
+            options,
         } = inputs;
         self.name(template_digest);
         // An id of the network that differs from account to account and changes nothing now should not keep
@@ -99,6 +101,32 @@ impl<'a> Parts<'a> {
         }
         self.optional_text(role_arn.as_deref());
         self.optional_text(stack_policy.as_deref());
+        self.options(options);
+    }
+
+    fn options(&mut self, options: &'a StackOptions) {
+        let StackOptions {
+            notification_arns,
+            on_stack_failure,
+            disable_rollback,
+            rollback_triggers,
+            monitoring_minutes,
+            import_existing_resources,
+            include_nested_stacks,
+            termination_protection,
+        } = options;
+        self.count(notification_arns.len());
+        for arn in notification_arns {
+            self.text(arn);
+        }
+        self.count(rollback_triggers.len());
+        for trigger in rollback_triggers {
+            self.name(&trigger.is_composite);
+            self.text(&trigger.arn);
+        }
+        self.name(&(on_stack_failure, disable_rollback, monitoring_minutes));
+        self.name(&(import_existing_resources, include_nested_stacks));
+        self.name(termination_protection);
     }
 
     fn change(&mut self, change: &'a ResourceChange) {

@@ -33,6 +33,8 @@ pub struct FoundChangeSet {
 pub fn staleness(approved: &PlannedTarget, found: &Found) -> Vec<Staleness> {
     let mut differences = Vec::new();
     match &found.change_set {
+        // One without changes is not executed, and need not be there.
+        _ if approved.settings_only => {}
         None => differences.push(Staleness::ChangeSetGone),
         Some(change_set) => {
             if Some(&change_set.id) != approved.change_set.as_ref() || !change_set.executable {
@@ -154,7 +156,10 @@ mod tests {
     use crate::model::StackStatus;
 
     fn approved() -> PlannedTarget {
-        planned("111111111111", "eu-west-1", "network")
+        PlannedTarget {
+            settings_only: false,
+            ..planned("111111111111", "eu-west-1", "network")
+        }
     }
 
     fn found(approved: &PlannedTarget) -> Found {
@@ -188,6 +193,24 @@ mod tests {
     #[test]
     fn what_was_approved_is_not_stale() {
         assert_eq!(after(|_, _| {}), []);
+    }
+
+    #[test]
+    fn where_nothing_is_executed_only_the_stack_counts() {
+        let approved = PlannedTarget {
+            settings_only: true,
+            ..approved()
+        };
+        let gone = Found {
+            change_set: None,
+            ..found(&approved)
+        };
+        assert_eq!(staleness(&approved, &gone), []);
+        let moved = Found {
+            change_set: None,
+            base: None,
+        };
+        assert_eq!(staleness(&approved, &moved), [Staleness::StackReplaced]);
     }
 
     #[test]

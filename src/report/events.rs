@@ -1,9 +1,57 @@
 //! Events as text, one line each.
 
+use serde::Serialize;
+
 use crate::model::{ChangeSetKind, CleanupWhy, Event, EventKind, Scope};
 
+use super::DOCUMENT_VERSION;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::words::{self, Places, count};
+
+/// Events, for machines.
+#[derive(Debug, Serialize)]
+pub struct Events<'a> {
+    /// Which document this is.
+    pub document: &'static str,
+    /// The version of this form.
+    pub version: u32,
+    /// The events, oldest first.
+    pub events: &'a [Event],
+}
+
+/// One event, for machines that read a line at a time.
+#[derive(Debug, Serialize)]
+pub struct EventLine<'a> {
+    /// Which document this is.
+    pub document: &'static str,
+    /// The version of this form.
+    pub version: u32,
+    /// The event.
+    #[serde(flatten)]
+    pub event: &'a Event,
+}
+
+impl<'a> Events<'a> {
+    /// Returns the document of `events`.
+    pub fn of(events: &'a [Event]) -> Self {
+        Self {
+            document: "events",
+            version: DOCUMENT_VERSION,
+            events,
+        }
+    }
+}
+
+impl<'a> EventLine<'a> {
+    /// Returns the document of `event`.
+    pub fn of(event: &'a Event) -> Self {
+        Self {
+            document: "event",
+            version: DOCUMENT_VERSION,
+            event,
+        }
+    }
+}
 
 /// Returns the events, one line each, with sequence number and time.
 pub fn events<'a>(
@@ -153,6 +201,14 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
         }
         EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
         EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
+        EventKind::StackSettled { status, .. } => one(Tone::Dim, format!("stack is {status}")),
+        EventKind::SettingIntended { setting } => one(
+            Tone::Busy,
+            format!("setting the {}", words::setting(*setting)),
+        ),
+        EventKind::SettingApplied { setting } => {
+            one(Tone::Dim, format!("{} is set", words::setting(*setting)))
+        }
         EventKind::CallFailed { failure } => one(Tone::Warn, failure.message.clone()),
         EventKind::Observed { events } => events
             .iter()

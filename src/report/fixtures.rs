@@ -150,6 +150,7 @@ pub(super) fn inputs() -> TargetInputs {
         capabilities: Default::default(),
         role_arn: None,
         stack_policy: None,
+        options: crate::model::StackOptions::default(),
     }
 }
 
@@ -354,6 +355,7 @@ impl Script {
                     newest_event: None,
                 },
                 previous_template: None,
+                settings_only: false,
             },
         )
     }

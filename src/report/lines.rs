@@ -90,7 +90,9 @@ impl Lines {
             | EventKind::ChangeSetDeleted
             | EventKind::CleanupDone { left: None }
             | EventKind::TargetStarted
-            | EventKind::ExecuteAccepted => false,
+            | EventKind::ExecuteAccepted
+            | EventKind::StackSettled { .. }
+            | EventKind::SettingApplied { .. } => false,
             // Of many targets, the end is told by the summary; what goes wrong is told at once.
             EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetReady { .. }
@@ -114,6 +116,7 @@ impl Lines {
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
             | EventKind::ExecuteIntended { .. }
+            | EventKind::SettingIntended { .. }
             | EventKind::CallFailed { .. }
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. }

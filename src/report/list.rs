@@ -5,15 +5,17 @@ use serde::Serialize;
 
 use crate::model::{Digest, ExecutionId};
 
-use super::View;
 use super::review::execution;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::view::{Counts, State};
 use super::words::{self, count};
+use super::{DOCUMENT_VERSION, View};
 
 /// All executions, for machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct List {
+    /// Which document this is.
+    pub document: &'static str,
     /// The version of this form.
     pub version: u32,
     /// The executions, as they were given.
@@ -27,7 +29,7 @@ pub struct ListEntry {
     pub execution: ExecutionId,
     /// The pipeline.
     pub pipeline: String,
-    /// What it is doing, in words.
+    /// What it is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
     pub alive: Option<bool>,
@@ -54,7 +56,7 @@ impl ListEntry {
         Some(Self {
             execution: view.execution()?.clone(),
             pipeline: view.pipeline().to_owned(),
-            state: words::state(&state, alive).0,
+            state: words::state_id(&state, alive),
             alive,
             started: view.started(),
             last: view.last(),
@@ -75,7 +77,7 @@ impl ListEntry {
         Self {
             execution,
             pipeline,
-            state: UNREADABLE,
+            state: "unreadable",
             alive,
             started: Some(started),
             last: Some(last),
@@ -97,7 +99,8 @@ impl List {
     /// Returns the list of `executions`.
     pub fn of(executions: Vec<ListEntry>) -> Self {
         Self {
-            version: 1,
+            document: "list",
+            version: DOCUMENT_VERSION,
             executions,
         }
     }
@@ -121,7 +124,7 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
         all.max().unwrap_or(0).min(most)
     };
     let name = widest(|entry| &entry.pipeline, options.width / 4);
-    let state = widest(|entry| entry.state, 28);
+    let state = widest(|entry| entry.words().0, 28);
     for entry in executions {
         let (word, tone) = entry.words();
         let mut line = Line::of(Tone::Strong, &execution(&entry.execution, options));

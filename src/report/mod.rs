@@ -1,15 +1,23 @@
 //! Events folded into a view, then drawn.
 
+mod annotations;
 mod causes;
+#[cfg(test)]
+mod documents;
 mod events;
 #[cfg(test)]
 mod fixtures;
 mod lines;
+mod links;
 mod list;
 mod live;
+mod markdown;
 mod review;
 mod review_data;
 mod review_resource;
+#[cfg(test)]
+#[path = "../../tests/support/schema.rs"]
+mod schema;
 mod screen;
 mod status;
 mod summary;
@@ -17,11 +25,13 @@ mod target_view;
 mod view;
 mod words;
 
+pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
-pub use events::events;
+pub use events::{EventLine, Events, events};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
+pub use markdown::{markdown, markdown_list, markdown_text};
 pub use review::{draw, review};
 pub use review_data::{
     DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,
@@ -32,3 +42,6 @@ pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, sta
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
+
+/// The version of the documents for machines, which `docs/json.md` describes.
+pub const DOCUMENT_VERSION: u32 = 1;

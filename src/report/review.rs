@@ -6,7 +6,7 @@ use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources,
 use super::review_resource::{Columns, diff_lines, resource, what};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::words::{self, Places, count};
-use super::{Phase, View};
+use super::{Phase, TargetView, View, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
@@ -40,6 +40,9 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
         }
         if group.resources.is_empty() {
             let text = match group.kind {
+                ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
+                    "  ~ no changes but what is set on the stack, as above"
+                }
                 ChangeSetKind::Create | ChangeSetKind::Update => {
                     "  ~ no resource changes: only outputs, tags or metadata of the stack"
                 }
@@ -48,7 +51,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             page.line(Line::of(Tone::Warn, text), 4);
         }
         if options.full {
-            group_in_full(&mut page, group);
+            group_in_full(&mut page, group, view);
         }
     }
     parameters(&mut page, &review.parameters, &places);
@@ -188,12 +191,30 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         page.items(Line::of(Tone::Dim, "  executed as "), 14, Tone::Dim, &roles);
     }
 
+    let with = if group.settings_only {
+        settings(group)
+    } else {
+        everything(group)
+    };
+    if !with.is_empty() {
+        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
+    }
+}
+
+/// Returns what is set on the stacks of a group after their operation.
+fn settings(group: &ReviewGroup) -> Vec<String> {
+    let policy = group.stack_policy.then(|| "a stack policy".to_owned());
+    let protection = group.options.termination_protection;
+    let protection = protection.map(|is_on| words::protection(is_on).to_owned());
+    policy.into_iter().chain(protection).collect()
+}
+
+/// Returns what the stacks of a group are made or changed with.
+fn everything(group: &ReviewGroup) -> Vec<String> {
     let mut with: Vec<String> = group.capabilities.iter().cloned().collect();
     with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
-    if group.stack_policy {
-        // Said here because nobody would look for what does not happen.
-        with.push("a stack policy, which this version does not set".to_owned());
-    }
+    with.extend(settings(group));
+    with.extend(words::options(&group.options));
     if !group.tags.is_empty() {
         let tags = group
             .tags
@@ -201,9 +222,7 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
             .map(|(key, value)| format!("{key}={value}"));
         with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
     }
-    if !with.is_empty() {
-        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
-    }
+    with
 }
 
 /// Adds what a long list of changes comes to.
@@ -292,12 +311,34 @@ fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
     names
 }
 
-fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup) {
+/// Returns where the change set of a target is in the console.
+fn console(view: &View, target: &TargetView) -> Option<String> {
+    let (stack, set) = (target.stack()?, target.change_set()?);
+    links::change_set(stack, set).filter(|_| view.has_console())
+}
+
+fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
     if !group.change_sets.is_empty() {
         page.line(Line::of(Tone::Dim, "  change sets"), 4);
     }
-    for id in &group.change_sets {
+    for (at, id) in group.change_sets.iter().enumerate() {
         page.line(Line::indent(4).add(Tone::Dim, id.as_str()), 4);
+        let target = group.targets.get(at).and_then(|target| view.target(target));
+        if let Some(address) = target.and_then(|target| console(view, target)) {
+            page.line(Line::indent(4).add(Tone::Dim, &address), 4);
+        }
+    }
+    if let Some(policy) = &group.policy {
+        page.line(
+            Line::of(
+                Tone::Dim,
+                "  stack policy, set after the operation succeeded",
+            ),
+            4,
+        );
+        for line in words::pretty_json(policy).lines() {
+            page.line(Line::indent(4).add(Tone::Plain, line), 6);
+        }
     }
     let Some(diff) = &group.template_diff else {
         return;
@@ -510,7 +551,7 @@ pub(super) fn risk_tone(level: RiskLevel) -> Tone {
 }
 
 /// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
-fn rule_text(rule: &str, findings: usize) -> String {
+pub(super) fn rule_text(rule: &str, findings: usize) -> String {
     let (one, many) = match rule {
         "stateful-replacement" => (
             "replacement of a stateful resource",

@@ -10,12 +10,12 @@ use crate::diff::{self, PropertyChange};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskLevel, StackStatus, Target, TargetOutcome,
+    ResourceChange, Risk, RiskLevel, StackOptions, StackStatus, Target, TargetOutcome,
 };
 use crate::plan;
 
 use super::causes::{self, CauseGroup};
-use super::{View, words};
+use super::{DOCUMENT_VERSION, View, words};
 
 /// What a review shows besides the events, looked up in the stored templates.
 pub trait ReviewSources {
@@ -68,6 +68,8 @@ impl fmt::Display for Place {
 /// The plan of an execution, as it is reviewed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Review {
+    /// Which document this is.
+    pub document: &'static str,
     /// The version of this form.
     pub version: u32,
     /// The plan's digest, once the plan is complete.
@@ -124,8 +126,17 @@ pub struct ReviewGroup {
     pub role_arn: Option<String>,
     /// The stacks' tags.
     pub tags: BTreeMap<String, String>,
+    /// What else is asked of the stacks; of the group's first target.
+    #[serde(skip_serializing_if = "StackOptions::is_default")]
+    pub options: StackOptions,
     /// Whether a stack policy is set.
     pub stack_policy: bool,
+    /// The stack policy, of the group's first target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Whether nothing changes but what is set on the stacks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub settings_only: bool,
     /// The change sets, in the order of the targets.
     pub change_sets: Vec<ChangeSetId>,
     /// The changes, those that may do harm first.
@@ -237,7 +248,8 @@ impl Review {
             .into_iter()
             .filter(|t| matches!(t.outcome(), Some(TargetOutcome::NoChanges)));
         Self {
-            version: 1,
+            document: "review",
+            version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
             risks: risk_groups(&risks),
@@ -276,7 +288,10 @@ fn group_of(
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
         tags: first.inputs.tags.clone(),
+        options: first.inputs.options.clone(),
         stack_policy: first.inputs.stack_policy.is_some(),
+        policy: first.inputs.stack_policy.clone(),
+        settings_only: first.settings_only,
         change_sets: members
             .iter()
             .filter_map(|m| m.change_set.clone())

@@ -327,7 +327,7 @@ fn annotate(
 }
 
 /// Returns the texts of the values before and after; an empty one says all in the other.
-fn values(property: &ReviewProperty) -> (String, String) {
+pub(super) fn values(property: &ReviewProperty) -> (String, String) {
     let (before, after) = (property.before.as_deref(), property.after.as_deref());
     match (before, after) {
         (None | Some(MASK), Some(MASK_CHANGED)) => (String::new(), MASK_CHANGED.to_owned()),
@@ -388,7 +388,7 @@ fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(Tone, String)
 }
 
 /// Returns both texts in at most `room` columns each, cut so that the first difference is seen.
-fn window(before: &str, after: &str, room: usize, ellipsis: &str) -> (String, String) {
+pub(super) fn window(before: &str, after: &str, room: usize, ellipsis: &str) -> (String, String) {
     let common: usize = before
         .chars()
         .zip(after.chars())

@@ -363,13 +363,22 @@ impl<'a> Page<'a> {
                 line = Line::indent(hang);
                 begun = false;
             }
+            if !begun && line.columns + columns(&visible(item)) > self.options.width {
+                // Wider than a line of its own: it goes on in the next one.
+                line.push(tone, item);
+                self.line(line, hang + 2);
+                line = Line::indent(hang);
+                continue;
+            }
             if begun {
                 line.push(Tone::Dim, &dot);
             }
             line.push(tone, item);
             begun = true;
         }
-        self.put(&line);
+        if begun || items.is_empty() || line.columns > hang {
+            self.put(&line);
+        }
     }
 
     /// Returns the page; every line ends in a line break.

@@ -15,18 +15,20 @@ use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::summary::next_commands;
 use super::view::{Counts, StageStatus};
 use super::words::{self, Places, count};
-use super::{Phase, TargetView, View};
+use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View};
 
 /// The state of an execution, for machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
+    /// Which document this is.
+    pub document: &'static str,
     /// The version of this form.
     pub version: u32,
     /// The execution.
     pub execution: Option<ExecutionId>,
     /// The pipeline.
     pub pipeline: String,
-    /// What the execution is doing, in words.
+    /// What the execution is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
     pub alive: Option<bool>,
@@ -50,6 +52,9 @@ pub struct Status {
     pub counts: Counts,
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetStatus>,
+    /// What there is to review, once there is a plan; whoever has the templates fills it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// The approval request and its answers.
@@ -140,14 +145,15 @@ impl Status {
         });
         let stages = view.stages().into_iter().map(|(name, status)| Stage {
             name: name.to_string(),
-            state: words::stage_status(status).0,
+            state: words::stage_id(status),
             reason: stage_reason(status).map(str::to_owned),
         });
         Self {
-            version: 1,
+            document: "status",
+            version: DOCUMENT_VERSION,
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
-            state: words::state(&view.state(), alive).0,
+            state: words::state_id(&view.state(), alive),
             alive,
             outcome: view.outcome().cloned(),
             started: view.started(),
@@ -159,6 +165,7 @@ impl Status {
             stages: stages.collect(),
             counts: view.counts(),
             targets: view.targets().into_iter().map(target_status).collect(),
+            review: None,
         }
     }
 }
@@ -166,7 +173,7 @@ impl Status {
 fn target_status(target: &TargetView) -> TargetStatus {
     TargetStatus {
         target: target.target().clone(),
-        phase: words::phase(target.phase()).0,
+        phase: words::phase_id(target.phase()),
         outcome: target.outcome().cloned(),
         change_set: target.change_set().cloned(),
         stack_id: target.stack().cloned(),

@@ -10,23 +10,25 @@ use crate::model::{
     TargetOutcome, status_reason,
 };
 
-use super::View;
 use super::causes::{self, CauseGroup, SkipGroup};
 use super::review::{execution, place_list};
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
+use super::{DOCUMENT_VERSION, Review, View, links};
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
+    /// Which document this is.
+    pub document: &'static str,
     /// The version of this form.
     pub version: u32,
     /// The execution.
     pub execution: Option<ExecutionId>,
     /// The pipeline.
     pub pipeline: String,
-    /// What the execution is doing, in words.
+    /// What the execution is doing.
     pub state: &'static str,
     /// How it ended.
     pub outcome: Option<ExecutionOutcome>,
@@ -54,6 +56,9 @@ pub struct Summary {
     pub outputs: Vec<TargetOutputs>,
     /// The commands that go on from here.
     pub next: Vec<String>,
+    /// What there is to review, while an answer is awaited; whoever has the templates fills it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// A region in which too many targets failed.
@@ -116,10 +121,11 @@ impl Summary {
         }
         let id = view.execution().map(|id| id.to_string());
         Self {
-            version: 1,
+            document: "result",
+            version: DOCUMENT_VERSION,
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
-            state: words::state(&view.state(), None).0,
+            state: words::state_id(&view.state(), None),
             outcome: view.outcome().cloned(),
             plan: view.plan(),
             started: view.started(),
@@ -133,6 +139,7 @@ impl Summary {
             not_started: causes::skipped(view),
             outputs,
             next: id.map_or_else(Vec::new, |id| next(view, &id)),
+            review: None,
         }
     }
 }
@@ -352,6 +359,9 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
                 _ => format!("{label} {}", at + 1),
             };
             cause(page, &label, group, places);
+            if let Some(address) = console(view, group) {
+                page.line(Line::indent(6).add(Tone::Dim, &address), 6);
+            }
         }
     }
     let mut stale: Vec<(&[Staleness], Vec<&Target>)> = Vec::new();
@@ -434,6 +444,12 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
             page.line(line, 8);
         }
     }
+}
+
+/// Returns where the stack of the first target is in the console.
+fn console(view: &View, group: &CauseGroup) -> Option<String> {
+    let target = view.target(group.targets.first()?)?;
+    links::stack(target.stack()?).filter(|_| view.has_console())
 }
 
 fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {

@@ -48,6 +48,7 @@ struct Described {
     changes: Vec<ResourceChange>,
     base: Base,
     previous_template: Option<Digest>,
+    settings_only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,11 +132,13 @@ impl TargetView {
                 changes,
                 base,
                 previous_template,
+                settings_only,
             } => {
                 let described = Described {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
+                    settings_only: *settings_only,
                 };
                 keep(&mut self.ready, event, described);
             }
@@ -148,6 +151,8 @@ impl TargetView {
             EventKind::TargetStarted => keep(&mut self.started, event, ()),
             EventKind::ExecuteIntended { .. } => keep(&mut self.execute, event, ()),
             EventKind::ExecuteAccepted => keep(&mut self.accepted, event, ()),
+            EventKind::StackSettled { .. } => keep(&mut self.accepted, event, ()),
+            EventKind::SettingIntended { .. } | EventKind::SettingApplied { .. } => {}
             EventKind::CallFailed { failure } => keep(&mut self.trouble, event, failure.clone()),
             EventKind::Observed { events } => {
                 for observed in events {
@@ -244,6 +249,7 @@ impl TargetView {
             changes: described.changes.clone(),
             base: described.base.clone(),
             previous_template: described.previous_template,
+            settings_only: described.settings_only,
             retain: Vec::new(),
         })
     }

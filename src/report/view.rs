@@ -264,6 +264,9 @@ impl View {
             | EventKind::TargetStarted
             | EventKind::ExecuteIntended { .. }
             | EventKind::ExecuteAccepted
+            | EventKind::StackSettled { .. }
+            | EventKind::SettingIntended { .. }
+            | EventKind::SettingApplied { .. }
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. } => {}
         }
@@ -408,6 +411,17 @@ impl View {
                 .map(|fact| &fact.value),
             expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq)),
         })
+    }
+
+    /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.
+    pub fn has_console(&self) -> bool {
+        self.definition()
+            .is_some_and(|d| !d.invocation.own_endpoint && d.invocation.endpoint_url.is_none())
+    }
+
+    /// Returns whether an answer is awaited.
+    pub fn awaits_answer(&self) -> bool {
+        self.outcome().is_none() && self.approval().is_some_and(|a| a.answer.is_none())
     }
 
     /// Returns the answers that did not count, oldest first.

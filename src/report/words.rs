@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::value_text;
 use crate::model::{
-    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer,
+    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, Staleness, Target, TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
+    TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -120,6 +121,63 @@ pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) 
         State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
         State::Stopping => ("stopping", Tone::Warn),
         State::Ended(outcome) => execution_outcome(outcome),
+    }
+}
+
+/// Returns what an execution is doing, for machines.
+pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
+    let dead = alive == Some(false);
+    match state {
+        State::Unknown => "unknown",
+        State::Running if dead => "interrupted",
+        State::Running => "running",
+        State::WaitingForApproval => "waiting_for_approval",
+        State::Paused => "paused",
+        State::Stopping if dead => "stopped",
+        State::Stopping => "stopping",
+        State::Ended(outcome) => match outcome {
+            ExecutionOutcome::Succeeded => "succeeded",
+            ExecutionOutcome::NothingToDo => "nothing_to_do",
+            ExecutionOutcome::SucceededWithFailures => "succeeded_with_failures",
+            ExecutionOutcome::Failed => "failed",
+            ExecutionOutcome::Rejected => "rejected",
+            ExecutionOutcome::Expired => "expired",
+            ExecutionOutcome::Stopped => "stopped",
+        },
+    }
+}
+
+/// Returns how far a stage is, for machines.
+pub(super) fn stage_id(status: &StageStatus) -> &'static str {
+    match status {
+        StageStatus::Waiting => "waiting",
+        StageStatus::Running => "running",
+        StageStatus::Succeeded => "succeeded",
+        StageStatus::Failed(_) => "failed",
+        StageStatus::Skipped(_) => "skipped",
+    }
+}
+
+/// Returns how far a target is, for machines.
+pub(super) fn phase_id(phase: Phase<'_>) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Creating => "creating_change_set",
+        Phase::Reading => "reading_change_set",
+        Phase::Ready => "change_set_ready",
+        Phase::Deletable => "deletable",
+        Phase::Checking => "checking_plan",
+        Phase::Executing => "executing",
+        Phase::CleaningUp => "cleaning_up",
+        Phase::Ended(outcome) => match outcome {
+            TargetOutcome::Succeeded { .. } => "succeeded",
+            TargetOutcome::NoChanges => "no_changes",
+            TargetOutcome::NotPlanned { .. } => "not_planned",
+            TargetOutcome::Failed { .. } => "failed",
+            TargetOutcome::Stale { .. } => "stale",
+            TargetOutcome::Skipped { .. } => "skipped",
+            TargetOutcome::Unknown { .. } => "unknown",
+        },
     }
 }
 
@@ -293,6 +351,20 @@ pub(super) fn identity(arn: &str) -> &str {
     arn.splitn(6, ':').nth(5).unwrap_or(arn)
 }
 
+/// Returns an identity without the session's name where that is ours: it is the execution's, said already.
+fn without_session(identity: &str) -> &str {
+    match identity.rsplit_once('/') {
+        Some((role, session)) if is_own_session(session) => role,
+        Some(_) | None => identity,
+    }
+}
+
+fn is_own_session(session: &str) -> bool {
+    session
+        .strip_prefix("stackgate-")
+        .is_some_and(|id| id.len() == 36 && crate::model::ExecutionId::new(id).is_ok())
+}
+
 /// Returns who calls and where: equal identities once, with their accounts or, beyond `limit`, their number.
 pub(super) fn callers<'a>(
     callers: impl IntoIterator<Item = &'a Caller>,
@@ -300,7 +372,10 @@ pub(super) fn callers<'a>(
 ) -> Vec<String> {
     let mut by_identity: Vec<(&str, Vec<&str>)> = Vec::new();
     for caller in callers {
-        let name = identity(&caller.arn);
+        let name = match limit {
+            usize::MAX => identity(&caller.arn),
+            _ => without_session(identity(&caller.arn)),
+        };
         let account = caller.account.as_str();
         match by_identity.iter_mut().find(|(known, _)| *known == name) {
             Some((_, accounts)) if accounts.contains(&account) => {}
@@ -337,6 +412,66 @@ pub(super) fn provenance(provenance: &Provenance) -> String {
         (Some(file), None) => file.clone(),
         (None, _) => layer(provenance.layer).to_owned(),
     }
+}
+
+/// Returns what is planned for the termination protection of stacks.
+pub(super) fn protection(is_on: bool) -> &'static str {
+    if is_on {
+        "termination protection"
+    } else {
+        "no termination protection"
+    }
+}
+
+/// Returns JSON text on several lines, or the text as it is if it is none.
+pub(super) fn pretty_json(text: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| text.to_owned())
+}
+
+/// Returns what is set on a stack.
+pub(super) fn setting(setting: StackSetting) -> &'static str {
+    match setting {
+        StackSetting::TerminationProtection => "termination protection",
+        StackSetting::StackPolicy => "stack policy",
+    }
+}
+
+/// Returns what is asked of stacks, one text for each.
+pub(super) fn options(options: &StackOptions) -> Vec<String> {
+    let StackOptions {
+        notification_arns,
+        on_stack_failure,
+        disable_rollback,
+        rollback_triggers,
+        monitoring_minutes,
+        import_existing_resources,
+        include_nested_stacks,
+        // Told with what else is set by a call of its own.
+        termination_protection: _,
+    } = options;
+    let mut texts = Vec::new();
+    match on_stack_failure {
+        Some(OnStackFailure::Rollback) => texts.push("rollback on failure".to_owned()),
+        Some(OnStackFailure::Delete) => texts.push("deletion on failure".to_owned()),
+        Some(OnStackFailure::DoNothing) => texts.push("no rollback on failure".to_owned()),
+        None if *disable_rollback => texts.push("no rollback on failure".to_owned()),
+        None => {}
+    }
+    let triggers = rollback_triggers.iter();
+    texts.extend(triggers.map(|trigger| format!("rollback trigger {trigger}")));
+    texts
+        .extend(monitoring_minutes.map(|m| format!("{} of monitoring", count(m.into(), "minute"))));
+    let topics = notification_arns.iter();
+    texts.extend(topics.map(|arn| format!("notifications to {arn}")));
+    if *import_existing_resources {
+        texts.push("import of existing resources".to_owned());
+    }
+    if *include_nested_stacks {
+        texts.push("change sets of nested stacks".to_owned());
+    }
+    texts
 }
 
 /// Returns what may be shown of a parameter's value.
@@ -460,5 +595,12 @@ mod tests {
             ["assumed-role/Deploy/alice in 2 accounts"]
         );
         assert_eq!(identity("not an arn"), "not an arn");
+        let own = Caller {
+            account: "222222222222".parse().unwrap(),
+            arn: "arn:aws:sts::222222222222:assumed-role/R/stackgate-01a205a4-dce1-73e5-bcb1-9bed9925f3d8"
+                .to_owned(),
+        };
+        assert_eq!(callers([&own], 4), ["assumed-role/R in 222222222222"]);
+        assert!(callers([&own], usize::MAX)[0].contains("/stackgate-01a205a4"));
     }
 }

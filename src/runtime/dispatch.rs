@@ -142,6 +142,15 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             },
             target: spec.target,
         },
+        StepKind::ApplySetting {
+            spec,
+            approved,
+            setting,
+        } => Input::SettingApplied {
+            result: cloudformation::apply_setting(world, &spec, &approved, setting).await,
+            setting,
+            target: spec.target,
+        },
         StepKind::Watch {
             spec,
             approved,

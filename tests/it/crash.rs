@@ -26,6 +26,8 @@ Outputs:
   Value: {Value: !Ref Value}
 "#;
 
+const POLICY: &str = r#"{"Statement": [{"Effect": "Deny", "Action": "Update:Delete", "Principal": "*", "Resource": "*"}]}"#;
+
 const PLACES: [(&str, &str); 4] = [
     ("111111111111", "us-east-1"),
     ("111111111111", "eu-west-1"),
@@ -39,7 +41,7 @@ const LANES: usize = 4;
 /// What is deployed, and how that ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Story {
-    /// Four stacks are made.
+    /// Four stacks are made, and a policy and protection are set on each.
     Create,
     /// Four stacks are changed.
     Update,
@@ -78,6 +80,8 @@ struct There {
     status: Option<String>,
     outputs: BTreeMap<String, String>,
     change_sets: usize,
+    policy: Option<Value>,
+    is_protected: bool,
 }
 
 struct Trial {
@@ -90,6 +94,7 @@ impl Trial {
     fn new(story: Story) -> Trial {
         let env = TestEnv::on(Emulator::Ministack);
         env.write("templates/app.yaml", TEMPLATE);
+        env.write("policy.json", POLICY);
         for (account, region) in PLACES {
             let exists = match story {
                 Story::Create => false,
@@ -111,7 +116,7 @@ impl Trial {
     }
 
     fn deploy(&self, approval: &'static str) -> Vec<&'static str> {
-        vec![
+        let mut arguments = vec![
             "deploy",
             "app",
             "--accounts=111111111111,222222222222",
@@ -120,7 +125,11 @@ impl Trial {
             "--region-concurrency=parallel",
             "--parameter=Value=two",
             approval,
-        ]
+        ];
+        if self.story == Story::Create {
+            arguments.extend(["--termination-protection", "--stack-policy=policy.json"]);
+        }
+        arguments
     }
 
     /// Runs the command that the story is about until it ends or dies. Returns nothing if it died.
@@ -222,6 +231,8 @@ impl Trial {
                     status,
                     outputs: cloud.outputs("app"),
                     change_sets: cloud.change_sets("app").len(),
+                    policy: cloud.policy("app"),
+                    is_protected: cloud.is_protected("app"),
                 },
             };
             there.insert(format!("{account}/{region}"), seen);
@@ -272,8 +283,16 @@ fn undisturbed(story: Story) -> End {
         if story == Story::Rejection {
             assert_eq!(there.change_sets, 0);
         }
+        assert_eq!(there.policy.is_some(), story == Story::Create);
+        assert_eq!(there.is_protected, story == Story::Create);
         let calls: &[&str] = match story {
-            Story::Create | Story::Update => &["CreateChangeSet", "ExecuteChangeSet"],
+            Story::Create => &[
+                "CreateChangeSet",
+                "ExecuteChangeSet",
+                "SetStackPolicy",
+                "UpdateTerminationProtection",
+            ],
+            Story::Update => &["CreateChangeSet", "ExecuteChangeSet"],
             Story::Delete => &["DeleteStack"],
             Story::Rejection if is_new => &["CreateChangeSet", "DeleteChangeSet", "DeleteStack"],
             Story::Rejection => &["CreateChangeSet", "DeleteChangeSet"],
@@ -336,7 +355,7 @@ fn survives(story: Story, changes: usize) {
 
 #[test]
 fn making_stacks_survives_death_at_any_point() {
-    survives(Story::Create, 8);
+    survives(Story::Create, 16);
 }
 
 #[test]

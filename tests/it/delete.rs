@@ -394,3 +394,21 @@ fn what_is_inside_nested_stacks_is_reviewed_too() {
     delete(&env, &["--yes=high"]).success();
     assert_eq!(app(&env, "111111111111"), None);
 }
+
+#[test]
+fn a_fleet_is_deleted_on_the_other_emulator_too() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let accounts = ["111111111111", "222222222222"];
+    for account in accounts {
+        let cloud = env.cloud(account, HERE);
+        assert_eq!(cloud.create("app", QUEUE, &[]), "CREATE_COMPLETE");
+    }
+    let fleet = "--accounts=111111111111,222222222222";
+    for outcome in ["succeeded", "nothing_to_do"] {
+        let output = delete(&env, &[fleet, "--yes=high"]);
+        assert_eq!(document(&env, output.success())["outcome"], outcome);
+        for account in accounts {
+            assert_eq!(app(&env, account), None, "{account}");
+        }
+    }
+}

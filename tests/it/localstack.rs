@@ -247,7 +247,7 @@ fn the_review_shows_the_target_that_differs_and_what_is_replaced() {
 
     let queue = one(&groups[0]["resources"], "logical_id", "Queue");
     assert_eq!(queue["action"], "Modify");
-    assert_eq!(queue["replacement"], "No");
+    assert_eq!(queue["replacement"], "no");
     let visibility = one(&queue["properties"], "path", "VisibilityTimeout");
     assert_eq!(visibility["before"], "30");
     assert_eq!(visibility["after"], "45");
@@ -255,7 +255,7 @@ fn the_review_shows_the_target_that_differs_and_what_is_replaced() {
 
     let ordered = one(&groups[1]["resources"], "logical_id", "OrderedQueue");
     assert_eq!(ordered["action"], "Modify");
-    assert_eq!(ordered["replacement"], "Will");
+    assert_eq!(ordered["replacement"], "will");
     assert_eq!(ordered["resource_type"], "AWS::SQS::Queue");
     let name = one(&ordered["properties"], "path", "QueueName");
     assert_eq!(name["before"], "orders.fifo");
@@ -266,7 +266,7 @@ fn the_review_shows_the_target_that_differs_and_what_is_replaced() {
             .as_array()
             .unwrap()
             .iter()
-            .all(|one| one["replacement"] != "Will")
+            .all(|one| one["replacement"] != "will")
     );
 
     // Who acts is said for each account.

@@ -70,6 +70,17 @@ fn an_environment_is_shown_recorded_and_deployed() {
     let chosen = r#""chosen":{"environment":"production","target_set":"fleet"}"#;
     let raw = events.success().raw.replace(": ", ":").replace(", ", ",");
     assert!(raw.contains(chosen), "{events}");
+    // What was deployed by name is deleted by name.
+    env.run(&["delete", "app", "--environment", "production", "--yes=high"])
+        .success();
+    for target in places(&env) {
+        let (account, region) = target.split_once('/').unwrap();
+        let status = env.cloud(account, region).status("app");
+        assert!(
+            matches!(status.as_deref(), None | Some("DELETE_COMPLETE")),
+            "{status:?}"
+        );
+    }
 }
 
 #[test]

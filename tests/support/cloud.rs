@@ -142,6 +142,23 @@ impl Cloud {
         self.settled(stack)
     }
 
+    /// Returns the policy of a stack, or nothing if it has none.
+    pub fn policy(&self, stack: &str) -> Option<serde_json::Value> {
+        let call = self.client.get_stack_policy().stack_name(stack).send();
+        let reply = RUNTIME
+            .block_on(call)
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        let body = reply.stack_policy_body.filter(|body| !body.is_empty())?;
+        Some(serde_json::from_str(&body).unwrap())
+    }
+
+    /// Returns whether a stack is protected from deletion.
+    pub fn is_protected(&self, stack: &str) -> bool {
+        self.existing(stack)
+            .enable_termination_protection
+            .unwrap_or(false)
+    }
+
     /// Begins to create a stack without stackgate.
     pub fn begin_create(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) {
         let call = self

@@ -221,12 +221,30 @@ impl TestEnv {
 
     /// Runs the binary in a pseudo-terminal of the usual width.
     pub fn terminal(&self, arguments: &[&str]) -> PtySession {
+        self.terminal_of(COLUMNS, arguments)
+    }
+
+    /// Runs the binary in a pseudo-terminal that echoes.
+    pub fn terminal_of(&self, columns: usize, arguments: &[&str]) -> PtySession {
+        let arguments: Vec<String> = arguments.iter().map(|a| self.private(a)).collect();
+        // The shell is replaced by the binary.
+        self.on_terminal(columns, "exec \"$0\" \"$@\"", &arguments)
+    }
+
+    /// Runs a shell script in such a terminal, in which `stackgate` is the binary.
+    pub fn terminal_shell(&self, script: &str) -> PtySession {
+        let folder = Path::new(BINARY).parent().unwrap().display();
+        let script = format!("PATH=\"{folder}:$PATH\"\n{}", self.private(script));
+        self.on_terminal(COLUMNS, &script, &[])
+    }
+
+    fn on_terminal(&self, columns: usize, script: &str, arguments: &[String]) -> PtySession {
         let mut command = Command::new("sh");
         self.prepare(&mut command);
-        // A new pseudo-terminal has no size; the shell gives it one, and is replaced by the binary.
-        let script = format!("stty cols {COLUMNS} rows 50; exec \"$0\" \"$@\"");
+        // A new pseudo-terminal has no size; the shell gives it one.
+        let script = format!("stty echo cols {columns} rows 50; {script}");
         command.env("TERM", "xterm").args(["-c", &script, BINARY]);
-        command.args(arguments.iter().map(|argument| self.private(argument)));
+        command.args(arguments);
         let timeout = u64::try_from(RUN_TIMEOUT.as_millis()).unwrap();
         rexpect::session::spawn_command(command, Some(timeout)).unwrap()
     }

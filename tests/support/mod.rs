@@ -7,10 +7,13 @@
 pub mod cloud;
 pub mod emulator;
 pub mod environment;
+pub mod fake;
 pub mod http;
 pub mod output;
 pub mod process;
 pub mod proxy;
+pub mod schema;
+pub mod vt;
 
 pub use cloud::Cloud;
 pub use emulator::Emulator;

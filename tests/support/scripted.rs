@@ -177,6 +177,9 @@ impl HttpConnector for Scripted {
                     response
                         .headers_mut()
                         .insert("x-amzn-requestid", "r-header");
+                    response
+                        .headers_mut()
+                        .insert("date", "Sun, 22 Nov 2026 21:40:01 GMT");
                     Ok(response)
                 }
                 Reply::NotConnected => Err(ConnectorError::io(

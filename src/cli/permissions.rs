@@ -1,0 +1,146 @@
+//! What the program must be allowed, stage by stage, as IAM policies.
+
+use serde_json::{Value, json};
+
+/// What each stage calls at a target. A test compares it with the calls that `aws` makes.
+const STAGES: [(&str, &[&str]); 3] = [
+    (
+        "StackgatePlan",
+        &[
+            "CreateChangeSet",
+            "DeleteChangeSet",
+            // Only of a stack that nothing but the program's own change set made.
+            "DeleteStack",
+            "DescribeChangeSet",
+            "DescribeEvents",
+            "DescribeStackEvents",
+            "DescribeStacks",
+            "GetTemplate",
+            "ListChangeSets",
+            "TagResource",
+        ],
+    ),
+    (
+        "StackgateExecute",
+        &[
+            "DescribeChangeSet",
+            "DescribeStackEvents",
+            "DescribeStackResource",
+            "DescribeStacks",
+            "ExecuteChangeSet",
+            "SetStackPolicy",
+        ],
+    ),
+    (
+        "StackgateDelete",
+        &[
+            "DeleteStack",
+            "DescribeStackEvents",
+            "DescribeStacks",
+            "GetTemplate",
+            "ListStackResources",
+        ],
+    ),
+];
+
+/// Calls that IAM allows for all resources or for none.
+const UNBOUND: [&str; 1] = ["ListImports"];
+
+/// Returns the policy of whoever acts at a target: the assumed role, or the caller in its own account.
+pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>) -> Value {
+    // Nested stacks have the name of their root in front.
+    let resource = stack.map_or_else(
+        || "*".to_owned(),
+        |stack| format!("arn:{partition}:cloudformation:*:*:stack/{stack}*/*"),
+    );
+    let mut statements: Vec<Value> = STAGES
+        .iter()
+        .map(|(stage, calls)| statement(stage, calls, &resource))
+        .collect();
+    statements.push(statement("StackgateDeleteLooksAtExports", &UNBOUND, "*"));
+    if let Some(role) = pass {
+        statements.push(json!({
+            "Sid": "StackgatePassRole",
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": role,
+            "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
+        }));
+    }
+    policy(&statements)
+}
+
+/// Returns the policy of the caller that assumes `roles`; none is needed without any.
+pub(super) fn of_caller(roles: &[String]) -> Option<Value> {
+    (!roles.is_empty()).then(|| {
+        policy(&[json!({
+            "Sid": "StackgateAssumeRole",
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": roles,
+        })])
+    })
+}
+
+fn statement(sid: &str, calls: &[&str], resource: &str) -> Value {
+    let actions: Vec<String> = calls
+        .iter()
+        .map(|c| format!("cloudformation:{c}"))
+        .collect();
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
+}
+
+fn policy(statements: &[Value]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the names of the calls that `aws` makes.
+    fn calls() -> Vec<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/aws");
+        let mut calls = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|e| e != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            let live = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            for way in ["Call::read(", "Call::once(", "Call::repeatable("] {
+                for rest in live.split(way).skip(1) {
+                    if let Some(name) = rest.trim_start().strip_prefix('"') {
+                        calls.push(name.split('"').next().unwrap().to_owned());
+                    }
+                }
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn every_call_is_in_a_policy() {
+        let calls = calls();
+        assert!(calls.len() > 10, "{calls:?}");
+        let allowed: Vec<&str> = STAGES
+            .iter()
+            .flat_map(|(_, calls)| calls.iter().copied())
+            .chain(UNBOUND)
+            .collect();
+        for call in calls {
+            assert!(allowed.contains(&call.as_str()), "{call} is in no policy");
+        }
+    }
+
+    #[test]
+    fn the_policies_are_pinned() {
+        let role = "arn:aws:iam::222222222222:role/Deploy".to_owned();
+        insta::assert_json_snapshot!([
+            at_target(Some("orders"), "aws", Some(&role)),
+            of_caller(&[role]).unwrap(),
+        ]);
+        assert_eq!(of_caller(&[]), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! The documents for machines are what `docs/json.md` and `docs/schema/` say they are.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::fixtures::{self, Script, Template};
+use super::schema::{assert_documented, schema, vocabulary};
+use super::{EventLine, Events, List, ListEntry, Review, Status, Summary};
+
+/// Every document that there is; each has a schema of that name.
+const DOCUMENTS: [&str; 6] = ["review", "result", "status", "list", "events", "event"];
+
+fn scripts() -> Vec<Script> {
+    vec![
+        fixtures::fleet(),
+        fixtures::finished(),
+        fixtures::halted(),
+        fixtures::stale(),
+        fixtures::rejected(),
+        fixtures::nothing(),
+        fixtures::secrets(),
+        fixtures::hostile(),
+        fixtures::many(),
+    ]
+}
+
+#[track_caller]
+fn documented(document: &impl Serialize) -> Value {
+    let value = serde_json::to_value(document).unwrap();
+    assert_documented(&value);
+    value
+}
+
+#[test]
+fn every_document_is_as_its_schema_says() {
+    let mut seen = BTreeSet::new();
+    let mut see = |value: Value| {
+        seen.insert(value["document"].as_str().unwrap().to_owned());
+    };
+    for script in scripts() {
+        let view = script.view();
+        let review = Review::of(&view, &Template);
+        see(documented(&review));
+        let mut result = Summary::of(&view);
+        result.review = Some(review.clone());
+        see(documented(&result));
+        for alive in [None, Some(true), Some(false)] {
+            let mut status = Status::of(&view, alive);
+            status.review = Some(review.clone());
+            see(documented(&status));
+            let entry = ListEntry::of(&view, alive).unwrap();
+            see(documented(&List::of(vec![entry])));
+        }
+        see(documented(&Events::of(&script.events)));
+        for event in &script.events {
+            see(documented(&EventLine::of(event)));
+        }
+    }
+    assert_eq!(seen, DOCUMENTS.map(str::to_owned).into());
+}
+
+#[test]
+fn a_field_that_nobody_documented_is_found() {
+    let mut value = documented(&Status::of(&fixtures::fleet().view(), None));
+    value["counts"]["surprising"] = 1.into();
+    let found = std::panic::catch_unwind(|| assert_documented(&value));
+    assert!(found.is_err());
+}
+
+#[test]
+fn the_page_explains_every_field_and_value() {
+    let page = include_str!("../../docs/json.md");
+    let files = DOCUMENTS.iter().chain(&["common", "init"]);
+    let words: BTreeSet<String> = files
+        .flat_map(|name| vocabulary(&format!("{name}.json")))
+        .collect();
+    let missing: Vec<&String> = words
+        .iter()
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/json.md does not name {missing:?}");
+}
+
+#[test]
+fn the_version_is_the_one_of_the_schemas() {
+    for name in DOCUMENTS {
+        let schema = schema(&format!("{name}.json"));
+        let version = schema["properties"]["version"]["const"].as_u64();
+        assert_eq!(version, Some(u64::from(super::DOCUMENT_VERSION)), "{name}");
+    }
+}

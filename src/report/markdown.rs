@@ -1,0 +1,647 @@
+//! A review and the state of an execution as a comment of a pull request, or the summary of a job.
+//!
+//! Every text from outside goes through [`code`]: what a template or a reason says cannot become a heading,
+//! a link, a mention or a tag. What does not fit into a comment is left out, and said to be.
+
+use crate::model::{RiskLevel, StackId, Target};
+
+use super::causes::CauseGroup;
+use super::list::ListEntry;
+use super::review_data::{Review, ReviewGroup, ReviewProperty, ReviewResource};
+use super::review_resource::{values, what, window};
+use super::screen::{shorten, visible};
+use super::words::{self, Places, count};
+use super::{Summary, View, links, review};
+
+/// The longest comment that GitHub takes, in characters; GitLab takes more.
+const LONGEST: usize = 65_536;
+
+/// What is kept free for the sentences at the end.
+const KEPT: usize = 1_024;
+
+/// The longest value that is shown.
+const LONGEST_VALUE: usize = 200;
+
+/// The rows of a table that is not folded.
+const SHOWN_ROWS: usize = 50;
+
+/// Returns the account of an execution as Markdown. `alive`: whether a process works on it, where that is known.
+pub fn markdown(view: &View, alive: Option<bool>, review: Option<&Review>) -> String {
+    let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
+    let places = Places::of(targets.iter().copied());
+    let summary = Summary::of(view);
+    let mut page = Page::new();
+
+    head(&mut page, view, alive, &places);
+    if let Some(review) = review {
+        overview(&mut page, review, view);
+    }
+    failures(&mut page, view, &summary, &places);
+    answer(&mut page, view);
+    if let Some(review) = review {
+        for group in &review.groups {
+            details(&mut page, group, view, &places);
+        }
+        parameters(&mut page, review, &places);
+    }
+    table_of_targets(&mut page, view, &places);
+    page.finish(view)
+}
+
+/// Returns executions as a table.
+pub fn markdown_list(entries: &[ListEntry]) -> String {
+    let mut page = Page::new();
+    if entries.is_empty() {
+        page.add("No executions yet.\n", "");
+        return page.out;
+    }
+    let rows = entries.iter().map(|entry| {
+        let started = entry.started.map_or_else(String::new, words::minute);
+        format!(
+            "| {} | {} | {} | {started} | {} |\n",
+            code(entry.execution.as_str()),
+            code(&entry.pipeline),
+            entry.state.replace('_', " "),
+            count(entry.counts.total, "target"),
+        )
+    });
+    let begin = "| Execution | Pipeline | State | Started | Targets |\n|---|---|---|---|---|\n";
+    page.rows(begin, rows.collect(), "", "execution");
+    page.closed()
+}
+
+/// Returns a page of plain text as Markdown: a block in which nothing has a meaning.
+pub fn markdown_text(text: &str) -> String {
+    let longest = text
+        .split(|c| c != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let mut shown = String::new();
+    let mut is_cut = false;
+    for line in text.lines() {
+        if shown.len() + line.len() + KEPT > LONGEST {
+            is_cut = true;
+            break;
+        }
+        shown.push_str(line);
+        shown.push('\n');
+    }
+    let rest = if is_cut {
+        "\nThe rest does not fit here; `--output text` shows it.\n"
+    } else {
+        ""
+    };
+    format!("{fence}text\n{shown}{fence}\n{rest}")
+}
+
+/// Markdown under construction, never longer than a comment may be.
+struct Page {
+    out: String,
+    left_out: Vec<String>,
+}
+
+impl Page {
+    fn new() -> Self {
+        Self {
+            out: String::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        // Bytes are at least as many as characters.
+        self.out.len() + text.len() + KEPT <= LONGEST
+    }
+
+    /// Adds a text, or notes that it was left out.
+    fn add(&mut self, text: &str, what: &str) {
+        if self.fits(text) {
+            self.out.push_str(text);
+        } else if !what.is_empty() {
+            self.left_out.push(what.to_owned());
+        }
+    }
+
+    /// Adds `begin`, as many rows as there is room for, and `end`; says how many rows are missing.
+    fn rows(&mut self, begin: &str, rows: Vec<String>, end: &str, noun: &str) {
+        let (mut text, total) = (begin.to_owned(), rows.len());
+        let mut added = 0;
+        for row in rows {
+            if !self.fits(&format!("{text}{row}{end}")) {
+                break;
+            }
+            text.push_str(&row);
+            added += 1;
+        }
+        if added < total {
+            self.left_out.push(count(total - added, noun));
+        }
+        if added > 0 {
+            self.out.push_str(&text);
+            self.out.push_str(end);
+        }
+    }
+
+    fn closed(mut self) -> String {
+        if !self.left_out.is_empty() {
+            // Many parts of one kind are enough of a hint.
+            let total = self.left_out.len();
+            self.left_out.truncate(6);
+            let mut parts = self.left_out.join(", ");
+            if total > 6 {
+                parts.push_str(&format!(" and {} more parts", total - 6));
+            }
+            self.out.push_str(&format!(
+                "\nLeft out, since a comment holds no more: {parts}.\n"
+            ));
+        }
+        self.out
+    }
+
+    fn finish(mut self, view: &View) -> String {
+        if !self.left_out.is_empty()
+            && let Some(id) = view.execution()
+        {
+            let id = id.to_string();
+            let rest = self.closed();
+            return format!("{rest}Everything: `stackgate status {id} --full`.\n");
+        }
+        if self.out.ends_with("\n\n") {
+            self.out.pop();
+        }
+        self.out
+    }
+}
+
+/// Returns `text` as code: exactly what it is, and nothing that Markdown or HTML gives a meaning to.
+fn code(text: &str) -> String {
+    let text = shorten(text, LONGEST_VALUE, "…");
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<code>");
+    for c in text.chars() {
+        match c {
+            // Digits, letters and these mean nothing; everything else is written as its number.
+            ' ' | '-' | '/' | ',' | '%' | '\'' | '"' | '?' | ';' => out.push(c),
+            // A full stop makes `www.` a link.
+            '.' if !out.ends_with(['w', 'W']) => out.push(c),
+            c if c.is_ascii_alphanumeric() || !c.is_ascii() => out.push(c),
+            c => out.push_str(&format!("&#{};", u32::from(c))),
+        }
+    }
+    out.push_str("</code>");
+    out
+}
+
+fn place(view: &View, places: &Places, target: &Target) -> String {
+    let name = code(&places.name(target));
+    let stack = view.target(target).and_then(|t| t.stack());
+    linked(view, &name, stack)
+}
+
+fn linked(view: &View, text: &str, stack: Option<&StackId>) -> String {
+    match stack.and_then(links::stack).filter(|_| view.has_console()) {
+        Some(address) => format!("[{text}]({address})"),
+        None => text.to_owned(),
+    }
+}
+
+fn names(places: &Places, targets: &[Target]) -> String {
+    let names = targets.iter().map(|target| code(&places.name(target)));
+    some(names.collect())
+}
+
+fn places_of(view: &View, places: &Places, targets: &[Target]) -> String {
+    let names = targets.iter().map(|target| place(view, places, target));
+    some(names.collect())
+}
+
+/// Returns the first of the names, and how many there are besides.
+fn some(names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(12);
+    let mut text = names[..names.len() - more].join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// The title, the counts, the execution and where it came from.
+fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
+    let (state, _) = words::state(&view.state(), alive);
+    let title = code(places.title(view));
+    let counts = view.counts();
+    let parts: Vec<String> = words::counts(&counts)
+        .into_iter()
+        .map(|(text, _)| text)
+        .collect();
+    let mut text = format!(
+        "### {title} · {state}\n\n{}: {}\n\n",
+        count(counts.total, "target"),
+        parts.join(" · ")
+    );
+    let mut about = Vec::new();
+    if let Some(id) = view.execution() {
+        about.push(format!("execution {}", code(id.as_str())));
+    }
+    for source in view.sources() {
+        let Some(commit) = &source.revision.commit else {
+            continue;
+        };
+        let message = source
+            .revision
+            .commit_message
+            .as_deref()
+            .unwrap_or_default();
+        about.push(format!(
+            "commit {} {}",
+            code(commit.get(..8).unwrap_or(commit)),
+            code(message)
+        ));
+        if source.revision.dirty {
+            about.push("**uncommitted changes**".to_owned());
+        }
+    }
+    text.push_str(&about.join(" · "));
+    text.push_str("\n\n");
+    page.add(&text, "what it was made from");
+}
+
+/// The risk and the table of groups.
+fn overview(page: &mut Page, review: &Review, view: &View) {
+    if review.groups.is_empty() && review.unchanged.is_empty() {
+        return;
+    }
+    let mut rows: Vec<String> = review
+        .groups
+        .iter()
+        .map(|group| {
+            let new = match group.kind {
+                crate::model::ChangeSetKind::Create => " (new)",
+                crate::model::ChangeSetKind::Delete => " (deletion)",
+                crate::model::ChangeSetKind::Update => "",
+            };
+            format!(
+                "| {} | {}{new} | {} | {} |\n",
+                group.name,
+                count(group.targets.len(), "target"),
+                kinds(group),
+                risk_word(risk_of(group))
+            )
+        })
+        .collect();
+    let more = rows.len().saturating_sub(SHOWN_ROWS);
+    rows.truncate(SHOWN_ROWS);
+    if more > 0 {
+        rows.push(format!("| and {more} more | | | |\n"));
+    }
+    if !review.unchanged.is_empty() {
+        let number = count(review.unchanged.len(), "target");
+        rows.push(format!("| unchanged | {number} | | |\n"));
+    }
+    if !review.not_planned.is_empty() {
+        let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
+        let number = count(number, "target");
+        rows.push(format!("| **no change set** | {number} | | |\n"));
+    }
+    let begin = "| Change | Targets | Resources | Risk |\n|---|---|---|---|\n";
+    page.rows(begin, rows, "\n", "group");
+
+    let mut text = String::new();
+    if !review.groups.is_empty() {
+        text.push_str(&format!("Risk: {}", risk_word(review.risk)));
+        for group in review
+            .risks
+            .iter()
+            .filter(|g| g.level > RiskLevel::Low)
+            .take(20)
+        {
+            let names: Vec<String> = group
+                .resources
+                .iter()
+                .take(4)
+                .map(|r| code(r.as_str()))
+                .collect();
+            let more = group.resources.len().saturating_sub(4);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let rule = review::rule_text(&group.rule, group.findings);
+            text.push_str(&format!(
+                "\n- {}: {rule}: {}{more}",
+                group.level,
+                names.join(", ")
+            ));
+        }
+        text.push_str("\n\n");
+    }
+    if let Some(plan) = view.plan().filter(|_| !review.groups.is_empty()) {
+        text.push_str(&format!("Plan: `{plan}`\n\n"));
+    }
+    page.add(&text, "the risks");
+}
+
+fn risk_word(level: RiskLevel) -> &'static str {
+    match level {
+        RiskLevel::Low => "low",
+        RiskLevel::Medium => "medium",
+        RiskLevel::High => "**high**",
+    }
+}
+
+fn risk_of(group: &ReviewGroup) -> RiskLevel {
+    let risks = group.resources.iter().flat_map(|r| &r.risks);
+    risks.map(|r| r.level).max().unwrap_or(RiskLevel::Low)
+}
+
+/// Returns `1 REPLACE, 3 modify`.
+fn kinds(group: &ReviewGroup) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for resource in &group.resources {
+        let (_, word, _) = what(resource, "±");
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(word, n)| format!("{n} {word}"))
+        .collect();
+    if parts.is_empty() {
+        "outputs, tags or metadata only".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// What failed, and why.
+fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
+    let group = |label: &str, group: &CauseGroup| {
+        format!(
+            "- **{label}** in {}: {}\n  {}\n",
+            count(group.targets.len(), "target"),
+            code(&words::cause(&group.cause)),
+            places_of(view, places, &group.targets)
+        )
+    };
+    let mut rows: Vec<String> = Vec::new();
+    rows.extend(summary.failed.iter().map(|g| group("failed", g)));
+    let not_planned = if view.deletes() {
+        "not deletable"
+    } else {
+        "no change set"
+    };
+    rows.extend(summary.not_planned.iter().map(|g| group(not_planned, g)));
+    rows.extend(summary.unknown.iter().map(|g| group("end unknown", g)));
+    rows.extend(summary.stale.iter().map(|stale| {
+        format!(
+            "- **stale**, not executed: {}: {}\n",
+            place(view, places, &stale.target),
+            code(&words::stale(&stale.differences))
+        )
+    }));
+    rows.extend(summary.not_started.iter().map(|skipped| {
+        format!(
+            "- **not started** in {}: {}\n",
+            count(skipped.targets.len(), "target"),
+            code(&words::skip_reason(&skipped.reason))
+        )
+    }));
+    page.rows("", rows, "\n", "cause");
+}
+
+/// Who answered, or how to answer.
+fn answer(page: &mut Page, view: &View) {
+    let (Some(approval), Some(id)) = (view.approval(), view.execution()) else {
+        return;
+    };
+    let text = match approval.answer {
+        Some(answer) => {
+            let (word, _) = words::decision(answer.decision);
+            let mut text = format!("{word} by {}", code(&words::approver(&answer.approver)));
+            if !answer.summary.is_empty() {
+                text.push_str(&format!(": {}", code(&answer.summary)));
+            }
+            format!("{text}\n\n")
+        }
+        None if approval.expired => "Nobody answered in time.\n\n".to_owned(),
+        None => format!(
+            "To answer until {}, where the state folder is:\n\n```text\nstackgate approve {id} --plan {}\nstackgate reject {id}\n```\n\n",
+            words::time(approval.expires),
+            approval.plan
+        ),
+    };
+    page.add(&text, "who answered");
+}
+
+/// The changes of one group, folded.
+fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
+    let mut begin = format!(
+        "<details><summary>Change {} · {} · {}</summary>\n\n{}\n\n",
+        group.name,
+        count(group.targets.len(), "target"),
+        kinds(group),
+        names(places, &group.targets),
+    );
+    if let (Some(target), Some(set)) = (group.targets.first(), group.change_sets.first())
+        && view.has_console()
+        && let Some(stack) = view.target(target).and_then(|t| t.stack())
+        && let Some(address) = links::change_set(stack, set)
+    {
+        let of = places.name(target);
+        begin.push_str(&format!("[change set of {}]({address})\n\n", code(&of)));
+    }
+    begin.push_str("| | Resource | Change | |\n|---|---|---|---|\n");
+    let rows: Vec<String> = group.resources.iter().flat_map(resource).collect();
+    if rows.is_empty() {
+        begin.push_str("| ~ | | only outputs, tags or metadata of the stack | |\n");
+        page.add(&format!("{begin}\n</details>\n\n"), "a group");
+        return;
+    }
+    page.rows(&begin, rows, "\n</details>\n\n", "line");
+}
+
+/// The rows of a resource: itself, what may go wrong, its properties.
+fn resource(change: &ReviewResource) -> Vec<String> {
+    let (symbol, word, _) = what(change, "±");
+    // A minus alone would begin a list in some renderers, a plus too.
+    let mut rows = vec![format!(
+        "| <code>{}</code> | {} {} | {word} | {} |\n",
+        symbol.replace('>', "&gt;"),
+        code(change.logical_id.as_str()),
+        code(&change.resource_type),
+        change
+            .place
+            .as_ref()
+            .map_or_else(String::new, |p| code(&p.to_string())),
+    )];
+    for risk in change.risks.iter().filter(|r| r.level > RiskLevel::Low) {
+        rows.push(format!(
+            "| | | {} | {} |\n",
+            risk_word(risk.level),
+            code(&risk.message)
+        ));
+    }
+    rows.extend(change.properties.iter().map(property));
+    rows
+}
+
+fn property(property: &ReviewProperty) -> String {
+    let (before, after) = values(property);
+    // Cut where the two begin to differ: equal beginnings would hide what changes.
+    let (before, after) = window(&visible(&before), &visible(&after), LONGEST_VALUE, "…");
+    let change = if before.is_empty() {
+        code(&after)
+    } else {
+        format!("{} → {}", code(&before), code(&after))
+    };
+    let place = property.place.as_ref();
+    format!(
+        "| | {} | {change} | {} |\n",
+        code(&property.path),
+        place.map_or_else(String::new, |p| code(&p.to_string())),
+    )
+}
+
+/// The parameters that differ between targets, folded.
+fn parameters(page: &mut Page, review: &Review, places: &Places) {
+    let rows: Vec<String> = review
+        .parameters
+        .iter()
+        .flat_map(|parameter| {
+            parameter.values.iter().map(|value| {
+                let whose = match value.targets.as_slice() {
+                    [only] => code(&places.name(only)),
+                    many => count(many.len(), "target"),
+                };
+                format!(
+                    "| {} | {} | {whose} | {} |\n",
+                    code(&parameter.name),
+                    code(&words::parameter(&value.value)),
+                    code(&words::provenance(&value.provenance))
+                )
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    let begin = "<details><summary>Parameters that differ between targets</summary>\n\n\
+                 | Parameter | Value | Targets | From |\n|---|---|---|---|\n";
+    page.rows(begin, rows, "\n</details>\n\n", "value");
+}
+
+/// Where every target is, folded; said above where there is only one.
+fn table_of_targets(page: &mut Page, view: &View, places: &Places) {
+    let targets = view.targets();
+    if targets.len() < 2 {
+        return;
+    }
+    let rows = targets.iter().map(|target| {
+        let (phase, _) = words::phase(target.phase());
+        let detail = target.outcome().and_then(words::target_outcome_detail);
+        format!(
+            "| {} | {phase} | {} |\n",
+            place(view, places, target.target()),
+            detail.map_or_else(String::new, |text| code(&text))
+        )
+    });
+    let begin = "<details><summary>Targets</summary>\n\n| Target | State | |\n|---|---|---|\n";
+    page.rows(begin, rows.collect(), "\n</details>\n\n", "target");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, Template};
+    use super::*;
+
+    fn of(script: &fixtures::Script) -> String {
+        let view = script.view();
+        let review = Review::of(&view, &Template);
+        markdown(&view, None, Some(&review))
+    }
+
+    #[test]
+    fn a_plan_is_a_comment() {
+        insta::assert_snapshot!("fleet", of(&fixtures::fleet()));
+        insta::assert_snapshot!("halted", of(&fixtures::halted()));
+        insta::assert_snapshot!("nothing", of(&fixtures::nothing()));
+    }
+
+    #[test]
+    fn nothing_from_outside_has_a_meaning() {
+        let text = of(&fixtures::hostile());
+        insta::assert_snapshot!("hostile", text);
+        for hostile in [
+            "</code><script>alert(1)</script>",
+            "`</details>`",
+            "![x](https://example.com/x.png)",
+            "@everyone",
+            "| new | row |",
+            "www.example.com",
+            "http://example.com",
+            "**bold** _it_ ~~no~~ $x$ #1 \\|",
+            "a\n\n# heading",
+        ] {
+            let shown = code(hostile);
+            let inner = shown
+                .strip_prefix("<code>")
+                .and_then(|t| t.strip_suffix("</code>"));
+            let inner = inner.unwrap();
+            for meant in [
+                "<", ">", "`", "|", "[", "]", "(", "*", "_", "~", "@", "\\", "$", "!", "\n",
+                "www.", "://",
+            ] {
+                assert!(!inner.contains(meant), "{meant:?} in {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_is_never_too_long_and_says_what_is_missing() {
+        let mut script = fixtures::many();
+        script.say(crate::model::EventKind::StageStarted);
+        let view = script.view();
+        let mut review = Review::of(&view, &Template);
+        let group = review.groups[0].clone();
+        for number in 0..400 {
+            let mut more = group.clone();
+            more.name = format!("N{number}");
+            for resource in &mut more.resources {
+                for property in &mut resource.properties {
+                    property.after = Some("<`|".repeat(2_000));
+                }
+            }
+            review.groups.push(more);
+        }
+        let text = markdown(&view, None, Some(&review));
+        assert!(text.len() <= LONGEST, "{}", text.len());
+        assert!(
+            text.contains("Left out, since a comment holds no more: "),
+            "{text}"
+        );
+        assert!(text.contains("Everything: `stackgate status "));
+        assert!(text.contains("stackgate approve "));
+        assert_eq!(
+            text.matches("<details>").count(),
+            text.matches("</details>").count()
+        );
+    }
+
+    #[test]
+    fn a_block_of_text_ends_where_it_should() {
+        let text = markdown_text("one\n```\n````\ntwo\n");
+        assert!(
+            text.starts_with("`````text\n") && text.ends_with("`````\n"),
+            "{text}"
+        );
+        let long = markdown_text(&"line\n".repeat(20_000));
+        assert!(long.len() <= LONGEST && long.contains("does not fit"));
+    }
+}
