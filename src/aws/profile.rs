@@ -79,6 +79,12 @@ impl Profile {
     fn renewal_of_profile(&self) -> Option<String> {
         let files = self.files.as_ref()?;
         let mut name = files.selected_profile();
+        if name != "default" && files.get_profile(name).is_none() {
+            return Some(format!(
+                "profile `{}` is in no configuration file; `aws configure list-profiles` shows those that are",
+                clean(name)
+            ));
+        }
         for _ in 0..LONGEST_CHAIN {
             let profile = files.get_profile(name)?;
             let shown = clean(name);

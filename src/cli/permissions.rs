@@ -15,6 +15,8 @@ const STAGES: [(&str, &[&str]); 3] = [
             "DescribeEvents",
             "DescribeStackEvents",
             "DescribeStacks",
+            // Where a stack policy is to be set, to see whether it differs.
+            "GetStackPolicy",
             "GetTemplate",
             "ListChangeSets",
             "TagResource",
@@ -28,7 +30,9 @@ const STAGES: [(&str, &[&str]); 3] = [
             "DescribeStackResource",
             "DescribeStacks",
             "ExecuteChangeSet",
+            "GetStackPolicy",
             "SetStackPolicy",
+            "UpdateTerminationProtection",
         ],
     ),
     (
