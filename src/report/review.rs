@@ -177,6 +177,10 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         title.push(tone, noun);
     }
     place_list(page, title, &group.targets, places);
+    if !group.in_review.is_empty() {
+        let said = "  in review already, for a change set of somebody else, which this one makes obsolete   ";
+        place_list(page, Line::of(Tone::Warn, said), &group.in_review, places);
+    }
     if !group.deleted_from.is_empty() {
         let statuses = group.deleted_from.iter().map(ToString::to_string);
         let statuses: Vec<String> = statuses.collect();

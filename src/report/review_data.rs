@@ -112,6 +112,9 @@ pub struct ReviewGroup {
     pub targets: Vec<Target>,
     /// Whether the stacks are made or changed.
     pub kind: ChangeSetKind,
+    /// Those of the targets whose new stack was in review already, for a change set of somebody else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_review: Vec<Target>,
     /// The statuses of the stacks that are deleted.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub deleted_from: BTreeSet<StackStatus>,
@@ -239,6 +242,7 @@ impl Review {
             })
             .map(|mut group| {
                 group.executed_as = view.execute_roles(&group.targets);
+                group.in_review = view.in_review(&group.targets);
                 group
             })
             .collect();
@@ -279,6 +283,7 @@ fn group_of(
         targets: members.iter().map(|m| m.target.clone()).collect(),
         kind: first.kind,
         executed_as: BTreeSet::new(),
+        in_review: Vec::new(),
         deleted_from: members
             .iter()
             .filter(|m| m.kind == ChangeSetKind::Delete)

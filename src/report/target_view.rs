@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName, CleanupWhy, Digest,
-    Event, EventKind, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId, StackSummary,
-    Target, TargetInputs, TargetOutcome,
+    Event, EventKind, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId, StackStatus,
+    StackSummary, Target, TargetInputs, TargetOutcome,
 };
 
 use super::view::{Fact, keep};
@@ -285,6 +285,12 @@ impl TargetView {
         created
             .or(deleted)
             .or_else(|| Some(&self.intended.as_ref()?.value.stack.as_ref()?.id))
+    }
+
+    /// Returns whether the stack was in review before this execution asked for its change set.
+    pub(super) fn was_in_review(&self) -> bool {
+        let before = self.intended.as_ref().and_then(|i| i.value.stack.as_ref());
+        before.is_some_and(|stack| stack.status == StackStatus::ReviewInProgress)
     }
 
     /// Returns the newest event of the stack.

@@ -555,6 +555,14 @@ impl View {
             .filter_map(|spec| spec.execute_role_arn.clone())
             .collect()
     }
+
+    /// Returns those of `targets` whose stack was in review before this execution asked for a change set.
+    pub(super) fn in_review(&self, targets: &[Target]) -> Vec<Target> {
+        let all = self.targets().into_iter();
+        all.filter(|target| target.was_in_review() && targets.contains(target.target()))
+            .map(|target| target.target().clone())
+            .collect()
+    }
 }
 
 fn declared_targets(definition: &ExecutionDefinition) -> impl Iterator<Item = &Target> {
