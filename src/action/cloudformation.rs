@@ -163,8 +163,13 @@ pub async fn read(
     };
     if read.outcome == ChangeSetOutcome::NoChanges && asked.kind == ChangeSetKind::Update {
         for setting in asked.inputs.settings() {
-            if !has(world, spec, asked.stack, asked.inputs, setting).await? {
-                read.settings_differ = true;
+            match has(world, spec, asked.stack, asked.inputs, setting).await {
+                Ok(is_as_asked) => read.settings_differ |= !is_as_asked,
+                // Who may set it need not be allowed to look at it.
+                Err(failure) if failure.kind == FailureKind::AccessDenied => {
+                    read.settings_differ = true;
+                }
+                Err(failure) => return Err(failure),
             }
         }
         if read.settings_differ {

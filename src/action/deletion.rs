@@ -38,6 +38,9 @@ pub async fn collect(
         }
     }
     let stack = look(world, spec, by, &retain, role_arn).await?;
+    // Made anew in between, it is another stack.
+    let only_failed = setting("OnlyFailed") == Some("true");
+    let stack = stack.filter(|found| !only_failed || found.base.status.is_failed_creation());
     Ok(Collection { caller, stack })
 }
 

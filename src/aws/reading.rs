@@ -229,7 +229,9 @@ impl Aws {
         if let Some(plain) = &plain {
             changes = convert::merged(changes, plain.converted());
         }
-        self.add_nested_changes(spec, &mut changes).await?;
+        if outcome == ChangeSetOutcome::Ready {
+            self.add_nested_changes(spec, &mut changes).await?;
+        }
         changes.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
         Ok(ReadChangeSet {
             id: id.clone(),

@@ -280,6 +280,10 @@ impl Operation {
             self.begun = true;
             return Verdict::Later;
         }
+        // Not every endpoint keeps the events of a stack that is gone, and nothing follows on one that is.
+        if self.deletes && status == StackStatus::DeleteComplete {
+            return Verdict::Ended(self.settled(status, summary));
+        }
         if !self.begun || status == StackStatus::ReviewInProgress {
             return if elapsed >= STALE_FOR {
                 Verdict::NeverBegan

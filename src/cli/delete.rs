@@ -130,7 +130,10 @@ pub(super) async fn delete_failed(
     let caller = aws.caller().await?;
     let definition = ExecutionDefinition {
         pipeline: deletion.pipeline(),
-        invocation: invocation.clone(),
+        invocation: Invocation {
+            own_endpoint: aws.has_own_endpoint(),
+            ..invocation.clone()
+        },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
     };

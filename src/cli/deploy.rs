@@ -318,6 +318,7 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
     if let Some(json) = &args.parameter_overrides {
         given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
     }
+    given.extend(pairs("--secret", &args.secrets)?.into_keys());
     for (key, value) in values.parameters {
         if !project.template.parameters().contains_key(&key) {
             // An environment serves several templates.

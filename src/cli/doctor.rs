@@ -122,6 +122,7 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
         region: args.targets.regions.first().map(ToString::to_string),
+        session: args.targets.session()?,
         ..Invocation::default()
     };
     let specs = block_on(reach(&invocation, &args, &mut checks))??;
@@ -367,7 +368,8 @@ fn remedy(failure: &CallFailure, spec: &TargetSpec, caller: &Caller) -> Option<S
 }
 
 fn policies(args: &DoctorArgs, specs: &[TargetSpec]) -> Policies {
-    let mut roles: Vec<String> = specs.iter().filter_map(|s| s.role_arn.clone()).collect();
+    let of = |spec: &TargetSpec| [spec.role_arn.clone(), spec.execute_role_arn.clone()];
+    let mut roles: Vec<String> = specs.iter().flat_map(of).flatten().collect();
     roles.sort();
     roles.dedup();
     let partition = specs.first().map_or("aws", |s| s.target.region.partition());

@@ -124,3 +124,32 @@ pub fn main() -> ExitCode {
         Err(error) => error.report(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_of_a_file_takes_nothing_that_it_already_holds() {
+        let cli = Cli::command();
+        let deploy = cli.find_subcommand("deploy").unwrap();
+        let of = |id: &str| deploy.get_arguments().find(|a| a.get_id() == id).unwrap();
+        let refused = deploy.get_arg_conflicts_with(of("plan"));
+        let with_it = [
+            "plan",
+            "approve",
+            "yes",
+            "detach",
+            "profile",
+            "endpoint_url",
+        ];
+        for argument in deploy.get_arguments() {
+            let id = argument.get_id().as_str();
+            let is_global = argument.is_global_set();
+            let is_refused = refused.iter().any(|other| other.get_id() == id);
+            assert_eq!(is_refused, !is_global && !with_it.contains(&id), "{id}");
+        }
+    }
+}

@@ -21,11 +21,56 @@ use crate::report::View;
 use crate::runtime;
 use crate::template::Template;
 
+/// What only a plan that is made here can have: the one of a file has it in it.
+const MADE_ANEW: [&str; 41] = [
+    "replace_failed",
+    "stack",
+    "stack_name",
+    "template",
+    "overrides",
+    "parameters",
+    "parameter_overrides",
+    "secrets",
+    "allow_literal_secrets",
+    "tags",
+    "capabilities",
+    "role_arn",
+    "artifact_bucket",
+    "s3_buckets",
+    "approval_expires",
+    "notification_arns",
+    "on_stack_failure",
+    "disable_rollback",
+    "rollback_triggers",
+    "monitoring_time",
+    "import_existing_resources",
+    "include_nested_stacks",
+    "stack_policy",
+    "termination_protection",
+    "no_termination_protection",
+    "accounts",
+    "regions",
+    "targets",
+    "target_role",
+    "plan_role",
+    "execute_role",
+    "max_concurrent",
+    "failure_tolerance",
+    "region_order",
+    "region_concurrency",
+    "concurrency_mode",
+    "target_set",
+    "environment",
+    "external_id",
+    "session_name",
+    "session_tags",
+];
+
 /// How `deploy` takes over a plan from a file.
 #[derive(Debug, Args)]
 pub(super) struct PlanFileArgs {
     /// Take over the plan in a file that `plan --out` wrote, instead of making one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["WhatArgs", "TargetArgs", "replace_failed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = MADE_ANEW)]
     pub plan: Option<PathBuf>,
     /// Approve the plan of the file without asking, if it has this whole digest
     #[arg(long, value_name = "DIGEST", requires = "plan", conflicts_with_all = ["yes", "detach"])]
@@ -358,13 +403,13 @@ fn take_over(
         .to_string();
     here.profile = connection.profile.clone();
     here.endpoint_url = connection.endpoint_url.clone();
-    let caller = block_on(async {
-        connect(&here, Some(&id))
-            .await?
-            .caller()
-            .await
-            .map_err(CliError::from)
+    let (caller, own_endpoint) = block_on(async {
+        let aws = connect(&here, Some(&id)).await?;
+        let caller = aws.caller().await?;
+        Ok::<_, CliError>((caller, aws.has_own_endpoint()))
     })??;
+    here.own_endpoint = own_endpoint;
+    run::same_account(&file.plan.events, &caller)?;
     let by = identity::approver(Some(&caller));
     let planners = file.planners().join(", ");
     output::stderr(&format!(

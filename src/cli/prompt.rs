@@ -63,7 +63,8 @@ impl Question {
             };
             let (word, summary) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
             match word.to_ascii_lowercase().as_str() {
-                "approve" | "a" | "yes" | "y" => {
+                // The whole word: a `y` is typed before one has read what it is about.
+                "approve" => {
                     return Some(Said::Decision(Decision::Approve, summary.trim().to_owned()));
                 }
                 "reject" | "r" | "no" | "n" => {

@@ -9,7 +9,7 @@ use super::{CliError, answer, output, portable};
 use crate::journal::Journal;
 use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
 use crate::pipeline::{Machine, UnknownPolicy};
-use crate::report::View;
+use crate::report::{self, View};
 use crate::runtime;
 
 /// Arguments of `resume`.
@@ -69,19 +69,17 @@ pub(super) fn take_up(
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
-    let is_withdrawn = || -> Result<bool, CliError> {
-        let given = answer::given(&journal, &id)?;
-        Ok(given.is_some_and(|a| a.decision == Decision::Reject))
-    };
-    if let Some(file) = ended.exported()
-        && !is_withdrawn()?
-    {
+    if let Some(file) = left_in(&journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));
     }
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
     let view = View::of(&events);
+    if let Some(file) = left_in(&journal, &id, &view)? {
+        journal.release(&lease)?;
+        return Err(portable::left_in(file, &id));
+    }
     let Some(mut definition) = definition(&events).cloned() else {
         return Err(CliError::message(format!(
             "execution {id} has no definition"
@@ -92,6 +90,13 @@ pub(super) fn take_up(
     }
     block_on(async {
         let aws = connect(&definition.invocation, Some(&id)).await?;
+        // Without a caller the run pauses by itself, and says what to renew.
+        if let Ok(caller) = aws.caller().await
+            && let Err(error) = run::same_account(&events, &caller)
+        {
+            journal.release(&lease)?;
+            return Err(error);
+        }
         let owner = lease.owner().to_owned();
         let (machine, turn) = Machine::resume(&events, owner, unknown, runtime::now())?;
         let run = Run {
@@ -106,6 +111,22 @@ pub(super) fn take_up(
         };
         run.go(view, machine, turn, &definition).await
     })?
+}
+
+/// Returns the file that the plan has left in: there it is answered, unless it was withdrawn here or nobody can
+/// answer any more.
+fn left_in<'a>(
+    journal: &Journal,
+    id: &ExecutionId,
+    view: &'a View,
+) -> Result<Option<&'a str>, CliError> {
+    let is_open = |a: report::Approval<'_>| a.answer.is_none() && runtime::now() < a.expires;
+    let (Some(file), true) = (view.exported(), view.approval().is_some_and(is_open)) else {
+        return Ok(None);
+    };
+    let given = answer::given(journal, id)?;
+    let is_withdrawn = given.is_some_and(|a| a.decision == Decision::Reject);
+    Ok((!is_withdrawn).then_some(file))
 }
 
 fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {

@@ -17,7 +17,8 @@ use crate::artifact::Store;
 use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
-    Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
+    Caller, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation,
+    PauseReason,
 };
 use crate::pipeline::{Machine, Turn};
 use crate::report::{Review, Summary, View, markdown, summary};
@@ -68,6 +69,34 @@ pub(super) async fn connect(
 /// Takes the lease of an execution; one that a dead process of this machine holds is taken over.
 pub(super) fn acquire(journal: &Journal, id: &ExecutionId) -> Result<Lease, CliError> {
     Ok(journal.acquire(id, &identity::owner(), runtime::now(), identity::is_gone)?)
+}
+
+/// Refuses credentials of another account than those that the targets without a role were planned with: each
+/// of these targets would fail, and use up the approval.
+pub(super) fn same_account(events: &[Event], caller: &Caller) -> Result<(), CliError> {
+    let definition = events.first().and_then(|event| match &event.kind {
+        EventKind::ExecutionStarted { definition } => Some(definition),
+        _ => None,
+    });
+    let stages = definition.iter().flat_map(|d| &d.pipeline.stages);
+    let mut specs = stages
+        .flat_map(|stage| &stage.actions)
+        .filter_map(|action| action.fan_out.as_ref())
+        .flat_map(|fan_out| &fan_out.targets);
+    let other = specs.find(|spec| {
+        let has_role = spec.role_arn.is_some() || spec.execute_role_arn.is_some();
+        !has_role && spec.target.account != caller.account
+    });
+    match other {
+        None => Ok(()),
+        Some(spec) => Err(CliError::message(format!(
+            "the credentials are those of {}, and {} was planned with credentials of account {}",
+            caller.arn,
+            spec.target.place(),
+            spec.target.account
+        ))
+        .hint("give credentials of that account, by the environment or by `--profile`")),
+    }
 }
 
 /// Returns whether a process runs the execution now.

@@ -131,6 +131,14 @@ fn effective(
         file: None,
         line: None,
     };
+    // Before all else: what stands there is journalled, whatever wins over it.
+    if declaration.no_echo && request.overrides.contains_key(name) {
+        return Err(ParameterError::LiteralSecret {
+            place: Place::of(OVERRIDES),
+            name: clean(name),
+            help: secret_help(name),
+        });
+    }
     if let Some(reference) = request.secrets.get(name) {
         return Ok(of(
             ParameterValue::Secret(reference.clone()),
@@ -139,13 +147,6 @@ fn effective(
     }
     if let Some(value) = request.overrides.get(name) {
         let place = Place::of(OVERRIDES);
-        if declaration.no_echo {
-            return Err(ParameterError::LiteralSecret {
-                place,
-                name: clean(name),
-                help: secret_help(name),
-            });
-        }
         return Ok(of(
             ParameterValue::Plain(checked(name, value, place)?),
             from(Layer::Override),
@@ -422,6 +423,8 @@ mod tests {
             )
         );
         assert!(!errors[0].contains("hunter2") && !errors[0].contains("--allow"));
+        // A reference would win, but the definition is journalled as it is.
+        assert_eq!(world.secret("Secret", "env:PW").errors().len(), 1);
     }
 
     #[test]

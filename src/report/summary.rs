@@ -538,6 +538,12 @@ fn next(view: &View, id: &str) -> Vec<String> {
     }
 }
 
+fn has_failed_creation(view: &View) -> bool {
+    view.targets().iter().any(|target| {
+        matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
+    })
+}
+
 /// Returns what to do besides the commands.
 fn advice(view: &View) -> Option<&'static str> {
     match view.outcome()? {
@@ -545,6 +551,16 @@ fn advice(view: &View) -> Option<&'static str> {
         | ExecutionOutcome::NothingToDo
         | ExecutionOutcome::Rejected
         | ExecutionOutcome::Expired => None,
+        ExecutionOutcome::SucceededWithFailures
+        | ExecutionOutcome::Failed
+        | ExecutionOutcome::Stopped
+            if has_failed_creation(view) =>
+        {
+            Some(
+                "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
+             deleted first, after a review of its own",
+            )
+        }
         ExecutionOutcome::SucceededWithFailures
         | ExecutionOutcome::Failed
         | ExecutionOutcome::Stopped => {
