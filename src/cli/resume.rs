@@ -90,6 +90,10 @@ pub(super) fn take_up(
     }
     block_on(async {
         let aws = connect(&definition.invocation, Some(&id)).await?;
+        if let Err(error) = run::same_way(&definition.invocation, &aws) {
+            journal.release(&lease)?;
+            return Err(error);
+        }
         // Without a caller the run pauses by itself, and says what to renew.
         if let Ok(caller) = aws.caller().await
             && let Err(error) = run::same_account(&events, &caller)

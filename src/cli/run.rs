@@ -71,6 +71,25 @@ pub(super) fn acquire(journal: &Journal, id: &ExecutionId) -> Result<Lease, CliE
     Ok(journal.acquire(id, &identity::owner(), runtime::now(), identity::is_gone)?)
 }
 
+/// Refuses to go on at AWS with what was begun at an endpoint of its own, or the other way round: what is not
+/// found there would be taken for gone.
+pub(super) fn same_way(begun: &Invocation, aws: &Aws) -> Result<(), CliError> {
+    let (was, is, hint) = match (begun.own_endpoint, aws.has_own_endpoint()) {
+        (true, false) => (
+            "at an endpoint of its own",
+            "none is set now",
+            "give it by `--endpoint-url`, or set AWS_ENDPOINT_URL as it was",
+        ),
+        (false, true) => (
+            "at AWS",
+            "an endpoint is set now",
+            "unset AWS_ENDPOINT_URL, or take the endpoint out of the profile",
+        ),
+        (true, true) | (false, false) => return Ok(()),
+    };
+    Err(CliError::message(format!("the execution was begun {was}, and {is}")).hint(hint))
+}
+
 /// Refuses credentials of another account than those that the targets without a role were planned with: each
 /// of these targets would fail, and use up the approval.
 pub(super) fn same_account(events: &[Event], caller: &Caller) -> Result<(), CliError> {

@@ -854,6 +854,23 @@ fn a_named_profile_wins_over_keys_of_the_environment() {
 }
 
 #[test]
+fn an_execution_goes_on_where_it_was_begun() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/settings.yaml", SETTINGS);
+    env.run(&["plan", "settings"]).code(3);
+    let mut resume = env.command(&["resume", "latest"]);
+    resume.env_remove("AWS_ENDPOINT_URL");
+    // Were it not refused, it would still reach nothing.
+    resume.env("HTTPS_PROXY", "http://127.0.0.1:9");
+    let output = resume.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("at an endpoint of its own"), "{said}");
+    // It is not held by what was refused.
+    env.run(&["reject", "latest"]).code(4);
+}
+
+#[test]
 fn an_empty_folder_is_made_a_project_that_deploys() {
     let env = TestEnv::on(Emulator::LocalStack);
     let made = env.run(&["init", "orders"]);
