@@ -30,17 +30,8 @@ pub async fn collect(
     let role_arn = setting("RoleArn").map(|role| spec.target.fill(role));
     let caller = world.aws.caller_at(spec).await?;
     let by = StackRef::Name(&spec.target.stack);
-    if setting("OnlyFailed") == Some("true") {
-        let found = world.aws.stack(spec, by, Priority::Read).await?;
-        if !found.is_some_and(|stack| stack.status.is_failed_creation()) {
-            let stack = None;
-            return Ok(Collection { caller, stack });
-        }
-    }
-    let stack = look(world, spec, by, &retain, role_arn).await?;
-    // Made anew in between, it is another stack.
     let only_failed = setting("OnlyFailed") == Some("true");
-    let stack = stack.filter(|found| !only_failed || found.base.status.is_failed_creation());
+    let stack = look(world, spec, by, &retain, role_arn, only_failed).await?;
     Ok(Collection { caller, stack })
 }
 
@@ -50,12 +41,13 @@ async fn look(
     by: StackRef<'_>,
     retain: &[LogicalId],
     role_arn: Option<String>,
+    only_failed: bool,
 ) -> Result<Option<DeletableStack>, CallFailure> {
     let Some(described) = world.aws.described_stack(spec, by).await? else {
         return Ok(None);
     };
     let (id, status) = (&described.summary.id, described.summary.status);
-    if status == StackStatus::DeleteComplete {
+    if status == StackStatus::DeleteComplete || only_failed && !status.is_failed_creation() {
         return Ok(None);
     }
     let newest_event = world.aws.newest_event(spec, id).await?;
@@ -237,7 +229,7 @@ pub async fn verify(
 ) -> Result<Vec<Staleness>, CallFailure> {
     let by = StackRef::Id(&approved.base.stack);
     let role_arn = approved.inputs.role_arn.clone();
-    let found = look(world, spec, by, &approved.retain, role_arn).await?;
+    let found = look(world, spec, by, &approved.retain, role_arn, false).await?;
     Ok(plan::staleness_of_deletion(approved, found.as_ref()))
 }
 

@@ -165,20 +165,8 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
-        let reply = self
-            .call(Call::read("GetTemplate", Priority::Read), spec, |client| {
-                client
-                    .get_template()
-                    .stack_name(stack.as_str())
-                    .template_stage(TemplateStage::Processed)
-                    .send()
-            })
-            .await;
-        match reply {
-            Ok(reply) => Ok(reply.template_body.filter(|body| !body.is_empty())),
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        self.template_at(spec, stack, TemplateStage::Processed)
+            .await
     }
 
     /// Deletes a stack, once. `retain` only where an earlier deletion failed, as the service wants it.

@@ -114,13 +114,22 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
+        self.template_at(spec, stack, TemplateStage::Original).await
+    }
+
+    pub(super) async fn template_at(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        stage: TemplateStage,
+    ) -> Result<Option<String>, CallFailure> {
         let call = Call::read("GetTemplate", Priority::Read);
         let reply = self
             .call(call, spec, |client| {
                 client
                     .get_template()
                     .stack_name(stack.as_str())
-                    .template_stage(TemplateStage::Original)
+                    .template_stage(stage.clone())
                     .send()
             })
             .await;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::resume::{invocation, take_up};
+use super::resume::{definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
 use super::{CliError, answer, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
@@ -409,7 +409,9 @@ fn take_over(
         Ok::<_, CliError>((caller, aws.has_own_endpoint()))
     })??;
     here.own_endpoint = own_endpoint;
-    run::same_account(&file.plan.events, &caller)?;
+    if let Some(definition) = definition(&file.plan.events) {
+        run::same_account(definition, &caller)?;
+    }
     let by = identity::approver(Some(&caller));
     let planners = file.planners().join(", ");
     output::stderr(&format!(

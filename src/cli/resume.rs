@@ -6,6 +6,7 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
 use super::{CliError, answer, output, portable};
+use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
 use crate::pipeline::{Machine, UnknownPolicy};
@@ -89,18 +90,13 @@ pub(super) fn take_up(
         definition.invocation = invocation;
     }
     block_on(async {
-        let aws = connect(&definition.invocation, Some(&id)).await?;
-        if let Err(error) = run::same_way(&definition.invocation, &aws) {
-            journal.release(&lease)?;
-            return Err(error);
-        }
-        // Without a caller the run pauses by itself, and says what to renew.
-        if let Ok(caller) = aws.caller().await
-            && let Err(error) = run::same_account(&events, &caller)
-        {
-            journal.release(&lease)?;
-            return Err(error);
-        }
+        let aws = match reach(&definition, &id).await {
+            Ok(aws) => aws,
+            Err(error) => {
+                journal.release(&lease)?;
+                return Err(error);
+            }
+        };
         let owner = lease.owner().to_owned();
         let (machine, turn) = Machine::resume(&events, owner, unknown, runtime::now())?;
         let run = Run {
@@ -115,6 +111,17 @@ pub(super) fn take_up(
         };
         run.go(view, machine, turn, &definition).await
     })?
+}
+
+/// Returns the way to AWS, where it is the one that the execution was begun with.
+async fn reach(definition: &ExecutionDefinition, id: &ExecutionId) -> Result<Aws, CliError> {
+    let aws = connect(&definition.invocation, Some(id)).await?;
+    run::same_way(&definition.invocation, &aws)?;
+    // Without a caller the run pauses by itself, and says what to renew.
+    if let Ok(caller) = aws.caller().await {
+        run::same_account(definition, &caller)?;
+    }
+    Ok(aws)
 }
 
 /// Returns the file that the plan has left in: there it is answered, unless it was withdrawn here or nobody can
@@ -133,7 +140,8 @@ fn left_in<'a>(
     Ok((!is_withdrawn).then_some(file))
 }
 
-fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {
+/// Returns what the execution was started with.
+pub(super) fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {
     match &events.first()?.kind {
         EventKind::ExecutionStarted { definition } => Some(definition),
         _ => None,

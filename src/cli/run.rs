@@ -17,8 +17,7 @@ use crate::artifact::Store;
 use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
-    Caller, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation,
-    PauseReason,
+    Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
 };
 use crate::pipeline::{Machine, Turn};
 use crate::report::{Review, Summary, View, markdown, summary};
@@ -92,12 +91,11 @@ pub(super) fn same_way(begun: &Invocation, aws: &Aws) -> Result<(), CliError> {
 
 /// Refuses credentials of another account than those that the targets without a role were planned with: each
 /// of these targets would fail, and use up the approval.
-pub(super) fn same_account(events: &[Event], caller: &Caller) -> Result<(), CliError> {
-    let definition = events.first().and_then(|event| match &event.kind {
-        EventKind::ExecutionStarted { definition } => Some(definition),
-        _ => None,
-    });
-    let stages = definition.iter().flat_map(|d| &d.pipeline.stages);
+pub(super) fn same_account(
+    definition: &ExecutionDefinition,
+    caller: &Caller,
+) -> Result<(), CliError> {
+    let stages = definition.pipeline.stages.iter();
     let mut specs = stages
         .flat_map(|stage| &stage.actions)
         .filter_map(|action| action.fan_out.as_ref())
