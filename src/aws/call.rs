@@ -74,7 +74,10 @@ impl Aws {
         let mut attempt = 0;
         loop {
             let permit = gate.enter(call.priority).await;
-            let error = match send(client.clone()).await {
+            let sent = send(client.clone()).await;
+            // Lets the connection go back to its pool: a call that follows at once would open another one.
+            tokio::task::yield_now().await;
+            let error = match sent {
                 Ok(reply) => {
                     permit.succeeded();
                     return Ok(reply);

@@ -14,16 +14,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::{ConnectorBuilder, tls};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
+use super::http;
 use super::mfa::MfaPrompt;
 use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
@@ -95,7 +91,7 @@ impl Aws {
         let profile = Profile::load(settings.profile.as_deref()).await;
         let http_client = match &settings.http_client {
             Some(client) => client.clone(),
-            None => http_client(profile.trusted()?),
+            None => http::client(profile.trusted()?),
         };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client.clone())
@@ -448,40 +444,6 @@ impl Aws {
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Only maps are behind these locks, and nothing panics between two changes of one.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns the SDK's own HTTP client, to be shared: by itself, every client of the SDK makes one, with
-/// its own connections and its own copy of the trusted certificates.
-fn http_client(trusted: Option<tls::TlsContext>) -> SharedHttpClient {
-    let client = aws_smithy_http_client::Builder::new().build_with_connector_fn(
-        move |settings, components| {
-            let mut builder = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::AwsLc,
-            ));
-            if let Some(trusted) = &trusted {
-                builder.set_tls_context(trusted.clone());
-            }
-            builder.set_connector_settings(settings.cloned());
-            builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
-            builder.set_proxy_config(Some(ProxyConfig::from_env()));
-            builder.build()
-        },
-    );
-    SharedHttpClient::new(MadeOnce(client))
-}
-
-/// Leaves out the SDK's trial connector for each new client, which costs a TLS configuration each time.
-#[derive(Debug)]
-struct MadeOnce(SharedHttpClient);
-
-impl HttpClient for MadeOnce {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
-    }
 }
 
 #[cfg(test)]

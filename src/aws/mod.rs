@@ -6,7 +6,7 @@
 //!   └─ call        one attempt loop: budget, back-off, classification
 //!        ├─ budget      who may call next in an account and region
 //!        ├─ failure     SdkError → CallFailure
-//!        └─ connection  one HTTP client; clients per role and region; one session per role
+//!        └─ connection  one HTTP client (`http`); clients per role and region; one session per role
 //! ```
 //!
 //! All waiting goes through `cadence`, so that tests run it in paused time.
@@ -19,6 +19,7 @@ mod connection;
 mod convert;
 mod deletion;
 mod failure;
+mod http;
 mod mfa;
 mod nested;
 mod nested_set;
