@@ -165,7 +165,7 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
-        self.template_at(spec, stack, TemplateStage::Processed)
+        self.template_at(spec, stack, None, TemplateStage::Processed)
             .await
     }
 

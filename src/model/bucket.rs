@@ -12,6 +12,11 @@ pub const LARGEST_INLINE_TEMPLATE: usize = 51_200;
 /// The largest template that CloudFormation takes at all, in bytes.
 pub const LARGEST_TEMPLATE: usize = 1_048_576;
 
+/// Returns whether a template of that many bytes goes through a bucket.
+pub fn goes_through_bucket(bytes: usize) -> bool {
+    bytes > LARGEST_INLINE_TEMPLATE
+}
+
 /// The buckets for large templates, by region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TemplateBuckets {

@@ -25,7 +25,9 @@ mod target;
 mod text;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
-pub use bucket::{BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBuckets};
+pub use bucket::{
+    BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBuckets, goes_through_bucket,
+};
 pub use change::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement,
     ResourceChange,
