@@ -13,8 +13,8 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, LARGEST_INLINE_TEMPLATE, ParameterValue,
     PlannedTarget, Preparation, Priority, Reading, ResourceChange, SecretRef, Settlement,
-    StackEvent, StackId, StackSetting, Staleness, TargetInputs, TargetSpec, TemplateBuckets,
-    goes_through_bucket,
+    StackEvent, StackId, StackSetting, Staleness, TargetInputs, TargetSpec, TemplateBucket,
+    TemplateBuckets, goes_through_bucket,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -105,7 +105,7 @@ pub async fn create(
 }
 
 /// Returns the bucket for the large templates of a target, where one is named.
-fn bucket(spec: &TargetSpec, buckets: Option<&str>) -> Result<Option<String>, CallFailure> {
+fn bucket(spec: &TargetSpec, buckets: Option<&str>) -> Result<Option<TemplateBucket>, CallFailure> {
     let buckets: TemplateBuckets = buckets
         .unwrap_or_default()
         .parse()
@@ -252,7 +252,7 @@ async fn foreign_template(
         .aws
         .template_read(spec, asked.stack, asked.change_set, &sent)
         .await?;
-    let bucket = bucket(spec, asked.buckets)?.unwrap_or_default();
+    let bucket = bucket(spec, asked.buckets)?.map_or_else(String::new, |bucket| bucket.name);
     let digest = asked.inputs.template_digest.short();
     Ok(match read {
         TemplateRead::AsSent => None,

@@ -13,7 +13,7 @@ use super::upload::without_urls;
 use crate::model::{
     CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, LARGEST_INLINE_TEMPLATE,
     LARGEST_TEMPLATE, OnStackFailure, Priority, StackId, StackName, StackOptions, TargetSpec,
-    goes_through_bucket,
+    TemplateBucket, goes_through_bucket,
 };
 
 /// A secret shorter than this is not looked for in messages: it would cover ordinary words.
@@ -33,7 +33,7 @@ pub struct CreateChangeSet {
     /// The template's text, sent unchanged.
     pub template: String,
     /// The bucket through which a template goes that is too large for a request.
-    pub bucket: Option<String>,
+    pub bucket: Option<TemplateBucket>,
     /// The parameters to send; those that take the template's default are left out.
     pub parameters: Vec<SentParameter>,
     /// The stack's tags.

@@ -4,7 +4,9 @@
 //! lets whoever has it read the template for an hour: it goes to CloudFormation and nowhere else.
 //!
 //! The key is the digest of the content: uploading again, on resume or from another machine, leaves the
-//! bucket as it was. Where the bucket keeps versions, the URL names the one that was uploaded.
+//! bucket as it was. Where the bucket keeps versions, the URL names the one that was uploaded; where it does not,
+//! `uploaded` finds out whether it was replaced. It must be of the account that is said to own it: names of buckets
+//! that were deleted are free for everyone.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +30,9 @@ use tokio::sync::OnceCell;
 use super::cadence::{self, Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Attempted, Effect, classify};
-use crate::model::{CallFailure, Digest, FailureKind, Priority, Region, TargetSpec};
+use crate::model::{
+    AccountId, CallFailure, Digest, FailureKind, Priority, Region, TargetSpec, TemplateBucket,
+};
 
 /// How long CloudFormation may read an uploaded template.
 const VALIDITY: Duration = Duration::from_secs(3600);
@@ -36,14 +40,25 @@ const VALIDITY: Duration = Duration::from_secs(3600);
 /// The longest `TemplateURL`.
 const LONGEST_URL: usize = 5120;
 
+/// With this header S3 refuses a request for a bucket of another account.
+const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
+
 /// The uploads of this process, by bucket and content: a fleet shares one template.
-pub(super) type Uploads = Mutex<HashMap<(String, Digest), Arc<OnceCell<Uploaded>>>>;
+pub(super) type Uploads = Mutex<HashMap<(TemplateBucket, Digest), Arc<OnceCell<Uploaded>>>>;
 
 /// An uploaded template.
 #[derive(Debug, Clone)]
 pub(super) struct Uploaded {
     region: Region,
     version: Option<String>,
+}
+
+/// What is put where.
+struct Put<'a> {
+    bucket: &'a str,
+    owner: &'a AccountId,
+    key: &'a str,
+    template: &'a str,
 }
 
 /// A URL that lets its bearer read a template. `Debug` does not show it.
@@ -88,11 +103,11 @@ impl Aws {
     pub(super) async fn upload_template(
         &self,
         spec: &TargetSpec,
-        bucket: &str,
+        bucket: &TemplateBucket,
         template: &str,
     ) -> Result<TemplateUrl, CallFailure> {
         let digest = Digest::of(template.as_bytes());
-        let place = format!("bucket {bucket}");
+        let place = format!("bucket {}", bucket.name);
         let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
         let key = format!("stackgate/{digest}.template");
         let cell = self.upload_cell(bucket, digest);
@@ -100,7 +115,7 @@ impl Aws {
             .get_or_try_init(|| self.upload(spec, bucket, &key, template, &attempted))
             .await?;
         let credentials = self.base_credentials(&attempted).await?;
-        let mut url = self.object_url(bucket, &uploaded.region, &key);
+        let mut url = self.object_url(&bucket.name, &uploaded.region, &key);
         if let Some(version) = &uploaded.version {
             url.push_str(&format!("?versionId={}", encoded(version)));
         }
@@ -111,7 +126,8 @@ impl Aws {
             location: SignatureLocation::QueryParams,
         };
         let (_, query) = signing
-            .sign("GET", &url, SignableBody::UnsignedPayload)
+            // Without the owner: CloudFormation sends no header that we could sign.
+            .sign("GET", &url, None, SignableBody::UnsignedPayload)
             .map_err(|e| attempted.failure(FailureKind::Refused, e))?
             .into_parts();
         for (name, value) in query {
@@ -134,18 +150,27 @@ impl Aws {
     async fn upload(
         &self,
         spec: &TargetSpec,
-        bucket: &str,
+        bucket: &TemplateBucket,
         key: &str,
         template: &str,
         attempted: &Attempted<'_>,
     ) -> Result<Uploaded, CallFailure> {
+        let owner = match &bucket.owner {
+            Some(owner) => owner.clone(),
+            None => self.own_caller(Some(&spec.target.region)).await?.account,
+        };
+        let put = Put {
+            bucket: &bucket.name,
+            owner: &owner,
+            key,
+            template,
+        };
         let mut region = spec.target.region.clone();
         let clock = Stopwatch::start();
         let mut attempt = 0;
         let mut has_moved = false;
         loop {
-            let put = self.put(bucket, &region, key, template, attempted).await?;
-            let error = match put {
+            let error = match self.put(&put, &region, attempted).await? {
                 Ok(version) => return Ok(Uploaded { region, version }),
                 Err(error) => error,
             };
@@ -159,7 +184,15 @@ impl Aws {
                 (region, has_moved) = (found, true);
                 continue;
             }
-            let failure = classify(&error, attempted);
+            let mut failure = classify(&error, attempted);
+            if failure.kind == FailureKind::AccessDenied {
+                // The service does not say which of the two it is.
+                failure.message.push_str(&format!(
+                    "; the credentials must be allowed to write there, and the bucket must be of account {owner}: \
+                     where it belongs to another one on purpose, name that, `--s3-bucket {}@ACCOUNT`",
+                    bucket.name
+                ));
+            }
             let trouble = match failure.kind {
                 FailureKind::Throttled => Trouble::Throttled,
                 FailureKind::Unreachable => Trouble::Passing,
@@ -182,15 +215,13 @@ impl Aws {
 
     async fn put(
         &self,
-        bucket: &str,
+        put: &Put<'_>,
         region: &Region,
-        key: &str,
-        template: &str,
         attempted: &Attempted<'_>,
     ) -> Result<Result<Option<String>, PutError>, CallFailure> {
         let refused = |e: String| attempted.failure(FailureKind::Refused, e);
         let credentials = self.base_credentials(attempted).await?;
-        let url = self.object_url(bucket, region, key);
+        let url = self.object_url(put.bucket, region, put.key);
         let signing = Signing {
             credentials: &credentials,
             region,
@@ -198,14 +229,21 @@ impl Aws {
             location: SignatureLocation::Headers,
         };
         let (headers, _) = signing
-            .sign("PUT", &url, SignableBody::Bytes(template.as_bytes()))
+            .sign(
+                "PUT",
+                &url,
+                Some((EXPECTED_OWNER, put.owner.as_str())),
+                SignableBody::Bytes(put.template.as_bytes()),
+            )
             .map_err(refused)?
             .into_parts();
         let (origin, path) = split(&url);
-        let (path, body) = (path.to_owned(), template.to_owned());
+        let (path, body) = (path.to_owned(), put.template.to_owned());
+        let owner = (EXPECTED_OWNER.to_owned(), put.owner.to_string());
         let headers: Vec<(String, String)> = headers
             .into_iter()
             .map(|h| (h.name().to_owned(), h.value().to_owned()))
+            .chain([owner])
             .collect();
         let Some(client) = self.http_client() else {
             return Err(refused("there is no HTTP client".to_owned()));
@@ -336,6 +374,7 @@ impl Signing<'_> {
         &self,
         method: &str,
         url: &str,
+        header: Option<(&str, &str)>,
         body: SignableBody<'_>,
     ) -> Result<SigningInstructions, String> {
         let mut settings = SigningSettings::default();
@@ -356,7 +395,7 @@ impl Signing<'_> {
             .build()
             .map_err(|e| e.to_string())?
             .into();
-        let request = SignableRequest::new(method, url, std::iter::empty(), body)
+        let request = SignableRequest::new(method, url, header.into_iter(), body)
             .map_err(|e| e.to_string())?;
         let signed = sign(request, &parameters).map_err(|e| e.to_string())?;
         Ok(signed.into_parts().0)
@@ -407,6 +446,14 @@ mod tests {
         ChangeSetKind, ChangeSetName, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, StackOptions,
     };
 
+    /// Returns a bucket of the caller's account.
+    fn mine(name: &str) -> TemplateBucket {
+        TemplateBucket {
+            name: name.to_owned(),
+            owner: None,
+        }
+    }
+
     fn request(bytes: usize, bucket: Option<&str>) -> CreateChangeSet {
         CreateChangeSet {
             stack: spec().target.stack,
@@ -414,7 +461,7 @@ mod tests {
             kind: ChangeSetKind::Create,
             token: "token".into(),
             template: "x".repeat(bytes),
-            bucket: bucket.map(str::to_owned),
+            bucket: bucket.map(mine),
             parameters: Vec::new(),
             tags: BTreeMap::new(),
             capabilities: BTreeSet::new(),
@@ -426,10 +473,20 @@ mod tests {
 
     /// Returns a script in which uploads, which have no action, and change sets succeed.
     fn script() -> Scripted {
-        let script = Scripted::new();
+        let script = known();
         script.on("", Reply::Http(200, String::new())).ok(
             "CreateChangeSet",
             &format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>"),
+        );
+        script
+    }
+
+    /// Returns a script that knows who calls.
+    fn known() -> Scripted {
+        let script = Scripted::new();
+        script.ok(
+            "GetCallerIdentity",
+            "<Account>111111111111</Account><Arn>arn:aws:iam::111111111111:user/ci</Arn><UserId>u</UserId>",
         );
         script
     }
@@ -444,16 +501,25 @@ mod tests {
             aws.create_change_set(&spec, &request).await.unwrap();
         }
         let sent = script.requests();
-        assert_eq!(sent.len(), 3);
+        let asked: Vec<_> = sent.iter().map(|r| r.action.as_str()).collect();
+        assert_eq!(
+            asked,
+            [
+                "GetCallerIdentity",
+                "",
+                "CreateChangeSet",
+                "CreateChangeSet"
+            ]
+        );
+        let put = &sent[1];
         let object = format!(
             "http://scripted.invalid/templates/stackgate/{}.template",
             Digest::of(request.template.as_bytes())
         );
         assert_eq!(
-            (sent[0].action.as_str(), sent[0].uri.as_str()),
-            ("", object.as_str())
+            (put.access_key.as_str(), put.uri.as_str()),
+            ("AKIABASE", object.as_str())
         );
-        assert_eq!(sent[0].access_key, "AKIABASE");
         for created in script.requests_of("CreateChangeSet") {
             let url = created.field("TemplateURL");
             assert!(url.starts_with(&format!("{object}?")), "{url}");
@@ -462,11 +528,35 @@ mod tests {
                 "X-Amz-Credential=AKIABASE%2F",
                 "%2Feu-west-1%2Fs3%2F",
                 "X-Amz-Signature=",
+                // CloudFormation could not send another header.
+                "X-Amz-SignedHeaders=host&",
             ] {
                 assert!(url.contains(part), "{part} in {url}");
             }
             assert!(!created.fields.contains_key("TemplateBody"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bucket_must_be_of_the_caller_or_of_the_account_that_is_named() {
+        let script = script();
+        let aws = aws(&script).await;
+        let theirs = TemplateBucket {
+            owner: Some(AccountId::new("222222222222").unwrap()),
+            ..mine("templates")
+        };
+        for (bucket, owner) in [
+            (mine("templates"), "111111111111"),
+            (theirs, "222222222222"),
+        ] {
+            aws.upload_template(&spec(), &bucket, "text").await.unwrap();
+            let puts = script.requests_of("");
+            let headers = &puts.last().unwrap().headers;
+            assert_eq!(headers[EXPECTED_OWNER], owner);
+            // Who passes the request on cannot take it away.
+            assert!(headers["authorization"].contains(&format!(";{EXPECTED_OWNER}")));
+        }
+        assert_eq!(script.requests_of("").len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -497,7 +587,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_upload_that_may_have_arrived_is_made_again() {
-        let script = Scripted::new();
+        let script = known();
         script
             .on("", Reply::Lost)
             .on(
@@ -515,19 +605,19 @@ mod tests {
             .create_change_set(&spec(), &request)
             .await
             .unwrap();
-        assert_eq!(script.requests().len(), 4);
+        assert_eq!(script.requests_of("").len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_in_another_region_is_followed_there() {
-        let script = Scripted::new();
+        let script = known();
         let moved = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>ap-south-1</Region></Error>";
         script
             .on("", Reply::Http(400, moved.into()))
             .on("", Reply::Http(200, String::new()));
         let url = aws(&script)
             .await
-            .upload_template(&spec(), "templates", "text")
+            .upload_template(&spec(), &mine("templates"), "text")
             .await
             .unwrap();
         assert!(url.expose().contains("%2Fap-south-1%2Fs3%2F"));
@@ -541,7 +631,7 @@ mod tests {
             ("NoSuchBucket", 404, FailureKind::Refused),
             ("ExpiredToken", 400, FailureKind::CredentialsExpired),
         ] {
-            let script = Scripted::new();
+            let script = known();
             let body = format!("<Error><Code>{code}</Code><Message>said</Message></Error>");
             script.on("", Reply::Http(status, body));
             let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
@@ -557,13 +647,15 @@ mod tests {
                     .starts_with("PutObject in bucket templates: "),
                 "{failure}"
             );
+            let says_whose = failure.message.contains("must be of account 111111111111");
+            assert_eq!(says_whose, code == "AccessDenied", "{failure}");
             assert!(script.requests_of("CreateChangeSet").is_empty());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_url_is_not_repeated_in_a_failure() {
-        let script = Scripted::new();
+        let script = known();
         script.on("", Reply::Http(200, String::new())).error(
             "CreateChangeSet",
             400,

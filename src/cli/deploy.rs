@@ -108,8 +108,8 @@ struct WhatArgs {
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
     /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
-    /// `{account}` and `{partition}` are filled in
-    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
+    /// `{account}` and `{partition}` are filled in. It must be of your own account, or of the one behind `@`
+    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET[@ACCOUNT]")]
     s3_buckets: Vec<String>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
@@ -421,7 +421,7 @@ fn template_buckets(
         return Err(CliError::message(format!(
             "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
         ))
-        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region"));
+        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region; one of another account as NAME@ACCOUNT"));
     }
     Ok(Some(buckets.to_string()))
 }

@@ -26,7 +26,8 @@ mod text;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
-    BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBuckets, goes_through_bucket,
+    BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBucket, TemplateBuckets,
+    goes_through_bucket,
 };
 pub use change::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::support::proxy::{Fault, Gate, Proxy, Rule};
+use crate::support::proxy::{Error, Fault, Gate, Proxy, Rule};
 use crate::support::{Emulator, TestEnv, http};
 
 /// Returns a template of more than 51,200 bytes: sixty settings of a thousand characters.
@@ -240,4 +240,28 @@ fn a_template_of_which_nothing_is_known_is_not_planned() {
     );
     assert_eq!(proxy.count("ExecuteChangeSet"), 0);
     assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
+}
+
+#[test]
+fn a_bucket_that_is_not_of_the_expected_account_is_told_with_the_way_to_name_its_owner() {
+    let env = TestEnv::on(Emulator::Ministack);
+    bucket(&env);
+    env.write("templates/large.yaml", &large("one"));
+    let proxy = Proxy::start(&env.endpoint());
+    // As S3 answers where the owner is another one; the emulators do not look at it. An upload names no operation.
+    proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    let env = env.through(&proxy);
+    let deploy = |bucket: &str| env.run(&["deploy", "large", "--yes", "--s3-bucket", bucket]);
+    let refused = deploy("templates-111111111111");
+    refused.code(1);
+    let said = refused.to_string();
+    for part in [
+        "PutObject in bucket templates-111111111111: AccessDenied",
+        "must be of account 111111111111",
+        "--s3-bucket templates-111111111111@ACCOUNT",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(proxy.count("CreateChangeSet"), 0);
+    deploy("templates-{account}@{account}").success();
 }
