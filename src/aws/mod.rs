@@ -40,6 +40,7 @@ pub use mfa::MfaPrompt;
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
 pub use trace::{Attempt, Trace};
+pub use upload::FoundBucket;
 pub use uploaded::TemplateRead;
 pub use watch::Settled;
 

@@ -53,12 +53,33 @@ pub(super) struct Uploaded {
     version: Option<String>,
 }
 
-/// What is put where.
-struct Put<'a> {
+/// A request to S3.
+struct Ask<'a> {
+    operation: &'static str,
+    method: &'static str,
     bucket: &'a str,
     owner: &'a AccountId,
+    /// The object; empty for the bucket itself.
     key: &'a str,
-    template: &'a str,
+    body: &'a str,
+}
+
+/// What S3 says where all went well.
+#[derive(Debug)]
+struct Said {
+    /// The version that was made, if the bucket keeps versions.
+    version: Option<String>,
+    /// Where the bucket is, if S3 says so.
+    region: Option<Region>,
+}
+
+/// A bucket that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBucket {
+    /// Whose it is.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
 }
 
 /// A URL that lets its bearer read a template. `Debug` does not show it.
@@ -155,30 +176,25 @@ impl Aws {
         template: &str,
         attempted: &Attempted<'_>,
     ) -> Result<Uploaded, CallFailure> {
-        let owner = match &bucket.owner {
-            Some(owner) => owner.clone(),
-            None => self.own_caller(Some(&spec.target.region)).await?.account,
-        };
-        let put = Put {
+        let owner = self.owner_of(spec, bucket).await?;
+        let put = Ask {
+            operation: "PutObject",
+            method: "PUT",
             bucket: &bucket.name,
             owner: &owner,
             key,
-            template,
+            body: template,
         };
         let mut region = spec.target.region.clone();
         let clock = Stopwatch::start();
         let mut attempt = 0;
         let mut has_moved = false;
         loop {
-            let error = match self.put(&put, &region, attempted).await? {
-                Ok(version) => return Ok(Uploaded { region, version }),
+            let error = match self.ask(&put, &region, attempted).await? {
+                Ok(Said { version, .. }) => return Ok(Uploaded { region, version }),
                 Err(error) => error,
             };
-            let elsewhere = error
-                .as_service_error()
-                .and_then(|e| e.region.clone())
-                .filter(|found| *found != region);
-            if let Some(found) = elsewhere
+            if let Some(found) = elsewhere(&error, &region)
                 && !has_moved
             {
                 (region, has_moved) = (found, true);
@@ -213,15 +229,61 @@ impl Aws {
         }
     }
 
-    async fn put(
+    /// Returns the account that a bucket must be of.
+    async fn owner_of(
         &self,
-        put: &Put<'_>,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+    ) -> Result<AccountId, CallFailure> {
+        match &bucket.owner {
+            Some(owner) => Ok(owner.clone()),
+            None => Ok(self.own_caller(Some(&spec.target.region)).await?.account),
+        }
+    }
+
+    /// Returns whose the bucket for the large templates of a target is, and where. Nothing is put there.
+    pub async fn template_bucket(
+        &self,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+    ) -> Result<FoundBucket, CallFailure> {
+        let place = format!("bucket {}", bucket.name);
+        let attempted = self.attempted("HeadBucket", &place, Effect::Repeatable);
+        let owner = self.owner_of(spec, bucket).await?;
+        let head = Ask {
+            operation: "HeadBucket",
+            method: "HEAD",
+            bucket: &bucket.name,
+            owner: &owner,
+            key: "",
+            body: "",
+        };
+        let near = &spec.target.region;
+        let mut reply = self.ask(&head, near, &attempted).await?;
+        if let Err(error) = &reply
+            && let Some(found) = elsewhere(error, near)
+        {
+            reply = self.ask(&head, &found, &attempted).await?.map(|said| Said {
+                region: said.region.or(Some(found)),
+                ..said
+            });
+        }
+        let said = reply.map_err(|error| classify(&error, &attempted))?;
+        Ok(FoundBucket {
+            owner,
+            region: said.region.unwrap_or_else(|| near.clone()),
+        })
+    }
+
+    async fn ask(
+        &self,
+        ask: &Ask<'_>,
         region: &Region,
         attempted: &Attempted<'_>,
-    ) -> Result<Result<Option<String>, PutError>, CallFailure> {
+    ) -> Result<Result<Said, AskError>, CallFailure> {
         let refused = |e: String| attempted.failure(FailureKind::Refused, e);
         let credentials = self.base_credentials(attempted).await?;
-        let url = self.object_url(put.bucket, region, put.key);
+        let url = self.object_url(ask.bucket, region, ask.key);
         let signing = Signing {
             credentials: &credentials,
             region,
@@ -230,16 +292,16 @@ impl Aws {
         };
         let (headers, _) = signing
             .sign(
-                "PUT",
+                ask.method,
                 &url,
-                Some((EXPECTED_OWNER, put.owner.as_str())),
-                SignableBody::Bytes(put.template.as_bytes()),
+                Some((EXPECTED_OWNER, ask.owner.as_str())),
+                SignableBody::Bytes(ask.body.as_bytes()),
             )
             .map_err(refused)?
             .into_parts();
         let (origin, path) = split(&url);
-        let (path, body) = (path.to_owned(), put.template.to_owned());
-        let owner = (EXPECTED_OWNER.to_owned(), put.owner.to_string());
+        let (method, path, body) = (ask.method, path.to_owned(), ask.body.to_owned());
+        let owner = (EXPECTED_OWNER.to_owned(), ask.owner.to_string());
         let headers: Vec<(String, String)> = headers
             .into_iter()
             .map(|h| (h.name().to_owned(), h.value().to_owned()))
@@ -250,7 +312,7 @@ impl Aws {
         };
         let operation = Operation::builder()
             .service_name("s3")
-            .operation_name("PutObject")
+            .operation_name(ask.operation)
             .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(client)
             .endpoint_url(origin)
@@ -260,7 +322,7 @@ impl Aws {
             .timeout_config(self.timeouts())
             .serializer(move |(): ()| {
                 let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
-                request.set_method("PUT")?;
+                request.set_method(method)?;
                 request.set_uri(path.as_str())?;
                 for (name, value) in &headers {
                     request.headers_mut().insert(name.clone(), value.clone());
@@ -302,14 +364,14 @@ impl Aws {
         };
         provider.provide_credentials().await.map_err(|error| {
             // An SDK error around it gives the one classification.
-            let error: PutError =
+            let error: AskError =
                 aws_smithy_runtime_api::client::result::SdkError::construction_failure(error);
             classify(&error, attempted)
         })
     }
 }
 
-type PutError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
+type AskError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
 
 /// What S3 says went wrong.
 #[derive(Debug)]
@@ -333,23 +395,36 @@ impl ProvideErrorMetadata for S3Error {
     }
 }
 
-/// Returns the version that a `PutObject` made, if the bucket keeps versions.
-fn read_reply(response: &HttpResponse) -> Result<Option<String>, OrchestratorError<S3Error>> {
+/// Returns the region in which S3 says the bucket is, where that is another one.
+fn elsewhere(error: &AskError, region: &Region) -> Option<Region> {
+    let found = error.as_service_error()?.region.clone()?;
+    (found != *region).then_some(found)
+}
+
+fn read_reply(response: &HttpResponse) -> Result<Said, OrchestratorError<S3Error>> {
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
+    let region = header("x-amz-bucket-region").and_then(|name| Region::new(name).ok());
     if response.status().is_success() {
-        return Ok(header("x-amz-version-id").filter(|version| version != "null"));
+        return Ok(Said {
+            version: header("x-amz-version-id").filter(|version| version != "null"),
+            region,
+        });
     }
     let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
     let mut meta = ErrorMetadata::builder();
-    if let Some(code) = element(&body, "Code") {
+    // A reply to `HEAD` has no body.
+    let code = element(&body, "Code").or(match response.status().as_u16() {
+        403 => Some("AccessDenied"),
+        404 => Some("NoSuchBucket"),
+        _ => None,
+    });
+    if let Some(code) = code {
         meta = meta.code(code);
     }
     if let Some(message) = element(&body, "Message") {
         meta = meta.message(message);
     }
-    let region = header("x-amz-bucket-region")
-        .or_else(|| element(&body, "Region").map(str::to_owned))
-        .and_then(|name| Region::new(name).ok());
+    let region = region.or_else(|| Region::new(element(&body, "Region")?).ok());
     Err(OrchestratorError::operation(S3Error {
         meta: meta.build(),
         region,
@@ -622,6 +697,51 @@ mod tests {
             .unwrap();
         assert!(url.expose().contains("%2Fap-south-1%2Fs3%2F"));
         assert_eq!(format!("{url:?}"), "TemplateUrl(****)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_looked_at_without_putting_anything_there() {
+        for (replies, found) in [
+            (vec![(200, "")], Ok("eu-west-1")),
+            (
+                vec![
+                    (400, "<Error><Region>ap-south-1</Region></Error>"),
+                    (200, ""),
+                ],
+                Ok("ap-south-1"),
+            ),
+            (vec![(403, "")], Err("AccessDenied")),
+            (vec![(404, "")], Err("NoSuchBucket")),
+        ] {
+            let script = known();
+            for (status, body) in replies {
+                script.on("", Reply::Http(status, body.to_owned()));
+            }
+            let aws = aws(&script).await;
+            let looked = aws.template_bucket(&spec(), &mine("templates")).await;
+            match (looked, found) {
+                (Ok(bucket), Ok(region)) => {
+                    assert_eq!(bucket.region.as_str(), region);
+                    assert_eq!(bucket.owner.as_str(), "111111111111");
+                }
+                (Err(failure), Err(code)) => {
+                    let said = format!("HeadBucket in bucket templates: {code}");
+                    assert!(failure.message.starts_with(&said), "{failure}");
+                }
+                other => panic!("{other:?}"),
+            }
+            let asked = script.requests_of("");
+            assert!(
+                asked
+                    .iter()
+                    .all(|r| r.uri == "http://scripted.invalid/templates/")
+            );
+            assert!(
+                asked
+                    .iter()
+                    .all(|r| r.headers[EXPECTED_OWNER] == "111111111111")
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]

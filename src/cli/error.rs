@@ -44,6 +44,13 @@ impl CliError {
         self
     }
 
+    /// Returns what happened, with its causes, in one line; and what to do about it.
+    pub(super) fn told(&self) -> (String, Vec<String>) {
+        let mut said = vec![self.error.to_string()];
+        said.extend(causes(&self.error));
+        (clean(&said.join(": ")), self.hints.clone())
+    }
+
     /// Prints the error with its causes and hints; returns the exit code.
     pub(super) fn report(&self) -> u8 {
         let mut out = anstream::stderr().lock();

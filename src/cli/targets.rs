@@ -302,6 +302,11 @@ impl TargetArgs {
         Ok(taken)
     }
 
+    /// Returns whether they are named by what only `stackgate.yaml` explains.
+    pub(super) fn names_settings(&self) -> bool {
+        self.environment.is_some() || self.target_set.is_some()
+    }
+
     /// Returns the preferences.
     pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
         if self.max_concurrent == Some(CountOrPercent::Count(0)) {
