@@ -15,7 +15,7 @@ use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
-use super::{CliError, delete, exit, output};
+use super::{CliError, delete, exit, others, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
@@ -232,6 +232,7 @@ fn start(
             portable::refuse_secrets(&[&project.template], read)?;
         }
         let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
+        others::tell(&journal, &targets);
         let approval_minutes = args
             .approval_expires
             .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);

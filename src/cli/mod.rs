@@ -15,6 +15,7 @@ mod identity;
 mod init;
 mod list;
 mod options;
+mod others;
 mod output;
 mod permissions;
 mod portable;

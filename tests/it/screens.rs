@@ -236,6 +236,40 @@ fn machines_are_told_what_is_documented() {
 }
 
 #[test]
+fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
+    let env = environment(100, false, |region| region == "us-east-1");
+    let plan = [&["plan", "messaging"], &FLEET[..]].concat();
+    let first = env.run(&plan);
+    let first = first.code(3);
+    assert!(!first.stderr.contains("another execution"), "{first}");
+    let again = env.run(&plan);
+    let again = again.code(3);
+    let note = again
+        .stderr
+        .lines()
+        .find(|l| l.contains("another execution"));
+    let note = note.unwrap_or_else(|| panic!("{again}"));
+    assert!(
+        note.contains("waits for an answer for 111111111111/"),
+        "{note}"
+    );
+    assert!(note.contains("more of these targets"), "{note}");
+    // The command works as it is printed, and other targets are none of its business.
+    env.run(&["reject", "latest", "-m", "no"]).code(4);
+    let elsewhere = env.run(&["plan", "messaging", "--region", "sa-east-1"]);
+    assert!(
+        !elsewhere.stderr.contains("another execution"),
+        "{elsewhere}"
+    );
+    let third = env.run(&plan);
+    assert_eq!(
+        third.stderr.matches("another execution").count(),
+        1,
+        "{third}"
+    );
+}
+
+#[test]
 fn github_gets_remarks_and_a_summary_and_gitlab_sections() {
     let env = environment(100, false, |region| region == "us-east-1");
     let summary = env.root().join("summary.md");
