@@ -364,6 +364,19 @@ impl Script {
         self.plan(target, ChangeSetKind::Update, inputs(), changes)
     }
 
+    /// Plans what is set on the stack, where nothing else changes.
+    pub(super) fn update_settings(&mut self, target: &Target, inputs: TargetInputs) -> &mut Self {
+        self.plan(target, ChangeSetKind::Update, inputs, Vec::new());
+        if let Some(Event {
+            kind: EventKind::ChangeSetReady { settings_only, .. },
+            ..
+        }) = self.events.last_mut()
+        {
+            *settings_only = true;
+        }
+        self
+    }
+
     pub(super) fn end(&mut self, target: &Target, outcome: TargetOutcome) -> &mut Self {
         self.at(
             target,
