@@ -634,6 +634,52 @@ pub(super) fn secrets() -> Script {
     script
 }
 
+/// New stacks, with parameters of every kind: two whose values are the same, and one that differs.
+pub(super) fn made() -> Script {
+    let targets = [target('1', "us-east-1"), target('2', "us-east-1")];
+    let mut script = Script::new(&targets);
+    for (at, target) in targets.iter().enumerate() {
+        let of = |name: &str, value, layer| EffectiveParameter {
+            value,
+            ..parameter(name, "", layer, "network.json")
+        };
+        let default = |name: &str, value| EffectiveParameter {
+            provenance: Provenance {
+                layer: Layer::TemplateDefault,
+                file: None,
+                line: None,
+            },
+            ..of(name, ParameterValue::Default(value), Layer::Stack)
+        };
+        let mut with = inputs();
+        with.parameters = vec![
+            parameter("Timeout", "60", Layer::Stack, "network.json"),
+            default("Owner", Some("a ```|<b>[x](y)</b> team".to_owned())),
+            default("Token", None),
+            of(
+                "Password",
+                ParameterValue::Secret("env:DB_PASSWORD".parse().unwrap()),
+                Layer::Stack,
+            ),
+            of(
+                "Cidrs",
+                ParameterValue::Plain("10.0.0.0/16,".repeat(20)),
+                Layer::Stack,
+            ),
+            parameter(
+                "Size",
+                ["small", "large"][at],
+                Layer::Account,
+                "network.1.json",
+            ),
+        ];
+        let changes = vec![change("Alerts", "AWS::SNS::Topic", ChangeAction::Add)];
+        script.plan(target, ChangeSetKind::Create, with, changes);
+    }
+    script.ask();
+    script
+}
+
 /// Outside text that tries to hide what is approved, and texts of great length.
 pub(super) fn hostile() -> Script {
     let targets = vec![target('1', "us-east-1"), target('2', "us-east-1")];

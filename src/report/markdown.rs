@@ -7,7 +7,7 @@ use crate::model::{RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
-use super::review_data::{Review, ReviewGroup, ReviewProperty, ReviewResource};
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource};
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
@@ -70,7 +70,7 @@ pub fn markdown_list(entries: &[ListEntry]) -> String {
         format!(
             "| {} | {} | {} | {started} | {} |\n",
             code(entry.execution.as_str()),
-            code(&entry.pipeline),
+            code(&entry.title()),
             entry.state.replace('_', " "),
             count(entry.counts.total, "target"),
         )
@@ -604,19 +604,42 @@ fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
     )
 }
 
-/// The parameters that differ between targets, folded.
+fn parameter_name(parameter: &ReviewParameter, several: bool) -> String {
+    match several {
+        true => format!("{} {}", code(&parameter.name), code(&parameter.template)),
+        false => code(&parameter.name),
+    }
+}
+
+/// The parameters with one value, and those that differ between targets, folded.
 fn parameters(page: &mut Page, review: &Review, places: &Places) {
-    let mut templates = review.parameters.iter().map(|p| &p.template);
-    let first = templates.next();
-    let several = templates.any(|template| Some(template) != first);
+    let common: Vec<_> = review.common_parameters.iter().collect();
+    let several = facts::has_several_templates(&common);
+    let rows: Vec<String> = common
+        .iter()
+        .map(|parameter| {
+            let value = parameter.values.first();
+            let value = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            format!(
+                "| {} | {} | {} |\n",
+                parameter_name(parameter, several),
+                code(&value),
+                code(&facts::origins(parameter))
+            )
+        })
+        .collect();
+    if !rows.is_empty() {
+        let begin = "<details><summary>Parameters</summary>\n\n\
+                     | Parameter | Value | From |\n|---|---|---|\n";
+        page.rows(begin, rows, "\n</details>\n\n", "parameter");
+    }
+
+    let several = facts::has_several_templates(&review.parameters.iter().collect::<Vec<_>>());
     let rows: Vec<String> = review
         .parameters
         .iter()
         .flat_map(|parameter| {
-            let name = match several {
-                true => format!("{} {}", code(&parameter.name), code(&parameter.template)),
-                false => code(&parameter.name),
-            };
+            let name = parameter_name(parameter, several);
             parameter.values.iter().map(move |value| {
                 let whose = match value.targets.as_slice() {
                     [only] => code(&places.name(only)),
@@ -673,6 +696,7 @@ mod tests {
         insta::assert_snapshot!("fleet", of(&fixtures::fleet()));
         insta::assert_snapshot!("halted", of(&fixtures::halted()));
         insta::assert_snapshot!("nothing", of(&fixtures::nothing()));
+        insta::assert_snapshot!("made", of(&fixtures::made()));
     }
 
     #[test]

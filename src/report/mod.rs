@@ -12,6 +12,7 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod recorded;
 mod review;
 mod review_data;
 mod review_facts;
@@ -33,9 +34,10 @@ pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
+pub use recorded::Recorded;
 pub use review::{draw, review};
 pub use review_data::{
-    DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,
+    NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,
     ReviewResource, ReviewSources, RiskGroup,
 };
 pub use screen::ScreenOptions;

@@ -2,10 +2,10 @@
 
 use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
 
-use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources, RiskGroup};
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup};
 use super::review_facts::{self as facts, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource, what};
-use super::screen::{Line, Page, ScreenOptions, Tone, columns};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use super::{TargetView, View, links};
 
@@ -14,6 +14,9 @@ const LISTED_TARGETS: usize = 8;
 
 /// The resource changes of a group beyond which they are counted, too.
 const COUNTED_RESOURCES: usize = 8;
+
+/// The parameters with one value in all targets that are listed, likewise.
+const LISTED_PARAMETERS: usize = 12;
 
 /// The values of a parameter that are listed unless everything is asked for.
 const LISTED_VALUES: usize = 6;
@@ -47,6 +50,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             group_in_full(&mut page, group, view);
         }
     }
+    common_parameters(&mut page, review);
     parameters(&mut page, &review.parameters, &places);
     unplanned(&mut page, view, review, &places);
     footer(&mut page, view, review);
@@ -288,7 +292,62 @@ fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
     diff_lines(page, diff, 4);
 }
 
-fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &Places) {
+/// `Name   value   where it came from`, for the parameters with one value in all targets.
+fn common_parameters(page: &mut Page<'_>, review: &Review) {
+    let all: Vec<&ReviewParameter> = review.common_parameters.iter().collect();
+    let (shown, limit) = match page.options.full {
+        true => (all.clone(), usize::MAX),
+        false => (facts::telling_parameters(review), LISTED_PARAMETERS),
+    };
+    let several = facts::has_several_templates(&all);
+    let mut shown = shown;
+    shown.truncate(limit);
+    if shown.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(Line::of(Tone::Strong, "Parameters"), 2);
+    let rows: Vec<(String, String, &ReviewParameter)> = shown
+        .into_iter()
+        .map(|parameter| {
+            let value = parameter.values.first();
+            let text = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let fit = |text: &str, width| match page.options.full {
+                true => visible(text),
+                false => page.options.shorten(text, width),
+            };
+            let room = page.options.width * 30 / 100;
+            (fit(&parameter.name, 32), fit(&text, room), parameter)
+        })
+        .collect();
+    let widest = |texts: &mut dyn Iterator<Item = &String>, most: usize| {
+        texts.map(|t| columns(t)).filter(|wide| *wide <= most).max()
+    };
+    let names = widest(&mut rows.iter().map(|(name, _, _)| name), 32).unwrap_or(0);
+    let values = widest(&mut rows.iter().map(|(_, value, _)| value), 40).unwrap_or(0);
+    let told = rows.len();
+    for (name, value, parameter) in rows {
+        let mut line = Line::indent(2).add(Tone::Plain, &name);
+        line.pad(2 + names, 0);
+        line.push(Tone::Strong, &format!("   {value}"));
+        line.pad(5 + names + values, 0);
+        line.push(Tone::Dim, &format!("   {}", facts::origins(parameter)));
+        if several {
+            line.push(Tone::Dim, &format!("   {}", parameter.template));
+        }
+        page.line(line, 6);
+    }
+    let more = all.len() - told;
+    if more > 0 {
+        let text = format!(
+            "  and {} with one value in all targets; the full diff shows all",
+            count(more, "more parameter")
+        );
+        page.line(Line::of(Tone::Dim, &text), 4);
+    }
+}
+
+fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Places) {
     if parameters.is_empty() {
         return;
     }
@@ -297,8 +356,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &P
         Line::of(Tone::Strong, "Parameters that differ between targets"),
         2,
     );
-    let templates: Vec<&str> = parameters.iter().map(|p| p.template.as_str()).collect();
-    let several = templates.iter().any(|template| *template != templates[0]);
+    let several = facts::has_several_templates(&parameters.iter().collect::<Vec<_>>());
     for parameter in parameters {
         let mut line = Line::indent(2).add(Tone::Plain, &parameter.name);
         if several {
@@ -478,25 +536,25 @@ pub(super) fn risk_tone(level: RiskLevel) -> Tone {
 /// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
 pub(super) fn rule_text(rule: &str, findings: usize) -> String {
     let (one, many) = match rule {
-        "stateful-replacement" => (
+        "stateful_replacement" => (
             "replacement of a stateful resource",
             "replacements of stateful resources",
         ),
-        "stateful-removal" => (
+        "stateful_removal" => (
             "removal of a stateful resource",
             "removals of stateful resources",
         ),
-        "stateful-may-replace" => (
+        "stateful_may_replace" => (
             "possible replacement of a stateful resource",
             "possible replacements of stateful resources",
         ),
         "replacement" => ("replacement", "replacements"),
         "removal" => ("removal", "removals"),
-        "unknown-change" => ("change not known yet", "changes not known yet"),
+        "unknown_change" => ("change not known yet", "changes not known yet"),
         "protection" => ("protection taken away", "protections taken away"),
-        "iam-change" => ("change of permissions", "changes of permissions"),
+        "iam_change" => ("change of permissions", "changes of permissions"),
         other => {
-            let name = other.replace('-', " ");
+            let name = other.replace('_', " ");
             return format!("{name} ({findings})");
         }
     };
@@ -556,6 +614,54 @@ mod tests {
     }
 
     #[test]
+    fn new_stacks_show_what_they_are_made_with() {
+        let view = fixtures::made().view();
+        assert_screens!("made", |options: &ScreenOptions| review(
+            &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn an_update_shows_the_parameters_through_which_something_changes() {
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+        let mut with = fixtures::inputs();
+        let layer = crate::model::Layer::Stack;
+        with.parameters = (0..20)
+            .map(|n| fixtures::parameter(&format!("P{n}"), "v", layer, "network.json"))
+            .collect();
+        let mut changes = fixtures::change_a();
+        changes[1].details[0].causing_entity = Some("P7".to_owned());
+        changes[1].details[0].source = Some("ParameterReference".to_owned());
+        script
+            .plan(&only, ChangeSetKind::Update, with, changes)
+            .ask();
+        let view = script.view();
+        let text = review(&view, &NoSources, &ScreenOptions::default());
+        let begin = text.find("Parameters\n").unwrap();
+        let said: Vec<&str> = text[begin..].lines().take(4).collect();
+        assert_eq!(
+            said,
+            [
+                "Parameters",
+                "  P7   \"v\"   parameter-overrides/network.json:4",
+                "  and 19 more parameters with one value in all targets; the full diff shows all",
+                "",
+            ],
+            "{text}"
+        );
+        let full = ScreenOptions {
+            full: true,
+            ..ScreenOptions::default()
+        };
+        let text = review(&view, &NoSources, &full);
+        assert!(
+            (0..20).all(|n| text.contains(&format!("  P{n} "))),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn hostile_text_is_harmless() {
         let view = fixtures::hostile().view();
         assert_screens!("hostile", |options: &ScreenOptions| {
@@ -602,6 +708,7 @@ mod tests {
         for (name, script) in [
             ("fleet", fixtures::fleet()),
             ("hostile", fixtures::hostile()),
+            ("made", fixtures::made()),
         ] {
             let options = ScreenOptions {
                 full: true,
@@ -632,6 +739,7 @@ mod tests {
             fixtures::many(),
             fixtures::secrets(),
             fixtures::hostile(),
+            fixtures::made(),
         ] {
             let view = script.view();
             for width in 60..130 {

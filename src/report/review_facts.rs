@@ -2,9 +2,11 @@
 //!
 //! The values are taken apart field by field, so that a new one does not compile until somebody has decided how it is told.
 
+use std::collections::BTreeSet;
+
 use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, Region, Target};
 
-use super::review_data::{Review, ReviewGroup, ReviewResource};
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewResource};
 use super::words::{self, count};
 use super::{Phase, View};
 
@@ -197,9 +199,49 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
         }
     }
     match view.preferences().filter(|_| targets().count() > 1) {
-        Some(preferences) => words::rollout(preferences, &regions),
+        Some(preferences) => {
+            let within = |region: &Region| targets().filter(|t| t.region == *region).count();
+            let most = regions.iter().map(within).max().unwrap_or(0);
+            words::rollout(preferences, &regions, most)
+        }
         None => Vec::new(),
     }
+}
+
+/// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks
+/// that change those through which something changes.
+pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
+    let makes_stacks = review
+        .groups
+        .iter()
+        .any(|g| g.kind == ChangeSetKind::Create);
+    let resources = review.groups.iter().flat_map(|g| &g.resources);
+    let causes: BTreeSet<&str> = resources
+        .flat_map(|resource| &resource.properties)
+        .filter_map(|property| property.cause.as_deref()?.strip_prefix("parameter "))
+        .collect();
+    let all = review.common_parameters.iter();
+    all.filter(|parameter| makes_stacks || causes.contains(parameter.name.as_str()))
+        .collect()
+}
+
+/// Returns where the one value of a parameter came from: each place once.
+pub(super) fn origins(parameter: &ReviewParameter) -> String {
+    let mut places: Vec<String> = Vec::new();
+    for value in &parameter.values {
+        let place = words::provenance(&value.provenance);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    limited(places, 3).join(", ")
+}
+
+/// Returns whether parameters of several templates are told of, so that each is named with its own.
+pub(super) fn has_several_templates(parameters: &[&ReviewParameter]) -> bool {
+    parameters
+        .iter()
+        .any(|p| p.template != parameters[0].template)
 }
 
 /// Returns what is to be said of the targets with nothing to change.
@@ -225,8 +267,6 @@ pub(super) fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::Value;
 
     use super::super::fixtures::{self, Template};
@@ -239,7 +279,9 @@ mod tests {
     };
 
     /// The parts of a review whose fields are told one by one.
-    const TAKEN_APART: [&str; 8] = [
+    const TAKEN_APART: [&str; 10] = [
+        "common_parameters",
+        "common_parameters.values",
         "groups",
         "groups.options",
         "groups.resources",
@@ -251,7 +293,7 @@ mod tests {
     ];
 
     /// What no screen tells, and why that hides nothing.
-    const NOT_TOLD: [&str; 8] = [
+    const NOT_TOLD: [&str; 9] = [
         // Of the document, not of the plan.
         "document",
         "version",
@@ -262,6 +304,8 @@ mod tests {
         "groups.resources.physical_id",
         "groups.resources.risks.rule",
         "groups.resources.risks.resource",
+        // All of them.
+        "common_parameters.values.targets",
         // Told with the other failures, from the events.
         "not_planned",
     ];
@@ -426,6 +470,18 @@ mod tests {
             ("parameters.values.targets", |r| {
                 r.parameters[0].values[0].targets.pop();
             }),
+            ("common_parameters.name", |r| {
+                r.common_parameters[0].name = "Marked".into();
+            }),
+            ("common_parameters.template", |r| {
+                r.common_parameters[1].template = "templates/marked.yaml".into();
+            }),
+            ("common_parameters.values.value", |r| {
+                r.common_parameters[0].values[0].value = ParameterValue::Plain("marked".into());
+            }),
+            ("common_parameters.values.provenance", |r| {
+                r.common_parameters[0].values[0].provenance.file = Some("marked".into());
+            }),
             ("unchanged", |r| {
                 r.unchanged.push(r.groups[0].targets[0].clone())
             }),
@@ -440,7 +496,8 @@ mod tests {
         // Templates are named where there are several.
         let mut other = review.parameters[0].clone();
         other.template = "templates/other.yaml".into();
-        review.parameters.push(other);
+        review.parameters.push(other.clone());
+        review.common_parameters = vec![review.parameters[0].clone(), other];
         let group = &mut review.groups[0];
         group.targets = targets.clone();
         group.kind = ChangeSetKind::Update;
