@@ -61,4 +61,4 @@ pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use target::{RoleSession, Target, TargetSpec};
-pub use text::clean;
+pub use text::{clean, inert};

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::fixtures::{self, Script, Template};
 use super::schema::{assert_documented, schema, vocabulary};
-use super::{EventLine, Events, List, ListEntry, Review, Status, Summary};
+use super::{EventLine, Events, List, ListEntry, Recorded, Review, Status, Summary};
 
 /// Every document that is made of events; each has a schema of that name.
-const DOCUMENTS: [&str; 6] = ["review", "result", "status", "list", "events", "event"];
+const DOCUMENTS: [&str; 7] = [
+    "review", "result", "status", "list", "events", "event", "recorded",
+];
 
 /// Those that are not made of events; they are compared where their commands are run.
 const OTHERS: [&str; 2] = ["doctor", "init"];
@@ -26,6 +28,7 @@ fn scripts() -> Vec<Script> {
         fixtures::secrets(),
         fixtures::hostile(),
         fixtures::many(),
+        fixtures::made(),
     ]
 }
 
@@ -55,6 +58,12 @@ fn every_document_is_as_its_schema_says() {
             see(documented(&status));
             let entry = ListEntry::of(&view, alive).unwrap();
             see(documented(&List::of(vec![entry])));
+        }
+        let id = view.execution().unwrap().clone();
+        for request in [Some("approve"), Some("reject"), Some("stop"), None] {
+            for owner in [None, Some("laptop 42".to_owned())] {
+                see(documented(&Recorded::new(id.clone(), request, owner)));
+            }
         }
         see(documented(&Events::of(&script.events)));
         for event in &script.events {

@@ -221,6 +221,16 @@ fn machines_are_told_what_is_documented() {
         assert_documented(&document);
         assert_eq!(document["document"], name);
     }
+    // Nobody runs it, so there is nothing to stop; an answer is taken up later.
+    let stopped = parse(&env.run(&["stop", "latest", "--output=json"]).success().raw);
+    assert_documented(&stopped);
+    assert_eq!(stopped["document"], "recorded");
+    assert!(stopped["request"].is_null(), "{stopped}");
+    let answer = ["reject", "latest", "--detach", "--output=json"];
+    let answered = parse(&env.run(&answer).success().raw);
+    assert_documented(&answered);
+    assert_eq!(answered["request"], "reject");
+    assert_eq!(answered["execution"], result["execution"]);
     let run = [
         &["deploy", "messaging", "--yes=high", "--output=ndjson"],
         &FLEET[..],
