@@ -327,8 +327,10 @@ pub(super) fn deploy(
     }
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
+    let view = View::of(&journal.events(&id, 0)?);
+    let is_given = answer::given(&journal, &id, &view)?.is_some();
     let answering = match approve {
-        Some(plan) if answer::given(&journal, &id)?.is_none() => {
+        Some(plan) if !is_given => {
             let now = runtime::now();
             let answer = Answer {
                 decision: Decision::Approve,
@@ -342,7 +344,7 @@ pub(super) fn deploy(
             Answering::Given
         }
         Some(_) => Answering::Given,
-        None if answer::given(&journal, &id)?.is_some() => Answering::Given,
+        None if is_given => Answering::Given,
         None => answering,
     };
     take_up(

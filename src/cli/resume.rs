@@ -45,7 +45,8 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let answering = if answer::given(&journal, &id)?.is_some() {
+    let view = View::of(&journal.events(&id, 0)?);
+    let answering = if answer::given(&journal, &id, &view)?.is_some() {
         Answering::Given
     } else if args.detach || !output::is_interactive() {
         Answering::Detached
@@ -135,7 +136,7 @@ fn left_in<'a>(
     let (Some(file), true) = (view.exported(), view.approval().is_some_and(is_open)) else {
         return Ok(None);
     };
-    let given = answer::given(journal, id)?;
+    let given = answer::given(journal, id, view)?;
     let is_withdrawn = given.is_some_and(|a| a.decision == Decision::Reject);
     Ok((!is_withdrawn).then_some(file))
 }

@@ -10,6 +10,7 @@ use super::list::ListEntry;
 use super::review_data::{Review, ReviewGroup, ReviewProperty, ReviewResource};
 use super::review_resource::{values, what, window};
 use super::screen::{shorten, visible};
+use super::view::State;
 use super::words::{self, Places, count};
 use super::{Summary, View, links, review};
 
@@ -427,6 +428,11 @@ fn answer(page: &mut Page, view: &View) {
             let mut text = format!("{word} by {}", code(&words::approver(&answer.approver)));
             if !answer.summary.is_empty() {
                 text.push_str(&format!(": {}", code(&answer.summary)));
+            }
+            if matches!(view.state(), State::Answered(_)) {
+                text.push_str(&format!(
+                    "\n\nTo go on:\n\n```text\nstackgate resume {id}\n```"
+                ));
             }
             format!("{text}\n\n")
         }

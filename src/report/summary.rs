@@ -272,6 +272,16 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             format!("{name}: changes are waiting for approval"),
             Tone::Warn,
         ),
+        State::Answered(Decision::Approve) => {
+            (format!("{name}: approved, not executed"), Tone::Warn)
+        }
+        State::Answered(Decision::Reject) => {
+            (format!("{name}: rejected, not cleaned up"), Tone::Warn)
+        }
+        State::Overdue => (
+            format!("{name}: nobody answered in time, not cleaned up"),
+            Tone::Warn,
+        ),
         State::Paused => (format!("{name}: paused"), Tone::Warn),
         State::Stopping => (format!("{name}: stopped before the end"), Tone::Warn),
         State::Running | State::Unknown => (format!("{name}: not finished"), Tone::Warn),
@@ -515,10 +525,12 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
 }
 
 /// Returns the commands that go on from where the execution is, the likeliest first.
-fn next(view: &View, id: &str) -> Vec<String> {
+pub(super) fn next(view: &View, id: &str) -> Vec<String> {
     match view.state() {
         State::Unknown => Vec::new(),
-        State::Running | State::Paused | State::Stopping => vec![format!("stackgate resume {id}")],
+        State::Running | State::Paused | State::Stopping | State::Answered(_) | State::Overdue => {
+            vec![format!("stackgate resume {id}")]
+        }
         State::WaitingForApproval => {
             let go_on = match view.exported() {
                 Some(file) => format!("stackgate deploy --plan {file}"),

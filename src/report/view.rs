@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, Approver, ArtifactRef, CallFailure, Digest, Event, EventKind, ExecutionDefinition,
-    ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason, PlannedTarget,
-    SourceRevision, StageName, StopRequest, Target, TargetOutcome,
+    Answer, Approver, ArtifactRef, CallFailure, Decision, Digest, Event, EventKind,
+    ExecutionDefinition, ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason,
+    PlannedTarget, SourceRevision, StageName, StopRequest, Target, TargetOutcome,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -59,6 +59,14 @@ pub struct View {
     paused: Option<Fact<PauseReason>>,
     stop: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
+    outside: Outside,
+}
+
+/// What is known of an execution besides its events: see [`View::note`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Outside {
+    answer: Option<Answer>,
+    is_late: bool,
 }
 
 /// How far a stage is.
@@ -118,6 +126,10 @@ pub enum State {
     Running,
     /// It waits for an answer.
     WaitingForApproval,
+    /// The answer that counts waits for a process to take it up.
+    Answered(Decision),
+    /// Nobody answered in time, and no process has taken that up.
+    Overdue,
     /// It waits for somebody outside and can be resumed.
     Paused,
     /// Somebody asked it to stop, and what runs is being finished.
@@ -276,6 +288,12 @@ impl View {
         }
     }
 
+    /// Notes what no process has made an event of yet: the answer that will count, or that the time for one is over.
+    pub fn note(&mut self, answer: Option<Answer>, now: Timestamp) {
+        let is_late = answer.is_none() && self.approval().is_some_and(|a| now >= a.expires);
+        self.outside = Outside { answer, is_late };
+    }
+
     /// Returns the execution, once there was an event.
     pub fn execution(&self) -> Option<&ExecutionId> {
         self.execution.as_ref()
@@ -404,16 +422,15 @@ impl View {
     pub fn approval(&self) -> Option<Approval<'_>> {
         let request = self.request.as_ref()?;
         let since = |seq: u64| seq > request.seq;
+        let told = self.answer.as_ref().filter(|fact| since(fact.seq));
+        let told = told.map(|fact| &fact.value);
         Some(Approval {
             plan: request.value.0,
             requested: request.at,
             expires: request.value.1,
-            answer: self
-                .answer
-                .as_ref()
-                .filter(|fact| since(fact.seq))
-                .map(|fact| &fact.value),
-            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq)),
+            answer: told.or(self.outside.answer.as_ref()),
+            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq))
+                || told.is_none() && self.outside.is_late,
         })
     }
 
@@ -486,14 +503,31 @@ impl View {
             State::Paused
         } else if self.stop().is_some() {
             State::Stopping
-        } else if self
-            .approval()
-            .is_some_and(|a| a.answer.is_none() && !a.expired)
-        {
-            State::WaitingForApproval
+        } else if let Some(waiting) = self.waiting() {
+            waiting
         } else {
             State::Running
         }
+    }
+
+    /// Returns what is waited for, while no event says that the request was answered or expired.
+    fn waiting(&self) -> Option<State> {
+        let request = self.request.as_ref()?;
+        let told = [
+            self.answer.as_ref().map(|fact| fact.seq),
+            self.expired.as_ref().map(|fact| fact.seq),
+        ];
+        if told.iter().flatten().any(|seq| *seq > request.seq) {
+            return None;
+        }
+        Some(match &self.outside {
+            Outside {
+                answer: Some(answer),
+                ..
+            } => State::Answered(answer.decision),
+            Outside { is_late: true, .. } => State::Overdue,
+            Outside { .. } => State::WaitingForApproval,
+        })
     }
 
     /// Returns how many targets are in which phase.

@@ -117,6 +117,11 @@ pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) 
         State::Running if dead => ("interrupted", Tone::Warn),
         State::Running => ("running", Tone::Busy),
         State::WaitingForApproval => ("waiting for approval", Tone::Warn),
+        // Whoever runs it takes the answer up at once.
+        State::Answered(_) | State::Overdue if alive == Some(true) => ("running", Tone::Busy),
+        State::Answered(Decision::Approve) => ("approved, not executed", Tone::Warn),
+        State::Answered(Decision::Reject) => ("rejected, not cleaned up", Tone::Warn),
+        State::Overdue => ("approval expired, not cleaned up", Tone::Warn),
         State::Paused => ("paused", Tone::Warn),
         State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
         State::Stopping => ("stopping", Tone::Warn),
@@ -132,6 +137,10 @@ pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
         State::Running if dead => "interrupted",
         State::Running => "running",
         State::WaitingForApproval => "waiting_for_approval",
+        State::Answered(_) | State::Overdue if alive == Some(true) => "running",
+        State::Answered(Decision::Approve) => "approved",
+        State::Answered(Decision::Reject) => "rejected",
+        State::Overdue => "expired",
         State::Paused => "paused",
         State::Stopping if dead => "stopped",
         State::Stopping => "stopping",
@@ -148,9 +157,10 @@ pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
 }
 
 /// Returns how far a stage is, for machines.
-pub(super) fn stage_id(status: &StageStatus) -> &'static str {
+pub(super) fn stage_id(status: &StageStatus, state: &State, alive: Option<bool>) -> &'static str {
     match status {
         StageStatus::Waiting => "waiting",
+        StageStatus::Running if is_left(state, alive) => "interrupted",
         StageStatus::Running => "running",
         StageStatus::Succeeded => "succeeded",
         StageStatus::Failed(_) => "failed",
@@ -193,9 +203,33 @@ pub(super) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, To
     }
 }
 
-pub(super) fn stage_status(status: &StageStatus) -> (&'static str, Tone) {
+/// Returns whether the execution was left in the middle of its work.
+fn is_left(state: &State, alive: Option<bool>) -> bool {
+    match state {
+        State::Running | State::Paused | State::Stopping => alive == Some(false),
+        State::Unknown
+        | State::WaitingForApproval
+        | State::Answered(_)
+        | State::Overdue
+        | State::Ended(_) => false,
+    }
+}
+
+/// Returns how far a stage of an execution is that is in `state`.
+pub(super) fn stage_status(
+    status: &StageStatus,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
     match status {
         StageStatus::Waiting => ("waiting", Tone::Dim),
+        StageStatus::Running if is_left(state, alive) => ("interrupted", Tone::Warn),
+        StageStatus::Running if matches!(state, State::WaitingForApproval) => {
+            ("waiting for an answer", Tone::Warn)
+        }
+        StageStatus::Running if matches!(state, State::Answered(_) | State::Overdue) => {
+            self::state(state, alive)
+        }
         StageStatus::Running => ("running", Tone::Busy),
         StageStatus::Succeeded => ("succeeded", Tone::Good),
         StageStatus::Failed(_) => ("failed", Tone::Bad),
@@ -214,6 +248,24 @@ pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
         Phase::Executing => ("executing", Tone::Busy),
         Phase::CleaningUp => ("cleaning up", Tone::Busy),
         Phase::Ended(outcome) => target_outcome(outcome),
+    }
+}
+
+/// Returns how far a target is of an execution that is in `state`.
+pub(super) fn target_phase(
+    phase: Phase<'_>,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
+    if !is_left(state, alive) {
+        return self::phase(phase);
+    }
+    match phase {
+        Phase::Creating | Phase::Reading => ("creating change set when left", Tone::Warn),
+        Phase::Checking => ("checking plan when left", Tone::Warn),
+        Phase::Executing => ("executing when left", Tone::Warn),
+        Phase::CleaningUp => ("cleaning up when left", Tone::Warn),
+        Phase::Waiting | Phase::Ready | Phase::Deletable | Phase::Ended(_) => self::phase(phase),
     }
 }
 
