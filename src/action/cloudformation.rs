@@ -51,6 +51,16 @@ pub struct Creation<'a> {
     pub look_first: bool,
 }
 
+/// Returns the change set of that name, if there is one.
+pub async fn find(
+    world: &World,
+    spec: &TargetSpec,
+    name: &ChangeSetName,
+) -> Result<Option<(ChangeSetId, StackId)>, CallFailure> {
+    let stack = &spec.target.stack;
+    world.aws.find_change_set(spec, stack, name).await
+}
+
 /// Creates a change set, or finds the one that an earlier attempt created.
 pub async fn create(
     world: &World,
@@ -58,14 +68,10 @@ pub async fn create(
     creation: &Creation<'_>,
     artifacts: &Artifacts,
 ) -> Result<(ChangeSetId, StackId), CallFailure> {
-    if creation.look_first {
-        let found = world
-            .aws
-            .find_change_set(spec, &spec.target.stack, creation.name)
-            .await?;
-        if let Some(found) = found {
-            return Ok(found);
-        }
+    if creation.look_first
+        && let Some(found) = find(world, spec, creation.name).await?
+    {
+        return Ok(found);
     }
     let (_, template) = inputs::template_of(world, creation.inputs, artifacts)?;
     let mut parameters = Vec::new();

@@ -13,7 +13,7 @@ use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
 };
-use crate::report::{State, View, review};
+use crate::report::{View, review};
 use crate::runtime;
 
 /// Arguments of `approve`.
@@ -155,6 +155,17 @@ pub(super) fn verb(decision: Decision) -> &'static str {
     }
 }
 
+/// Refuses what an execution that has ended cannot take any more, and says how it ended.
+pub(super) fn not_ended(view: &View, id: &ExecutionId) -> Result<(), CliError> {
+    match view.ending() {
+        None => Ok(()),
+        Some(how) => Err(
+            CliError::message(format!("execution {id} has ended already: {how}"))
+                .hint(format!("see `stackgate status {id}`")),
+        ),
+    }
+}
+
 /// Refuses an answer about another plan: its owner would record it as one that does not count.
 fn same_plan(plan: Digest, shown: Digest, id: &ExecutionId) -> Result<(), CliError> {
     if plan == shown {
@@ -170,9 +181,11 @@ fn same_plan(plan: Digest, shown: Digest, id: &ExecutionId) -> Result<(), CliErr
 
 /// Returns the plan that waits for an answer.
 fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
+    not_ended(view, id)?;
     let status = format!("see `stackgate status {id}`");
-    if view.outcome().is_some() {
-        return Err(CliError::message(format!("execution {id} has ended")).hint(status));
+    if view.given_up().is_some() {
+        return Err(CliError::message(format!("execution {id} was given up"))
+            .hint(format!("bring it to its end with `stackgate resume {id}`")));
     }
     let Some(approval) = view.approval() else {
         return Err(
@@ -181,10 +194,11 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
         );
     };
     if let Some(answer) = approval.answer {
-        let hint = if matches!(view.state(), State::Answered(_)) {
-            format!("go on with `stackgate resume {id}`")
-        } else {
-            status
+        let go_on = match answer.decision {
+            Decision::Approve => format!(
+                "go on with `stackgate resume {id}`, or give up what was not executed with `stackgate stop {id} --give-up`"
+            ),
+            Decision::Reject => format!("remove its change sets with `stackgate resume {id}`"),
         };
         return Err(CliError::message(format!(
             "plan {} was {} by {} at {} already",
@@ -193,7 +207,7 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
             who(&answer.approver),
             answer.at
         ))
-        .hint(hint));
+        .hint(go_on));
     }
     if approval.expired {
         return Err(CliError::message(format!(

@@ -132,7 +132,7 @@ fn left_in<'a>(
     id: &ExecutionId,
     view: &'a View,
 ) -> Result<Option<&'a str>, CliError> {
-    let is_open = |a: report::Approval<'_>| a.answer.is_none() && runtime::now() < a.expires;
+    let is_open = |a: report::Approval<'_>| view.awaits_answer() && runtime::now() < a.expires;
     let (Some(file), true) = (view.exported(), view.approval().is_some_and(is_open)) else {
         return Ok(None);
     };

@@ -308,7 +308,8 @@ pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
         ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo => exit::DONE,
         ExecutionOutcome::SucceededWithFailures => exit::WITH_FAILURES,
         ExecutionOutcome::Failed => exit::FAILED,
-        ExecutionOutcome::Rejected | ExecutionOutcome::Expired => exit::REJECTED,
-        ExecutionOutcome::Stopped => exit::INTERRUPTED,
+        ExecutionOutcome::Rejected | ExecutionOutcome::Expired | ExecutionOutcome::Stopped => {
+            exit::REJECTED
+        }
     }
 }

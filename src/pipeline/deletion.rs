@@ -112,7 +112,7 @@ impl Machine {
             None => return,
         };
         // Looked at only: a stop that came in the meantime leaves it for later.
-        if self.is_draining() {
+        if self.begins_nothing() {
             return;
         }
         let Some(stack) = stack else {
@@ -167,7 +167,7 @@ impl Machine {
             }
             let state = &self.state.targets[&target];
             match state.phase {
-                Phase::Waiting if !self.is_draining() => {
+                Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Collect {
                         spec: state.spec.clone(),
                         action: shared.clone(),

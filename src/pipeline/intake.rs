@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::advance::GIVEN_UP;
 use super::machine::{Machine, Turn, of_target};
 use super::state::Phase;
 use super::step::Input;
@@ -74,6 +75,10 @@ impl Machine {
                     Some(Err(failure)) => self.not_planned(turn, now, &target, &failure),
                     None => {}
                 }
+            }
+            Input::ChangeSetFound { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_found(turn, now, &target, result);
             }
             Input::ChangeSetRead { target, result } => {
                 let result = self.arrived(turn, now, &target, result);
@@ -205,6 +210,9 @@ impl Machine {
 
     fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {
         let verdict = match &self.state.approval {
+            Some(request) if self.state.given_up && request.answered.is_none() => {
+                Err(GIVEN_UP.to_owned())
+            }
             // It was said that nobody answered in time, and acted on.
             Some(request) if request.answered.is_none() && !self.state.awaits_answer() => {
                 let expires = request.expires;

@@ -41,6 +41,8 @@ pub struct Execution {
     pub paused: Option<PauseReason>,
     /// How it was asked to stop.
     pub stop: Option<StopMode>,
+    /// Whether it was given up: what was not executed never is, whoever takes it up.
+    pub given_up: bool,
     /// How it ended.
     pub outcome: Option<ExecutionOutcome>,
 }
@@ -201,6 +203,7 @@ impl Execution {
             rollout: None,
             paused: None,
             stop: None,
+            given_up: false,
             outcome: None,
         })
     }
@@ -224,6 +227,7 @@ impl Execution {
     /// Returns whether an answer is waited for.
     pub fn awaits_answer(&self) -> bool {
         self.outcome.is_none()
+            && !self.given_up
             && self
                 .approval
                 .as_ref()
@@ -375,12 +379,20 @@ impl Execution {
                 }
             }
             EventKind::Paused { reason } => self.paused = Some(reason.clone()),
-            EventKind::StopRequested { request } => {
+            EventKind::StopRequested { request } => match (request.mode, self.stop) {
                 // A request to leave at once outranks one to finish what runs, whichever came first.
-                if self.stop != Some(StopMode::Abandon) {
-                    self.stop = Some(request.mode);
+                (StopMode::Abandon, _) => self.stop = Some(StopMode::Abandon),
+                (StopMode::Wait, None) => self.stop = Some(StopMode::Wait),
+                (StopMode::Wait, Some(_)) => {}
+                // The end comes in place of a stop that can be resumed.
+                (StopMode::GiveUp, Some(StopMode::Wait)) => {
+                    self.given_up = true;
+                    self.stop = None;
                 }
-            }
+                (StopMode::GiveUp, None | Some(StopMode::Abandon | StopMode::GiveUp)) => {
+                    self.given_up = true;
+                }
+            },
             EventKind::ExecutionFinished { outcome } => self.outcome = Some(*outcome),
             EventKind::ExecutionStarted { .. } => {
                 return Err(illegal(event, "the execution has begun before"));
@@ -414,6 +426,15 @@ impl Execution {
         kind: &EventKind,
     ) -> Result<(), IllegalEvent> {
         let is_approved = self.is_approved();
+        let begins = matches!(
+            kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+        );
+        if self.given_up && begins {
+            return Err(illegal(event, "the execution was given up"));
+        }
         let Some(state) = self.targets.get_mut(target) else {
             return Err(illegal(
                 event,
@@ -524,8 +545,11 @@ impl Execution {
                 state.phase = Phase::Finished;
                 state.outcome = Some(outcome.clone());
                 if let Some(rollout) = &mut self.rollout {
-                    match outcome {
-                        TargetOutcome::Skipped { .. } => rollout.skip(target),
+                    // One that had begun is left out only where the execution is given up.
+                    match (outcome, phase) {
+                        (TargetOutcome::Skipped { .. }, Phase::Waiting | Phase::Ready) => {
+                            rollout.skip(target);
+                        }
                         _ => rollout.finish(target, outcome.is_failure()),
                     }
                 }

@@ -62,6 +62,13 @@ pub enum StepKind {
         /// Look for the change set by name before creating it: an earlier attempt may have made it.
         look_first: bool,
     },
+    /// Look whether an earlier attempt created the change set. Observation only.
+    FindChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The derived name.
+        name: ChangeSetName,
+    },
     /// Wait until the change set is ready or failed, and read it. Observation only.
     ReadChangeSet {
         /// The target and its role.
@@ -158,6 +165,7 @@ impl StepKind {
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
             | Self::Collect { .. }
+            | Self::FindChangeSet { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
@@ -196,6 +204,13 @@ pub enum Input {
         target: Target,
         /// The result.
         result: Result<(ChangeSetId, StackId), CallFailure>,
+    },
+    /// A change set was looked for by its name.
+    ChangeSetFound {
+        /// The target.
+        target: Target,
+        /// The result; none if there is none.
+        result: Result<Option<(ChangeSetId, StackId)>, CallFailure>,
     },
     /// A change set came to rest and was read.
     ChangeSetRead {

@@ -134,7 +134,7 @@ impl Lines {
             State::Unknown | State::Paused | State::Ended(_) => return None,
             State::Running | State::Answered(_) | State::Overdue => "still running",
             State::WaitingForApproval => "still waiting for approval",
-            State::Stopping => "still finishing what runs",
+            State::Stopping | State::GivingUp => "still finishing what runs",
         };
         let counts = self.view.counts();
         let mut text = format!(

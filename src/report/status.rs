@@ -299,16 +299,8 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
     }
     if let Some(request) = view.stop() {
-        let who = words::approver(&request.by);
-        let why = if request.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", request.reason)
-        };
-        page.line(
-            Line::of(Tone::Warn, &format!("  stop asked for by {who}{why}")),
-            4,
-        );
+        let text = format!("  {}", words::stop_request(request));
+        page.line(Line::of(Tone::Warn, &text), 4);
     }
     if let Some(failure) = view.trouble() {
         page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);

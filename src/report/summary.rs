@@ -266,7 +266,17 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 format!("{name}: nobody answered in time, the plan expired"),
                 Tone::Warn,
             ),
-            ExecutionOutcome::Stopped => (format!("{name}: stopped"), Tone::Warn),
+            ExecutionOutcome::Stopped if executed(&summary.counts) == 0 => (
+                format!("{name}: given up; nothing was executed"),
+                Tone::Warn,
+            ),
+            ExecutionOutcome::Stopped => (
+                format!(
+                    "{name}: given up; {} of {total} executed",
+                    executed(&summary.counts)
+                ),
+                Tone::Warn,
+            ),
         },
         State::WaitingForApproval => (
             format!("{name}: changes are waiting for approval"),
@@ -284,10 +294,16 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
         ),
         State::Paused => (format!("{name}: paused"), Tone::Warn),
         State::Stopping => (format!("{name}: stopped before the end"), Tone::Warn),
+        State::GivingUp => (format!("{name}: given up, not finished"), Tone::Warn),
         State::Running | State::Unknown => (format!("{name}: not finished"), Tone::Warn),
     };
     page.line(Line::of(tone, &text).add(Tone::Dim, &took), 2);
     counts(page, summary);
+}
+
+/// Returns how many targets were executed, or may have been.
+fn executed(counts: &Counts) -> usize {
+    counts.succeeded + counts.failed + counts.unknown
 }
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
@@ -340,12 +356,8 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(line, 4);
     }
     if let Some(request) = view.stop() {
-        let who = words::approver(&request.by);
-        let mut line = Line::of(Tone::Plain, &format!("  stop asked for by {who}"));
-        if !request.reason.is_empty() {
-            line.push(Tone::Plain, &format!(": {}", request.reason));
-        }
-        page.line(line, 4);
+        let text = format!("  {}", words::stop_request(request));
+        page.line(Line::of(Tone::Plain, &text), 4);
     }
     if let Some(reason) = view.paused() {
         let (why, what) = words::pause(reason);
@@ -528,7 +540,13 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
 pub(super) fn next(view: &View, id: &str) -> Vec<String> {
     match view.state() {
         State::Unknown => Vec::new(),
-        State::Running | State::Paused | State::Stopping | State::Answered(_) | State::Overdue => {
+        State::Running | State::Paused | State::Stopping | State::Answered(Decision::Approve) => {
+            vec![
+                format!("stackgate resume {id}"),
+                format!("stackgate stop {id} --give-up"),
+            ]
+        }
+        State::GivingUp | State::Answered(Decision::Reject) | State::Overdue => {
             vec![format!("stackgate resume {id}")]
         }
         State::WaitingForApproval => {

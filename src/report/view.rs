@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use crate::model::{
     Answer, Approver, ArtifactRef, CallFailure, Decision, Digest, Event, EventKind,
     ExecutionDefinition, ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason,
-    PlannedTarget, SourceRevision, StageName, StopRequest, Target, TargetOutcome,
+    PlannedTarget, SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome,
 };
 
 use super::target_view::{Phase, TargetView};
+use super::words;
 
 /// A fact, and the event that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub struct View {
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     stop: Option<Fact<StopRequest>>,
+    given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
     outside: Outside,
 }
@@ -134,6 +136,8 @@ pub enum State {
     Paused,
     /// Somebody asked it to stop, and what runs is being finished.
     Stopping,
+    /// It was given up, and what may have been executed is being looked into.
+    GivingUp,
     /// It ended.
     Ended(ExecutionOutcome),
 }
@@ -262,7 +266,13 @@ impl View {
                 }
             }
             EventKind::Paused { reason } => keep(&mut self.paused, event, reason.clone()),
-            EventKind::StopRequested { request } => keep(&mut self.stop, event, request.clone()),
+            EventKind::StopRequested { request } => {
+                let slot = match request.mode {
+                    StopMode::Wait | StopMode::Abandon => &mut self.stop,
+                    StopMode::GiveUp => &mut self.given_up,
+                };
+                keep(slot, event, request.clone());
+            }
             EventKind::ExecutionFinished { outcome } => {
                 keep(&mut self.outcome, event, *outcome);
             }
@@ -442,7 +452,11 @@ impl View {
 
     /// Returns whether an answer is awaited.
     pub fn awaits_answer(&self) -> bool {
-        self.outcome().is_none() && self.approval().is_some_and(|a| a.answer.is_none())
+        self.outcome().is_none()
+            && self.given_up.is_none()
+            && self
+                .approval()
+                .is_some_and(|a| a.answer.is_none() && !a.expired)
     }
 
     /// Returns the answers that did not count, oldest first.
@@ -455,9 +469,14 @@ impl View {
         self.standing(&self.paused)
     }
 
-    /// Returns the request to stop, while it stands.
+    /// Returns the request to stop, while it stands; one to give up stands to the end and beyond.
     pub fn stop(&self) -> Option<&StopRequest> {
-        self.standing(&self.stop)
+        self.given_up().or_else(|| self.standing(&self.stop))
+    }
+
+    /// Returns the request to give the execution up, if there was one.
+    pub fn given_up(&self) -> Option<&StopRequest> {
+        self.given_up.as_ref().map(|fact| &fact.value)
     }
 
     /// Returns the failed call that is being looked into, while nothing newer happened.
@@ -474,6 +493,12 @@ impl View {
     /// Returns how the execution ended.
     pub fn outcome(&self) -> Option<&ExecutionOutcome> {
         self.outcome.as_ref().map(|fact| &fact.value)
+    }
+
+    /// Returns how the execution ended, in words.
+    pub fn ending(&self) -> Option<&'static str> {
+        self.outcome()
+            .map(|outcome| words::execution_outcome(outcome).0)
     }
 
     /// Returns when the execution ended.
@@ -501,6 +526,8 @@ impl View {
             State::Unknown
         } else if self.paused().is_some() {
             State::Paused
+        } else if self.given_up.is_some() {
+            State::GivingUp
         } else if self.stop().is_some() {
             State::Stopping
         } else if let Some(waiting) = self.waiting() {

@@ -6,8 +6,8 @@ use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
-    TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, StopMode,
+    StopRequest, Target, TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -125,6 +125,8 @@ pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) 
         State::Paused => ("paused", Tone::Warn),
         State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
         State::Stopping => ("stopping", Tone::Warn),
+        State::GivingUp if dead => ("given up, not finished", Tone::Warn),
+        State::GivingUp => ("giving up", Tone::Warn),
         State::Ended(outcome) => execution_outcome(outcome),
     }
 }
@@ -144,6 +146,7 @@ pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
         State::Paused => "paused",
         State::Stopping if dead => "stopped",
         State::Stopping => "stopping",
+        State::GivingUp => "giving_up",
         State::Ended(outcome) => match outcome {
             ExecutionOutcome::Succeeded => "succeeded",
             ExecutionOutcome::NothingToDo => "nothing_to_do",
@@ -199,14 +202,14 @@ pub(super) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, To
         ExecutionOutcome::Failed => ("failed", Tone::Bad),
         ExecutionOutcome::Rejected => ("rejected", Tone::Warn),
         ExecutionOutcome::Expired => ("approval expired", Tone::Warn),
-        ExecutionOutcome::Stopped => ("stopped", Tone::Warn),
+        ExecutionOutcome::Stopped => ("given up", Tone::Warn),
     }
 }
 
 /// Returns whether the execution was left in the middle of its work.
 fn is_left(state: &State, alive: Option<bool>) -> bool {
     match state {
-        State::Running | State::Paused | State::Stopping => alive == Some(false),
+        State::Running | State::Paused | State::Stopping | State::GivingUp => alive == Some(false),
         State::Unknown
         | State::WaitingForApproval
         | State::Answered(_)
@@ -314,7 +317,7 @@ pub(super) fn skip_reason(reason: &SkipReason) -> String {
         SkipReason::EarlierRegionFailed { region } => format!("region {region} failed before"),
         SkipReason::Rejected => "the plan was rejected".to_owned(),
         SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
-        SkipReason::Stopped => "the execution was stopped".to_owned(),
+        SkipReason::Stopped => "the execution was given up".to_owned(),
         SkipReason::PlanIncomplete => {
             "the plan is incomplete: too many targets have no change set".to_owned()
         }
@@ -387,6 +390,20 @@ pub(super) fn decision(decision: Decision) -> (&'static str, Tone) {
     match decision {
         Decision::Approve => ("approved", Tone::Good),
         Decision::Reject => ("rejected", Tone::Warn),
+    }
+}
+
+/// Returns that somebody asked for the execution to stop, and why.
+pub(super) fn stop_request(request: &StopRequest) -> String {
+    let what = match request.mode {
+        StopMode::Wait | StopMode::Abandon => "stop asked for by",
+        StopMode::GiveUp => "given up by",
+    };
+    let who = approver(&request.by);
+    if request.reason.is_empty() {
+        format!("{what} {who}")
+    } else {
+        format!("{what} {who}: {}", request.reason)
     }
 }
 
