@@ -10,8 +10,8 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    Staleness, TargetInputs, TargetSpec, TemplateBuckets,
+    Priority, Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId,
+    StackSetting, Staleness, TargetInputs, TargetSpec, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -292,18 +292,31 @@ fn mask(
     Ok(())
 }
 
-/// Deletes a change set; one that is gone already is no error.
+/// Deletes a change set; one that is gone already is no error, and one that was executed is left.
 pub async fn delete_change_set(
     world: &World,
     spec: &TargetSpec,
     change_set: &ChangeSetId,
     stack: &StackId,
     look_first: bool,
-) -> Result<(), CallFailure> {
-    if look_first && world.aws.read_change_set(spec, change_set).await?.is_none() {
-        return Ok(());
+) -> Result<Removal, CallFailure> {
+    if look_first {
+        match world.aws.read_change_set(spec, change_set).await? {
+            // The status is told where it can be had; the change set is gone whatever it is.
+            None => {
+                let found = base(world, spec, stack).await.ok().flatten();
+                let stack = found.map(|base| base.status);
+                return Ok(Removal::Gone { stack });
+            }
+            Some(set) if set.execution_status.starts_with("EXECUTE_") => {
+                let status = set.execution_status;
+                return Ok(Removal::Executed { status });
+            }
+            Some(_) => {}
+        }
     }
-    world.aws.delete_change_set(spec, change_set, stack).await
+    world.aws.delete_change_set(spec, change_set, stack).await?;
+    Ok(Removal::Deleted)
 }
 
 /// Deletes the empty stack that a change set made, if it is provably ours. Returns why it was left.

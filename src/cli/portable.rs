@@ -328,7 +328,8 @@ pub(super) fn deploy(
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
     let view = View::of(&journal.events(&id, 0)?);
-    let is_given = answer::given(&journal, &id, &view)?.is_some();
+    // One that has ended, or was answered, takes no answer any more; what became of it is told below.
+    let is_given = !view.awaits_answer() || answer::given(&journal, &id, &view)?.is_some();
     let answering = match approve {
         Some(plan) if !is_given => {
             let now = runtime::now();
@@ -385,7 +386,10 @@ fn take_over(
     }
     let view = View::of(&known);
     let is_here = view.imported_by().is_some() && view.exported().is_none();
-    if is_here || view.outcome().is_some() {
+    if view.outcome().is_some() {
+        return Ok(id);
+    }
+    if is_here {
         output::stderr(&format!("execution {id} was taken over before; going on\n"));
         return Ok(id);
     }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, answer, output, portable};
+use super::{CliError, answer, exit, output, portable};
 use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
@@ -67,7 +67,13 @@ pub(super) fn take_up(
 ) -> Result<u8, CliError> {
     let started = journal.events(&id, 0)?;
     let ended = View::of(&started);
-    if let Some(outcome) = ended.outcome() {
+    if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
+        let again = if matches!(run::outcome_code(*outcome), exit::REJECTED) {
+            "; to deploy it after all, make a new plan with the same command"
+        } else {
+            ""
+        };
+        output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }

@@ -358,10 +358,11 @@ impl Machine {
             }
         } else {
             // Deleting a change set that is gone is no error, but it is a call that was made before.
-            let look_first = !turn.events.iter().any(|e| {
+            let is_new = turn.events.iter().any(|e| {
                 e.scope.target.as_ref() == Some(target)
                     && matches!(e.kind, EventKind::CleanupIntended { .. })
             });
+            let look_first = !is_new || self.state.in_file;
             StepKind::DeleteChangeSet {
                 spec,
                 change_set,

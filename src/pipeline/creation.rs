@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
@@ -175,10 +175,7 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {

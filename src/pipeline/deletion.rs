@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::deployment::{APPROVAL_STAGE, name, stage_name, type_id};
-use super::machine::{Machine, Turn, of_target};
+use super::machine::{Machine, Turn};
 use super::names::change_set_name;
 use super::state::Phase;
 use super::step::StepKind;
@@ -161,10 +161,7 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
 use super::step::{StepKind, UnknownPolicy};
@@ -367,10 +367,7 @@ impl Machine {
                 self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
             }
         }
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             let token = execute_token(&self.state.id, &target);
             match state.phase {

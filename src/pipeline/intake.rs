@@ -8,7 +8,7 @@ use super::state::Phase;
 use super::step::Input;
 use crate::approval;
 use crate::model::{
-    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Scope, Target,
+    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Removal, Scope, Target,
 };
 
 impl Machine {
@@ -86,11 +86,17 @@ impl Machine {
             }
             Input::ChangeSetDeleted { target, result } => {
                 match self.arrived(turn, now, &target, result) {
-                    Some(Ok(())) => {
+                    Some(Ok(Removal::Executed { status })) => {
+                        let left = Some(format!(
+                            "the change set was executed by somebody else ({status}), and left"
+                        ));
+                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                    }
+                    Some(Ok(removal)) => {
                         self.emit_for(turn, now, &target, EventKind::ChangeSetDeleted);
                         if !self.made_review_stack(&target) {
-                            let kind = EventKind::CleanupDone { left: None };
-                            self.emit_for(turn, now, &target, kind);
+                            let left = self.gone_elsewhere(&removal);
+                            self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
                         }
                     }
                     Some(Err(failure)) => {
@@ -155,6 +161,19 @@ impl Machine {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_setting(turn, now, &target, setting, result);
             }
+        }
+    }
+
+    /// Returns what to say of a change set that nobody removed here, where the plan is run elsewhere too.
+    fn gone_elsewhere(&self, removal: &Removal) -> Option<String> {
+        match removal {
+            Removal::Gone { stack } if self.state.in_file => {
+                let stack = stack.map_or("cannot be read".to_owned(), |s| format!("is {s}"));
+                Some(format!(
+                    "nothing; the change set was gone, and may have been executed elsewhere: the stack {stack}"
+                ))
+            }
+            Removal::Deleted | Removal::Gone { .. } | Removal::Executed { .. } => None,
         }
     }
 

@@ -11,9 +11,10 @@ use crate::model::{
     ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent, Decision,
     DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
     ExecutionOutcome, FailureKind, FanOut, InboxMessage, Invocation, LogicalId,
-    OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Settlement,
-    SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus, StackSummary,
-    Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec,
+    OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
+    Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
+    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 use crate::rollout::Limits;
 
@@ -416,7 +417,7 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             stack.has_change_set = false;
             Input::ChangeSetDeleted {
                 target,
-                result: Ok(()),
+                result: Ok(Removal::Deleted),
             }
         }
         StepKind::DeleteReviewStack { .. } => {
@@ -694,7 +695,9 @@ impl Run {
     fn commit(&mut self, turn: Turn, was_draining: bool) {
         self.events.extend(turn.events.iter().cloned());
         invariant_nothing_executes_before_approval_of_that_plan(self, &turn);
-        invariant_nothing_begins_while_stopping(&turn, was_draining);
+        // Giving up takes the place of a stop that can be resumed: its clean-up begins at once.
+        let drains = was_draining && is_draining(&self.machine);
+        invariant_nothing_begins_while_stopping(&turn, drains);
         invariant_nothing_begins_after_giving_up(self, &turn);
         invariant_in_flight_never_exceeds_preferences(self, &turn);
         self.in_flight.extend(turn.steps);

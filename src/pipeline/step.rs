@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
-    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
-    TargetInputs, TargetSpec,
+    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Removal,
+    Scope, Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest,
+    Target, TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -219,12 +219,12 @@ pub enum Input {
         /// The result.
         result: Result<Box<Reading>, CallFailure>,
     },
-    /// A change set was deleted, or was gone.
+    /// A change set was to be deleted.
     ChangeSetDeleted {
         /// The target.
         target: Target,
-        /// The result.
-        result: Result<(), CallFailure>,
+        /// What became of it.
+        result: Result<Removal, CallFailure>,
     },
     /// An empty stack was deleted; or left, with the reason.
     ReviewStackDeleted {

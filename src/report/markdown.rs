@@ -434,6 +434,9 @@ fn answer(page: &mut Page, view: &View) {
                     "\n\nTo go on:\n\n```text\nstackgate resume {id}\n```"
                 ));
             }
+            if let Some(more) = words::elsewhere(view) {
+                text.push_str(&format!("; {}", code(&more)));
+            }
             format!("{text}\n\n")
         }
         None if approval.expired => "Nobody answered in time.\n\n".to_owned(),

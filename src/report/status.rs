@@ -294,6 +294,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         );
         page.line(Line::of(Tone::Warn, &text), 4);
     }
+    if let Some(text) = words::elsewhere(view) {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
     if let Some(reason) = view.paused() {
         let (why, what) = words::pause(reason);
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);

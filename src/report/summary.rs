@@ -355,6 +355,9 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         }
         page.line(line, 4);
     }
+    if let Some(text) = words::elsewhere(view) {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
     if let Some(request) = view.stop() {
         let text = format!("  {}", words::stop_request(request));
         page.line(Line::of(Tone::Plain, &text), 4);

@@ -12,6 +12,7 @@ use crate::model::{
     Answer, Approver, ArtifactRef, CallFailure, Decision, Digest, Event, EventKind,
     ExecutionDefinition, ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason,
     PlannedTarget, SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome,
+    TargetSpec,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -222,7 +223,7 @@ impl View {
         }
         match &event.kind {
             EventKind::ExecutionStarted { definition } => {
-                for target in declared_targets(definition) {
+                for TargetSpec { target, .. } in definition.target_specs() {
                     self.targets
                         .entry(target.clone())
                         .or_insert_with(|| TargetView::new(target.clone()));
@@ -322,7 +323,7 @@ impl View {
     /// Returns whether the execution deletes stacks.
     pub fn deletes(&self) -> bool {
         self.definition().is_some_and(|definition| {
-            let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            let actions = definition.pipeline.actions();
             let mut modes = actions.filter_map(|a| a.configuration.get("ActionMode"));
             modes.any(|mode| mode == "DELETE_ONLY")
         })
@@ -331,16 +332,15 @@ impl View {
     /// Returns whether the execution only deletes stacks whose creation failed.
     pub fn only_failed(&self) -> bool {
         self.definition().is_some_and(|definition| {
-            let mut actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            let mut actions = definition.pipeline.actions();
             actions.any(|a| a.configuration.contains_key("OnlyFailed"))
         })
     }
 
     /// Returns the operation preferences of the rollout: those of the last action over several targets.
     pub fn preferences(&self) -> Option<&OperationPreferences> {
-        let stages = &self.definition()?.pipeline.stages;
-        let fan_outs = stages.iter().flat_map(|s| &s.actions);
-        fan_outs
+        let actions = self.definition()?.pipeline.actions();
+        actions
             .filter_map(|action| action.fan_out.as_ref())
             .next_back()
             .map(|fan_out| &fan_out.preferences)
@@ -388,7 +388,7 @@ impl View {
         let mut shown = std::collections::BTreeSet::new();
         let mut out = Vec::with_capacity(self.targets.len());
         if let Some(definition) = self.definition() {
-            for target in declared_targets(definition) {
+            for TargetSpec { target, .. } in definition.target_specs() {
                 if let Some(view) = self.targets.get(target)
                     && shown.insert(target)
                 {
@@ -606,12 +606,9 @@ impl View {
 impl View {
     /// Returns the roles that are assumed in `targets` from the approval on, where they are others than before.
     pub(super) fn execute_roles(&self, targets: &[Target]) -> BTreeSet<String> {
-        let definition = self.definition.iter().map(|fact| &fact.value);
-        definition
-            .flat_map(|definition| definition.pipeline.stages.iter())
-            .flat_map(|stage| &stage.actions)
-            .filter_map(|action| action.fan_out.as_ref())
-            .flat_map(|fan_out| &fan_out.targets)
+        let specs = self.definition().into_iter();
+        specs
+            .flat_map(ExecutionDefinition::target_specs)
             .filter(|spec| targets.contains(&spec.target))
             .filter_map(|spec| spec.execute_role_arn.clone())
             .collect()
@@ -624,14 +621,6 @@ impl View {
             .map(|target| target.target().clone())
             .collect()
     }
-}
-
-fn declared_targets(definition: &ExecutionDefinition) -> impl Iterator<Item = &Target> {
-    let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
-    actions
-        .filter_map(|action| action.fan_out.as_ref())
-        .flat_map(|fan_out| &fan_out.targets)
-        .map(|spec| &spec.target)
 }
 
 #[cfg(test)]

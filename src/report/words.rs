@@ -393,11 +393,19 @@ pub(super) fn decision(decision: Decision) -> (&'static str, Tone) {
     }
 }
 
+/// Returns what an execution that has ended cannot tell, where its plan left in a file.
+pub(super) fn elsewhere(view: &View) -> Option<String> {
+    let file = view.exported().filter(|_| view.outcome().is_some())?;
+    Some(format!(
+        "exported to {file}; what happened elsewhere is not known here"
+    ))
+}
+
 /// Returns that somebody asked for the execution to stop, and why.
 pub(super) fn stop_request(request: &StopRequest) -> String {
     let what = match request.mode {
         StopMode::Wait | StopMode::Abandon => "stop asked for by",
-        StopMode::GiveUp => "given up by",
+        StopMode::GiveUp => "giving up asked for by",
     };
     let who = approver(&request.by);
     if request.reason.is_empty() {
