@@ -91,11 +91,8 @@ impl TerminalFace {
         };
         // An execution that was left while an answer was awaited asks again, unless there is one.
         if face.answering != Answering::Given
-            && let Some(plan) = face
-                .view
-                .approval()
-                .filter(|a| a.answer.is_none())
-                .map(|a| a.plan)
+            && face.view.awaits_answer()
+            && let Some(plan) = face.view.approval().map(|a| a.plan)
         {
             face.open_review(plan);
         }

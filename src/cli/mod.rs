@@ -82,7 +82,7 @@ enum Command {
     Reject(answer::RejectArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
-    /// Ask a running execution to stop; it can be resumed
+    /// Ask a running execution to stop, which can be resumed; or give one up
     Stop(stop::StopArgs),
     /// Show how far an execution is
     Status(status::StatusArgs),

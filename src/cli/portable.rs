@@ -327,8 +327,11 @@ pub(super) fn deploy(
     }
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
+    let view = View::of(&journal.events(&id, 0)?);
+    // One that has ended, or was answered, takes no answer any more; what became of it is told below.
+    let is_given = !view.awaits_answer() || answer::given(&journal, &id, &view)?.is_some();
     let answering = match approve {
-        Some(plan) if answer::given(&journal, &id)?.is_none() => {
+        Some(plan) if !is_given => {
             let now = runtime::now();
             let answer = Answer {
                 decision: Decision::Approve,
@@ -342,7 +345,7 @@ pub(super) fn deploy(
             Answering::Given
         }
         Some(_) => Answering::Given,
-        None if answer::given(&journal, &id)?.is_some() => Answering::Given,
+        None if is_given => Answering::Given,
         None => answering,
     };
     take_up(
@@ -383,7 +386,10 @@ fn take_over(
     }
     let view = View::of(&known);
     let is_here = view.imported_by().is_some() && view.exported().is_none();
-    if is_here || view.outcome().is_some() {
+    if view.outcome().is_some() {
+        return Ok(id);
+    }
+    if is_here {
         output::stderr(&format!("execution {id} was taken over before; going on\n"));
         return Ok(id);
     }

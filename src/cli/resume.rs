@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, answer, output, portable};
+use super::{CliError, answer, exit, output, portable};
 use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
@@ -45,7 +45,8 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let answering = if answer::given(&journal, &id)?.is_some() {
+    let view = View::of(&journal.events(&id, 0)?);
+    let answering = if answer::given(&journal, &id, &view)?.is_some() {
         Answering::Given
     } else if args.detach || !output::is_interactive() {
         Answering::Detached
@@ -66,7 +67,13 @@ pub(super) fn take_up(
 ) -> Result<u8, CliError> {
     let started = journal.events(&id, 0)?;
     let ended = View::of(&started);
-    if let Some(outcome) = ended.outcome() {
+    if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
+        let again = if matches!(run::outcome_code(*outcome), exit::REJECTED) {
+            "; to deploy it after all, make a new plan with the same command"
+        } else {
+            ""
+        };
+        output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
@@ -131,11 +138,11 @@ fn left_in<'a>(
     id: &ExecutionId,
     view: &'a View,
 ) -> Result<Option<&'a str>, CliError> {
-    let is_open = |a: report::Approval<'_>| a.answer.is_none() && runtime::now() < a.expires;
+    let is_open = |a: report::Approval<'_>| view.awaits_answer() && runtime::now() < a.expires;
     let (Some(file), true) = (view.exported(), view.approval().is_some_and(is_open)) else {
         return Ok(None);
     };
-    let given = answer::given(journal, id)?;
+    let given = answer::given(journal, id, view)?;
     let is_withdrawn = given.is_some_and(|a| a.decision == Decision::Reject);
     Ok((!is_withdrawn).then_some(file))
 }

@@ -95,12 +95,7 @@ pub(super) fn same_account(
     definition: &ExecutionDefinition,
     caller: &Caller,
 ) -> Result<(), CliError> {
-    let stages = definition.pipeline.stages.iter();
-    let mut specs = stages
-        .flat_map(|stage| &stage.actions)
-        .filter_map(|action| action.fan_out.as_ref())
-        .flat_map(|fan_out| &fan_out.targets);
-    let other = specs.find(|spec| {
+    let other = definition.target_specs().find(|spec| {
         let has_role = spec.role_arn.is_some() || spec.execute_role_arn.is_some();
         !has_role && spec.target.account != caller.account
     });
@@ -315,7 +310,8 @@ pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
         ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo => exit::DONE,
         ExecutionOutcome::SucceededWithFailures => exit::WITH_FAILURES,
         ExecutionOutcome::Failed => exit::FAILED,
-        ExecutionOutcome::Rejected | ExecutionOutcome::Expired => exit::REJECTED,
-        ExecutionOutcome::Stopped => exit::INTERRUPTED,
+        ExecutionOutcome::Rejected | ExecutionOutcome::Expired | ExecutionOutcome::Stopped => {
+            exit::REJECTED
+        }
     }
 }

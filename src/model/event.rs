@@ -12,7 +12,7 @@ use super::{
     ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
     PipelineDeclaration, PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision,
     StackEvent, StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target,
-    TargetInputs, TargetOutcome,
+    TargetInputs, TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -322,6 +322,14 @@ impl Chosen {
     /// Returns whether nothing was chosen.
     pub fn is_nothing(&self) -> bool {
         self.environment.is_none() && self.target_set.is_none()
+    }
+}
+
+impl ExecutionDefinition {
+    /// Returns every target with its roles, once for each action over it, in the order of the pipeline.
+    pub fn target_specs(&self) -> impl Iterator<Item = &TargetSpec> {
+        let fan_outs = self.pipeline.actions().filter_map(|a| a.fan_out.as_ref());
+        fan_outs.flat_map(|fan_out| &fan_out.targets)
     }
 }
 

@@ -49,7 +49,9 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
-pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
+pub use observation::{
+    Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
+};
 pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{

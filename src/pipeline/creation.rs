@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::advance::GIVEN_UP;
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
-    ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    ActionDeclaration, CallFailure, Cause, ChangeSetId, ChangeSetKind, ChangeSetOutcome,
+    CleanupWhy, Ending, EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope,
+    StackId, StackStatus, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -29,7 +30,7 @@ impl Machine {
             None => return,
         };
         // Looked at only: a stop that came in the meantime leaves it for later.
-        if self.is_draining() {
+        if self.begins_nothing() {
             return;
         }
         let kind = match &preparation.stack {
@@ -174,19 +175,19 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
-                Phase::Waiting if !self.is_draining() => {
+                Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Prepare {
                         spec: state.spec.clone(),
                         action: shared.clone(),
                         artifacts: self.state.artifacts.clone(),
                     };
                     self.step(turn, &target, kind);
+                }
+                Phase::Creating if self.state.given_up && !self.is_draining() => {
+                    self.find(turn, &target);
                 }
                 Phase::Creating if !self.is_draining() => {
                     *self.attempts.entry(target.clone()).or_default() += 1;
@@ -222,6 +223,11 @@ impl Machine {
             return false;
         }
         self.attempts.clear();
+        if self.left_out() {
+            let reason = GIVEN_UP.to_owned();
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            return true;
+        }
         let Some(fan_out) = &action.fan_out else {
             return false;
         };
@@ -255,6 +261,39 @@ impl Machine {
         }
         self.emit(turn, now, scope, EventKind::ActionSucceeded);
         true
+    }
+
+    /// Takes the change set that an attempt without an answer left, or that it left none, once the execution was given up.
+    pub(super) fn take_found(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Option<(ChangeSetId, StackId)>, CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(Some((change_set, stack)))) => {
+                let kind = EventKind::ChangeSetCreated { change_set, stack };
+                self.emit_for(turn, now, target, kind);
+            }
+            Some(Ok(None)) => self.leave_out(turn, now, target),
+            Some(Err(failure)) => {
+                let name = change_set_name(&self.state.id, target);
+                let cause = Cause::of(format!(
+                    "whether change set {name} was created cannot be found out: {}; delete it if it is there",
+                    failure.message
+                ));
+                let outcome = TargetOutcome::NotPlanned { cause };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+            None => {}
+        }
+    }
+
+    fn find(&mut self, turn: &mut Turn, target: &Target) {
+        let spec = self.state.targets[target].spec.clone();
+        let name = change_set_name(&self.state.id, target);
+        self.step(turn, target, StepKind::FindChangeSet { spec, name });
     }
 
     fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {

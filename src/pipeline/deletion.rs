@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::deployment::{APPROVAL_STAGE, name, stage_name, type_id};
-use super::machine::{Machine, Turn, of_target};
+use super::machine::{Machine, Turn};
 use super::names::change_set_name;
 use super::state::Phase;
 use super::step::StepKind;
@@ -112,7 +112,7 @@ impl Machine {
             None => return,
         };
         // Looked at only: a stop that came in the meantime leaves it for later.
-        if self.is_draining() {
+        if self.begins_nothing() {
             return;
         }
         let Some(stack) = stack else {
@@ -161,13 +161,10 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
-                Phase::Waiting if !self.is_draining() => {
+                Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Collect {
                         spec: state.spec.clone(),
                         action: shared.clone(),

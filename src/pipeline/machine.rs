@@ -227,6 +227,17 @@ impl Machine {
         }
     }
 
+    /// Starts the removal of leftovers that is due in the running action; returns its targets that wait for no step.
+    pub(super) fn at_rest(&mut self, turn: &mut Turn) -> Vec<Target> {
+        let pending: Vec<Target> = self.pending.iter().cloned().collect();
+        pending
+            .into_iter()
+            .filter(|target| {
+                !self.clean_step(turn, target) && !self.busy.contains(&of_target(target))
+            })
+            .collect()
+    }
+
     /// Recounts the targets that the running action is not done with.
     pub(super) fn refill(&mut self) {
         let scope = self.current_action_scope();

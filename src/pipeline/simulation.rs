@@ -10,10 +10,11 @@ use crate::model::{
     AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
     ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent, Decision,
     DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
-    FailureKind, FanOut, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
-    Preparation, Reading, Region, RegionConcurrency, Settlement, SourceRevision, StackEvent,
-    StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
-    TargetInputs, TargetOutcome, TargetSpec,
+    ExecutionOutcome, FailureKind, FanOut, InboxMessage, Invocation, LogicalId,
+    OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
+    Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
+    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 use crate::rollout::Limits;
 
@@ -398,6 +399,15 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             let result = stack.create(&target, look_first);
             Input::ChangeSetCreated { target, result }
         }
+        StepKind::FindChangeSet { .. } => {
+            let result = if stack.is_expired() {
+                failure(FailureKind::CredentialsExpired)
+            } else {
+                let found = (change_set_id(&target), stack_id(&target));
+                Ok(stack.has_change_set.then_some(found))
+            };
+            Input::ChangeSetFound { target, result }
+        }
         StepKind::ReadChangeSet { .. } => {
             let result = stack.read(&target);
             Input::ChangeSetRead { target, result }
@@ -407,7 +417,7 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             stack.has_change_set = false;
             Input::ChangeSetDeleted {
                 target,
-                result: Ok(()),
+                result: Ok(Removal::Deleted),
             }
         }
         StepKind::DeleteReviewStack { .. } => {
@@ -468,6 +478,8 @@ struct Case {
     approval: Approval,
     /// How often the process may die, be stopped, or get a message that makes no sense.
     disturbances: u8,
+    /// After how many turns the execution is given up, if it has not ended by then.
+    gives_up: Option<u8>,
     chances: Vec<u16>,
 }
 
@@ -481,6 +493,7 @@ struct Run {
     chances: std::vec::IntoIter<u16>,
     all_chances: Vec<u16>,
     disturbances: u8,
+    gives_up: Option<u8>,
 }
 
 impl Run {
@@ -524,6 +537,7 @@ impl Run {
             chances: case.chances.clone().into_iter(),
             all_chances: case.chances.clone(),
             disturbances: case.disturbances,
+            gives_up: case.gives_up,
         };
         run.commit(turn, false);
         run
@@ -538,6 +552,7 @@ impl Run {
                 invariant_replay_equals_live(&run);
                 invariant_no_change_set_is_executed_twice(&run);
                 invariant_nothing_is_left_behind(&run);
+                invariant_what_was_given_up_says_what_was_done(&run);
                 return run;
             }
             run.go_on(case.approval);
@@ -556,6 +571,14 @@ impl Run {
     fn go_on(&mut self, approval: Approval) {
         assert_eq!(self.machine.is_idle(), self.in_flight.is_empty());
         self.now += SignedDuration::from_secs(1);
+        match self.gives_up {
+            Some(0) => {
+                self.gives_up = None;
+                return self.give_up();
+            }
+            Some(turns) => self.gives_up = Some(turns - 1),
+            None => {}
+        }
         if self.disturbances > 0 && self.chance(8) == 0 {
             self.disturbances -= 1;
             return self.disturb();
@@ -606,6 +629,27 @@ impl Run {
         }
     }
 
+    /// Gives the execution up, in the running process or while none runs it.
+    fn give_up(&mut self) {
+        if self.chance(2) == 0 {
+            return self.stop(StopMode::GiveUp);
+        }
+        self.in_flight.clear();
+        let request = StopRequest {
+            mode: StopMode::GiveUp,
+            by: approver(),
+            reason: String::new(),
+        };
+        let state = Execution::replay(&self.events).unwrap();
+        let event = state.follow(self.now, EventKind::StopRequested { request });
+        self.events.push(event.unwrap());
+        let owner = "laptop:3".to_owned();
+        let (machine, turn) =
+            Machine::resume(&self.events, owner, UnknownPolicy::Ask, self.now).unwrap();
+        self.machine = machine;
+        self.commit(turn, false);
+    }
+
     fn stop(&mut self, mode: StopMode) {
         self.handle(vec![Input::Stop(StopRequest {
             mode,
@@ -651,7 +695,10 @@ impl Run {
     fn commit(&mut self, turn: Turn, was_draining: bool) {
         self.events.extend(turn.events.iter().cloned());
         invariant_nothing_executes_before_approval_of_that_plan(self, &turn);
-        invariant_nothing_begins_while_stopping(&turn, was_draining);
+        // Giving up takes the place of a stop that can be resumed: its clean-up begins at once.
+        let drains = was_draining && is_draining(&self.machine);
+        invariant_nothing_begins_while_stopping(&turn, drains);
+        invariant_nothing_begins_after_giving_up(self, &turn);
         invariant_in_flight_never_exceeds_preferences(self, &turn);
         self.in_flight.extend(turn.steps);
     }
@@ -827,6 +874,60 @@ fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining: bool) {
                 | StepKind::DeleteReviewStack { .. }
         );
         assert!(!mutates, "{:?} while stopping", step.kind);
+    }
+}
+
+/// Giving up holds for whoever takes the execution up afterwards.
+fn invariant_nothing_begins_after_giving_up(run: &Run, turn: &Turn) {
+    let Some(at) = given_up_at(run) else { return };
+    for event in &run.events[at..] {
+        let begins = matches!(
+            event.kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+                | EventKind::Answered { .. }
+        );
+        assert!(!begins, "{} after giving up", event.kind.name());
+    }
+    if at + 1 == run.events.len() {
+        return;
+    }
+    for step in &turn.steps {
+        let begins = matches!(
+            step.kind,
+            StepKind::CreateChangeSet { .. } | StepKind::Execute { .. }
+        );
+        assert!(!begins, "{:?} after giving up", step.kind);
+    }
+}
+
+fn given_up_at(run: &Run) -> Option<usize> {
+    run.events.iter().position(|event| {
+        matches!(&event.kind, EventKind::StopRequested { request } if request.mode == StopMode::GiveUp)
+    })
+}
+
+/// A target that is said to be left out was not executed, will not be, and nobody waits for an answer about it.
+fn invariant_what_was_given_up_says_what_was_done(run: &Run) {
+    let stopped = TargetOutcome::Skipped {
+        reason: SkipReason::Stopped,
+    };
+    let mut left_out = 0;
+    for (target, stack) in &run.world {
+        if run.machine.state().targets[target].outcome.as_ref() == Some(&stopped) {
+            left_out += 1;
+            assert_eq!(stack.executions, 0, "{target} was executed");
+            assert!(!stack.late, "{target} may yet be executed");
+        }
+    }
+    let outcome = run.machine.state().outcome;
+    if given_up_at(run).is_none() {
+        assert_eq!(left_out, 0);
+        assert_ne!(outcome, Some(ExecutionOutcome::Stopped));
+    } else if left_out > 0 {
+        let ended = [ExecutionOutcome::Stopped, ExecutionOutcome::Failed];
+        assert!(ended.contains(&outcome.unwrap()), "{outcome:?}");
     }
 }
 
@@ -1008,6 +1109,7 @@ fn case() -> impl Strategy<Value = Case> {
                 preferences,
                 approval,
                 disturbances,
+                gives_up: None,
                 chances,
             },
         )
@@ -1019,6 +1121,12 @@ proptest! {
     #[test]
     fn every_execution_keeps_its_promises(case in case()) {
         Run::to_the_end(&case);
+    }
+
+    #[test]
+    fn an_execution_that_is_given_up_ends_and_forgets_nothing(case in case(), after in 0u8..40) {
+        let gives_up = Some(after);
+        Run::to_the_end(&Case { gives_up, ..case });
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
-    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
-    TargetInputs, TargetSpec,
+    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Removal,
+    Scope, Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest,
+    Target, TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -61,6 +61,13 @@ pub enum StepKind {
         buckets: Option<String>,
         /// Look for the change set by name before creating it: an earlier attempt may have made it.
         look_first: bool,
+    },
+    /// Look whether an earlier attempt created the change set. Observation only.
+    FindChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The derived name.
+        name: ChangeSetName,
     },
     /// Wait until the change set is ready or failed, and read it. Observation only.
     ReadChangeSet {
@@ -160,6 +167,7 @@ impl StepKind {
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
             | Self::Collect { .. }
+            | Self::FindChangeSet { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
@@ -199,6 +207,13 @@ pub enum Input {
         /// The result.
         result: Result<(ChangeSetId, StackId), CallFailure>,
     },
+    /// A change set was looked for by its name.
+    ChangeSetFound {
+        /// The target.
+        target: Target,
+        /// The result; none if there is none.
+        result: Result<Option<(ChangeSetId, StackId)>, CallFailure>,
+    },
     /// A change set came to rest and was read.
     ChangeSetRead {
         /// The target.
@@ -206,12 +221,12 @@ pub enum Input {
         /// The result.
         result: Result<Box<Reading>, CallFailure>,
     },
-    /// A change set was deleted, or was gone.
+    /// A change set was to be deleted.
     ChangeSetDeleted {
         /// The target.
         target: Target,
-        /// The result.
-        result: Result<(), CallFailure>,
+        /// What became of it.
+        result: Result<Removal, CallFailure>,
     },
     /// An empty stack was deleted; or left, with the reason.
     ReviewStackDeleted {

@@ -248,14 +248,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let (why, what) = words::pause(reason);
             one(Tone::Warn, format!("paused: {why}; {what}"))
         }
-        EventKind::StopRequested { request } => {
-            let who = words::approver(&request.by);
-            let mut text = format!("stop asked for by {who}");
-            if !request.reason.is_empty() {
-                text.push_str(&format!(": {}", request.reason));
-            }
-            one(Tone::Warn, text)
-        }
+        EventKind::StopRequested { request } => one(Tone::Warn, words::stop_request(request)),
         EventKind::ExecutionFinished { outcome } => {
             let (word, tone) = words::execution_outcome(outcome);
             one(tone, format!("execution ended: {word}"))

@@ -116,7 +116,11 @@ impl Live {
 /// There are none while nothing runs: a review, a question or a summary stands there then.
 pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<String> {
     match view.state() {
-        State::Running | State::Stopping => {}
+        State::Running
+        | State::Stopping
+        | State::GivingUp
+        | State::Answered(_)
+        | State::Overdue => {}
         State::Unknown | State::WaitingForApproval | State::Paused | State::Ended(_) => {
             return Vec::new();
         }

@@ -60,6 +60,10 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 target: spec.target,
             }
         }
+        StepKind::FindChangeSet { spec, name } => Input::ChangeSetFound {
+            result: cloudformation::find(world, &spec, &name).await,
+            target: spec.target,
+        },
         StepKind::ReadChangeSet {
             spec,
             change_set,

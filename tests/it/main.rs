@@ -10,6 +10,7 @@ mod delete;
 mod doctor;
 mod faults;
 mod first_deploy;
+mod giving_up;
 mod harness;
 mod large_template;
 mod localstack;
