@@ -6,13 +6,15 @@ use clap::Args;
 
 use super::deploy::{RiskArg, answering, minutes};
 use super::face::Answering;
-use super::options::{Connection, Global};
+use super::options::{Connection, Global, stack_wait};
 use super::run::{Run, acquire, block_on, connect};
 use super::targets::TargetArgs;
 use super::{CliError, exit, output};
 use crate::approval;
 use crate::journal::Journal;
-use crate::model::{ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName};
+use crate::model::{
+    ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName, StackWait,
+};
 use crate::pipeline::{Deletion, Machine, validate};
 use crate::report::View;
 use crate::runtime;
@@ -36,6 +38,11 @@ pub(super) struct DeleteArgs {
     /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
+    /// Wait while somebody else works on a stack, as long as it takes or no longer than a time such as `30m`;
+    /// without it, such a stack is reported and not planned
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "unlimited", value_parser = stack_wait)]
+    wait_for_stack: Option<StackWait>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
@@ -80,6 +87,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         let deletion = Deletion {
             stack: args.stack,
             only_failed: false,
+            wait: args.wait_for_stack,
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {

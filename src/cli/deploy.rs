@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Span};
 
 use super::face::Answering;
-use super::options::{Connection, Global};
+use super::options::{Connection, Global, stack_wait};
 use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
@@ -20,7 +20,7 @@ use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
+    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, StackWait, Target, TemplateBuckets,
 };
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
@@ -111,6 +111,11 @@ struct WhatArgs {
     /// `{account}` and `{partition}` are filled in
     #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
     s3_buckets: Vec<String>,
+    /// Wait while somebody else works on a stack, as long as it takes or no longer than a time such as `30m`;
+    /// without it, such a stack is reported and not planned
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "unlimited", value_parser = stack_wait)]
+    wait_for_stack: Option<StackWait>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
@@ -239,6 +244,7 @@ fn start(
             let deletion = Deletion {
                 stack: stack.clone(),
                 only_failed: true,
+                wait: args.wait_for_stack,
                 retain: Vec::new(),
                 role_arn: args.role_arn.clone(),
                 fan_out: FanOut {
@@ -266,6 +272,7 @@ fn start(
             stack_policy,
             options,
             template_buckets: buckets,
+            wait: args.wait_for_stack,
             fan_out: FanOut {
                 targets: specs,
                 preferences,

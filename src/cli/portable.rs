@@ -22,8 +22,9 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 41] = [
+const MADE_ANEW: [&str; 42] = [
     "replace_failed",
+    "wait_for_stack",
     "stack",
     "stack_name",
     "template",
