@@ -12,7 +12,7 @@ use super::options::{Connection, Global, stack_wait};
 use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
-use super::run::{Run, acquire, block_on, connect};
+use super::run::{Run, Start, block_on, connect};
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, output};
@@ -25,9 +25,7 @@ use crate::model::{
 use crate::parameters::{
     OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
 };
-use crate::pipeline::{Deletion, Deployment, Machine, SOURCE_ARTIFACT, validate};
-use crate::report::View;
-use crate::runtime;
+use crate::pipeline::{Deletion, Deployment, SOURCE_ARTIFACT};
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
@@ -281,27 +279,21 @@ fn start(
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
-            invocation: Invocation {
-                own_endpoint: aws.has_own_endpoint(),
-                ..invocation
-            },
+            invocation,
             secrets,
             allow_literal_secrets: args.allow_literal_secrets,
         };
-        validate(&definition.pipeline).map_err(CliError::usage)?;
-        let lease = acquire(&journal, &id)?;
-        let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
-        let run = Run {
+        let start = Start {
             global,
             journal: &journal,
-            lease,
+            id,
             aws,
-            caller: Some(caller),
+            caller,
             answering,
             out,
             goes_on: false,
         };
-        run.go(View::new(), machine, turn, &definition).await
+        Run::start(start, definition).await
     })?
 }
 
