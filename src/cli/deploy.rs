@@ -13,6 +13,7 @@ use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
 use super::run::{Run, Start, block_on, connect};
+use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, output};
@@ -470,7 +471,8 @@ fn overrides(args: &WhatArgs) -> Result<Option<String>, CliError> {
     Ok(Some(serde_json::Value::Object(object).to_string()))
 }
 
-fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+/// Returns `KEY=VALUE` pairs, each key once.
+pub(super) fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let mut map = BTreeMap::new();
     for pair in given {
         let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
@@ -484,23 +486,6 @@ fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliEr
         }
     }
     Ok(map)
-}
-
-fn secrets(given: &[String]) -> Result<BTreeMap<String, SecretRef>, CliError> {
-    pairs("--secret", given)?
-        .into_iter()
-        .map(|(key, reference)| {
-            let reference = reference
-                .parse()
-                .map_err(|error: crate::model::SecretRefError| {
-                    CliError::usage(
-                        anyhow::Error::new(error)
-                            .context(format!("`--secret {key}=…` is no reference")),
-                    )
-                })?;
-            Ok((key, reference))
-        })
-        .collect()
 }
 
 /// Parses a time such as `8h` or `7d` into minutes.

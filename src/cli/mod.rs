@@ -22,6 +22,7 @@ mod project;
 mod prompt;
 mod resume;
 mod run;
+mod secret;
 mod session;
 mod settings;
 mod show;
