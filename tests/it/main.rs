@@ -20,4 +20,5 @@ mod options;
 mod portable;
 mod screens;
 mod settings;
+mod sso;
 mod terminal;
