@@ -198,10 +198,13 @@ fn obstacles(
     }
     if described.protected {
         obstacles.push(format!(
-            "termination protection is on; take it away with `aws cloudformation \
-             update-termination-protection --no-enable-termination-protection --stack-name {} --region {}`, \
-             then run again",
-            target.stack, target.region
+            "termination protection is on; take it away with `stackgate deploy {stack} \
+             --no-termination-protection --accounts {account} --regions {region}`, or without its template with \
+             `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name \
+             {stack} --region {region}`, then run again",
+            stack = target.stack,
+            account = target.account,
+            region = target.region
         ));
     }
     for (export, stacks) in importers {

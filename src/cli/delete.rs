@@ -23,11 +23,12 @@ pub(super) struct DeleteArgs {
     /// The stack's name
     #[arg(value_name = "STACK")]
     stack: StackName,
-    /// Approve without asking, up to a level of risk; alone it stops at high risk, such as the loss of data
+    /// Approve without asking, up to a level of risk; `--yes` alone is `--yes=medium`, and stops at the loss of
+    /// data
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
     yes: Option<RiskArg>,
-    /// Leave when the plan waits for approval
+    /// Leave, with exit code 3, when the plan waits for approval
     #[arg(long)]
     detach: bool,
     /// Resources to leave where an earlier deletion of the stack failed (`DELETE_FAILED`) because of them

@@ -24,18 +24,19 @@ use crate::model::{
     LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, StackWait, Target, TemplateBuckets,
 };
 use crate::parameters::{
-    OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
+    OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
 };
 use crate::pipeline::{Deletion, Deployment, SOURCE_ARTIFACT};
+use crate::template::CAPABILITIES;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    /// Approve without asking, up to a level of risk; alone it stops at high risk
+    /// Approve without asking, up to a level of risk; `--yes` alone is `--yes=medium`, and stops at high risk
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
     yes: Option<RiskArg>,
-    /// Leave when the plan waits for approval
+    /// Leave, with exit code 3, when the plan waits for approval
     #[arg(long)]
     detach: bool,
     #[command(flatten)]
@@ -97,7 +98,8 @@ struct WhatArgs {
     /// A tag of the stack that wins over those of files
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
-    /// Acknowledged capabilities, separated by commas
+    /// Acknowledged capabilities, separated by commas: `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`,
+    /// `CAPABILITY_AUTO_EXPAND`
     #[arg(long, value_delimiter = ',', value_name = "CAPABILITY")]
     capabilities: Vec<String>,
     /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
@@ -187,6 +189,7 @@ fn start(
         Some(json) => parse_overrides(json).map_err(CliError::usage)?,
         None => IndexMap::new(),
     };
+    check_capabilities(&args.capabilities)?;
     acknowledge(&project, &mut args.capabilities)?;
     let options = args.options.options()?;
     let stack_policy = args.options.policy()?;
@@ -424,6 +427,22 @@ fn template_buckets(
         .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region"));
     }
     Ok(Some(buckets.to_string()))
+}
+
+/// Refuses a capability that does not exist, wherever it was named.
+fn check_capabilities(given: &[String]) -> Result<(), CliError> {
+    let Some(unknown) = given.iter().find(|c| !CAPABILITIES.contains(&c.as_str())) else {
+        return Ok(());
+    };
+    let meant = nearest(unknown, CAPABILITIES)
+        .map(|meant| format!("did you mean `{meant}`? "))
+        .unwrap_or_default();
+    Err(
+        CliError::message(format!("`--capabilities`: there is no `{unknown}`")).hint(format!(
+            "{meant}there are {}",
+            CAPABILITIES.map(|c| format!("`{c}`")).join(", ")
+        )),
+    )
 }
 
 /// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the

@@ -531,3 +531,75 @@ fn a_secret_that_moved_is_named_anew_when_the_execution_is_taken_up() {
         Some("battery-staple")
     );
 }
+
+// --- the command line
+
+#[test]
+fn what_was_meant_is_named_where_a_name_is_none() {
+    let env = offline();
+    env.write("elsewhere/other.yaml", SETTINGS);
+    for (command, wanted) in [
+        (
+            &["deploy", "settings", "--capabilities=CAPABILITY_FOO"][..],
+            "there are `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`, `CAPABILITY_AUTO_EXPAND`",
+        ),
+        (
+            &["plan", "settings", "--capabilities=CAPABILITY_IAN"],
+            "did you mean `CAPABILITY_IAM`?",
+        ),
+        (
+            &["deploy", "templates/settings.yaml"],
+            "did you mean `settings`?",
+        ),
+        (&["plan", "settings.yaml"], "did you mean `settings`?"),
+        (&["plan", "setings"], "did you mean `settings`?"),
+        (
+            &["deploy", "elsewhere/other.yaml"],
+            "name it with `--template elsewhere/other.yaml`",
+        ),
+        (&["deploy", "nowhere.yaml"], "`--template FILE`"),
+    ] {
+        let refused = env.run(command);
+        refused.code(2);
+        assert!(refused.stderr.contains(wanted), "{wanted}: {refused}");
+    }
+    assert!(!env.root().join(".stackgate").exists());
+}
+
+#[test]
+fn a_file_that_is_no_plan_is_said_to_be_none() {
+    let env = offline();
+    golden(
+        "no_plan_file",
+        1,
+        &env.run(&["show", "templates/settings.yaml"]),
+    );
+}
+
+#[test]
+fn what_a_flag_does_not_approve_is_named_with_its_place_and_the_way_on() {
+    let env = online();
+    env.write("templates/tables.yaml", TABLE);
+    env.run(&["deploy", "tables", "--yes"]).success();
+    env.write(
+        "templates/tables.yaml",
+        &TABLE.replace("table-one", "table-two"),
+    );
+    golden(
+        "risk_above_the_flag",
+        3,
+        &env.run(&["deploy", "tables", "--yes"]),
+    );
+}
+
+/// A stack whose table is replaced when its name changes.
+const TABLE: &str = r#"
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: table-one
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"#;
