@@ -287,8 +287,7 @@ fn answer(
         journal,
         id,
         &connection,
-        Answering::Given,
-        Default::default(),
+        resume::Policy::of(Answering::Given),
     )
 }
 

@@ -25,6 +25,7 @@ mod prompt;
 mod reach;
 mod resume;
 mod run;
+mod secret;
 mod session;
 mod settings;
 mod show;

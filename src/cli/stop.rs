@@ -79,8 +79,7 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
                 journal,
                 id,
                 &args.connection,
-                Answering::Given,
-                Default::default(),
+                resume::Policy::of(Answering::Given),
             )
         }
         None => {

@@ -82,6 +82,8 @@ pub struct TargetState {
     pub spec: TargetSpec,
     /// How far it is.
     pub phase: Phase,
+    /// The status of the stack, while an operation of somebody else on it is waited for.
+    pub busy: Option<StackStatus>,
     /// What its change set was asked for with.
     pub intended: Option<Intended>,
     /// Its change set and stack, once accepted.
@@ -298,6 +300,7 @@ impl TargetState {
         Self {
             spec,
             phase: Phase::Waiting,
+            busy: None,
             intended: None,
             change_set: None,
             planned: None,

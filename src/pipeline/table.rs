@@ -37,6 +37,10 @@ impl Execution {
             EventKind::Resumed { .. } => {
                 self.paused = None;
                 self.stop = None;
+                // Whether the stack is still worked on is found out anew.
+                for target in self.targets.values_mut() {
+                    target.busy = None;
+                }
             }
             EventKind::StageStarted
             | EventKind::StageSucceeded
@@ -116,6 +120,7 @@ impl Execution {
             }
             EventKind::CallFailed { .. }
             | EventKind::ChangeSetIntended { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
             | EventKind::DeletionPlanned { .. }
@@ -214,6 +219,7 @@ impl Execution {
                     settings_only: *settings_only,
                 }));
             }
+            (Phase::Waiting, EventKind::StackBusy { status }) => state.busy = Some(*status),
             (Phase::Waiting, EventKind::DeletionPlanned { planned }) => {
                 if planned.target != *target || planned.kind != ChangeSetKind::Delete {
                     return Err(illegal(event, "it plans something else"));

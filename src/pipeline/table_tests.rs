@@ -43,6 +43,7 @@ fn begun() -> Execution {
         stack_policy: None,
         options: crate::model::StackOptions::default(),
         template_buckets: None,
+        wait: None,
         fan_out: FanOut {
             targets: vec![TargetSpec {
                 target: target(),

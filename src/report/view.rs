@@ -281,6 +281,7 @@ impl View {
             EventKind::ActionStarted
             | EventKind::ActionSucceeded
             | EventKind::ActionFailed { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }

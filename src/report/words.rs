@@ -6,8 +6,8 @@ use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, ConcurrencyMode, CountOrPercent, Decision, ExecutionOutcome, Layer,
     OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, StopMode,
-    StopRequest, Target, TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, StackStatus, Staleness,
+    StopMode, StopRequest, Target, TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -269,6 +269,14 @@ pub(super) fn target_phase(
         Phase::Executing => ("executing when left", Tone::Warn),
         Phase::CleaningUp => ("cleaning up when left", Tone::Warn),
         Phase::Waiting | Phase::Ready | Phase::Deletable | Phase::Ended(_) => self::phase(phase),
+    }
+}
+
+/// Returns what somebody else does to a stack that is waited for.
+pub(super) fn busy(status: StackStatus) -> String {
+    match status.refusal() {
+        Some(why) => format!("{status}, {why}"),
+        None => status.to_string(),
     }
 }
 

@@ -9,6 +9,7 @@ mod path;
 mod secret;
 mod tree;
 
+pub use capabilities::CAPABILITIES;
 pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
 pub use error::{TemplateError, TemplateProblem};
 pub use node::{Entry, Node, NodeKind, Scalar};

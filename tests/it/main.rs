@@ -21,4 +21,5 @@ mod options;
 mod portable;
 mod screens;
 mod settings;
+mod sso;
 mod terminal;

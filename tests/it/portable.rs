@@ -269,7 +269,7 @@ fn a_file_that_is_not_what_was_written_is_refused_before_anything_happens() {
     let mut altered = whole.clone();
     altered[at + 1] = b'X';
     refused("altered.plan", &altered, "is not a whole plan file");
-    refused("text.plan", b"Resources: {}\n", "is not a whole plan file");
+    refused("text.plan", b"Resources: {}\n", "is no plan file");
 
     // Altered by somebody who puts every digest of the file right.
     let rewrite = |name: &str, change: &dyn Fn(&mut PortablePlan)| {
