@@ -14,6 +14,7 @@ mod harness;
 mod large_template;
 mod localstack;
 mod ministack;
+mod moto;
 mod nested;
 mod network;
 mod options;
