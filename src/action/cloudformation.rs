@@ -11,7 +11,7 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
     Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    Staleness, TargetInputs, TargetSpec, TemplateBuckets,
+    StackStatus, Staleness, TargetInputs, TargetSpec, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -192,6 +192,15 @@ pub async fn read(
             read.base = base(world, spec, asked.stack).await?;
             world.aws.template(spec, asked.stack).await?
         }
+        ChangeSetKind::Import => {
+            read.base = base(world, spec, asked.stack).await?;
+            match &read.base {
+                Some(base) if base.status != StackStatus::ReviewInProgress => {
+                    world.aws.template(spec, asked.stack).await?
+                }
+                Some(_) | None => None,
+            }
+        }
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
@@ -227,7 +236,7 @@ async fn base(
         return Ok(None);
     };
     // A stack in review is not live: every change set made for it adds an event.
-    let newest_event = if found.status == crate::model::StackStatus::ReviewInProgress {
+    let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
     } else {
         world.aws.newest_event(spec, stack).await?

@@ -184,7 +184,7 @@ fn start(
         None => IndexMap::new(),
     };
     acknowledge(&project, &mut args.capabilities)?;
-    let options = args.options.options()?;
+    let options = args.options.options(&project.template)?;
     let stack_policy = args.options.policy()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod face;
 mod identity;
+mod imports;
 mod init;
 mod list;
 mod options;

@@ -22,7 +22,7 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 41] = [
+const MADE_ANEW: [&str; 42] = [
     "replace_failed",
     "stack",
     "stack_name",
@@ -44,6 +44,7 @@ const MADE_ANEW: [&str; 41] = [
     "rollback_triggers",
     "monitoring_time",
     "import_existing_resources",
+    "resources_to_import",
     "include_nested_stacks",
     "stack_policy",
     "termination_protection",

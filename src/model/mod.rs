@@ -47,7 +47,9 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
-pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
+pub use options::{
+    ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
+};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

@@ -32,7 +32,9 @@ impl Machine {
         if self.is_draining() {
             return;
         }
+        let imports = !preparation.inputs.options.resources_to_import.is_empty();
         let kind = match &preparation.stack {
+            None if imports => ChangeSetKind::Import,
             None => ChangeSetKind::Create,
             Some(stack) => {
                 // A stack that a failure left as it was can be tried again, in the same way only.
@@ -54,6 +56,7 @@ impl Machine {
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
                 match stack.status {
+                    _ if imports => ChangeSetKind::Import,
                     StackStatus::ReviewInProgress | StackStatus::DeleteComplete => {
                         ChangeSetKind::Create
                     }

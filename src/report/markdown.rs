@@ -282,6 +282,7 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
             let new = match group.kind {
                 crate::model::ChangeSetKind::Create => " (new)",
                 crate::model::ChangeSetKind::Delete => " (deletion)",
+                crate::model::ChangeSetKind::Import => " (import)",
                 crate::model::ChangeSetKind::Update => "",
             };
             format!(

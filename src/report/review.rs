@@ -1,6 +1,6 @@
 //! The review screen: what approval approves.
 
-use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
+use crate::model::{ChangeSetKind, ExecutionId, LogicalId, Region, RiskLevel, Target};
 
 use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources, RiskGroup};
 use super::review_resource::{Columns, diff_lines, resource, what};
@@ -40,10 +40,12 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
         }
         if group.resources.is_empty() {
             let text = match group.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import
+                    if group.settings_only =>
+                {
                     "  ~ no changes but what is set on the stack, as above"
                 }
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     "  ~ no resource changes: only outputs, tags or metadata of the stack"
                 }
                 ChangeSetKind::Delete => "  - a stack without resources",
@@ -169,6 +171,7 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         ChangeSetKind::Create if one => (Tone::Good, "new stack"),
         ChangeSetKind::Create => (Tone::Good, "new stacks"),
         ChangeSetKind::Update => (Tone::Plain, ""),
+        ChangeSetKind::Import => (Tone::Warn, "import"),
         ChangeSetKind::Delete if one => (Tone::Bad, "DELETE THE STACK"),
         ChangeSetKind::Delete => (Tone::Bad, "DELETE THE STACKS"),
     };
@@ -219,6 +222,13 @@ fn everything(group: &ReviewGroup) -> Vec<String> {
     with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
     with.extend(settings(group));
     with.extend(words::options(&group.options));
+    let is_shown = |id: &LogicalId| group.resources.iter().any(|r| r.logical_id == *id);
+    let imported = group.options.resources_to_import.iter();
+    with.extend(
+        imported
+            .filter(|(id, _)| !is_shown(id))
+            .map(|(id, resource)| format!("{id} taken in from {}", resource.identified())),
+    );
     if !group.tags.is_empty() {
         let tags = group
             .tags

@@ -11,6 +11,7 @@ mod doctor;
 mod faults;
 mod first_deploy;
 mod harness;
+mod import;
 mod large_template;
 mod localstack;
 mod ministack;
