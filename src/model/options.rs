@@ -149,6 +149,12 @@ pub enum OptionError {
          them can be asked for"
     )]
     TwoWaysToImport,
+    /// A deletion on failure, of what is imported.
+    #[error(
+        "`OnStackFailure DELETE` is for stacks that are created, not for imports; `ROLLBACK` gives back what was \
+         imported, and `DO_NOTHING` keeps it"
+    )]
+    DeletesImported,
     /// Not a policy that the service takes.
     #[error(
         "{found}, expected a stack policy: a JSON object with a list `Statement`, of at most {LONGEST_POLICY} bytes"
@@ -281,6 +287,11 @@ impl StackOptions {
         }
         if self.import_existing_resources && !self.resources_to_import.is_empty() {
             return Err(OptionError::TwoWaysToImport);
+        }
+        if self.on_stack_failure == Some(OnStackFailure::Delete)
+            && !self.resources_to_import.is_empty()
+        {
+            return Err(OptionError::DeletesImported);
         }
         if self.disable_rollback && self.on_stack_failure.is_some() {
             return Err(OptionError::TwoWaysToFail);
@@ -525,7 +536,10 @@ mod tests {
             ),
         )
             .prop_map(
-                |(topics, failure, triggers, minutes, flags, protection, imports)| {
+                |(topics, mut failure, triggers, minutes, flags, protection, imports)| {
+                    if failure.0 == Some(OnStackFailure::Delete) && !imports.is_empty() {
+                        failure.0 = None;
+                    }
                     let import_existing = flags[0] && imports.is_empty();
                     let imported = imports
                         .into_iter()

@@ -42,6 +42,7 @@ impl Machine {
                     stack.status,
                     StackStatus::CreateFailed | StackStatus::UpdateFailed
                 );
+                let can_go_on = can_go_on && !imports;
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
                 if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
                     let next = stack.status.remedy(target).unwrap_or_default();

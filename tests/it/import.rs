@@ -81,6 +81,45 @@ fn a_rejected_import_leaves_neither_stack_nor_claim() {
 }
 
 #[test]
+fn each_target_takes_in_its_own_resource_and_the_review_says_so_once() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", SETTING);
+    env.write("imports.yaml", &IMPORTS.replace("{account}", "{region}"));
+    for region in ["us-east-1", "eu-west-1"] {
+        let overrides = format!(r#"{{"Parameters": {{"Stage": "{region}"}}}}"#);
+        env.write(
+            &format!("parameter-overrides/app.{region}.json"),
+            &overrides,
+        );
+        env.cloud("111111111111", region)
+            .put_parameter(&format!("/{region}/setting"), "theirs");
+    }
+    let output = env.run(&[
+        "deploy",
+        "app",
+        "--regions=us-east-1,eu-west-1",
+        "--yes=high",
+        "--resources-to-import=imports.yaml",
+    ]);
+    output.success();
+    assert!(
+        output.stdout.contains("takes in Name /{region}/setting"),
+        "{output}"
+    );
+    assert!(
+        output.stdout.contains("Change A · 2 targets · import"),
+        "{output}"
+    );
+    for region in ["us-east-1", "eu-west-1"] {
+        let cloud = env.cloud("111111111111", region);
+        assert_eq!(
+            cloud.physical_id("app", "Setting"),
+            Some(format!("/{region}/setting"))
+        );
+    }
+}
+
+#[test]
 fn a_resource_is_taken_into_a_stack_that_exists() {
     let env = outside();
     let cloud = env.cloud("111111111111", HERE);
@@ -110,6 +149,7 @@ fn what_is_wrong_with_the_file_is_said_before_any_call() {
     let env = TestEnv::offline();
     env.write("templates/app.yaml", SETTING);
     env.write("imports.yaml", &IMPORTS.replace("Setting", "Seting"));
+    env.write("right.yaml", IMPORTS);
     for (arguments, said) in [
         (
             &["--resources-to-import=imports.yaml"][..],
@@ -122,6 +162,13 @@ fn what_is_wrong_with_the_file_is_said_before_any_call() {
                 "--import-existing-resources",
             ],
             "cannot be used with",
+        ),
+        (
+            &[
+                "--resources-to-import=right.yaml",
+                "--on-stack-failure=DELETE",
+            ],
+            "not for imports",
         ),
     ] {
         let output = env.run(&[&["deploy", "app", "--yes", STAGE][..], arguments].concat());
