@@ -215,6 +215,15 @@ pub async fn read(
             read.base = base(world, spec, asked.stack).await?;
             world.aws.template(spec, asked.stack).await?
         }
+        ChangeSetKind::Import => {
+            read.base = base(world, spec, asked.stack).await?;
+            match &read.base {
+                Some(base) if base.status != StackStatus::ReviewInProgress => {
+                    world.aws.template(spec, asked.stack).await?
+                }
+                Some(_) | None => None,
+            }
+        }
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
@@ -291,7 +300,7 @@ async fn base(
         return Ok(None);
     };
     // A stack in review is not live: every change set made for it adds an event.
-    let newest_event = if found.status == crate::model::StackStatus::ReviewInProgress {
+    let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
     } else {
         world.aws.newest_event(spec, stack).await?

@@ -191,7 +191,7 @@ fn start(
     };
     check_capabilities(&args.capabilities)?;
     acknowledge(&project, &mut args.capabilities)?;
-    let options = args.options.options()?;
+    let options = args.options.options(&project.template)?;
     let stack_policy = args.options.policy()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {

@@ -12,6 +12,7 @@ mod events;
 mod face;
 mod health;
 mod identity;
+mod imports;
 mod init;
 mod list;
 mod options;

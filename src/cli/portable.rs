@@ -22,7 +22,7 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 42] = [
+const MADE_ANEW: [&str; 43] = [
     "replace_failed",
     "wait_for_stack",
     "stack",
@@ -45,6 +45,7 @@ const MADE_ANEW: [&str; 42] = [
     "rollback_triggers",
     "monitoring_time",
     "import_existing_resources",
+    "resources_to_import",
     "include_nested_stacks",
     "stack_policy",
     "termination_protection",

@@ -18,7 +18,7 @@ use crate::artifact::Store;
 use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
-    Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
+    Caller, Denial, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
     RoleSession, SecretRef,
 };
 use crate::pipeline::{Machine, Turn, validate};
@@ -351,7 +351,8 @@ fn report(
                 format!("paused: {message}\n  stackgate resume {id}\n")
             }
             PauseReason::OutcomeUnknown { target, message } => format!(
-                "paused: it cannot be told whether the change set of {target} was executed: {message}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n"
+                "paused: it cannot be told whether the change set of {target} was executed: {message}{}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n",
+                advice(message)
             ),
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
@@ -361,6 +362,13 @@ fn report(
     };
     output::stderr(&more);
     Ok(())
+}
+
+/// Returns what would allow a denied call, on lines of their own.
+fn advice(message: &str) -> String {
+    let denial = Denial::find(message);
+    let lines = denial.iter().flat_map(Denial::advice);
+    lines.map(|line| format!("\n{line}")).collect()
 }
 
 fn code(ended: &Ended) -> u8 {

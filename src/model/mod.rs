@@ -53,7 +53,9 @@ pub use inputs::{
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };
-pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
+pub use options::{
+    ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
+};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,

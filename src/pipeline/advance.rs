@@ -379,6 +379,9 @@ impl Machine {
         self.state.targets[target]
             .intended
             .as_ref()
-            .is_some_and(|i| i.kind == ChangeSetKind::Create && i.stack.is_none())
+            .is_some_and(|i| match i.kind {
+                ChangeSetKind::Create | ChangeSetKind::Import => i.stack.is_none(),
+                ChangeSetKind::Update | ChangeSetKind::Delete => false,
+            })
     }
 }

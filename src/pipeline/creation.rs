@@ -33,7 +33,9 @@ impl Machine {
         if self.begins_nothing() {
             return;
         }
+        let imports = !preparation.inputs.options.resources_to_import.is_empty();
         let kind = match &preparation.stack {
+            None if imports => ChangeSetKind::Import,
             None => ChangeSetKind::Create,
             Some(stack) => {
                 // A stack that a failure left as it was can be tried again, in the same way only.
@@ -41,6 +43,7 @@ impl Machine {
                     stack.status,
                     StackStatus::CreateFailed | StackStatus::UpdateFailed
                 );
+                let can_go_on = can_go_on && !imports;
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
                 if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
                     let next = stack.status.remedy(target, self.wait()).unwrap_or_default();
@@ -55,6 +58,7 @@ impl Machine {
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
                 match stack.status {
+                    _ if imports => ChangeSetKind::Import,
                     StackStatus::ReviewInProgress | StackStatus::DeleteComplete => {
                         ChangeSetKind::Create
                     }

@@ -137,6 +137,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let what = match kind {
                 ChangeSetKind::Create => "a new stack",
                 ChangeSetKind::Update => "an update",
+                ChangeSetKind::Import => "an import",
                 ChangeSetKind::Delete => "a deletion",
             };
             one(Tone::Busy, format!("creating change set {name} for {what}"))

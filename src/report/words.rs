@@ -532,6 +532,8 @@ pub(super) fn options(options: &StackOptions) -> Vec<String> {
         rollback_triggers,
         monitoring_minutes,
         import_existing_resources,
+        // Told with the resources.
+        resources_to_import: _,
         include_nested_stacks,
         // Told with what else is set by a call of its own.
         termination_protection: _,

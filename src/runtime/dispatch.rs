@@ -134,7 +134,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             artifacts,
         } => Input::Verified {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::verify(world, &spec, &approved, &artifacts).await
                 }
                 ChangeSetKind::Delete => deletion::verify(world, &spec, &approved).await,
@@ -147,7 +147,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
         } => Input::Executed {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::execute(world, &spec, &approved, &token).await
                 }
                 ChangeSetKind::Delete => deletion::execute(world, &spec, &approved, &token).await,
@@ -160,7 +160,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
         } => Input::Settled {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::settle(world, &spec, &approved, &token).await
                 }
                 ChangeSetKind::Delete => deletion::settle(world, &spec, &approved, &token).await,
@@ -189,7 +189,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 });
             };
             let ending = match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::watch(world, &spec, &approved, &token, &artifacts, observe)
                         .await
                 }
