@@ -27,7 +27,7 @@ pub async fn prepare(
     let caller = world.aws.caller_at(spec).await?;
     let by_name = StackRef::Name(&spec.target.stack);
     let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
-    let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref())?;
+    let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref()).await?;
     Ok(Preparation {
         caller,
         stack,

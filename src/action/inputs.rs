@@ -9,17 +9,17 @@ use super::bad_input;
 use super::world::{Artifacts, World};
 use crate::model::options::policy;
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackOptions,
-    StackSummary, TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, Lookup,
+    StackOptions, StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
-    ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files,
+    ArtifactAttribute, OverrideFile, Place, Request, choose_file, evaluate, layer_files, lookups,
     parse_override_file, parse_overrides, resolve,
 };
 use crate::template::Template;
 
 /// Returns what goes into the change set of a target whose stack is `stack`.
-pub(super) fn collect(
+pub(super) async fn collect(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
@@ -49,7 +49,7 @@ pub(super) fn collect(
         None => BTreeMap::new(),
     };
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
-    let resolved = resolve(&Request {
+    let request = Request {
         declared: template.parameters(),
         file: template.file(),
         files: &files,
@@ -59,6 +59,12 @@ pub(super) fn collect(
         previous,
         tags: &tags,
         artifact: &template_path.artifact,
+        looked_up: None,
+    };
+    let looked_up = look_up(world, spec, lookups(&request)).await?;
+    let resolved = resolve(&Request {
+        looked_up: Some(&looked_up),
+        ..request
     })
     .map_err(|e| bad_input(&e))?;
     let capabilities: BTreeSet<String> = setting("Capabilities")
@@ -86,6 +92,29 @@ pub(super) fn collect(
         stack_policy,
         options: options.filled(&spec.target),
     })
+}
+
+/// Looks the values up one after another; every one that is not there is told of at once.
+async fn look_up(
+    world: &World,
+    spec: &TargetSpec,
+    wanted: BTreeMap<Lookup, Place>,
+) -> Result<BTreeMap<Lookup, String>, CallFailure> {
+    let mut found = BTreeMap::new();
+    let mut missing = Vec::new();
+    for (lookup, place) in wanted {
+        match world.aws.look_up(spec, &lookup).await? {
+            Ok(value) => {
+                found.insert(lookup, value);
+            }
+            Err(why) => missing.push(format!("{place}: {lookup}: {why}")),
+        }
+    }
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        Err(bad(missing.join("\n")))
+    }
 }
 
 /// Returns the template that `inputs` were made from, and its bytes as text.

@@ -392,6 +392,7 @@ fn check(
             previous: &previous,
             tags,
             artifact: &ArtifactName::from(SOURCE_ARTIFACT),
+            looked_up: None,
         })
         .map_err(CliError::usage)?;
     }
