@@ -9,12 +9,12 @@ use super::bad_input;
 use super::world::{Artifacts, World};
 use crate::model::options::policy;
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, Lookup,
-    StackOptions, StackSummary, TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
+    FailureKind, Layer, Lookup, StackOptions, StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Place, Request, choose_file, evaluate, layer_files, lookups,
-    parse_override_file, parse_overrides, resolve,
+    overridden, parse_override_file, parse_overrides, resolve,
 };
 use crate::template::Template;
 
@@ -27,40 +27,9 @@ pub(super) async fn collect(
     stack: Option<&StackSummary>,
 ) -> Result<TargetInputs, CallFailure> {
     let setting = |key: &str| action.configuration.get(key).map(String::as_str);
-    let template_path: ArtifactPath = setting("TemplatePath")
-        .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
-        .parse()
-        .map_err(|e| bad_input(&e))?;
-    let bytes = world.file(artifacts, &template_path)?;
-    let (template_digest, template) = world.template(&template_path.path, &bytes)?;
-
-    let files = override_files(world, spec, setting("TemplateConfiguration"), artifacts)?;
-    let overrides = match setting("ParameterOverrides") {
-        Some(json) => evaluate_overrides(world, action, json, artifacts)?,
-        None => IndexMap::new(),
-    };
-    let tags: BTreeMap<String, String> = match setting("Tags") {
-        Some(json) => serde_json::from_str(json).map_err(|e| {
-            bad(format!(
-                "`Tags` of action `{}` is no map of texts: {e}",
-                action.name
-            ))
-        })?,
-        None => BTreeMap::new(),
-    };
+    let given = Given::of(world, spec, action, artifacts)?;
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
-    let request = Request {
-        declared: template.parameters(),
-        file: template.file(),
-        files: &files,
-        overrides: &overrides,
-        secrets: world.secrets.references(),
-        allow_literal_secrets: world.secrets.allows_literals(),
-        previous,
-        tags: &tags,
-        artifact: &template_path.artifact,
-        looked_up: None,
-    };
+    let request = given.request(world, previous);
     let looked_up = look_up(world, spec, lookups(&request)).await?;
     let resolved = resolve(&Request {
         looked_up: Some(&looked_up),
@@ -83,8 +52,8 @@ pub(super) async fn collect(
     let options =
         StackOptions::from_configuration(&action.configuration).map_err(|e| bad_input(&e))?;
     Ok(TargetInputs {
-        template: template_path,
-        template_digest,
+        template: given.template_path,
+        template_digest: given.template_digest,
         parameters: resolved.parameters,
         tags: resolved.tags,
         capabilities,
@@ -92,6 +61,94 @@ pub(super) async fn collect(
         stack_policy,
         options: options.filled(&spec.target),
     })
+}
+
+/// Returns the effective parameters of a target, and what each of them won over, the strongest first.
+pub async fn explain(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+    stack: Option<&StackSummary>,
+) -> Result<Vec<(EffectiveParameter, Vec<EffectiveParameter>)>, CallFailure> {
+    let given = Given::of(world, spec, action, artifacts)?;
+    let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
+    let request = given.request(world, previous);
+    let looked_up = look_up(world, spec, lookups(&request)).await?;
+    let request = Request {
+        looked_up: Some(&looked_up),
+        ..request
+    };
+    let resolved = resolve(&request).map_err(|e| bad_input(&e))?;
+    let explained = resolved.parameters.into_iter().map(|winner| {
+        let others = overridden(&request, &winner);
+        (winner, others)
+    });
+    Ok(explained.collect())
+}
+
+/// What the artifacts of an action give for a target.
+struct Given {
+    template_path: ArtifactPath,
+    template_digest: Digest,
+    template: Arc<Template>,
+    files: Vec<(Layer, OverrideFile)>,
+    overrides: IndexMap<String, String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Given {
+    fn of(
+        world: &World,
+        spec: &TargetSpec,
+        action: &ActionDeclaration,
+        artifacts: &Artifacts,
+    ) -> Result<Self, CallFailure> {
+        let setting = |key: &str| action.configuration.get(key).map(String::as_str);
+        let template_path: ArtifactPath = setting("TemplatePath")
+            .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
+            .parse()
+            .map_err(|e| bad_input(&e))?;
+        let bytes = world.file(artifacts, &template_path)?;
+        let (template_digest, template) = world.template(&template_path.path, &bytes)?;
+        let files = override_files(world, spec, setting("TemplateConfiguration"), artifacts)?;
+        let overrides = match setting("ParameterOverrides") {
+            Some(json) => evaluate_overrides(world, action, json, artifacts)?,
+            None => IndexMap::new(),
+        };
+        let tags = match setting("Tags") {
+            Some(json) => serde_json::from_str(json).map_err(|e| {
+                bad(format!(
+                    "`Tags` of action `{}` is no map of texts: {e}",
+                    action.name
+                ))
+            })?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self {
+            template_path,
+            template_digest,
+            template,
+            files,
+            overrides,
+            tags,
+        })
+    }
+
+    fn request<'a>(&'a self, world: &'a World, previous: &'a [String]) -> Request<'a> {
+        Request {
+            declared: self.template.parameters(),
+            file: self.template.file(),
+            files: &self.files,
+            overrides: &self.overrides,
+            secrets: world.secrets.references(),
+            allow_literal_secrets: world.secrets.allows_literals(),
+            previous,
+            tags: &self.tags,
+            artifact: &self.template_path.artifact,
+            looked_up: None,
+        }
+    }
 }
 
 /// Looks the values up one after another; every one that is not there is told of at once.

@@ -12,6 +12,7 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod parameters;
 mod review;
 mod review_data;
 mod review_resource;
@@ -32,6 +33,7 @@ pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_text};
+pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use review::{draw, review};
 pub use review_data::{
     DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,
