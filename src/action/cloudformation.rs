@@ -11,22 +11,24 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
     Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    Staleness, TargetInputs, TargetSpec, TemplateBuckets,
+    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
 use crate::template::Template;
 
-/// Looks at the stack and works out what goes into its change set.
+/// Looks at the stack, once nobody else works on it if the action says so, and works out what goes into its
+/// change set.
 pub async fn prepare(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
     artifacts: &Artifacts,
+    busy: impl FnMut(StackStatus),
 ) -> Result<Preparation, CallFailure> {
+    let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let caller = world.aws.caller_at(spec).await?;
-    let by_name = StackRef::Name(&spec.target.stack);
-    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    let stack = world.aws.stack_at_rest(spec, wait, busy).await?;
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref()).await?;
     Ok(Preparation {
         caller,

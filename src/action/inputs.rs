@@ -7,10 +7,12 @@ use indexmap::IndexMap;
 
 use super::bad_input;
 use super::world::{Artifacts, World};
+use crate::aws::StackRef;
 use crate::model::options::policy;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
-    FailureKind, Layer, Lookup, StackOptions, StackSummary, TargetInputs, TargetSpec,
+    FailureKind, Layer, Lookup, Priority, StackOptions, StackStatus, StackSummary, TargetInputs,
+    TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Place, Request, choose_file, evaluate, layer_files, lookups,
@@ -63,16 +65,30 @@ pub(super) async fn collect(
     })
 }
 
-/// Returns the effective parameters of a target, and what each of them won over, the strongest first.
+/// The parameters of a target, explained.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Whether the stack exists, and so has values of its own.
+    pub stack_exists: bool,
+    /// Each effective parameter, and what it won over, the strongest first.
+    pub parameters: Vec<(EffectiveParameter, Vec<EffectiveParameter>)>,
+}
+
+/// Returns the effective parameters of a target, as its change set would have them.
 pub async fn explain(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
     artifacts: &Artifacts,
-    stack: Option<&StackSummary>,
-) -> Result<Vec<(EffectiveParameter, Vec<EffectiveParameter>)>, CallFailure> {
+) -> Result<Explained, CallFailure> {
+    world.aws.caller_at(spec).await?;
+    let by_name = StackRef::Name(&spec.target.stack);
+    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    // One that is in review has never had any.
+    let stack = stack.filter(|stack| stack.status != StackStatus::ReviewInProgress);
     let given = Given::of(world, spec, action, artifacts)?;
-    let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
+    let previous = stack.as_ref().map(|s| &s.parameters[..]);
+    let previous = previous.unwrap_or_default();
     let request = given.request(world, previous);
     let looked_up = look_up(world, spec, lookups(&request)).await?;
     let request = Request {
@@ -84,7 +100,10 @@ pub async fn explain(
         let others = overridden(&request, &winner);
         (winner, others)
     });
-    Ok(explained.collect())
+    Ok(Explained {
+        stack_exists: stack.is_some(),
+        parameters: explained.collect(),
+    })
 }
 
 /// What the artifacts of an action give for a target.

@@ -27,6 +27,7 @@ mod nested_set;
 mod probe;
 mod profile;
 mod reading;
+mod rest;
 mod session;
 mod ssm;
 mod stack;

@@ -244,8 +244,7 @@ fn answer(
         journal,
         id,
         &connection,
-        Answering::Given,
-        Default::default(),
+        resume::Policy::of(Answering::Given),
     )
 }
 

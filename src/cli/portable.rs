@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::resume::{definition, invocation, take_up};
+use super::resume::{Policy, definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
 use super::{CliError, answer, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
@@ -22,8 +22,9 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 41] = [
+const MADE_ANEW: [&str; 42] = [
     "replace_failed",
+    "wait_for_stack",
     "stack",
     "stack_name",
     "template",
@@ -345,14 +346,7 @@ pub(super) fn deploy(
         None if answer::given(&journal, &id)?.is_some() => Answering::Given,
         None => answering,
     };
-    take_up(
-        global,
-        journal,
-        id,
-        connection,
-        answering,
-        Default::default(),
-    )
+    take_up(global, journal, id, connection, Policy::of(answering))
 }
 
 /// Returns who took the execution over.

@@ -90,6 +90,11 @@ pub enum EventKind {
         /// Where it came from.
         revision: SourceRevision,
     },
+    /// Somebody else works on the stack, and that is waited for.
+    StackBusy {
+        /// The stack's status.
+        status: StackStatus,
+    },
     /// A change set is about to be created. Intent: journalled before the call.
     ChangeSetIntended {
         /// Whether it makes or changes the stack.
@@ -339,6 +344,7 @@ impl EventKind {
             Self::ActionSucceeded => "action_succeeded",
             Self::ActionFailed { .. } => "action_failed",
             Self::SourceStored { .. } => "source_stored",
+            Self::StackBusy { .. } => "stack_busy",
             Self::ChangeSetIntended { .. } => "change_set_intended",
             Self::ChangeSetCreated { .. } => "change_set_created",
             Self::ChangeSetReady { .. } => "change_set_ready",

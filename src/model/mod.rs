@@ -21,6 +21,7 @@ mod reasons;
 mod risk;
 mod stack;
 mod stack_status;
+mod stack_wait;
 pub mod status_reason;
 mod target;
 mod text;
@@ -59,5 +60,6 @@ pub use reasons::{Cause, ExecutionOutcome, PauseReason, SkipReason, TargetOutcom
 pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
+pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::clean;

@@ -10,8 +10,8 @@ use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope, StackStatus, StackWait,
+    Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -42,7 +42,7 @@ impl Machine {
                 );
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
                 if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
-                    let next = stack.status.remedy(target).unwrap_or_default();
+                    let next = stack.status.remedy(target, self.wait()).unwrap_or_default();
                     let more = if can_go_on {
                         "; or go on from what is there with `--disable-rollback`"
                     } else {
@@ -284,6 +284,11 @@ impl Machine {
             .flat_map(|s| &s.actions)
             .find(|a| Some(&a.name) == scope.action.as_ref());
         action?.configuration.get(key).cloned()
+    }
+
+    /// Returns how long an operation of somebody else was waited for, if it was.
+    fn wait(&self) -> Option<StackWait> {
+        self.setting(StackWait::KEY)?.parse().ok()
     }
 
     fn read(&mut self, turn: &mut Turn, target: &Target) {

@@ -13,8 +13,8 @@ use super::step::StepKind;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
     ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
-    PlannedTarget, Scope, StackName, StackOptions, StageDeclaration, Target, TargetInputs,
-    TargetOutcome,
+    PlannedTarget, Scope, StackName, StackOptions, StackWait, StageDeclaration, Target,
+    TargetInputs, TargetOutcome,
 };
 
 /// The stage that looks at the stacks.
@@ -33,6 +33,8 @@ pub struct Deletion {
     pub retain: Vec<LogicalId>,
     /// The role that CloudFormation acts with.
     pub role_arn: Option<String>,
+    /// Whether an operation of somebody else on a stack is waited for.
+    pub wait: Option<StackWait>,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -54,6 +56,9 @@ impl Deletion {
             what.insert("RetainResources".to_owned(), ids.join(","));
         }
         let mut delete = what.clone();
+        if let Some(wait) = self.wait {
+            what.insert(StackWait::KEY.to_owned(), wait.to_string());
+        }
         delete.insert("ActionMode".to_owned(), "DELETE_ONLY".to_owned());
         let base = ActionDeclaration {
             name: name("Stacks"),

@@ -53,6 +53,13 @@ impl Machine {
                     }
                 }
             }
+            Input::StackBusy { target, status } => {
+                let state = &self.state.targets[&target];
+                // Nothing new is not worth an event, and what comes late concerns nobody any more.
+                if state.phase == Phase::Waiting && state.busy != Some(status) {
+                    self.emit_for(turn, now, &target, EventKind::StackBusy { status });
+                }
+            }
             Input::Prepared { target, result } => {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_preparation(turn, now, &target, result);

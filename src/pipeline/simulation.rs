@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
-    ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent, Decision,
-    DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
+    AccountId, Answer, Approver, ArtifactName, ArtifactPath, ArtifactRef, Base, CallFailure,
+    Caller, Cause, ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent,
+    Decision, DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
     FailureKind, FanOut, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
     Preparation, Reading, Region, RegionConcurrency, Settlement, SourceRevision, StackEvent,
     StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
@@ -358,7 +358,18 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
         }];
     };
     let stack = world.get_mut(&target).unwrap();
-    vec![match step.kind {
+    let mut inputs = Vec::new();
+    let looks = matches!(
+        step.kind,
+        StepKind::Prepare { .. } | StepKind::Collect { .. }
+    );
+    if looks && stack.script.murky > 0 {
+        inputs.push(Input::StackBusy {
+            target: target.clone(),
+            status: StackStatus::UpdateInProgress,
+        });
+    }
+    inputs.push(match step.kind {
         StepKind::SnapshotSource { .. } => unreachable!("a source has no target"),
         StepKind::Prepare { spec, .. } => {
             assert_eq!(spec.role_arn.as_deref(), Some("plan"));
@@ -446,7 +457,8 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             invariant_execution_has_its_own_role(&spec);
             return stack.watch(&target);
         }
-    }]
+    });
+    inputs
 }
 
 // --- a run ----------------------------------------------------------------------------------------
@@ -715,6 +727,7 @@ fn definition(
         preferences: preferences.clone(),
     };
     let deletion = Deletion {
+        wait: None,
         stack: StackName::new("network").unwrap(),
         only_failed: false,
         retain: Vec::new(),
@@ -723,6 +736,7 @@ fn definition(
         approval_minutes: 600,
     };
     let deployment = Deployment {
+        wait: None,
         stack: StackName::new("network").unwrap(),
         template: "network.yaml".to_owned(),
         files: vec!["network.yaml".to_owned()],
@@ -1027,5 +1041,78 @@ proptest! {
         let mut case = case;
         case.preferences.failure_tolerance = CountOrPercent::Percent(100);
         invariant_crash_changes_nothing(&case);
+    }
+}
+
+/// Starts an execution of one target up to the step that looks at its stack, and returns it with its events.
+fn looking(deletes: bool) -> (Machine, Vec<Event>) {
+    let definition = definition(
+        vec![target(1, false)],
+        &OperationPreferences::default(),
+        deletes,
+    );
+    let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
+    let (mut machine, mut turn) = Machine::start(id, definition, Timestamp::UNIX_EPOCH).unwrap();
+    let mut events = std::mem::take(&mut turn.events);
+    if let Some(StepKind::SnapshotSource { .. }) = turn.steps.first().map(|s| &s.kind) {
+        let stored = Input::SourceStored {
+            scope: turn.steps[0].scope.clone(),
+            result: Ok((
+                ArtifactRef {
+                    name: ArtifactName::from("Source"),
+                    digest: Digest::of(b"files"),
+                    files: Vec::new(),
+                },
+                SourceRevision::default(),
+            )),
+        };
+        turn = machine.handle(vec![stored], Timestamp::UNIX_EPOCH);
+        events.append(&mut turn.events);
+    }
+    assert!(looks(&turn));
+    (machine, events)
+}
+
+fn looks(turn: &Turn) -> bool {
+    let looks = |s: &Step| matches!(s.kind, StepKind::Prepare { .. } | StepKind::Collect { .. });
+    turn.steps.len() == 1 && turn.steps.iter().all(looks)
+}
+
+#[test]
+fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_is_resumed() {
+    let now = Timestamp::UNIX_EPOCH;
+    for deletes in [false, true] {
+        let (mut machine, mut events) = looking(deletes);
+        let busy = |status| Input::StackBusy {
+            target: target(1, false),
+            status,
+        };
+        let updating = StackStatus::UpdateInProgress;
+        let turn = machine.handle(vec![busy(updating)], now);
+        let kinds: Vec<_> = turn.events.iter().map(|e| e.kind.clone()).collect();
+        assert_eq!(kinds, [EventKind::StackBusy { status: updating }]);
+        events.extend(turn.events);
+        // The same again is no news, and starts nothing.
+        let turn = machine.handle(vec![busy(updating)], now);
+        assert!(turn.events.is_empty() && turn.steps.is_empty());
+        assert!(!machine.is_idle());
+
+        let stop = Input::Stop(StopRequest {
+            mode: StopMode::Wait,
+            by: approver(),
+            reason: String::new(),
+        });
+        events.extend(machine.handle(vec![stop], now).events);
+        assert!(
+            machine.is_idle(),
+            "nothing of ours is to be seen to its end"
+        );
+
+        let owner = "laptop 2".to_owned();
+        let (mut machine, turn) = Machine::resume(&events, owner, UnknownPolicy::Ask, now).unwrap();
+        assert!(looks(&turn), "{turn:?}");
+        assert!(!machine.is_idle());
+        let turn = machine.handle(vec![busy(updating)], now);
+        assert_eq!(turn.events.len(), 1, "it is said again");
     }
 }

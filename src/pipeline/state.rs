@@ -78,6 +78,8 @@ pub struct TargetState {
     pub spec: TargetSpec,
     /// How far it is.
     pub phase: Phase,
+    /// The status of the stack, while an operation of somebody else on it is waited for.
+    pub busy: Option<StackStatus>,
     /// What its change set was asked for with.
     pub intended: Option<Intended>,
     /// Its change set and stack, once accepted.
@@ -317,6 +319,10 @@ impl Execution {
             EventKind::Resumed { .. } => {
                 self.paused = None;
                 self.stop = None;
+                // Whether the stack is still worked on is found out anew.
+                for target in self.targets.values_mut() {
+                    target.busy = None;
+                }
             }
             EventKind::StageStarted
             | EventKind::StageSucceeded
@@ -386,6 +392,7 @@ impl Execution {
                 return Err(illegal(event, "the execution has begun before"));
             }
             EventKind::CallFailed { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
@@ -476,6 +483,7 @@ impl Execution {
                     settings_only: *settings_only,
                 }));
             }
+            (Phase::Waiting, EventKind::StackBusy { status }) => state.busy = Some(*status),
             (Phase::Waiting, EventKind::DeletionPlanned { planned }) => {
                 if planned.target != *target || planned.kind != ChangeSetKind::Delete {
                     return Err(illegal(event, "it plans something else"));
@@ -617,6 +625,7 @@ impl TargetState {
         Self {
             spec,
             phase: Phase::Waiting,
+            busy: None,
             intended: None,
             change_set: None,
             planned: None,
@@ -706,6 +715,7 @@ mod tests {
             stack_policy: None,
             options: crate::model::StackOptions::default(),
             template_buckets: None,
+            wait: None,
             fan_out: FanOut {
                 targets: vec![TargetSpec {
                     target: target(),

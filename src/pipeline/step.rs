@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
     ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
-    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
-    TargetInputs, TargetSpec,
+    Settlement, SourceRevision, StackEvent, StackId, StackSetting, StackStatus, Staleness,
+    StopRequest, Target, TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -27,7 +27,8 @@ pub enum StepKind {
         /// The action.
         action: Arc<ActionDeclaration>,
     },
-    /// Look at the stack and work out what goes into its change set. Observation only.
+    /// Look at the stack, once nobody else works on it if the action says so, and work out what goes into its
+    /// change set. Observation only.
     Prepare {
         /// The target and its role.
         spec: TargetSpec,
@@ -36,7 +37,8 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
-    /// Look at a stack that is to be deleted. Observation only.
+    /// Look at a stack that is to be deleted, once nobody else works on it if the action says so. Observation
+    /// only.
     Collect {
         /// The target and its role.
         spec: TargetSpec,
@@ -175,6 +177,13 @@ pub enum Input {
         scope: Scope,
         /// The result.
         result: Result<(ArtifactRef, SourceRevision), CallFailure>,
+    },
+    /// Somebody else works on a target's stack, and the step waits for it.
+    StackBusy {
+        /// The target.
+        target: Target,
+        /// The stack's status.
+        status: StackStatus,
     },
     /// A target was looked at.
     Prepared {

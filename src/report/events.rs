@@ -216,6 +216,10 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             one(Tone::Busy, "deleting the stack".into())
         }
         EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
+        EventKind::StackBusy { status } => one(
+            Tone::Busy,
+            format!("waiting for the stack: {}", words::busy(*status)),
+        ),
         EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
         EventKind::StackSettled { status, .. } => one(Tone::Dim, format!("stack is {status}")),
         EventKind::SettingIntended { setting } => one(

@@ -109,6 +109,7 @@ impl Lines {
             | EventKind::StageSkipped { .. }
             | EventKind::ActionFailed { .. }
             | EventKind::SourceStored { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::CleanupDone { left: Some(_) }
             | EventKind::PlanReady { .. }
             | EventKind::ApprovalRequested { .. }

@@ -202,6 +202,7 @@ fn urgency(target: &TargetView) -> u8 {
     match target.phase() {
         Phase::Executing | Phase::Checking | Phase::CleaningUp => 0,
         Phase::Creating | Phase::Reading => 1,
+        Phase::Waiting if target.busy().is_some() => 1,
         Phase::Ended(outcome) if outcome.is_failure() => 2,
         Phase::Ready | Phase::Deletable | Phase::Waiting => 3,
         Phase::Ended(_) => 4,

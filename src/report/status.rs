@@ -362,8 +362,8 @@ pub(super) fn detail(target: &TargetView) -> Option<String> {
     match target.phase() {
         Phase::Ended(outcome) => words::target_outcome_detail(outcome),
         Phase::Executing => target.newest_event().map(words::stack_event),
-        Phase::Waiting
-        | Phase::Creating
+        Phase::Waiting => target.busy().map(words::busy),
+        Phase::Creating
         | Phase::Reading
         | Phase::Ready
         | Phase::Deletable

@@ -258,6 +258,7 @@ impl View {
             EventKind::ActionStarted
             | EventKind::ActionSucceeded
             | EventKind::ActionFailed { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }

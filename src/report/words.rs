@@ -6,8 +6,8 @@ use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
     OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
-    TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, StackStatus, Staleness,
+    Target, TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -214,6 +214,14 @@ pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
         Phase::Executing => ("executing", Tone::Busy),
         Phase::CleaningUp => ("cleaning up", Tone::Busy),
         Phase::Ended(outcome) => target_outcome(outcome),
+    }
+}
+
+/// Returns what somebody else does to a stack that is waited for.
+pub(super) fn busy(status: StackStatus) -> String {
+    match status.refusal() {
+        Some(why) => format!("{status}, {why}"),
+        None => status.to_string(),
     }
 }
 

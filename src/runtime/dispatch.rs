@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::{World, cloudformation, deletion, source_local};
-use crate::model::ChangeSetKind;
+use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
 /// Performs one step and sends what came of it.
@@ -15,6 +15,15 @@ use crate::pipeline::{Input, Step, StepKind};
 pub(super) async fn perform(world: Arc<World>, step: Step, sender: UnboundedSender<Input>) {
     let input = input_of(&world, step, &sender).await;
     let _ = sender.send(input);
+}
+
+/// Returns what tells the machine that somebody else works on a target's stack.
+fn tell_busy(target: &Target, sender: &UnboundedSender<Input>) -> impl FnMut(StackStatus) {
+    let (target, sender) = (target.clone(), sender.clone());
+    move |status| {
+        let target = target.clone();
+        let _ = sender.send(Input::StackBusy { target, status });
+    }
 }
 
 async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) -> Input {
@@ -28,13 +37,21 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             action,
             artifacts,
         } => Input::Prepared {
-            result: cloudformation::prepare(world, &spec, &action, &artifacts)
-                .await
-                .map(Box::new),
+            result: cloudformation::prepare(
+                world,
+                &spec,
+                &action,
+                &artifacts,
+                tell_busy(&spec.target, sender),
+            )
+            .await
+            .map(Box::new),
             target: spec.target,
         },
         StepKind::Collect { spec, action } => Input::Collected {
-            result: deletion::collect(world, &spec, &action).await.map(Box::new),
+            result: deletion::collect(world, &spec, &action, tell_busy(&spec.target, sender))
+                .await
+                .map(Box::new),
             target: spec.target,
         },
         StepKind::CreateChangeSet {

@@ -441,3 +441,93 @@ fn a_stack_that_others_update() {
     cloud.await_status("settings", "CREATE_IN_PROGRESS");
     golden("operation_of_others", 1, &deploy(&env, &[]));
 }
+
+// --- secrets
+
+const VAULT: &str = r#"
+Parameters:
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /bad-days/vault, Type: String, Value: !Ref Password}
+"#;
+
+#[test]
+fn a_secret_that_cannot_be_had_is_told_before_anything_is_begun() {
+    let env = TestEnv::offline();
+    env.write("templates/vault.yaml", VAULT);
+    for (reference, wanted) in [
+        (
+            "Password=env:NOWHERE",
+            "the environment variable `NOWHERE` is not set",
+        ),
+        (
+            "Password=file:nowhere.txt",
+            "`--secret Password=file:nowhere.txt` cannot be read",
+        ),
+        ("Password=prompt", "there is no terminal to type it on"),
+    ] {
+        for command in ["deploy", "plan"] {
+            let refused = env.run(&[command, "vault", "--secret", reference]);
+            refused.code(2);
+            assert!(refused.stderr.contains(wanted), "{refused}");
+        }
+    }
+    assert!(!env.root().join(".stackgate").exists());
+}
+
+#[test]
+fn a_secret_that_moved_is_named_anew_when_the_execution_is_taken_up() {
+    let env = TestEnv::on(Emulator::LocalStack).variable("OLD_PASSWORD", "correct-horse");
+    env.write("templates/vault.yaml", VAULT);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    // Left before the change set was made.
+    let expired = Rule::new(Fault::Answer(Error::EXPIRED_TOKEN)).operation("DescribeStacks");
+    proxy.disturb(expired.times(1000));
+    let deploy = [
+        "deploy",
+        "vault",
+        "--yes=high",
+        "--secret=Password=env:OLD_PASSWORD",
+    ];
+    env.run(&deploy).code(130);
+    proxy.leave_alone();
+
+    let resume = |env: &TestEnv, more: &[&str]| env.run(&[&["resume", "latest"], more].concat());
+    let env = env.without("OLD_PASSWORD");
+    let paused = resume(&env, &[]);
+    paused.code(130);
+    assert!(
+        paused.stderr.contains("`OLD_PASSWORD` is not set"),
+        "{paused}"
+    );
+    assert!(
+        paused.stderr.contains("--secret Password=env:NAME"),
+        "{paused}"
+    );
+    for (given, wanted) in [
+        (
+            "--secret=Password=env:NEW_PASSWORD",
+            "`NEW_PASSWORD` is not set",
+        ),
+        ("--secret=Pasword=env:HOME", "it has: Password"),
+    ] {
+        let refused = resume(&env, &[given]);
+        refused.code(2);
+        assert!(refused.stderr.contains(wanted), "{refused}");
+    }
+    let env = env.variable("NEW_PASSWORD", "battery-staple");
+    let waits = resume(&env, &["--secret=Password=env:NEW_PASSWORD", "--detach"]);
+    waits.code(3);
+    let status = env.run(&["status", "latest", "--output=json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.success().raw).unwrap();
+    let plan = status["plan"].as_str().unwrap();
+    env.run(&["approve", "latest", "--plan", plan]).success();
+    let cloud = env.cloud("111111111111", HERE);
+    assert_eq!(
+        cloud.parameter("/bad-days/vault").as_deref(),
+        Some("battery-staple")
+    );
+}

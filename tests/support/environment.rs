@@ -115,6 +115,12 @@ impl TestEnv {
         self
     }
 
+    /// Takes an environment variable away from the binary.
+    pub fn without(mut self, name: &str) -> TestEnv {
+        self.variables.remove(name);
+        self
+    }
+
     /// Sends the calls of the binary through a proxy.
     pub fn through(self, proxy: &Proxy) -> TestEnv {
         let endpoint = proxy.endpoint();
