@@ -17,6 +17,7 @@ mod ministack;
 mod nested;
 mod network;
 mod options;
+mod parameters;
 mod portable;
 mod screens;
 mod settings;
