@@ -7,19 +7,21 @@ use indexmap::IndexMap;
 
 use super::bad_input;
 use super::world::{Artifacts, World};
+use crate::aws::StackRef;
 use crate::model::options::policy;
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, FailureKind, Layer, StackOptions,
-    StackSummary, TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
+    FailureKind, Layer, Lookup, Priority, StackOptions, StackStatus, StackSummary, TargetInputs,
+    TargetSpec,
 };
 use crate::parameters::{
-    ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files,
-    parse_override_file, parse_overrides, resolve,
+    ArtifactAttribute, OverrideFile, Place, Request, choose_file, evaluate, layer_files, lookups,
+    overridden, parse_override_file, parse_overrides, resolve,
 };
 use crate::template::Template;
 
 /// Returns what goes into the change set of a target whose stack is `stack`.
-pub(super) fn collect(
+pub(super) async fn collect(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
@@ -27,38 +29,13 @@ pub(super) fn collect(
     stack: Option<&StackSummary>,
 ) -> Result<TargetInputs, CallFailure> {
     let setting = |key: &str| action.configuration.get(key).map(String::as_str);
-    let template_path: ArtifactPath = setting("TemplatePath")
-        .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
-        .parse()
-        .map_err(|e| bad_input(&e))?;
-    let bytes = world.file(artifacts, &template_path)?;
-    let (template_digest, template) = world.template(&template_path.path, &bytes)?;
-
-    let files = override_files(world, spec, setting("TemplateConfiguration"), artifacts)?;
-    let overrides = match setting("ParameterOverrides") {
-        Some(json) => evaluate_overrides(world, action, json, artifacts)?,
-        None => IndexMap::new(),
-    };
-    let tags: BTreeMap<String, String> = match setting("Tags") {
-        Some(json) => serde_json::from_str(json).map_err(|e| {
-            bad(format!(
-                "`Tags` of action `{}` is no map of texts: {e}",
-                action.name
-            ))
-        })?,
-        None => BTreeMap::new(),
-    };
+    let given = Given::of(world, spec, action, artifacts)?;
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
+    let request = given.request(world, previous);
+    let looked_up = look_up(world, spec, lookups(&request)).await?;
     let resolved = resolve(&Request {
-        declared: template.parameters(),
-        file: template.file(),
-        files: &files,
-        overrides: &overrides,
-        secrets: world.secrets.references(),
-        allow_literal_secrets: world.secrets.allows_literals(),
-        previous,
-        tags: &tags,
-        artifact: &template_path.artifact,
+        looked_up: Some(&looked_up),
+        ..request
     })
     .map_err(|e| bad_input(&e))?;
     let capabilities: BTreeSet<String> = setting("Capabilities")
@@ -77,8 +54,8 @@ pub(super) fn collect(
     let options =
         StackOptions::from_configuration(&action.configuration).map_err(|e| bad_input(&e))?;
     Ok(TargetInputs {
-        template: template_path,
-        template_digest,
+        template: given.template_path,
+        template_digest: given.template_digest,
         parameters: resolved.parameters,
         tags: resolved.tags,
         capabilities,
@@ -86,6 +63,135 @@ pub(super) fn collect(
         stack_policy,
         options: options.filled(&spec.target),
     })
+}
+
+/// The parameters of a target, explained.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Whether the stack exists, and so has values of its own.
+    pub stack_exists: bool,
+    /// Each effective parameter, and what it won over, the strongest first.
+    pub parameters: Vec<(EffectiveParameter, Vec<EffectiveParameter>)>,
+}
+
+/// Returns the effective parameters of a target, as its change set would have them.
+pub async fn explain(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+) -> Result<Explained, CallFailure> {
+    world.aws.caller_at(spec).await?;
+    let by_name = StackRef::Name(&spec.target.stack);
+    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    // One that is in review has never had any.
+    let stack = stack.filter(|stack| stack.status != StackStatus::ReviewInProgress);
+    let given = Given::of(world, spec, action, artifacts)?;
+    let previous = stack.as_ref().map(|s| &s.parameters[..]);
+    let previous = previous.unwrap_or_default();
+    let request = given.request(world, previous);
+    let looked_up = look_up(world, spec, lookups(&request)).await?;
+    let request = Request {
+        looked_up: Some(&looked_up),
+        ..request
+    };
+    let resolved = resolve(&request).map_err(|e| bad_input(&e))?;
+    let explained = resolved.parameters.into_iter().map(|winner| {
+        let others = overridden(&request, &winner);
+        (winner, others)
+    });
+    Ok(Explained {
+        stack_exists: stack.is_some(),
+        parameters: explained.collect(),
+    })
+}
+
+/// What the artifacts of an action give for a target.
+struct Given {
+    template_path: ArtifactPath,
+    template_digest: Digest,
+    template: Arc<Template>,
+    files: Vec<(Layer, OverrideFile)>,
+    overrides: IndexMap<String, String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Given {
+    fn of(
+        world: &World,
+        spec: &TargetSpec,
+        action: &ActionDeclaration,
+        artifacts: &Artifacts,
+    ) -> Result<Self, CallFailure> {
+        let setting = |key: &str| action.configuration.get(key).map(String::as_str);
+        let template_path: ArtifactPath = setting("TemplatePath")
+            .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
+            .parse()
+            .map_err(|e| bad_input(&e))?;
+        let bytes = world.file(artifacts, &template_path)?;
+        let (template_digest, template) = world.template(&template_path.path, &bytes)?;
+        let files = override_files(world, spec, setting("TemplateConfiguration"), artifacts)?;
+        let overrides = match setting("ParameterOverrides") {
+            Some(json) => evaluate_overrides(world, action, json, artifacts)?,
+            None => IndexMap::new(),
+        };
+        let tags = match setting("Tags") {
+            Some(json) => serde_json::from_str(json).map_err(|e| {
+                bad(format!(
+                    "`Tags` of action `{}` is no map of texts: {e}",
+                    action.name
+                ))
+            })?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self {
+            template_path,
+            template_digest,
+            template,
+            files,
+            overrides,
+            tags,
+        })
+    }
+
+    fn request<'a>(&'a self, world: &'a World, previous: &'a [String]) -> Request<'a> {
+        Request {
+            declared: self.template.parameters(),
+            file: self.template.file(),
+            files: &self.files,
+            overrides: &self.overrides,
+            secrets: world.secrets.references(),
+            allow_literal_secrets: world.secrets.allows_literals(),
+            previous,
+            tags: &self.tags,
+            artifact: &self.template_path.artifact,
+            looked_up: None,
+        }
+    }
+}
+
+/// Looks the values up one after another; every one that is not there is told of at once.
+async fn look_up(
+    world: &World,
+    spec: &TargetSpec,
+    wanted: BTreeMap<Lookup, Place>,
+) -> Result<BTreeMap<Lookup, String>, CallFailure> {
+    let mut found = BTreeMap::new();
+    let mut missing = Vec::new();
+    for (lookup, place) in wanted {
+        match world.aws.look_up(spec, &lookup).await? {
+            Ok(value) => {
+                found.insert(lookup, value);
+            }
+            Err(why) => missing.push(format!("{place}: {lookup}: {why}")),
+        }
+    }
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        missing.sort();
+        Err(bad(missing.join("; ")))
+    }
 }
 
 /// Returns the template that `inputs` were made from, and its bytes as text.

@@ -5,7 +5,7 @@
 
 pub mod cloudformation;
 pub mod deletion;
-mod inputs;
+pub mod inputs;
 pub mod secrets;
 pub mod source_local;
 mod world;

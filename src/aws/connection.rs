@@ -380,6 +380,19 @@ impl Aws {
         self.0.base.credentials_provider()
     }
 
+    /// Returns the credentials with which a target is acted on.
+    pub(super) async fn credentials_at(
+        &self,
+        spec: &TargetSpec,
+    ) -> Result<SharedCredentialsProvider, CallFailure> {
+        if spec.role_arn.is_some() {
+            return Ok(self.session(spec).await?.credentials());
+        }
+        self.credentials_provider().ok_or_else(|| {
+            CallFailure::new(FailureKind::CredentialsExpired, "there are no credentials")
+        })
+    }
+
     pub(super) fn timeouts(&self) -> TimeoutConfig {
         let timeouts = self.0.base.timeout_config().cloned();
         timeouts.unwrap_or_else(TimeoutConfig::disabled)

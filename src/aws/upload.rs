@@ -478,7 +478,7 @@ impl Signing<'_> {
 }
 
 /// Returns what host names of the partition end with.
-fn dns_suffix(region: &Region) -> &'static str {
+pub(super) fn dns_suffix(region: &Region) -> &'static str {
     match region.partition() {
         "aws-cn" => "amazonaws.com.cn",
         "aws-iso" => "c2s.ic.gov",

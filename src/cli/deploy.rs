@@ -18,10 +18,12 @@ use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, others, output};
 use crate::approval;
+use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, StackWait, Target, TemplateBuckets,
+    ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
+    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskLevel, SecretRef, StackName, StackOptions,
+    StackWait, Target, TemplateBuckets,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -69,7 +71,7 @@ pub(super) enum RiskArg {
 
 /// What to deploy, and where.
 #[derive(Debug, Args)]
-struct WhatArgs {
+pub(super) struct WhatArgs {
     /// The template `templates/STACK.{yaml,yml,json,template}`, and the stack's name
     #[arg(value_name = "STACK")]
     stack: Option<String>,
@@ -159,135 +161,47 @@ pub(super) fn plan(global: &Global, args: PlanArgs) -> Result<u8, CliError> {
 
 fn start(
     global: &Global,
-    mut args: WhatArgs,
+    args: WhatArgs,
     answering: Answering,
     replace_failed: bool,
     out: Option<PathBuf>,
 ) -> Result<u8, CliError> {
-    let project = Project::open(
-        args.stack.as_deref(),
-        args.template.as_deref(),
-        args.overrides.as_deref(),
-    )?;
-    let stack = match &args.stack_name {
-        Some(name) => name.clone(),
-        None => {
-            let name = args
-                .stack
-                .clone()
-                .unwrap_or_else(|| project.default_stack_name());
-            StackName::new(name).map_err(|e| {
-                CliError::usage(e).hint("give the stack another name with `--stack-name`")
-            })?
-        }
-    };
-    let chosen = fill(&project, &mut args)?;
-    let tags = pairs("--tag", &args.tags)?;
-    let secrets = secrets(&args.secrets)?;
-    let overrides_json = overrides(&args)?;
-    let overrides = match &overrides_json {
-        Some(json) => parse_overrides(json).map_err(CliError::usage)?,
-        None => IndexMap::new(),
-    };
-    check_capabilities(&args.capabilities)?;
-    acknowledge(&project, &mut args.capabilities)?;
-    let options = args.options.options(&project.template)?;
-    let stack_policy = args.options.policy()?;
-    let preferences = args.targets.preferences()?;
-    let root = project.root.to_str().ok_or_else(|| {
-        CliError::message(format!(
-            "the path `{}` is not UTF-8",
-            project.root.display()
-        ))
-    })?;
-    let invocation = Invocation {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        root: root.to_owned(),
-        profile: args.connection.profile.clone(),
-        endpoint_url: args.connection.endpoint_url.clone(),
-        own_endpoint: false,
-        // Where only one region is named, STS is asked there too.
-        region: args.targets.regions.first().map(ToString::to_string),
-        session: args.targets.session()?,
-        chosen,
-    };
+    let mut asked = Asked::of(args)?;
+    acknowledge(&asked.project, &mut asked.args.capabilities)?;
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
 
     block_on(async {
-        let aws = connect(&invocation, Some(&id)).await?;
+        let aws = connect(&asked.invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
-        let specs = args
-            .targets
-            .resolve(&stack, &caller, aws.default_region())?;
-        let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
-        let files = project.files(&targets, &overrides)?;
-        check(
-            &project,
-            &targets,
-            &files,
-            &overrides,
-            &secrets,
-            args.allow_literal_secrets,
-            &tags,
-        )?;
+        let deployment = asked.deployment(&aws, &caller)?;
         if out.is_some() {
-            let read = files.iter().filter_map(|file| {
-                let bytes = std::fs::read(project.root.join(file)).ok()?;
+            let root = &asked.project.root;
+            let read = deployment.files.iter().filter_map(|file| {
+                let bytes = std::fs::read(root.join(file)).ok()?;
                 Some((file.as_str(), bytes))
             });
-            portable::refuse_secrets(&[&project.template], read)?;
+            portable::refuse_secrets(&[&asked.project.template], read)?;
         }
-        let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
-        others::tell(&journal, &targets);
-        let approval_minutes = args
-            .approval_expires
-            .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
+        let targets = deployment.fan_out.targets.iter().map(|s| &s.target);
+        others::tell(&journal, &targets.cloned().collect::<Vec<_>>());
         if replace_failed {
             let deletion = Deletion {
-                stack: stack.clone(),
+                stack: deployment.stack.clone(),
                 only_failed: true,
-                wait: args.wait_for_stack,
+                wait: deployment.wait,
                 retain: Vec::new(),
-                role_arn: args.role_arn.clone(),
-                fan_out: FanOut {
-                    targets: specs.clone(),
-                    preferences: preferences.clone(),
-                },
-                approval_minutes,
+                role_arn: deployment.role_arn.clone(),
+                fan_out: deployment.fan_out.clone(),
+                approval_minutes: deployment.approval_minutes,
             };
+            let invocation = &asked.invocation;
             let code =
-                delete::delete_failed(global, &journal, &invocation, deletion, answering).await?;
+                delete::delete_failed(global, &journal, invocation, deletion, answering).await?;
             if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
                 return Ok(code);
             }
         }
-        let deployment = Deployment {
-            stack,
-            template: project.template_path.clone(),
-            files,
-            configuration: Some(project.configuration.clone()),
-            parameter_overrides: overrides_json,
-            tags,
-            capabilities: args.capabilities,
-            role_arn: args.role_arn,
-            artifact_bucket: args.artifact_bucket,
-            stack_policy,
-            options,
-            template_buckets: buckets,
-            wait: args.wait_for_stack,
-            fan_out: FanOut {
-                targets: specs,
-                preferences,
-            },
-            approval_minutes,
-        };
-        let definition = ExecutionDefinition {
-            pipeline: deployment.pipeline(),
-            invocation,
-            secrets,
-            allow_literal_secrets: args.allow_literal_secrets,
-        };
         let start = Start {
             global,
             journal: &journal,
@@ -298,8 +212,136 @@ fn start(
             out,
             goes_on: false,
         };
-        Run::start(start, definition).await
+        Run::start(start, asked.definition(deployment)).await
     })?
+}
+
+/// What the arguments ask for, with the project's template and `stackgate.yaml` read.
+pub(super) struct Asked {
+    pub project: Project,
+    pub invocation: Invocation,
+    stack: StackName,
+    args: WhatArgs,
+    tags: BTreeMap<String, String>,
+    secrets: BTreeMap<String, SecretRef>,
+    overrides: IndexMap<String, OverrideExpression>,
+    overrides_json: Option<String>,
+    options: StackOptions,
+    stack_policy: Option<String>,
+    preferences: OperationPreferences,
+}
+
+impl Asked {
+    pub(super) fn of(mut args: WhatArgs) -> Result<Self, CliError> {
+        let project = Project::open(
+            args.stack.as_deref(),
+            args.template.as_deref(),
+            args.overrides.as_deref(),
+        )?;
+        let stack = match &args.stack_name {
+            Some(name) => name.clone(),
+            None => {
+                let name = args
+                    .stack
+                    .clone()
+                    .unwrap_or_else(|| project.default_stack_name());
+                StackName::new(name).map_err(|e| {
+                    CliError::usage(e).hint("give the stack another name with `--stack-name`")
+                })?
+            }
+        };
+        let chosen = fill(&project, &mut args)?;
+        check_capabilities(&args.capabilities)?;
+        let tags = pairs("--tag", &args.tags)?;
+        let secrets = secrets(&args.secrets)?;
+        let overrides_json = overrides(&args)?;
+        let overrides = match &overrides_json {
+            Some(json) => parse_overrides(json).map_err(CliError::usage)?,
+            None => IndexMap::new(),
+        };
+        let root = project.root.to_str().ok_or_else(|| {
+            CliError::message(format!(
+                "the path `{}` is not UTF-8",
+                project.root.display()
+            ))
+        })?;
+        let invocation = Invocation {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            root: root.to_owned(),
+            profile: args.connection.profile.clone(),
+            endpoint_url: args.connection.endpoint_url.clone(),
+            own_endpoint: false,
+            // Where only one region is named, STS is asked there too.
+            region: args.targets.regions.first().map(ToString::to_string),
+            session: args.targets.session()?,
+            chosen,
+        };
+        Ok(Self {
+            options: args.options.options(&project.template)?,
+            stack_policy: args.options.policy()?,
+            preferences: args.targets.preferences()?,
+            project,
+            invocation,
+            stack,
+            args,
+            tags,
+            secrets,
+            overrides,
+            overrides_json,
+        })
+    }
+
+    /// Returns what is deployed, once it is known whose account is the own one. The files are checked for every
+    /// target before anything else is asked of AWS.
+    pub(super) fn deployment(&self, aws: &Aws, caller: &Caller) -> Result<Deployment, CliError> {
+        let (args, project) = (&self.args, &self.project);
+        let specs = args
+            .targets
+            .resolve(&self.stack, caller, aws.default_region())?;
+        let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
+        let files = project.files(&targets, &self.overrides)?;
+        check(
+            project,
+            &targets,
+            &files,
+            &self.overrides,
+            &self.secrets,
+            args.allow_literal_secrets,
+            &self.tags,
+        )?;
+        Ok(Deployment {
+            stack: self.stack.clone(),
+            template: project.template_path.clone(),
+            files,
+            configuration: Some(project.configuration.clone()),
+            parameter_overrides: self.overrides_json.clone(),
+            tags: self.tags.clone(),
+            capabilities: args.capabilities.clone(),
+            role_arn: args.role_arn.clone(),
+            artifact_bucket: args.artifact_bucket.clone(),
+            stack_policy: self.stack_policy.clone(),
+            options: self.options.clone(),
+            template_buckets: template_buckets(project, &targets, &args.s3_buckets)?,
+            wait: args.wait_for_stack,
+            fan_out: FanOut {
+                targets: specs,
+                preferences: self.preferences.clone(),
+            },
+            approval_minutes: args
+                .approval_expires
+                .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+        })
+    }
+
+    /// Returns the execution that deploys it.
+    pub(super) fn definition(self, deployment: Deployment) -> ExecutionDefinition {
+        ExecutionDefinition {
+            pipeline: deployment.pipeline(),
+            invocation: self.invocation,
+            secrets: self.secrets,
+            allow_literal_secrets: self.args.allow_literal_secrets,
+        }
+    }
 }
 
 /// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
@@ -396,6 +438,7 @@ fn check(
             previous: &previous,
             tags,
             artifact: &ArtifactName::from(SOURCE_ARTIFACT),
+            looked_up: None,
         })
         .map_err(CliError::usage)?;
     }

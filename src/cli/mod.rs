@@ -18,6 +18,7 @@ mod list;
 mod options;
 mod others;
 mod output;
+mod parameters;
 mod permissions;
 mod portable;
 mod progress;
@@ -74,6 +75,8 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Show the parameters of every target, and which file or look-up gave each
+    Parameters(Box<parameters::ParametersArgs>),
     /// Show the plan in a file that `plan --out` wrote
     Show(show::ShowArgs),
     /// Review the deletion of a stack in every target, and delete it
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Parameters(args) => parameters::parameters(&global, *args),
         Command::Show(args) => show::show(&global, &args),
         Command::Delete(args) => delete::delete(&global, *args),
         Command::Approve(args) => answer::approve(&global, args),

@@ -50,6 +50,13 @@ const STAGES: [(&str, &[&str]); 3] = [
 /// Calls that IAM allows for all resources or for none.
 const UNBOUND: [&str; 1] = ["ListImports"];
 
+/// Calls for values of parameters that override files look up; without such files, the statement can go.
+const LOOK_UPS: [(&str, &str); 3] = [
+    ("cloudformation", "DescribeStacks"),
+    ("cloudformation", "ListExports"),
+    ("ssm", "GetParameter"),
+];
+
 /// Returns the policy of whoever acts at a target: the assumed role, or the caller in its own account.
 pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>) -> Value {
     // Nested stacks have the name of their root in front.
@@ -62,6 +69,12 @@ pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>
         .map(|(stage, calls)| statement(stage, calls, &resource))
         .collect();
     statements.push(statement("StackgateDeleteLooksAtExports", &UNBOUND, "*"));
+    statements.push(json!({
+        "Sid": "StackgateLooksParametersUp",
+        "Effect": "Allow",
+        "Action": LOOK_UPS.map(|(service, call)| format!("{service}:{call}")),
+        "Resource": "*",
+    }));
     if let Some(role) = pass {
         statements.push(json!({
             "Sid": "StackgatePassRole",
@@ -154,6 +167,7 @@ mod tests {
             .iter()
             .flat_map(|(_, calls)| calls.iter().copied())
             .chain(UNBOUND)
+            .chain(LOOK_UPS.map(|(_, call)| call))
             .collect();
         for call in calls {
             assert!(allowed.contains(&call.as_str()), "{call} is in no policy");

@@ -177,6 +177,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 layer: Layer::AccountRegion,
                 file: Some("parameter-overrides/network.json".into()),
                 line: Some(u32::MAX),
+                lookup: None,
             },
         })
         .collect(),

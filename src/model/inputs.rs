@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactPath, Digest, StackOptions, StackSetting};
+use super::{ArtifactPath, Digest, Lookup, StackOptions, StackSetting};
 
 /// Everything that goes into `CreateChangeSet` for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,4 +157,7 @@ pub struct Provenance {
     /// The line in the file, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// Where the value was looked up; none where it stands in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
 }

@@ -11,6 +11,7 @@ mod event;
 mod failure;
 mod ids;
 mod inputs;
+mod lookup;
 mod observation;
 pub mod options;
 mod plan;
@@ -50,6 +51,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
+pub use lookup::{LookedUp, Lookup};
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };

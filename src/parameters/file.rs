@@ -1,12 +1,13 @@
-//! Override files: the form of CodePipeline and the list form of the AWS CLI, told apart by shape.
+//! Override files: the form of CodePipeline, the list form of the AWS CLI and a plain map, told apart by shape.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::document::{self, Language, Node, Object, Value};
+use super::lookup;
 use super::nearest::nearest;
 use super::{ParameterError, Place};
-use crate::model::{AccountId, Layer, Region, clean};
+use crate::model::{AccountId, Layer, Lookup, Region, clean};
 use crate::template::Position;
 
 /// The largest file that is read: 200 parameters of 4096 bytes, with room for the rest.
@@ -37,6 +38,19 @@ pub struct FileValue {
     pub line: u32,
     /// Whether the value that the stack has is asked for (`UsePreviousValue`).
     pub use_previous: bool,
+    /// Where the value is looked up; the text is empty then.
+    pub lookup: Option<Lookup>,
+}
+
+impl FileValue {
+    fn text(text: String, line: u32) -> Self {
+        Self {
+            text,
+            line,
+            use_previous: false,
+            lookup: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for FileValue {
@@ -45,6 +59,7 @@ impl std::fmt::Debug for FileValue {
         f.debug_struct("FileValue")
             .field("line", &self.line)
             .field("use_previous", &self.use_previous)
+            .field("lookup", &self.lookup)
             .finish_non_exhaustive()
     }
 }
@@ -66,9 +81,13 @@ pub fn parse_override_file(path: &str, bytes: &[u8]) -> Result<OverrideFile, Par
     let Some(root) = document::parse(path, text, language)? else {
         return Ok(file);
     };
+    let root = &root;
     match &root.value {
         // A file whose lines are all comments says nothing; that is no mistake.
         Value::Null if language == Language::Yaml => {}
+        Value::Object(entries) if reader.is_plain_map(entries) => {
+            file.parameters = reader.parameters(root)?;
+        }
         Value::Object(entries) => {
             for (key, entry) in entries {
                 match key.as_str() {
@@ -86,7 +105,7 @@ pub fn parse_override_file(path: &str, bytes: &[u8]) -> Result<OverrideFile, Par
             return Err(reader.unexpected(
                 root.position,
                 root.kind(),
-                "an object with `Parameters`, `Tags` and `StackPolicy`, or a list of objects with `ParameterKey` and `ParameterValue`",
+                "an object with `Parameters`, `Tags` and `StackPolicy`, an object of parameter names and values, or a list of objects with `ParameterKey` and `ParameterValue`",
                 "write for example {\"Parameters\": {\"Name\": \"value\"}}",
             ));
         }
@@ -177,11 +196,7 @@ impl Reader<'_> {
         let mut parameters = IndexMap::new();
         for (name, entry) in entries {
             self.check_name(name, entry.position)?;
-            let value = FileValue {
-                text: self.text(&entry.node, &format!("parameter `{}`", clean(name)))?,
-                line: entry.position.line,
-                use_previous: false,
-            };
+            let value = self.value(&entry.node, name, entry.position.line)?;
             parameters.insert(name.clone(), value);
         }
         Ok(parameters)
@@ -196,11 +211,7 @@ impl Reader<'_> {
                 Value::Text(text) => match text.split_once('=') {
                     Some((name, value)) => (
                         name.to_owned(),
-                        FileValue {
-                            text: value.to_owned(),
-                            line: item.position.line,
-                            use_previous: false,
-                        },
+                        FileValue::text(value.to_owned(), item.position.line),
                     ),
                     None => {
                         return Err(self.unexpected(
@@ -237,6 +248,31 @@ impl Reader<'_> {
         Ok(parameters)
     }
 
+    /// Returns whether an object is a map of parameters by itself: it has none of the keys of CodePipeline's
+    /// form, and what stands in it can only be values.
+    fn is_plain_map(&self, entries: &Object) -> bool {
+        let is_value = |entry: &document::Entry| match &entry.node.value {
+            Value::Null | Value::Text(_) => true,
+            Value::List(_) => false,
+            Value::Object(entries) => lookup::is_lookup(entries),
+        };
+        !SECTIONS.iter().any(|key| entries.contains_key(*key)) && entries.values().all(is_value)
+    }
+
+    /// Returns what a file says of a parameter: a text, or where its value is looked up.
+    fn value(&self, node: &Node, name: &str, line: u32) -> Result<FileValue, ParameterError> {
+        let owner = format!("parameter `{}`", clean(name));
+        match &node.value {
+            Value::Object(entries) if lookup::is_lookup(entries) => Ok(FileValue {
+                lookup: Some(lookup::read(self.path, node.position, entries, &owner)?),
+                ..FileValue::text(String::new(), line)
+            }),
+            Value::Null | Value::Text(_) | Value::List(_) | Value::Object(_) => {
+                Ok(FileValue::text(self.text(node, &owner)?, line))
+            }
+        }
+    }
+
     fn list_item(
         &self,
         at: Position,
@@ -269,11 +305,13 @@ impl Reader<'_> {
             None => false,
             Some(entry) => self.boolean(&entry.node)?,
         };
-        let text = match (entries.get("ParameterValue"), use_previous) {
-            (Some(entry), false) => {
-                self.text(&entry.node, &format!("parameter `{}`", clean(&name)))?
-            }
-            (None, true) => String::new(),
+        let line = key.position.line;
+        let value = match (entries.get("ParameterValue"), use_previous) {
+            (Some(entry), false) => self.value(&entry.node, &name, line)?,
+            (None, true) => FileValue {
+                use_previous: true,
+                ..FileValue::text(String::new(), line)
+            },
             (Some(entry), true) => {
                 return Err(self.unexpected(
                     entry.position,
@@ -293,11 +331,6 @@ impl Reader<'_> {
                     "add `ParameterValue`, or `UsePreviousValue`: true",
                 ));
             }
-        };
-        let value = FileValue {
-            text,
-            line: key.position.line,
-            use_previous,
         };
         Ok((name, value))
     }
@@ -393,8 +426,7 @@ impl Reader<'_> {
     }
 
     fn unknown_key(&self, key: &str, at: Position) -> ParameterError {
-        let known = ["Parameters", "Tags", "StackPolicy"];
-        let help = match nearest(key, known) {
+        let help = match nearest(key, SECTIONS) {
             Some(name) => format!("did you mean `{name}`?"),
             None => "put the values of parameters below `Parameters`".to_owned(),
         };
@@ -446,7 +478,7 @@ impl Reader<'_> {
             ),
             Value::Object(_) => (
                 "a text",
-                "write an object as one text, such as \"{\\\"a\\\": 1}\"",
+                "write an object as one text, such as \"{\\\"a\\\": 1}\", or a look-up such as {\"StackOutput\": \"network.VpcId\"}",
             ),
         };
         let found = format!("{} for {what}", node.kind());
@@ -462,6 +494,9 @@ impl Reader<'_> {
         }
     }
 }
+
+/// The keys of CodePipeline's form.
+const SECTIONS: [&str; 3] = ["Parameters", "Tags", "StackPolicy"];
 
 const LIST_ITEM: &str = "an object with `ParameterKey` and `ParameterValue` (or `UsePreviousValue`), or a text `Name=value`";
 
@@ -508,6 +543,23 @@ mod tests {
             ]
         );
         assert_eq!(file.stack_policy.unwrap()["n"], 1);
+    }
+
+    #[test]
+    fn a_plain_map_is_read() {
+        let file = parse("s.json", "{\"Cidr\": \"10.0.0.0/16\",\n\"Count\": 1.10}").unwrap();
+        assert_eq!(
+            values(&file),
+            [
+                ("Cidr", "10.0.0.0/16", 1, false),
+                ("Count", "1.10", 2, false)
+            ]
+        );
+        assert!(file.tags.is_empty() && file.stack_policy.is_none());
+        assert!(
+            parse("s.yaml", "A:\n").is_err(),
+            "an empty place is no value"
+        );
     }
 
     #[test]
@@ -571,7 +623,7 @@ mod tests {
             ("s.json", r#"{"Parameters": {"": "x"}}"#),
             ("s.json", r#"{"Parameters": "A=1"}"#),
             ("s.json", r#"{"Paramters": {}}"#),
-            ("s.json", r#"{"QueueName": "x"}"#),
+            ("s.json", r#"{"QueueName": "x", "Tags": {}}"#),
             ("s.json", r#""text""#),
             ("s.json", r#"{"Tags": {"k": []}}"#),
             ("s.json", r#"{"Tags": [{"Key": "k"}]}"#),

@@ -12,6 +12,7 @@
 mod document;
 mod error;
 mod file;
+mod lookup;
 mod nearest;
 mod overrides;
 mod resolve;
@@ -23,4 +24,4 @@ pub use file::{
 };
 pub use nearest::nearest;
 pub use overrides::{ArtifactAttribute, OverrideExpression, evaluate, parse_overrides};
-pub use resolve::{MAX_VALUE_BYTES, Request, Resolved, resolve};
+pub use resolve::{MAX_VALUE_BYTES, Request, Resolved, lookups, overridden, resolve};

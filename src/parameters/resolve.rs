@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::nearest::nearest;
 use super::{FileValue, OverrideFile, ParameterError, Place};
 use crate::model::{
-    ArtifactName, ArtifactPath, EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef,
-    clean,
+    ArtifactName, ArtifactPath, EffectiveParameter, Layer, Lookup, ParameterValue, Provenance,
+    SecretRef, clean,
 };
 use crate::template::ParameterDeclaration;
 
@@ -36,6 +36,9 @@ pub struct Request<'a> {
     pub tags: &'a BTreeMap<String, String>,
     /// The artifact that the override files are in.
     pub artifact: &'a ArtifactName,
+    /// The values that were looked up; `None` before anything is asked of AWS, when each of them is taken to be
+    /// an empty text.
+    pub looked_up: Option<&'a BTreeMap<Lookup, String>>,
 }
 
 /// What a change set is made from, besides the template.
@@ -55,10 +58,7 @@ pub struct Resolved {
 /// counts only where that is allowed, and one in `ParameterOverrides` never does, since that text is
 /// part of the pipeline's definition and is stored with it.
 pub fn resolve(request: &Request<'_>) -> Result<Resolved, ParameterError> {
-    // Strongest first, so that the first file that knows a name wins.
-    let mut files: Vec<&(Layer, OverrideFile)> = request.files.iter().collect();
-    files.sort_by_key(|(layer, _)| std::cmp::Reverse(*layer));
-
+    let files = strongest_first(request);
     let mut errors = unknown_names(request, &files);
     let mut parameters = Vec::with_capacity(request.declared.len());
     for declaration in request.declared.values() {
@@ -82,6 +82,55 @@ pub fn resolve(request: &Request<'_>) -> Result<Resolved, ParameterError> {
             .find_map(|(_, file)| file.stack_policy.as_ref())
             .map(ToString::to_string),
     })
+}
+
+/// Returns what has to be looked up for the values that win, and where each is asked for.
+pub fn lookups(request: &Request<'_>) -> BTreeMap<Lookup, Place> {
+    let files = strongest_first(request);
+    let mut wanted = BTreeMap::new();
+    for name in request.declared.keys() {
+        if request.secrets.contains_key(name) || request.overrides.contains_key(name) {
+            continue;
+        }
+        if let Some((_, file, value)) = in_files(&files, name).next()
+            && let Some(lookup) = &value.lookup
+        {
+            let place = Place::line(&file.path, value.line);
+            wanted.entry(lookup.clone()).or_insert(place);
+        }
+    }
+    wanted
+}
+
+/// Returns what weaker layers than that of `winner` say of its parameter, the strongest first. What the stack has
+/// is left out: a value that is given replaces it without anybody's having said it.
+pub fn overridden(request: &Request<'_>, winner: &EffectiveParameter) -> Vec<EffectiveParameter> {
+    let Some(declaration) = request.declared.get(&winner.name) else {
+        return Vec::new();
+    };
+    let files = strongest_first(request);
+    let of_files = in_files(&files, &winner.name)
+        .filter(|(layer, ..)| *layer < winner.provenance.layer)
+        .filter_map(|(layer, file, value)| of_file(request, declaration, layer, file, value).ok());
+    let default = of_default(request, declaration)
+        .filter(|default| default.provenance.layer < winner.provenance.layer);
+    of_files.chain(default).collect()
+}
+
+/// Returns the files in an order in which the first one that knows a name wins.
+fn strongest_first<'a>(request: &Request<'a>) -> Vec<&'a (Layer, OverrideFile)> {
+    let mut files: Vec<&(Layer, OverrideFile)> = request.files.iter().collect();
+    files.sort_by_key(|(layer, _)| std::cmp::Reverse(*layer));
+    files
+}
+
+fn in_files<'a>(
+    files: &[&'a (Layer, OverrideFile)],
+    name: &str,
+) -> impl Iterator<Item = (Layer, &'a OverrideFile, &'a FileValue)> {
+    files
+        .iter()
+        .filter_map(move |(layer, file)| Some((*layer, file, file.parameters.get(name)?)))
 }
 
 /// Returns an error for every name that the template does not declare.
@@ -130,6 +179,7 @@ fn effective(
         layer,
         file: None,
         line: None,
+        lookup: None,
     };
     // Before all else: what stands there is journalled, whatever wins over it.
     if declaration.no_echo && request.overrides.contains_key(name) {
@@ -152,70 +202,103 @@ fn effective(
             from(Layer::Override),
         ));
     }
-    let given = files
-        .iter()
-        .find_map(|(layer, file)| Some((*layer, file, file.parameters.get(name)?)));
-    if let Some((layer, file, value)) = given {
-        let place = Place::line(&file.path, value.line);
-        let provenance = Provenance {
-            layer,
-            file: Some(file.path.clone()),
-            line: Some(value.line),
-        };
-        let value = match (value.use_previous, declaration.no_echo) {
-            (true, _) if request.previous.contains(name) => ParameterValue::Previous,
-            (true, _) => {
-                return Err(ParameterError::NoPrevious {
-                    place,
-                    name: clean(name),
-                });
-            }
-            (false, true) if !request.allow_literal_secrets => {
-                return Err(ParameterError::LiteralSecret {
-                    place,
-                    name: clean(name),
-                    help: format!(
-                        "remove it there and {}, or allow it with --allow-literal-secrets",
-                        secret_help(name)
-                    ),
-                });
-            }
-            (false, true) => {
-                checked(name, &value.text, place)?;
-                ParameterValue::Secret(SecretRef::Literal(ArtifactPath {
-                    artifact: request.artifact.clone(),
-                    path: file.path.clone(),
-                }))
-            }
-            (false, false) => ParameterValue::Plain(checked(name, &value.text, place)?),
-        };
-        return Ok(of(value, provenance));
+    if let Some((layer, file, value)) = in_files(files, name).next() {
+        return of_file(request, declaration, layer, file, value);
     }
     if request.previous.contains(name) {
         return Ok(of(ParameterValue::Previous, from(Layer::Previous)));
     }
-    let declared = Place::at(request.file, declaration.position);
-    match &declaration.default {
-        Some(default) => Ok(of(
-            ParameterValue::Default((!declaration.no_echo).then(|| default.clone())),
-            Provenance {
-                layer: Layer::TemplateDefault,
-                file: Some(request.file.to_owned()),
-                line: Some(declaration.position.line),
-            },
-        )),
-        None => Err(ParameterError::Missing {
-            place: declared,
-            name: clean(name),
-            help: match declaration.no_echo {
-                true => secret_help(name),
-                false => format!(
-                    "give it in an override file or with --parameter {}=VALUE",
-                    clean(name)
+    of_default(request, declaration).ok_or_else(|| ParameterError::Missing {
+        place: Place::at(request.file, declaration.position),
+        name: clean(name),
+        help: match declaration.no_echo {
+            true => secret_help(name),
+            false => format!(
+                "give it in an override file or with --parameter {}=VALUE",
+                clean(name)
+            ),
+        },
+    })
+}
+
+/// Returns what an override file says of a parameter.
+fn of_file(
+    request: &Request<'_>,
+    declaration: &ParameterDeclaration,
+    layer: Layer,
+    file: &OverrideFile,
+    value: &FileValue,
+) -> Result<EffectiveParameter, ParameterError> {
+    let name = &declaration.name;
+    let place = Place::line(&file.path, value.line);
+    let said = if value.use_previous {
+        if !request.previous.contains(name) {
+            return Err(ParameterError::NoPrevious {
+                place,
+                name: clean(name),
+            });
+        }
+        ParameterValue::Previous
+    } else if let Some(lookup) = &value.lookup {
+        if declaration.no_echo {
+            return Err(ParameterError::LiteralSecret {
+                place,
+                name: clean(name),
+                help: format!(
+                    "what is looked up is shown and stored; {}",
+                    secret_help(name)
                 ),
-            },
-        }),
-    }
+            });
+        }
+        let found = request.looked_up.and_then(|known| known.get(lookup));
+        let text = found.map(String::as_str).unwrap_or_default();
+        ParameterValue::Plain(checked(name, text, place)?)
+    } else if !declaration.no_echo {
+        ParameterValue::Plain(checked(name, &value.text, place)?)
+    } else if request.allow_literal_secrets {
+        checked(name, &value.text, place)?;
+        ParameterValue::Secret(SecretRef::Literal(ArtifactPath {
+            artifact: request.artifact.clone(),
+            path: file.path.clone(),
+        }))
+    } else {
+        return Err(ParameterError::LiteralSecret {
+            place,
+            name: clean(name),
+            help: format!(
+                "remove it there and {}, or allow it with --allow-literal-secrets",
+                secret_help(name)
+            ),
+        });
+    };
+    Ok(EffectiveParameter {
+        name: name.clone(),
+        value: said,
+        provenance: Provenance {
+            layer,
+            file: Some(file.path.clone()),
+            line: Some(value.line),
+            lookup: value.lookup.clone(),
+        },
+    })
+}
+
+/// Returns the template's default for a parameter, if it has one.
+fn of_default(
+    request: &Request<'_>,
+    declaration: &ParameterDeclaration,
+) -> Option<EffectiveParameter> {
+    let default = declaration.default.as_ref()?;
+    Some(EffectiveParameter {
+        name: declaration.name.clone(),
+        value: ParameterValue::Default((!declaration.no_echo).then(|| default.clone())),
+        provenance: Provenance {
+            layer: Layer::TemplateDefault,
+            file: Some(request.file.to_owned()),
+            line: Some(declaration.position.line),
+            lookup: None,
+        },
+    })
 }
 
 fn secret_help(name: &str) -> String {
@@ -315,7 +398,11 @@ mod tests {
         }
 
         fn resolve(&self) -> Result<Resolved, ParameterError> {
-            resolve(&Request {
+            self.ask(|request| resolve(&request))
+        }
+
+        fn ask<T>(&self, question: impl FnOnce(Request<'_>) -> T) -> T {
+            question(Request {
                 declared: &self.declared,
                 file: "t.yaml",
                 files: &self.files,
@@ -325,6 +412,7 @@ mod tests {
                 previous: &self.previous,
                 tags: &self.tags,
                 artifact: &ArtifactName::from("Source"),
+                looked_up: None,
             })
         }
 
@@ -332,7 +420,9 @@ mod tests {
         fn value(&self, name: &str) -> String {
             let resolved = self.resolve().unwrap();
             let found = resolved.parameters.iter().find(|p| p.name == name).unwrap();
-            let Provenance { layer, file, line } = &found.provenance;
+            let Provenance {
+                layer, file, line, ..
+            } = &found.provenance;
             let place = match (file, line) {
                 (Some(file), Some(line)) => format!(" {file}:{line}"),
                 _ => String::new(),
@@ -344,6 +434,82 @@ mod tests {
             let error = self.resolve().unwrap_err();
             error.problems().iter().map(|e| e.to_string()).collect()
         }
+    }
+
+    fn export(name: &str) -> Lookup {
+        Lookup {
+            what: crate::model::LookedUp::Export(name.to_owned()),
+            region: None,
+        }
+    }
+
+    const LOOKED_UP: &str = r#"{"Plain": {"Export": "weak"}, "Chosen": {"Export": "other"}}"#;
+
+    #[test]
+    fn only_what_wins_is_looked_up() {
+        let world = World::new()
+            .file(Layer::Stack, LOOKED_UP)
+            .file(Layer::Region, r#"{"Plain": {"Export": "strong"}}"#)
+            .set("Chosen", "given");
+        let wanted = world.ask(|request| lookups(&request));
+        assert_eq!(
+            wanted.keys().cloned().collect::<Vec<_>>(),
+            [export("strong")]
+        );
+        assert_eq!(wanted[&export("strong")].to_string(), "p/Region.json:1");
+    }
+
+    #[test]
+    fn a_value_that_was_looked_up_counts_as_given() {
+        let world = World::new()
+            .file(Layer::Stack, LOOKED_UP)
+            .secret("Secret", "prompt");
+        let known = BTreeMap::from([
+            (export("weak"), "w".to_owned()),
+            (export("other"), "o".to_owned()),
+        ]);
+        let resolved = world.ask(|request| {
+            resolve(&Request {
+                looked_up: Some(&known),
+                ..request
+            })
+        });
+        let parameters = resolved.unwrap().parameters;
+        assert_eq!(parameters[0].value, ParameterValue::Plain("w".into()));
+        assert_eq!(parameters[0].provenance.lookup, Some(export("weak")));
+        assert_eq!(parameters[1].value, ParameterValue::Plain("o".into()));
+    }
+
+    #[test]
+    fn a_secret_is_not_looked_up() {
+        let world = World::new().file(
+            Layer::Stack,
+            r#"{"Plain": "p", "Secret": {"SsmParameter": "/db"}}"#,
+        );
+        let errors = world.errors();
+        assert!(errors[0].contains("`Secret` is `NoEcho`"), "{errors:?}");
+        assert!(errors[0].contains("shown and stored"), "{errors:?}");
+    }
+
+    #[test]
+    fn weaker_layers_are_told_strongest_first() {
+        let world = World::new()
+            .file(Layer::Stack, r#"{"Plain": "p", "Chosen": "stack"}"#)
+            .file(Layer::Account, r#"{"Chosen": {"Export": "x"}}"#)
+            .file(Layer::AccountRegion, r#"{"Chosen": "winner"}"#)
+            .secret("Secret", "prompt");
+        let resolved = world.resolve().unwrap();
+        let told: Vec<String> = world
+            .ask(|request| overridden(&request, &resolved.parameters[1]))
+            .iter()
+            .map(|p| format!("{:?}", p.provenance.layer))
+            .collect();
+        assert_eq!(told, ["Account", "Stack", "TemplateDefault"]);
+        assert!(
+            world
+                .ask(|request| overridden(&request, &resolved.parameters[0]))
+                .is_empty()
+        );
     }
 
     const ALL: &str = r#"{"Parameters": {"Plain": "p"}}"#;

@@ -137,6 +137,7 @@ pub(super) fn parameter(name: &str, value: &str, layer: Layer, file: &str) -> Ef
             layer,
             file: Some(format!("parameter-overrides/{file}")),
             line: Some(4),
+            lookup: None,
         },
     }
 }
@@ -608,6 +609,7 @@ pub(super) fn secrets() -> Script {
             layer: Layer::Override,
             file: None,
             line: None,
+            lookup: None,
         },
     });
     with.capabilities.insert("CAPABILITY_NAMED_IAM".to_owned());
@@ -648,6 +650,7 @@ pub(super) fn made() -> Script {
                 layer: Layer::TemplateDefault,
                 file: None,
                 line: None,
+                lookup: None,
             },
             ..of(name, ParameterValue::Default(value), Layer::Stack)
         };

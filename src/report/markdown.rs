@@ -579,6 +579,8 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
         };
         rows.push(format!("| | | {level} | {} |\n", whole(&text)));
     }
+    let taken_in = facts::taken_in(change, group);
+    rows.extend(taken_in.map(|text| format!("| | | | {} |\n", whole(&text))));
     if change.properties.is_empty() {
         let scope = facts::scope(change);
         rows.extend(scope.map(|text| format!("| | | {text} | |\n")));

@@ -12,6 +12,7 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod parameters;
 mod recorded;
 mod review;
 mod review_data;
@@ -34,6 +35,7 @@ pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
+pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
 pub use review::{draw, review};
 pub use review_data::{

@@ -136,6 +136,13 @@ pub(super) fn without_resources(group: &ReviewGroup) -> (&'static str, &'static 
     }
 }
 
+/// Returns which existing resource becomes the one of `change`, where one is taken in.
+pub(super) fn taken_in(change: &ReviewResource, group: &ReviewGroup) -> Option<String> {
+    let imported = &group.options.resources_to_import;
+    let resource = imported.get(&change.logical_id)?;
+    Some(format!("takes in {}", resource.identified()))
+}
+
 /// Returns what a property list of `change` cannot say, where the service names no properties.
 pub(super) fn scope(change: &ReviewResource) -> Option<String> {
     let names: Vec<&str> = change
@@ -284,8 +291,8 @@ mod tests {
     use super::*;
     use crate::diff;
     use crate::model::{
-        ChangeSetKind, LogicalId, OnStackFailure, ParameterValue, Recreation, Replacement, Risk,
-        RiskLevel, RollbackTrigger, StackStatus,
+        ChangeSetKind, ImportedResource, OnStackFailure, ParameterValue, Recreation, Replacement,
+        Risk, RiskLevel, RollbackTrigger, StackStatus,
     };
 
     /// The parts of a review whose fields are told one by one.
@@ -386,6 +393,9 @@ mod tests {
             }),
             ("groups.options.monitoring_minutes", |r| {
                 r.groups[0].options.monitoring_minutes = Some(9);
+            }),
+            ("groups.options.resources_to_import", |r| {
+                r.groups[0].options.resources_to_import.clear();
             }),
             ("groups.options.import_existing_resources", |r| {
                 r.groups[0].options.import_existing_resources = false;
@@ -532,6 +542,14 @@ mod tests {
             import_existing_resources: true,
             include_nested_stacks: true,
             termination_protection: Some(true),
+            resources_to_import: [(
+                id("Taken"),
+                ImportedResource {
+                    resource_type: "AWS::S3::Bucket".into(),
+                    identifier: [("BucketName".to_owned(), "taken".to_owned())].into(),
+                },
+            )]
+            .into(),
         };
         group.resources[0].risks = vec![Risk {
             rule: "removal".into(),

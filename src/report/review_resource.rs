@@ -90,8 +90,7 @@ pub(super) fn resource(
             page.line(Line::indent(6).add(*tone, "! ").add(*tone, text), 8);
         }
     }
-    if let Some(resource) = group.options.resources_to_import.get(&change.logical_id) {
-        let text = format!("takes in {}", resource.identified());
+    if let Some(text) = facts::taken_in(change, group) {
         page.line(Line::indent(6).add(Tone::Plain, &text), 8);
     }
     if page.options.full

@@ -492,10 +492,14 @@ pub(super) fn layer(layer: Layer) -> &'static str {
 
 /// Returns where a value came from: its file and line, else its layer.
 pub(super) fn provenance(provenance: &Provenance) -> String {
-    match (&provenance.file, provenance.line) {
+    let place = match (&provenance.file, provenance.line) {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (Some(file), None) => file.clone(),
         (None, _) => layer(provenance.layer).to_owned(),
+    };
+    match &provenance.lookup {
+        Some(lookup) => format!("{place}: {lookup}"),
+        None => place,
     }
 }
 

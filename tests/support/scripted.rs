@@ -57,6 +57,8 @@ pub struct Request {
     pub access_key: String,
     /// Its headers.
     pub headers: BTreeMap<String, String>,
+    /// The region it was signed for.
+    pub region: String,
 }
 
 impl Request {
@@ -199,18 +201,36 @@ impl HttpConnector for Scripted {
 
 fn parsed(request: &HttpRequest) -> Request {
     let body = request.body().bytes().unwrap_or_default();
-    let fields: BTreeMap<String, String> = String::from_utf8_lossy(body)
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(key, value)| (decoded(key), decoded(value)))
-        .collect();
+    // Services that speak JSON name the operation in a header, as `Service.Operation`.
+    let target = request.headers().get("x-amz-target");
+    let fields: BTreeMap<String, String> = match target {
+        Some(_) => serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(body)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| match value {
+                serde_json::Value::String(text) => (key, text),
+                other => (key, other.to_string()),
+            })
+            .collect(),
+        None => String::from_utf8_lossy(body)
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (decoded(key), decoded(value)))
+            .collect(),
+    };
+    let action = match target {
+        Some(target) => target.rsplit('.').next().map(str::to_owned),
+        None => fields.get("Action").cloned(),
+    };
     let authorization = request.headers().get("authorization").unwrap_or_default();
-    let access_key = authorization
+    let mut scope = authorization
         .split_once("Credential=")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map_or("", |(key, _)| key);
+        .map_or("", |(_, rest)| rest)
+        .split('/');
+    let access_key = scope.next().unwrap_or_default();
+    let region = scope.nth(1).unwrap_or_default();
     Request {
-        action: fields.get("Action").cloned().unwrap_or_default(),
+        action: action.unwrap_or_default(),
         uri: request.uri().to_owned(),
         access_key: access_key.to_owned(),
         headers: request
@@ -218,6 +238,7 @@ fn parsed(request: &HttpRequest) -> Request {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
+        region: region.to_owned(),
         fields,
     }
 }
