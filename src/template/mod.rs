@@ -4,13 +4,23 @@ mod capabilities;
 mod compose;
 mod declaration;
 mod error;
+mod graph;
 mod node;
 mod path;
+mod print;
+mod references;
+mod scalar;
 mod secret;
 mod tree;
 
+#[cfg(test)]
+mod table;
+
 pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
 pub use error::{TemplateError, TemplateProblem};
+pub use graph::{Dependency, Graph, Step};
 pub use node::{Entry, Node, NodeKind, Scalar};
+pub use print::Forms;
+pub use scalar::{Ambiguity, ScalarValue};
 pub use secret::Secrecy;
 pub use tree::Template;
