@@ -148,8 +148,21 @@ fn listing(root: &Path, folder: &str) -> Result<BTreeSet<String>, CliError> {
         .collect())
 }
 
+/// Returns every template of the project, sorted.
+pub(super) fn templates(root: &Path) -> Result<Vec<String>, CliError> {
+    let files = listing(root, TEMPLATES)?.into_iter();
+    let found: Vec<String> = files
+        .filter(|path| EXTENSIONS.iter().any(|e| path.ends_with(&format!(".{e}"))))
+        .collect();
+    if found.is_empty() {
+        let error = CliError::message(format!("no templates in `{TEMPLATES}/`"));
+        return Err(error.hint("name a file, or run this in the folder that holds `templates/`"));
+    }
+    Ok(found)
+}
+
 /// Returns the template named `stack`, by exact name.
-fn find(root: &Path, stack: &str) -> Result<String, CliError> {
+pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
     let candidates = EXTENSIONS.map(|e| format!("{TEMPLATES}/{stack}.{e}"));
     let found: Vec<&String> = candidates
         .iter()

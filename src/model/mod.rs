@@ -11,6 +11,7 @@ mod event;
 mod failure;
 mod ids;
 mod inputs;
+mod nearest;
 mod observation;
 pub mod options;
 mod plan;
@@ -46,6 +47,7 @@ pub use ids::{
 pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
+pub use nearest::nearest;
 pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
 pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};

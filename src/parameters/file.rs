@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::document::{self, Language, Node, Object, Value};
-use super::nearest::nearest;
 use super::{ParameterError, Place};
+use crate::model::nearest;
 use crate::model::{AccountId, Layer, Region, clean};
 use crate::template::Position;
 

@@ -204,7 +204,7 @@ fn dependencies<'t>(ids: &IndexSet<&'t str>, resource: &'t Node) -> Vec<Dependen
             ReferenceKind::Value | ReferenceKind::Attribute => {
                 add(one.name, one.node, one.conditional);
             }
-            ReferenceKind::Condition | ReferenceKind::Mapping => {}
+            ReferenceKind::Condition | ReferenceKind::ConditionKey | ReferenceKind::Mapping => {}
         }
     }
     for node in depends_on(resource) {

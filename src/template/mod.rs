@@ -11,7 +11,9 @@ mod print;
 mod references;
 mod scalar;
 mod secret;
+mod source;
 mod tree;
+mod validate;
 
 #[cfg(test)]
 mod table;
@@ -23,4 +25,6 @@ pub use node::{Entry, Node, NodeKind, Scalar};
 pub use print::Forms;
 pub use scalar::{Ambiguity, ScalarValue};
 pub use secret::Secrecy;
+pub use source::Span;
 pub use tree::Template;
+pub use validate::{Diagnostic, Findings, Rule, Severity, validate};

@@ -24,6 +24,8 @@ pub(super) enum ReferenceKind {
     Attribute,
     /// A condition.
     Condition,
+    /// A condition by `{Condition: name}`, which inside of properties may be something else.
+    ConditionKey,
     /// A mapping.
     Mapping,
 }
@@ -37,6 +39,11 @@ pub(super) fn references(node: &Node) -> Vec<Reference<'_>> {
     };
     walk.node(node);
     walk.found
+}
+
+/// Returns whether a name is complete only in a round of a `Fn::ForEach`.
+pub(super) fn is_pattern(name: &str) -> bool {
+    name.contains("${") || name.contains("&{")
 }
 
 /// Variable, collection and output of a `Fn::ForEach`.
@@ -88,7 +95,7 @@ impl<'t> Walk<'t> {
             },
             "Condition" => {
                 if let Some(name) = argument.text() {
-                    self.add(ReferenceKind::Condition, name, argument);
+                    self.add(ReferenceKind::ConditionKey, name, argument);
                 }
             }
             "Fn::GetAtt" => {

@@ -21,3 +21,4 @@ mod portable;
 mod screens;
 mod settings;
 mod terminal;
+mod validate;
