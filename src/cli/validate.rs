@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::options::{Global, OutputForm};
-use super::project;
+use super::project::{self, Project};
 use super::{CliError, exit, output};
-use crate::model::clean;
+use crate::model::{AccountId, Region, clean};
 use crate::report::{DOCUMENT_VERSION, markdown_text};
-use crate::template::{self, Diagnostic, Findings, Severity, Span};
+use crate::template::{self, Diagnostic, Findings, Known, Severity, Span};
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +22,9 @@ pub(super) struct ValidateArgs {
     /// Files, or names of stacks whose templates are in `templates/`; without any, all templates there
     #[arg(value_name = "TEMPLATE")]
     templates: Vec<String>,
+    /// Also find what cannot be worked out in this account and region, with the override files for it
+    #[arg(long, value_name = "ACCOUNT/REGION", value_parser = place)]
+    at: Option<(AccountId, Region)>,
     /// Fail on warnings, too
     #[arg(long)]
     strict: bool,
@@ -86,7 +89,19 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
             CliError::usage(anyhow::Error::new(error).context(what))
                 .hint("paths count from the folder that stackgate runs in")
         })?;
-        let findings = template::validate(&file, &bytes);
+        let mut findings = template::validate(&file, &bytes);
+        if let Some((account, region)) = &args.at
+            && findings.count(Severity::Error) == 0
+        {
+            let project = Project::open(None, Some(Path::new(&file)), None)?;
+            let known = Known {
+                parameters: project.values(account, region)?,
+                account: Some(account.to_string()),
+                region: Some(region.to_string()),
+                ..Known::default()
+            };
+            findings.add(project.template.unresolved(&known));
+        }
         validated.push((file, findings));
     }
     let count = |severity| -> usize {
@@ -114,6 +129,16 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
         }
     }
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
+}
+
+/// Takes an account and a region, as they are shown.
+fn place(text: &str) -> Result<(AccountId, Region), String> {
+    let expected =
+        || "expected an account and a region such as `111111111111/eu-west-1`".to_owned();
+    let (account, region) = text.split_once('/').ok_or_else(expected)?;
+    let account = AccountId::new(account).map_err(|error| error.to_string())?;
+    let region = Region::new(region).map_err(|error| error.to_string())?;
+    Ok((account, region))
 }
 
 /// Returns the path of a template that was named by its file or its stack.

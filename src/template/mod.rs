@@ -4,6 +4,7 @@ mod capabilities;
 mod compose;
 mod declaration;
 mod error;
+mod evaluate;
 mod graph;
 mod node;
 mod path;
@@ -20,6 +21,7 @@ mod table;
 
 pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
 pub use error::{TemplateError, TemplateProblem};
+pub use evaluate::{Evaluation, Known, Unresolved, UnresolvedKind};
 pub use graph::{Dependency, Graph, Step};
 pub use node::{Entry, Node, NodeKind, Scalar};
 pub use print::Forms;

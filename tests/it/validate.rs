@@ -58,3 +58,25 @@ fn what_is_not_there_is_wrong_usage() {
     env.run(&["validate", "nope"]).code(2);
     env.run(&["validate", "nope/nope.yaml"]).code(2);
 }
+
+#[test]
+fn what_is_missing_at_one_place_is_found_for_it() {
+    let env = TestEnv::offline();
+    let text = "Parameters: {Stage: {Type: String}}
+Mappings: {Sizes: {production: {Size: 3}}}
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: {DelaySeconds: !FindInMap [Sizes, !Ref Stage, Size]}
+";
+    env.write("templates/app.yaml", text);
+    let stage = |stage: &str| format!("{{\"Parameters\": {{\"Stage\": \"{stage}\"}}}}");
+    env.write("parameter-overrides/app.json", &stage("production"));
+    env.write("parameter-overrides/app.eu-west-1.json", &stage("test"));
+    env.run(&["validate", "app"]).success();
+    env.run(&["validate", "app", "--at", "111111111111/us-east-1"])
+        .success();
+    let found = env.run(&["validate", "app", "--at", "111111111111/eu-west-1"]);
+    insta::assert_snapshot!("validate_at", found.code(1).to_string());
+    env.run(&["validate", "app", "--at", "eu-west-1"]).code(2);
+}

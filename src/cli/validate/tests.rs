@@ -164,6 +164,21 @@ fn every_diagnostic_is_as_it_was_looked_at() {
             anstream::adapter::strip_str(&drawn)
         ));
     }
+    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B, Condition: Here}\n  B:\n    Type: A::B\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
+    let known = Known {
+        region: Some("us-east-1".to_owned()),
+        ..Known::default()
+    };
+    let mut findings = template::validate("templates/app.yaml", text.as_bytes());
+    let template = template::Template::parse("templates/app.yaml", text.as_bytes()).unwrap();
+    findings.add(template.unresolved(&known));
+    assert_eq!(findings.count(Severity::Error), 3);
+    seen.extend(findings.diagnostics.iter().map(|d| d.rule.code()));
+    let drawn = drawn(&[("templates/app.yaml".to_owned(), findings)]);
+    out.push_str(&format!(
+        "── unresolved\n{}\n",
+        anstream::adapter::strip_str(&drawn)
+    ));
     let missing: Vec<_> = Rule::ALL
         .iter()
         .map(|r| r.code())

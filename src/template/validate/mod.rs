@@ -91,6 +91,18 @@ pub fn validate(file: &str, bytes: &[u8]) -> Findings {
 }
 
 impl Findings {
+    /// Adds what else was found.
+    pub fn add(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        for one in others {
+            if self.diagnostics.len() < MOST_DIAGNOSTICS {
+                self.diagnostics.push(one);
+            } else {
+                self.left_out += 1;
+            }
+        }
+        self.diagnostics.sort_by_key(|one| one.span.position);
+    }
+
     fn unreadable(source: &Source<'_>, error: &TemplateError) -> Self {
         let rule = Rule::of(&error.problem);
         let mut found = Diagnostic::error(rule, source.at(error.position), error.what());

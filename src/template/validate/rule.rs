@@ -31,7 +31,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(super) fn error(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+    pub(in super::super) fn error(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
         Self {
             rule,
             severity: Severity::Error,
@@ -49,7 +49,7 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn help(self, help: impl AsRef<str>) -> Self {
+    pub(in super::super) fn help(self, help: impl AsRef<str>) -> Self {
         Self {
             help: Some(clean(help.as_ref())),
             ..self
@@ -157,6 +157,8 @@ rules! {
     NeedsTransform = "needs-transform",
     /// A text without quotes can be read as something else.
     Ambiguous = "ambiguous-scalar",
+    /// A value exists nowhere at a target.
+    Unresolved = "unresolved",
     /// There are more of something than CloudFormation takes.
     Limit = "over-limit",
 }
