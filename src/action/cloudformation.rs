@@ -5,13 +5,16 @@ use std::sync::Arc;
 use super::bad_input;
 use super::inputs;
 use super::world::{Artifacts, World};
-use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
+use crate::aws::{
+    CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef, TemplateRead,
+};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Priority, Reading, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    Staleness, TargetInputs, TargetSpec, TemplateBuckets,
+    ChangeSetOutcome, Digest, Ending, FailureKind, LARGEST_INLINE_TEMPLATE, ParameterValue,
+    PlannedTarget, Preparation, Priority, Reading, ResourceChange, SecretRef, Settlement,
+    StackEvent, StackId, StackSetting, Staleness, TargetInputs, TargetSpec, TemplateBucket,
+    TemplateBuckets, goes_through_bucket,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -84,18 +87,13 @@ pub async fn create(
             value,
         });
     }
-    let buckets: TemplateBuckets = creation
-        .buckets
-        .unwrap_or_default()
-        .parse()
-        .map_err(|e| bad_input(&e))?;
     let request = CreateChangeSet {
         stack: spec.target.stack.clone(),
         name: creation.name.clone(),
         kind: creation.kind,
         token: creation.token.to_owned(),
         template,
-        bucket: buckets.of(&spec.target),
+        bucket: bucket(spec, creation.buckets)?,
         parameters,
         tags: creation.inputs.tags.clone(),
         capabilities: creation.inputs.capabilities.clone(),
@@ -104,6 +102,15 @@ pub async fn create(
         description: None,
     };
     world.aws.create_change_set(spec, &request).await
+}
+
+/// Returns the bucket for the large templates of a target, where one is named.
+fn bucket(spec: &TargetSpec, buckets: Option<&str>) -> Result<Option<TemplateBucket>, CallFailure> {
+    let buckets: TemplateBuckets = buckets
+        .unwrap_or_default()
+        .parse()
+        .map_err(|e| bad_input(&e))?;
+    Ok(buckets.of(&spec.target))
 }
 
 async fn secret(
@@ -144,6 +151,8 @@ pub struct Asked<'a> {
     pub kind: ChangeSetKind,
     /// What it was made from.
     pub inputs: &'a TargetInputs,
+    /// The buckets for large templates.
+    pub buckets: Option<&'a str>,
 }
 
 /// Waits until a change set is ready or failed, and reads it and what it stands on.
@@ -161,6 +170,12 @@ pub async fn read(
         previous_template: None,
         settings_differ: false,
     };
+    if let Some(reason) = foreign_template(world, spec, asked, &read.outcome, artifacts).await? {
+        // Nothing that it describes is of interest any more: it is removed as one that failed.
+        read.outcome = ChangeSetOutcome::Failed { reason };
+        read.changes.clear();
+        return Ok(read);
+    }
     if read.outcome == ChangeSetOutcome::NoChanges && asked.kind == ChangeSetKind::Update {
         for setting in asked.inputs.settings() {
             match has(world, spec, asked.stack, asked.inputs, setting).await {
@@ -211,6 +226,47 @@ pub async fn read(
         read.previous_template,
     )?;
     Ok(read)
+}
+
+/// Returns why a change set cannot be said to be made from the template that was sent, if that is so.
+///
+/// Asked once, before anybody sees it: a change set never changes, and the plan names it by its ARN.
+async fn foreign_template(
+    world: &World,
+    spec: &TargetSpec,
+    asked: &Asked<'_>,
+    outcome: &ChangeSetOutcome,
+    artifacts: &Artifacts,
+) -> Result<Option<String>, CallFailure> {
+    let is_executable = match outcome {
+        ChangeSetOutcome::Ready => true,
+        // Nothing would be executed, but that there is nothing to do may be true of another template alone.
+        ChangeSetOutcome::NoChanges => false,
+        ChangeSetOutcome::Failed { .. } => return Ok(None),
+    };
+    let (_, sent) = inputs::template_of(world, asked.inputs, artifacts)?;
+    if !goes_through_bucket(sent.len()) {
+        return Ok(None);
+    }
+    let read = world
+        .aws
+        .template_read(spec, asked.stack, asked.change_set, &sent)
+        .await?;
+    let bucket = bucket(spec, asked.buckets)?.map_or_else(String::new, |bucket| bucket.name);
+    let digest = asked.inputs.template_digest.short();
+    Ok(match read {
+        TemplateRead::AsSent => None,
+        TemplateRead::Other(found) => Some(format!(
+            "CloudFormation read another template from bucket {bucket} than the one that was sent: {digest} was put there, and it read {}; \
+             find out who replaced it, let the bucket keep versions, so that the one that is sent is the one that is read, and run the command again",
+            found.short()
+        )),
+        TemplateRead::Untold if is_executable => Some(format!(
+            "CloudFormation does not say which template it read from bucket {bucket}, so it cannot be told whether it is {digest}, which was sent; \
+             run the command again, or, where `GetTemplate` never answers for change sets, as on some emulators, keep the template at {LARGEST_INLINE_TEMPLATE} bytes"
+        )),
+        TemplateRead::Untold => None,
+    })
 }
 
 /// Returns what a change set of `stack` stands on, or `None` if the stack is gone.
@@ -320,6 +376,8 @@ pub async fn delete_review_stack(
 }
 
 /// Describes the change set and the stack again. Returns how they differ from what was approved.
+///
+/// Its template is not asked for again (see `foreign_template`): what is compared here can change, and that cannot.
 pub async fn verify(
     world: &World,
     spec: &TargetSpec,

@@ -13,6 +13,7 @@ use super::upload::without_urls;
 use crate::model::{
     CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, LARGEST_INLINE_TEMPLATE,
     LARGEST_TEMPLATE, OnStackFailure, Priority, StackId, StackName, StackOptions, TargetSpec,
+    TemplateBucket, goes_through_bucket,
 };
 
 /// A secret shorter than this is not looked for in messages: it would cover ordinary words.
@@ -32,7 +33,7 @@ pub struct CreateChangeSet {
     /// The template's text, sent unchanged.
     pub template: String,
     /// The bucket through which a template goes that is too large for a request.
-    pub bucket: Option<String>,
+    pub bucket: Option<TemplateBucket>,
     /// The parameters to send; those that take the template's default are left out.
     pub parameters: Vec<SentParameter>,
     /// The stack's tags.
@@ -112,13 +113,14 @@ impl Aws {
                 ),
             ));
         }
-        let url = match (&request.bucket, request.template.len()) {
-            (_, ..=LARGEST_INLINE_TEMPLATE) => None,
-            (Some(bucket), _) => {
+        let length = request.template.len();
+        let url = match &request.bucket {
+            _ if !goes_through_bucket(length) => None,
+            Some(bucket) => {
                 let url = self.upload_template(spec, bucket, &request.template);
                 Some(url.await?)
             }
-            (None, length) => {
+            None => {
                 return Err(attempted.failure(
                     FailureKind::BadInput,
                     format!(

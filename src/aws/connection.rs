@@ -26,7 +26,7 @@ use super::session::{Kept, Opening, Role, Session, session_name};
 use super::trace::{Trace, Traced};
 use super::upload::{Uploaded, Uploads};
 use crate::model::{
-    AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec,
+    AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec, TemplateBucket,
 };
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
@@ -252,7 +252,8 @@ impl Aws {
         Ok(caller)
     }
 
-    async fn own_caller(&self, near: Option<&Region>) -> Result<Caller, CallFailure> {
+    /// Returns who the base credentials belong to, asked near a region. Asks once.
+    pub(super) async fn own_caller(&self, near: Option<&Region>) -> Result<Caller, CallFailure> {
         self.0
             .caller
             .get_or_try_init(|| async {
@@ -325,9 +326,13 @@ impl Aws {
     }
 
     /// Returns where it is noted that a template was put into a bucket.
-    pub(super) fn upload_cell(&self, bucket: &str, digest: Digest) -> Arc<OnceCell<Uploaded>> {
+    pub(super) fn upload_cell(
+        &self,
+        bucket: &TemplateBucket,
+        digest: Digest,
+    ) -> Arc<OnceCell<Uploaded>> {
         locked(&self.0.uploads)
-            .entry((bucket.to_owned(), digest))
+            .entry((bucket.clone(), digest))
             .or_default()
             .clone()
     }

@@ -95,9 +95,15 @@ impl Aws {
                     continue;
                 }
                 let id = clean(resource.logical_resource_id().unwrap_or("(unnamed)"));
-                let Ok(logical_id) = LogicalId::new(id) else {
-                    continue;
-                };
+                // One that is left out would be deleted unseen.
+                let logical_id = LogicalId::new(id).map_err(|error| {
+                    let place = spec.target.place();
+                    self.attempted("ListStackResources", &place, Effect::Repeatable)
+                        .failure(
+                            FailureKind::Refused,
+                            format!("{error}, so what the deletion does cannot be reviewed"),
+                        )
+                })?;
                 held.push(HeldResource {
                     logical_id,
                     resource_type: clean(resource.resource_type().unwrap_or_default()),
@@ -165,7 +171,7 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
-        self.template_at(spec, stack, TemplateStage::Processed)
+        self.template_at(spec, stack, None, TemplateStage::Processed)
             .await
     }
 
@@ -261,6 +267,24 @@ mod tests {
             .map(|r| (r.logical_id.as_str(), r.status.as_str()))
             .collect();
         assert_eq!(held, [("B", "DELETE_FAILED"), ("C", "CREATE_COMPLETE")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resource_that_cannot_be_named_is_not_left_out() {
+        let script = Scripted::new();
+        script.ok(
+            "ListStackResources",
+            "<StackResourceSummaries><member><LogicalResourceId>Or ders</LogicalResourceId>\
+             <ResourceType>AWS::DynamoDB::Table</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus>\
+             </member></StackResourceSummaries>",
+        );
+        let aws = aws(&script).await;
+        let refused = aws.held_resources(&spec(), &stack_id()).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused);
+        assert!(
+            refused.message.contains("`Or ders` is not a logical id"),
+            "{refused}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,6 +30,7 @@ mod session;
 mod stack;
 mod trace;
 mod upload;
+mod uploaded;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
@@ -39,6 +40,8 @@ pub use mfa::MfaPrompt;
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};
 pub use trace::{Attempt, Trace};
+pub use upload::FoundBucket;
+pub use uploaded::TemplateRead;
 pub use watch::Settled;
 
 #[cfg(test)]

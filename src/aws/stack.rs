@@ -114,13 +114,16 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
-        self.template_at(spec, stack, TemplateStage::Original).await
+        self.template_at(spec, stack, None, TemplateStage::Original)
+            .await
     }
 
+    /// Returns a template of the stack, or of one of its change sets.
     pub(super) async fn template_at(
         &self,
         spec: &TargetSpec,
         stack: &StackId,
+        change_set: Option<&ChangeSetId>,
         stage: TemplateStage,
     ) -> Result<Option<String>, CallFailure> {
         let call = Call::read("GetTemplate", Priority::Read);
@@ -129,6 +132,7 @@ impl Aws {
                 client
                     .get_template()
                     .stack_name(stack.as_str())
+                    .set_change_set_name(change_set.map(ToString::to_string))
                     .template_stage(stage.clone())
                     .send()
             })

@@ -4,7 +4,9 @@
 //! lets whoever has it read the template for an hour: it goes to CloudFormation and nowhere else.
 //!
 //! The key is the digest of the content: uploading again, on resume or from another machine, leaves the
-//! bucket as it was. Where the bucket keeps versions, the URL names the one that was uploaded.
+//! bucket as it was. Where the bucket keeps versions, the URL names the one that was uploaded; where it does not,
+//! `uploaded` finds out whether it was replaced. It must be of the account that is said to own it: names of buckets
+//! that were deleted are free for everyone.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +30,9 @@ use tokio::sync::OnceCell;
 use super::cadence::{self, Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Attempted, Effect, classify};
-use crate::model::{CallFailure, Digest, FailureKind, Priority, Region, TargetSpec};
+use crate::model::{
+    AccountId, CallFailure, Digest, FailureKind, Priority, Region, TargetSpec, TemplateBucket,
+};
 
 /// How long CloudFormation may read an uploaded template.
 const VALIDITY: Duration = Duration::from_secs(3600);
@@ -36,14 +40,46 @@ const VALIDITY: Duration = Duration::from_secs(3600);
 /// The longest `TemplateURL`.
 const LONGEST_URL: usize = 5120;
 
+/// With this header S3 refuses a request for a bucket of another account.
+const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
+
 /// The uploads of this process, by bucket and content: a fleet shares one template.
-pub(super) type Uploads = Mutex<HashMap<(String, Digest), Arc<OnceCell<Uploaded>>>>;
+pub(super) type Uploads = Mutex<HashMap<(TemplateBucket, Digest), Arc<OnceCell<Uploaded>>>>;
 
 /// An uploaded template.
 #[derive(Debug, Clone)]
 pub(super) struct Uploaded {
     region: Region,
     version: Option<String>,
+}
+
+/// A request to S3.
+struct Ask<'a> {
+    operation: &'static str,
+    method: &'static str,
+    bucket: &'a str,
+    owner: &'a AccountId,
+    /// The object; empty for the bucket itself.
+    key: &'a str,
+    body: &'a str,
+}
+
+/// What S3 says where all went well.
+#[derive(Debug)]
+struct Said {
+    /// The version that was made, if the bucket keeps versions.
+    version: Option<String>,
+    /// Where the bucket is, if S3 says so.
+    region: Option<Region>,
+}
+
+/// A bucket that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundBucket {
+    /// Whose it is.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
 }
 
 /// A URL that lets its bearer read a template. `Debug` does not show it.
@@ -88,11 +124,11 @@ impl Aws {
     pub(super) async fn upload_template(
         &self,
         spec: &TargetSpec,
-        bucket: &str,
+        bucket: &TemplateBucket,
         template: &str,
     ) -> Result<TemplateUrl, CallFailure> {
         let digest = Digest::of(template.as_bytes());
-        let place = format!("bucket {bucket}");
+        let place = format!("bucket {}", bucket.name);
         let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
         let key = format!("stackgate/{digest}.template");
         let cell = self.upload_cell(bucket, digest);
@@ -100,7 +136,7 @@ impl Aws {
             .get_or_try_init(|| self.upload(spec, bucket, &key, template, &attempted))
             .await?;
         let credentials = self.base_credentials(&attempted).await?;
-        let mut url = self.object_url(bucket, &uploaded.region, &key);
+        let mut url = self.object_url(&bucket.name, &uploaded.region, &key);
         if let Some(version) = &uploaded.version {
             url.push_str(&format!("?versionId={}", encoded(version)));
         }
@@ -111,7 +147,8 @@ impl Aws {
             location: SignatureLocation::QueryParams,
         };
         let (_, query) = signing
-            .sign("GET", &url, SignableBody::UnsignedPayload)
+            // Without the owner: CloudFormation sends no header that we could sign.
+            .sign("GET", &url, None, SignableBody::UnsignedPayload)
             .map_err(|e| attempted.failure(FailureKind::Refused, e))?
             .into_parts();
         for (name, value) in query {
@@ -134,32 +171,44 @@ impl Aws {
     async fn upload(
         &self,
         spec: &TargetSpec,
-        bucket: &str,
+        bucket: &TemplateBucket,
         key: &str,
         template: &str,
         attempted: &Attempted<'_>,
     ) -> Result<Uploaded, CallFailure> {
+        let owner = self.owner_of(spec, bucket).await?;
+        let put = Ask {
+            operation: "PutObject",
+            method: "PUT",
+            bucket: &bucket.name,
+            owner: &owner,
+            key,
+            body: template,
+        };
         let mut region = spec.target.region.clone();
         let clock = Stopwatch::start();
         let mut attempt = 0;
         let mut has_moved = false;
         loop {
-            let put = self.put(bucket, &region, key, template, attempted).await?;
-            let error = match put {
-                Ok(version) => return Ok(Uploaded { region, version }),
+            let error = match self.ask(&put, &region, attempted).await? {
+                Ok(Said { version, .. }) => return Ok(Uploaded { region, version }),
                 Err(error) => error,
             };
-            let elsewhere = error
-                .as_service_error()
-                .and_then(|e| e.region.clone())
-                .filter(|found| *found != region);
-            if let Some(found) = elsewhere
+            if let Some(found) = elsewhere(&error, &region)
                 && !has_moved
             {
                 (region, has_moved) = (found, true);
                 continue;
             }
-            let failure = classify(&error, attempted);
+            let mut failure = classify(&error, attempted);
+            if failure.kind == FailureKind::AccessDenied {
+                // The service does not say which of the two it is.
+                failure.message.push_str(&format!(
+                    "; the credentials must be allowed to write there, and the bucket must be of account {owner}: \
+                     where it belongs to another one on purpose, name that, `--s3-bucket {}@ACCOUNT`",
+                    bucket.name
+                ));
+            }
             let trouble = match failure.kind {
                 FailureKind::Throttled => Trouble::Throttled,
                 FailureKind::Unreachable => Trouble::Passing,
@@ -180,17 +229,61 @@ impl Aws {
         }
     }
 
-    async fn put(
+    /// Returns the account that a bucket must be of.
+    async fn owner_of(
         &self,
-        bucket: &str,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+    ) -> Result<AccountId, CallFailure> {
+        match &bucket.owner {
+            Some(owner) => Ok(owner.clone()),
+            None => Ok(self.own_caller(Some(&spec.target.region)).await?.account),
+        }
+    }
+
+    /// Returns whose the bucket for the large templates of a target is, and where. Nothing is put there.
+    pub async fn template_bucket(
+        &self,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+    ) -> Result<FoundBucket, CallFailure> {
+        let place = format!("bucket {}", bucket.name);
+        let attempted = self.attempted("HeadBucket", &place, Effect::Repeatable);
+        let owner = self.owner_of(spec, bucket).await?;
+        let head = Ask {
+            operation: "HeadBucket",
+            method: "HEAD",
+            bucket: &bucket.name,
+            owner: &owner,
+            key: "",
+            body: "",
+        };
+        let near = &spec.target.region;
+        let mut reply = self.ask(&head, near, &attempted).await?;
+        if let Err(error) = &reply
+            && let Some(found) = elsewhere(error, near)
+        {
+            reply = self.ask(&head, &found, &attempted).await?.map(|said| Said {
+                region: said.region.or(Some(found)),
+                ..said
+            });
+        }
+        let said = reply.map_err(|error| classify(&error, &attempted))?;
+        Ok(FoundBucket {
+            owner,
+            region: said.region.unwrap_or_else(|| near.clone()),
+        })
+    }
+
+    async fn ask(
+        &self,
+        ask: &Ask<'_>,
         region: &Region,
-        key: &str,
-        template: &str,
         attempted: &Attempted<'_>,
-    ) -> Result<Result<Option<String>, PutError>, CallFailure> {
+    ) -> Result<Result<Said, AskError>, CallFailure> {
         let refused = |e: String| attempted.failure(FailureKind::Refused, e);
         let credentials = self.base_credentials(attempted).await?;
-        let url = self.object_url(bucket, region, key);
+        let url = self.object_url(ask.bucket, region, ask.key);
         let signing = Signing {
             credentials: &credentials,
             region,
@@ -198,21 +291,28 @@ impl Aws {
             location: SignatureLocation::Headers,
         };
         let (headers, _) = signing
-            .sign("PUT", &url, SignableBody::Bytes(template.as_bytes()))
+            .sign(
+                ask.method,
+                &url,
+                Some((EXPECTED_OWNER, ask.owner.as_str())),
+                SignableBody::Bytes(ask.body.as_bytes()),
+            )
             .map_err(refused)?
             .into_parts();
         let (origin, path) = split(&url);
-        let (path, body) = (path.to_owned(), template.to_owned());
+        let (method, path, body) = (ask.method, path.to_owned(), ask.body.to_owned());
+        let owner = (EXPECTED_OWNER.to_owned(), ask.owner.to_string());
         let headers: Vec<(String, String)> = headers
             .into_iter()
             .map(|h| (h.name().to_owned(), h.value().to_owned()))
+            .chain([owner])
             .collect();
         let Some(client) = self.http_client() else {
             return Err(refused("there is no HTTP client".to_owned()));
         };
         let operation = Operation::builder()
             .service_name("s3")
-            .operation_name("PutObject")
+            .operation_name(ask.operation)
             .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(client)
             .endpoint_url(origin)
@@ -222,7 +322,7 @@ impl Aws {
             .timeout_config(self.timeouts())
             .serializer(move |(): ()| {
                 let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
-                request.set_method("PUT")?;
+                request.set_method(method)?;
                 request.set_uri(path.as_str())?;
                 for (name, value) in &headers {
                     request.headers_mut().insert(name.clone(), value.clone());
@@ -264,14 +364,14 @@ impl Aws {
         };
         provider.provide_credentials().await.map_err(|error| {
             // An SDK error around it gives the one classification.
-            let error: PutError =
+            let error: AskError =
                 aws_smithy_runtime_api::client::result::SdkError::construction_failure(error);
             classify(&error, attempted)
         })
     }
 }
 
-type PutError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
+type AskError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
 
 /// What S3 says went wrong.
 #[derive(Debug)]
@@ -295,23 +395,36 @@ impl ProvideErrorMetadata for S3Error {
     }
 }
 
-/// Returns the version that a `PutObject` made, if the bucket keeps versions.
-fn read_reply(response: &HttpResponse) -> Result<Option<String>, OrchestratorError<S3Error>> {
+/// Returns the region in which S3 says the bucket is, where that is another one.
+fn elsewhere(error: &AskError, region: &Region) -> Option<Region> {
+    let found = error.as_service_error()?.region.clone()?;
+    (found != *region).then_some(found)
+}
+
+fn read_reply(response: &HttpResponse) -> Result<Said, OrchestratorError<S3Error>> {
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
+    let region = header("x-amz-bucket-region").and_then(|name| Region::new(name).ok());
     if response.status().is_success() {
-        return Ok(header("x-amz-version-id").filter(|version| version != "null"));
+        return Ok(Said {
+            version: header("x-amz-version-id").filter(|version| version != "null"),
+            region,
+        });
     }
     let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
     let mut meta = ErrorMetadata::builder();
-    if let Some(code) = element(&body, "Code") {
+    // A reply to `HEAD` has no body.
+    let code = element(&body, "Code").or(match response.status().as_u16() {
+        403 => Some("AccessDenied"),
+        404 => Some("NoSuchBucket"),
+        _ => None,
+    });
+    if let Some(code) = code {
         meta = meta.code(code);
     }
     if let Some(message) = element(&body, "Message") {
         meta = meta.message(message);
     }
-    let region = header("x-amz-bucket-region")
-        .or_else(|| element(&body, "Region").map(str::to_owned))
-        .and_then(|name| Region::new(name).ok());
+    let region = region.or_else(|| Region::new(element(&body, "Region")?).ok());
     Err(OrchestratorError::operation(S3Error {
         meta: meta.build(),
         region,
@@ -336,6 +449,7 @@ impl Signing<'_> {
         &self,
         method: &str,
         url: &str,
+        header: Option<(&str, &str)>,
         body: SignableBody<'_>,
     ) -> Result<SigningInstructions, String> {
         let mut settings = SigningSettings::default();
@@ -356,7 +470,7 @@ impl Signing<'_> {
             .build()
             .map_err(|e| e.to_string())?
             .into();
-        let request = SignableRequest::new(method, url, std::iter::empty(), body)
+        let request = SignableRequest::new(method, url, header.into_iter(), body)
             .map_err(|e| e.to_string())?;
         let signed = sign(request, &parameters).map_err(|e| e.to_string())?;
         Ok(signed.into_parts().0)
@@ -407,6 +521,14 @@ mod tests {
         ChangeSetKind, ChangeSetName, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, StackOptions,
     };
 
+    /// Returns a bucket of the caller's account.
+    fn mine(name: &str) -> TemplateBucket {
+        TemplateBucket {
+            name: name.to_owned(),
+            owner: None,
+        }
+    }
+
     fn request(bytes: usize, bucket: Option<&str>) -> CreateChangeSet {
         CreateChangeSet {
             stack: spec().target.stack,
@@ -414,7 +536,7 @@ mod tests {
             kind: ChangeSetKind::Create,
             token: "token".into(),
             template: "x".repeat(bytes),
-            bucket: bucket.map(str::to_owned),
+            bucket: bucket.map(mine),
             parameters: Vec::new(),
             tags: BTreeMap::new(),
             capabilities: BTreeSet::new(),
@@ -426,10 +548,20 @@ mod tests {
 
     /// Returns a script in which uploads, which have no action, and change sets succeed.
     fn script() -> Scripted {
-        let script = Scripted::new();
+        let script = known();
         script.on("", Reply::Http(200, String::new())).ok(
             "CreateChangeSet",
             &format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>"),
+        );
+        script
+    }
+
+    /// Returns a script that knows who calls.
+    fn known() -> Scripted {
+        let script = Scripted::new();
+        script.ok(
+            "GetCallerIdentity",
+            "<Account>111111111111</Account><Arn>arn:aws:iam::111111111111:user/ci</Arn><UserId>u</UserId>",
         );
         script
     }
@@ -444,16 +576,25 @@ mod tests {
             aws.create_change_set(&spec, &request).await.unwrap();
         }
         let sent = script.requests();
-        assert_eq!(sent.len(), 3);
+        let asked: Vec<_> = sent.iter().map(|r| r.action.as_str()).collect();
+        assert_eq!(
+            asked,
+            [
+                "GetCallerIdentity",
+                "",
+                "CreateChangeSet",
+                "CreateChangeSet"
+            ]
+        );
+        let put = &sent[1];
         let object = format!(
             "http://scripted.invalid/templates/stackgate/{}.template",
             Digest::of(request.template.as_bytes())
         );
         assert_eq!(
-            (sent[0].action.as_str(), sent[0].uri.as_str()),
-            ("", object.as_str())
+            (put.access_key.as_str(), put.uri.as_str()),
+            ("AKIABASE", object.as_str())
         );
-        assert_eq!(sent[0].access_key, "AKIABASE");
         for created in script.requests_of("CreateChangeSet") {
             let url = created.field("TemplateURL");
             assert!(url.starts_with(&format!("{object}?")), "{url}");
@@ -462,11 +603,35 @@ mod tests {
                 "X-Amz-Credential=AKIABASE%2F",
                 "%2Feu-west-1%2Fs3%2F",
                 "X-Amz-Signature=",
+                // CloudFormation could not send another header.
+                "X-Amz-SignedHeaders=host&",
             ] {
                 assert!(url.contains(part), "{part} in {url}");
             }
             assert!(!created.fields.contains_key("TemplateBody"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bucket_must_be_of_the_caller_or_of_the_account_that_is_named() {
+        let script = script();
+        let aws = aws(&script).await;
+        let theirs = TemplateBucket {
+            owner: Some(AccountId::new("222222222222").unwrap()),
+            ..mine("templates")
+        };
+        for (bucket, owner) in [
+            (mine("templates"), "111111111111"),
+            (theirs, "222222222222"),
+        ] {
+            aws.upload_template(&spec(), &bucket, "text").await.unwrap();
+            let puts = script.requests_of("");
+            let headers = &puts.last().unwrap().headers;
+            assert_eq!(headers[EXPECTED_OWNER], owner);
+            // Who passes the request on cannot take it away.
+            assert!(headers["authorization"].contains(&format!(";{EXPECTED_OWNER}")));
+        }
+        assert_eq!(script.requests_of("").len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -497,7 +662,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_upload_that_may_have_arrived_is_made_again() {
-        let script = Scripted::new();
+        let script = known();
         script
             .on("", Reply::Lost)
             .on(
@@ -515,23 +680,68 @@ mod tests {
             .create_change_set(&spec(), &request)
             .await
             .unwrap();
-        assert_eq!(script.requests().len(), 4);
+        assert_eq!(script.requests_of("").len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_in_another_region_is_followed_there() {
-        let script = Scripted::new();
+        let script = known();
         let moved = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>ap-south-1</Region></Error>";
         script
             .on("", Reply::Http(400, moved.into()))
             .on("", Reply::Http(200, String::new()));
         let url = aws(&script)
             .await
-            .upload_template(&spec(), "templates", "text")
+            .upload_template(&spec(), &mine("templates"), "text")
             .await
             .unwrap();
         assert!(url.expose().contains("%2Fap-south-1%2Fs3%2F"));
         assert_eq!(format!("{url:?}"), "TemplateUrl(****)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_looked_at_without_putting_anything_there() {
+        for (replies, found) in [
+            (vec![(200, "")], Ok("eu-west-1")),
+            (
+                vec![
+                    (400, "<Error><Region>ap-south-1</Region></Error>"),
+                    (200, ""),
+                ],
+                Ok("ap-south-1"),
+            ),
+            (vec![(403, "")], Err("AccessDenied")),
+            (vec![(404, "")], Err("NoSuchBucket")),
+        ] {
+            let script = known();
+            for (status, body) in replies {
+                script.on("", Reply::Http(status, body.to_owned()));
+            }
+            let aws = aws(&script).await;
+            let looked = aws.template_bucket(&spec(), &mine("templates")).await;
+            match (looked, found) {
+                (Ok(bucket), Ok(region)) => {
+                    assert_eq!(bucket.region.as_str(), region);
+                    assert_eq!(bucket.owner.as_str(), "111111111111");
+                }
+                (Err(failure), Err(code)) => {
+                    let said = format!("HeadBucket in bucket templates: {code}");
+                    assert!(failure.message.starts_with(&said), "{failure}");
+                }
+                other => panic!("{other:?}"),
+            }
+            let asked = script.requests_of("");
+            assert!(
+                asked
+                    .iter()
+                    .all(|r| r.uri == "http://scripted.invalid/templates/")
+            );
+            assert!(
+                asked
+                    .iter()
+                    .all(|r| r.headers[EXPECTED_OWNER] == "111111111111")
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -541,7 +751,7 @@ mod tests {
             ("NoSuchBucket", 404, FailureKind::Refused),
             ("ExpiredToken", 400, FailureKind::CredentialsExpired),
         ] {
-            let script = Scripted::new();
+            let script = known();
             let body = format!("<Error><Code>{code}</Code><Message>said</Message></Error>");
             script.on("", Reply::Http(status, body));
             let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
@@ -557,13 +767,15 @@ mod tests {
                     .starts_with("PutObject in bucket templates: "),
                 "{failure}"
             );
+            let says_whose = failure.message.contains("must be of account 111111111111");
+            assert_eq!(says_whose, code == "AccessDenied", "{failure}");
             assert!(script.requests_of("CreateChangeSet").is_empty());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_url_is_not_repeated_in_a_failure() {
-        let script = Scripted::new();
+        let script = known();
         script.on("", Reply::Http(200, String::new())).error(
             "CreateChangeSet",
             400,

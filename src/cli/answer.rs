@@ -3,16 +3,16 @@
 use clap::Args;
 
 use super::face::Answering;
-use super::options::{Connection, Global, OutputForm};
+use super::options::{Connection, Global};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, exit, identity, output, portable, prompt, resume};
+use super::{CliError, exit, identity, output, portable, prompt, resume, stop};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
 };
-use crate::report::{View, review};
+use crate::report::{Recorded, View, review};
 use crate::runtime;
 
 /// Arguments of `approve`.
@@ -234,10 +234,13 @@ fn answer(
         } else {
             format!("recorded; go on with `stackgate resume {id}`\n")
         };
-        if global.output == OutputForm::Text {
-            output::stdout(&text)?;
-        }
-        return Ok(exit::DONE);
+        let owner = journal.owner(&id)?.filter(|_| owned).map(|o| o.name);
+        let request = match given.decision {
+            Decision::Approve => "approve",
+            Decision::Reject => "reject",
+        };
+        let recorded = Recorded::new(id, Some(request), owner);
+        return stop::said(global, &text, &recorded);
     }
     resume::take_up(
         global,

@@ -40,7 +40,7 @@ pub(super) fn tell(view: &View, artifacts: &Path) {
     if let Some(sources) = &sources {
         let prefix = prefix(view);
         for one in annotations(view, review.as_ref(), sources) {
-            output::stderr(&format!("{}\n", one.github(&prefix)));
+            output::command(&format!("{}\n", one.github(&prefix)));
         }
     }
     let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) else {

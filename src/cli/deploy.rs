@@ -15,7 +15,7 @@ use super::prompt;
 use super::run::{Run, acquire, block_on, connect};
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
-use super::{CliError, delete, exit, output};
+use super::{CliError, delete, exit, others, output};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
@@ -108,8 +108,8 @@ struct WhatArgs {
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
     /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
-    /// `{account}` and `{partition}` are filled in
-    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET")]
+    /// `{account}` and `{partition}` are filled in. It must be of your own account, or of the one behind `@`
+    #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET[@ACCOUNT]")]
     s3_buckets: Vec<String>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
@@ -232,6 +232,7 @@ fn start(
             portable::refuse_secrets(&[&project.template], read)?;
         }
         let buckets = template_buckets(&project, &targets, &args.s3_buckets)?;
+        others::tell(&journal, &targets);
         let approval_minutes = args
             .approval_expires
             .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES);
@@ -421,7 +422,7 @@ fn template_buckets(
         return Err(CliError::message(format!(
             "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
         ))
-        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region"));
+        .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region; one of another account as NAME@ACCOUNT"));
     }
     Ok(Some(buckets.to_string()))
 }

@@ -1,9 +1,8 @@
 //! The only place that turns error chains into a message, a hint and an exit code.
 
 use std::error::Error;
-use std::io::Write as _;
 
-use super::exit;
+use super::{exit, output};
 use crate::model::clean;
 
 /// An error that ends a command.
@@ -44,21 +43,24 @@ impl CliError {
         self
     }
 
+    /// Returns what happened, with its causes, in one line; and what to do about it.
+    pub(super) fn told(&self) -> (String, Vec<String>) {
+        let mut said = vec![self.error.to_string()];
+        said.extend(causes(&self.error));
+        (clean(&said.join(": ")), self.hints.clone())
+    }
+
     /// Prints the error with its causes and hints; returns the exit code.
     pub(super) fn report(&self) -> u8 {
-        let mut out = anstream::stderr().lock();
-        // Nothing is left to tell if standard error is gone.
-        let _ = writeln!(
-            out,
-            "\x1b[1;31merror:\x1b[0m {}",
-            clean_lines(&self.error.to_string())
-        );
+        let message = clean_lines(&self.error.to_string());
+        let mut text = format!("\x1b[1;31merror:\x1b[0m {message}\n");
         for cause in causes(&self.error) {
-            let _ = writeln!(out, "  cause: {cause}");
+            text.push_str(&format!("  cause: {cause}\n"));
         }
         for hint in &self.hints {
-            let _ = writeln!(out, "  help: {hint}");
+            text.push_str(&format!("  help: {hint}\n"));
         }
+        output::stderr(&text);
         self.code
     }
 }

@@ -266,13 +266,13 @@ impl Face for TerminalFace {
         self.progress.tick(now);
     }
 
-    fn interrupted(&mut self, state: &Execution) {
+    fn interrupted(&mut self, _: &Execution) {
         self.close_question();
-        let id = state.id.as_str();
+        // How to go on is told once, at the end: leaving at once leads there, too.
         self.progress.suspend(|| {
-            output::stderr(&format!(
-                "\nstopping: nothing new is started, what runs is finished; Ctrl-C again leaves at once (resume with `stackgate resume {id}`)\n"
-            ));
+            output::stderr(
+                "\nstopping: nothing new is started, what runs is finished; Ctrl-C again leaves at once\n",
+            );
         });
     }
 }

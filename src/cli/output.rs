@@ -1,15 +1,18 @@
 //! Standard output and standard error, and how wide and colourful they are.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use console::Term;
 
 use super::CliError;
+use crate::model::inert;
 use crate::report::ScreenOptions;
 
 /// Writes data to standard output. A reader that went away is no error.
 pub(super) fn stdout(text: &str) -> std::io::Result<()> {
+    let text = logged(text);
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -20,20 +23,46 @@ pub(super) fn stdout(text: &str) -> std::io::Result<()> {
 /// Writes a document for machines to standard output.
 pub(super) fn document(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(CliError::failed)?;
-    Ok(stdout(&format!("{text}\n"))?)
+    Ok(stdout(&format!("{}\n", escaped(&text)))?)
 }
 
 /// Writes a document for machines to standard output, on one line.
 pub(super) fn line(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string(value).map_err(CliError::failed)?;
-    Ok(stdout(&format!("{text}\n"))?)
+    Ok(stdout(&format!("{}\n", escaped(&text)))?)
+}
+
+/// Returns JSON that says the same and holds nothing that [`logged`] would change.
+fn escaped(json: &str) -> String {
+    // No line of JSON begins with a colon, and a number sign is only in its texts.
+    json.replace("##[", "#\\u0023[")
+        .replace("##vso[", "#\\u0023vso[")
 }
 
 /// Writes progress or a prompt to standard error.
 pub(super) fn stderr(text: &str) {
+    command(&logged(text));
+}
+
+/// Writes a command to the CI system to standard error, or any text as it is.
+pub(super) fn command(text: &str) {
     let mut out = anstream::stderr().lock();
     // There is nowhere to report that standard error is gone.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Returns `text` as it may get into a log: the only place between all that is printed and the CI system that reads along.
+fn logged(text: &str) -> Cow<'_, str> {
+    // Elsewhere nothing is read from the log, and a value is to be shown as it is.
+    let reads_along = ["GITHUB_ACTIONS", "TF_BUILD"];
+    if reads_along
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+    {
+        inert(text)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Returns whether a person can be asked: standard input and standard error are terminals, and this

@@ -74,16 +74,38 @@ pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>
     policy(&statements)
 }
 
-/// Returns the policy of the caller that assumes `roles`; none is needed without any.
-pub(super) fn of_caller(roles: &[String]) -> Option<Value> {
-    (!roles.is_empty()).then(|| {
-        policy(&[json!({
+/// Returns the policy of the caller that assumes `roles` and puts large templates into `buckets`; none is needed
+/// without any.
+pub(super) fn of_caller(roles: &[String], buckets: &[String], partition: &str) -> Option<Value> {
+    let mut statements = Vec::new();
+    if !roles.is_empty() {
+        statements.push(json!({
             "Sid": "StackgateAssumeRole",
             "Effect": "Allow",
             "Action": "sts:AssumeRole",
             "Resource": roles,
-        })])
-    })
+        }));
+    }
+    if !buckets.is_empty() {
+        let arns = |under: &str| -> Vec<String> {
+            let arn = |bucket| format!("arn:{partition}:s3:::{bucket}{under}");
+            buckets.iter().map(arn).collect()
+        };
+        statements.push(json!({
+            "Sid": "StackgateTemplates",
+            "Effect": "Allow",
+            // CloudFormation reads by a URL that the caller signed, so with the caller's permissions.
+            "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
+            "Resource": arns("/stackgate/*"),
+        }));
+        statements.push(json!({
+            "Sid": "StackgateDoctorLooksAtBuckets",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": arns(""),
+        }));
+    }
+    (!statements.is_empty()).then(|| policy(&statements))
 }
 
 fn statement(sid: &str, calls: &[&str], resource: &str) -> Value {
@@ -143,8 +165,8 @@ mod tests {
         let role = "arn:aws:iam::222222222222:role/Deploy".to_owned();
         insta::assert_json_snapshot!([
             at_target(Some("orders"), "aws", Some(&role)),
-            of_caller(&[role]).unwrap(),
+            of_caller(&[role], &["templates".to_owned()], "aws").unwrap(),
         ]);
-        assert_eq!(of_caller(&[]), None);
+        assert_eq!(of_caller(&[], &[], "aws"), None);
     }
 }

@@ -44,8 +44,7 @@ impl Progress {
             }
             Self::Lines(lines, sections) => {
                 for event in events {
-                    // There is nowhere to report that standard error is gone.
-                    let _ = lines.apply(event, &mut anstream::stderr().lock());
+                    say(|out| lines.apply(event, out));
                     sections.tell(event);
                 }
             }
@@ -64,7 +63,7 @@ impl Progress {
                 live.draw(&options, height());
             }
             Self::Lines(lines, _) => {
-                let _ = lines.tick(now, &mut anstream::stderr().lock());
+                say(|out| lines.tick(now, out));
             }
             Self::Ended => {}
         }
@@ -101,6 +100,15 @@ impl Progress {
             Self::Lines(_, mut sections) => sections.close(crate::runtime::now().as_second()),
             Self::Ended => {}
         }
+    }
+}
+
+/// Writes what `tell` tells to standard error, by the way that all text goes.
+fn say(tell: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) {
+    let mut told = Vec::new();
+    // Writing into memory does not fail.
+    if tell(&mut told).is_ok() && !told.is_empty() {
+        output::stderr(&String::from_utf8_lossy(&told));
     }
 }
 

@@ -259,6 +259,13 @@ fn report(
     ended: &Ended,
 ) -> Result<(), CliError> {
     account(global, view, state)?;
+    // The account says how to go on, where it is text.
+    let go_on = match global.output {
+        OutputForm::Text => String::new(),
+        OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => {
+            format!("  stackgate resume {id}\n")
+        }
+    };
     let more = match ended {
         Ended::Finished(_) => return Ok(()),
         Ended::AwaitingAnswer if view.exported().is_some() => {
@@ -285,9 +292,9 @@ fn report(
                 "paused: it cannot be told whether the change set of {target} was executed: {message}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n"
             ),
         },
-        Ended::Stopped => format!("stopped; nothing runs. Go on with\n  stackgate resume {id}\n"),
+        Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
         Ended::Detached => {
-            format!("left; what runs in AWS goes on. Follow it with\n  stackgate resume {id}\n")
+            format!("left; what runs in AWS goes on\n{go_on}")
         }
     };
     output::stderr(&more);

@@ -9,7 +9,7 @@ use super::portable::PlanFile;
 use super::sources::Sources;
 use super::{CliError, exit, output};
 use crate::artifact::Store;
-use crate::report::{Review, ScreenOptions, Summary, View, markdown, review};
+use crate::report::{Review, ScreenOptions, Summary, View, markdown_of_file, review};
 use crate::runtime;
 
 /// Arguments of `show`.
@@ -50,7 +50,7 @@ pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<u8, CliError> {
         }
         OutputForm::Markdown => {
             let review = Review::of(&view, &sources);
-            output::stdout(&markdown(&view, None, Some(&review)))?;
+            output::stdout(&markdown_of_file(&view, &review, &name.to_string()))?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
             let value =
@@ -73,7 +73,7 @@ pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<u8, CliError> {
                     }),
                 );
             }
-            output::stdout(&format!("{document}\n"))?;
+            output::line(&document)?;
         }
     }
     if file.is_newer() {

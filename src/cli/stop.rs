@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::options::Global;
+use super::options::{Global, OutputForm};
 use super::{CliError, answer, exit, identity, output};
 use crate::model::{InboxMessage, StopMode, StopRequest};
+use crate::report::{Recorded, markdown_text};
 use crate::runtime;
 
 /// Arguments of `stop`.
@@ -38,10 +39,10 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
         .owner(&id)?
         .filter(|o| o.is_alive(now) && !identity::is_gone(&o.name));
     let Some(owner) = owner else {
-        output::stdout(&format!(
+        let text = format!(
             "no process runs execution {id}; nothing is to be stopped\n  stackgate resume {id}   go on\n  stackgate reject {id}   give the plan up, if it waits for approval\n"
-        ))?;
-        return Ok(exit::DONE);
+        );
+        return said(global, &text, &Recorded::new(id, None, None));
     };
     let request = StopRequest {
         mode: if args.now {
@@ -53,9 +54,24 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
         reason: args.reason.clone(),
     };
     journal.post(&id, &InboxMessage::Stop(request), now)?;
-    output::stdout(&format!(
+    let text = format!(
         "asked {} to stop execution {id}; it can be resumed\n",
         owner.name
-    ))?;
+    );
+    said(
+        global,
+        &text,
+        &Recorded::new(id, Some("stop"), Some(owner.name)),
+    )
+}
+
+/// Says in the form asked for what became of a request.
+pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u8, CliError> {
+    match global.output {
+        OutputForm::Text => output::stdout(text)?,
+        OutputForm::Markdown => output::stdout(&markdown_text(text))?,
+        OutputForm::Json => output::document(recorded)?,
+        OutputForm::Ndjson => output::line(recorded)?,
+    }
     Ok(exit::DONE)
 }

@@ -10,6 +10,7 @@ use super::options::Connection;
 use super::session::SessionArgs;
 use super::settings::{FILE, Settings, SettingsError, Values};
 use super::{CliError, output};
+use crate::approval;
 use crate::model::{
     AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
     RegionConcurrency, RoleSession, StackName, Target, TargetSpec, clean,
@@ -136,6 +137,11 @@ impl Taken {
     /// Fills in how long an answer is waited for, in minutes.
     pub(super) fn fill_expiry(&mut self, slot: &mut Option<u32>) {
         let time = self.values.approval_expires.take();
+        if slot.is_none() && time == Some(approval::DEFAULT_VALIDITY_MINUTES) {
+            // It is so without the file, as `init` writes it: nothing to tell.
+            *slot = time;
+            return;
+        }
         self.fill("approval-expires", slot, time, |minutes| match minutes {
             m if m % 1440 == 0 => format!("{}d", m / 1440),
             m if m % 60 == 0 => format!("{}h", m / 60),
@@ -256,7 +262,12 @@ impl TargetArgs {
         // A file of targets says it all.
         if self.targets.is_none() {
             if let Some(targets) = values.targets.take() {
-                taken.note("targets", &format!("in {} accounts", targets.len()));
+                let noun = if targets.len() == 1 {
+                    "account"
+                } else {
+                    "accounts"
+                };
+                taken.note("targets", &format!("in {} {noun}", targets.len()));
                 filled.targets = Some(targets);
             } else {
                 taken.fill_list("accounts", &mut self.accounts, values.accounts.take());
@@ -300,6 +311,11 @@ impl TargetArgs {
         taken.values = values;
         self.filled = Some(filled);
         Ok(taken)
+    }
+
+    /// Returns whether they are named by what only `stackgate.yaml` explains.
+    pub(super) fn names_settings(&self) -> bool {
+        self.environment.is_some() || self.target_set.is_some()
     }
 
     /// Returns the preferences.

@@ -26,7 +26,10 @@ mod target;
 mod text;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
-pub use bucket::{BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBuckets};
+pub use bucket::{
+    BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBucket, TemplateBuckets,
+    goes_through_bucket,
+};
 pub use change::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, PolicyAction, Recreation, Replacement,
     ResourceChange,
@@ -60,4 +63,4 @@ pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use target::{RoleSession, Target, TargetSpec};
-pub use text::clean;
+pub use text::{clean, inert};

@@ -38,7 +38,7 @@ impl fmt::Display for RiskLevel {
 /// One finding of a risk rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {
-    /// The rule that found it, for example `stateful-replacement`.
+    /// The rule that found it, for example `stateful_replacement`.
     pub rule: String,
     /// How bad it is.
     pub level: RiskLevel,

@@ -299,6 +299,7 @@ impl Machine {
             stack: stack.clone(),
             inputs: intended.inputs.clone(),
             artifacts: self.state.artifacts.clone(),
+            buckets: self.setting("TemplateBuckets"),
         };
         self.step(turn, target, kind);
     }

@@ -76,6 +76,8 @@ pub enum StepKind {
         inputs: Arc<TargetInputs>,
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+        /// The buckets for large templates, as the action names them.
+        buckets: Option<String>,
     },
     /// Delete the change set. Mutating.
     DeleteChangeSet {

@@ -7,10 +7,15 @@ use serde_json::Value;
 
 use super::fixtures::{self, Script, Template};
 use super::schema::{assert_documented, schema, vocabulary};
-use super::{EventLine, Events, List, ListEntry, Review, Status, Summary};
+use super::{EventLine, Events, List, ListEntry, Recorded, Review, Status, Summary};
 
-/// Every document that there is; each has a schema of that name.
-const DOCUMENTS: [&str; 6] = ["review", "result", "status", "list", "events", "event"];
+/// Every document that is made of events; each has a schema of that name.
+const DOCUMENTS: [&str; 7] = [
+    "review", "result", "status", "list", "events", "event", "recorded",
+];
+
+/// Those that are not made of events; they are compared where their commands are run.
+const OTHERS: [&str; 3] = ["doctor", "init", "validate"];
 
 fn scripts() -> Vec<Script> {
     vec![
@@ -23,6 +28,7 @@ fn scripts() -> Vec<Script> {
         fixtures::secrets(),
         fixtures::hostile(),
         fixtures::many(),
+        fixtures::made(),
     ]
 }
 
@@ -53,6 +59,12 @@ fn every_document_is_as_its_schema_says() {
             let entry = ListEntry::of(&view, alive).unwrap();
             see(documented(&List::of(vec![entry])));
         }
+        let id = view.execution().unwrap().clone();
+        for request in [Some("approve"), Some("reject"), Some("stop"), None] {
+            for owner in [None, Some("laptop 42".to_owned())] {
+                see(documented(&Recorded::new(id.clone(), request, owner)));
+            }
+        }
         see(documented(&Events::of(&script.events)));
         for event in &script.events {
             see(documented(&EventLine::of(event)));
@@ -72,7 +84,7 @@ fn a_field_that_nobody_documented_is_found() {
 #[test]
 fn the_page_explains_every_field_and_value() {
     let page = include_str!("../../docs/json.md");
-    let files = DOCUMENTS.iter().chain(&["common", "init", "validate"]);
+    let files = DOCUMENTS.iter().chain(&OTHERS).chain(&["common"]);
     let words: BTreeSet<String> = files
         .flat_map(|name| vocabulary(&format!("{name}.json")))
         .collect();
@@ -85,7 +97,7 @@ fn the_page_explains_every_field_and_value() {
 
 #[test]
 fn the_version_is_the_one_of_the_schemas() {
-    for name in DOCUMENTS {
+    for name in DOCUMENTS.iter().chain(&OTHERS) {
         let schema = schema(&format!("{name}.json"));
         let version = schema["properties"]["version"]["const"].as_u64();
         assert_eq!(version, Some(u64::from(super::DOCUMENT_VERSION)), "{name}");

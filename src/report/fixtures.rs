@@ -364,6 +364,19 @@ impl Script {
         self.plan(target, ChangeSetKind::Update, inputs(), changes)
     }
 
+    /// Plans what is set on the stack, where nothing else changes.
+    pub(super) fn update_settings(&mut self, target: &Target, inputs: TargetInputs) -> &mut Self {
+        self.plan(target, ChangeSetKind::Update, inputs, Vec::new());
+        if let Some(Event {
+            kind: EventKind::ChangeSetReady { settings_only, .. },
+            ..
+        }) = self.events.last_mut()
+        {
+            *settings_only = true;
+        }
+        self
+    }
+
     pub(super) fn end(&mut self, target: &Target, outcome: TargetOutcome) -> &mut Self {
         self.at(
             target,
@@ -617,6 +630,52 @@ pub(super) fn secrets() -> Script {
         ..change("Database", "AWS::RDS::DBInstance", ChangeAction::Modify)
     }];
     script.plan(&only[0], ChangeSetKind::Update, with, changes);
+    script.ask();
+    script
+}
+
+/// New stacks, with parameters of every kind: two whose values are the same, and one that differs.
+pub(super) fn made() -> Script {
+    let targets = [target('1', "us-east-1"), target('2', "us-east-1")];
+    let mut script = Script::new(&targets);
+    for (at, target) in targets.iter().enumerate() {
+        let of = |name: &str, value, layer| EffectiveParameter {
+            value,
+            ..parameter(name, "", layer, "network.json")
+        };
+        let default = |name: &str, value| EffectiveParameter {
+            provenance: Provenance {
+                layer: Layer::TemplateDefault,
+                file: None,
+                line: None,
+            },
+            ..of(name, ParameterValue::Default(value), Layer::Stack)
+        };
+        let mut with = inputs();
+        with.parameters = vec![
+            parameter("Timeout", "60", Layer::Stack, "network.json"),
+            default("Owner", Some("a ```|<b>[x](y)</b> team".to_owned())),
+            default("Token", None),
+            of(
+                "Password",
+                ParameterValue::Secret("env:DB_PASSWORD".parse().unwrap()),
+                Layer::Stack,
+            ),
+            of(
+                "Cidrs",
+                ParameterValue::Plain("10.0.0.0/16,".repeat(20)),
+                Layer::Stack,
+            ),
+            parameter(
+                "Size",
+                ["small", "large"][at],
+                Layer::Account,
+                "network.1.json",
+            ),
+        ];
+        let changes = vec![change("Alerts", "AWS::SNS::Topic", ChangeAction::Add)];
+        script.plan(target, ChangeSetKind::Create, with, changes);
+    }
     script.ask();
     script
 }

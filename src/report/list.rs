@@ -29,6 +29,8 @@ pub struct ListEntry {
     pub execution: ExecutionId,
     /// The pipeline.
     pub pipeline: String,
+    /// What it does with the stacks; none where this program cannot read it.
+    pub operation: Option<&'static str>,
     /// What it is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
@@ -56,6 +58,7 @@ impl ListEntry {
         Some(Self {
             execution: view.execution()?.clone(),
             pipeline: view.pipeline().to_owned(),
+            operation: Some(view.operation()),
             state: words::state_id(&state, alive),
             alive,
             started: view.started(),
@@ -77,6 +80,7 @@ impl ListEntry {
         Self {
             execution,
             pipeline,
+            operation: None,
             state: "unreadable",
             alive,
             started: Some(started),
@@ -91,6 +95,17 @@ impl ListEntry {
         match &self.view_state {
             Some(state) => words::state(state, self.alive),
             None => (UNREADABLE, Tone::Bad),
+        }
+    }
+}
+
+impl ListEntry {
+    /// Returns the name of the pipeline, and that its stacks are deleted where they are.
+    pub(super) fn title(&self) -> String {
+        match self.operation {
+            Some("delete") => format!("delete {}", self.pipeline),
+            Some("delete_failed") => format!("delete failed {}", self.pipeline),
+            Some(_) | None => self.pipeline.clone(),
         }
     }
 }
@@ -119,21 +134,21 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
         );
         return page.finish();
     }
-    let widest = |text: fn(&ListEntry) -> &str, most: usize| {
-        let all = executions.iter().map(|entry| columns(text(entry)));
+    let widest = |text: fn(&ListEntry) -> String, most: usize| {
+        let all = executions.iter().map(|entry| columns(&text(entry)));
         all.max().unwrap_or(0).min(most)
     };
-    let name = widest(|entry| &entry.pipeline, options.width / 4);
-    let state = widest(|entry| entry.words().0, 28);
+    let name = widest(ListEntry::title, options.width / 4);
+    let state = widest(|entry| entry.words().0.to_owned(), 28);
     for entry in executions {
         let (word, tone) = entry.words();
         let mut line = Line::of(Tone::Strong, &execution(&entry.execution, options));
         line.push(Tone::Plain, "  ");
         let begin = line.columns();
         let pipeline = if options.full {
-            entry.pipeline.clone()
+            entry.title()
         } else {
-            options.shorten(&entry.pipeline, name)
+            options.shorten(&entry.title(), name)
         };
         line.push(Tone::Plain, &pipeline);
         line.pad(begin + name, 0);

@@ -7,9 +7,10 @@ use crate::model::{RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
-use super::review_data::{Review, ReviewGroup, ReviewProperty, ReviewResource};
-use super::review_resource::{values, what, window};
-use super::screen::{shorten, visible};
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource};
+use super::review_facts::{self as facts, Said};
+use super::review_resource::{note, notes, values, what, window};
+use super::screen::{Tone, shorten, visible};
 use super::words::{self, Places, count};
 use super::{Summary, View, links, review};
 
@@ -27,6 +28,15 @@ const SHOWN_ROWS: usize = 50;
 
 /// Returns the account of an execution as Markdown. `alive`: whether a process works on it, where that is known.
 pub fn markdown(view: &View, alive: Option<bool>, review: Option<&Review>) -> String {
+    draw(view, alive, review, view.exported())
+}
+
+/// Returns the plan in `file` as Markdown: it is answered where the file is, not where it was made.
+pub fn markdown_of_file(view: &View, review: &Review, file: &str) -> String {
+    draw(view, None, Some(review), Some(file))
+}
+
+fn draw(view: &View, alive: Option<bool>, review: Option<&Review>, file: Option<&str>) -> String {
     let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
     let places = Places::of(targets.iter().copied());
     let summary = Summary::of(view);
@@ -37,7 +47,7 @@ pub fn markdown(view: &View, alive: Option<bool>, review: Option<&Review>) -> St
         overview(&mut page, review, view);
     }
     failures(&mut page, view, &summary, &places);
-    answer(&mut page, view);
+    answer(&mut page, view, file);
     if let Some(review) = review {
         for group in &review.groups {
             details(&mut page, group, view, &places);
@@ -60,7 +70,7 @@ pub fn markdown_list(entries: &[ListEntry]) -> String {
         format!(
             "| {} | {} | {} | {started} | {} |\n",
             code(entry.execution.as_str()),
-            code(&entry.pipeline),
+            code(&entry.title()),
             entry.state.replace('_', " "),
             count(entry.counts.total, "target"),
         )
@@ -72,12 +82,6 @@ pub fn markdown_list(entries: &[ListEntry]) -> String {
 
 /// Returns a page of plain text as Markdown: a block in which nothing has a meaning.
 pub fn markdown_text(text: &str) -> String {
-    let longest = text
-        .split(|c| c != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
     let mut shown = String::new();
     let mut is_cut = false;
     for line in text.lines() {
@@ -93,7 +97,15 @@ pub fn markdown_text(text: &str) -> String {
     } else {
         ""
     };
-    format!("{fence}text\n{shown}{fence}\n{rest}")
+    format!("{}{rest}", block("text", &shown))
+}
+
+/// Returns `text` in a fence that is longer than any in it. The lines are shown as they are, without what is invisible.
+fn block(language: &str, text: &str) -> String {
+    let runs = text.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or_default().max(2) + 1);
+    let lines: Vec<String> = text.lines().map(visible).collect();
+    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }
 
 /// Markdown under construction, never longer than a comment may be.
@@ -177,7 +189,15 @@ impl Page {
 
 /// Returns `text` as code: exactly what it is, and nothing that Markdown or HTML gives a meaning to.
 fn code(text: &str) -> String {
-    let text = shorten(text, LONGEST_VALUE, "…");
+    coded(&shorten(text, LONGEST_VALUE, "…"))
+}
+
+/// Returns the whole of `text` as [`code`].
+fn whole(text: &str) -> String {
+    coded(&visible(text))
+}
+
+fn coded(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
@@ -244,9 +264,11 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
         parts.join(" · ")
     );
     let mut about = Vec::new();
+    about.extend(facts::template(view).map(|template| code(&template)));
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
+    about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for source in view.sources() {
         let Some(commit) = &source.revision.commit else {
             continue;
@@ -279,13 +301,12 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         .groups
         .iter()
         .map(|group| {
-            let new = match group.kind {
-                crate::model::ChangeSetKind::Create => " (new)",
-                crate::model::ChangeSetKind::Delete => " (deletion)",
-                crate::model::ChangeSetKind::Update => "",
+            let of = match facts::kind(group) {
+                "" => String::new(),
+                kind => format!(", {kind}"),
             };
             format!(
-                "| {} | {}{new} | {} | {} |\n",
+                "| {} | {}{of} | {} | {} |\n",
                 group.name,
                 count(group.targets.len(), "target"),
                 kinds(group),
@@ -300,7 +321,8 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     }
     if !review.unchanged.is_empty() {
         let number = count(review.unchanged.len(), "target");
-        rows.push(format!("| unchanged | {number} | | |\n"));
+        let what = facts::unchanged(view).to_lowercase();
+        rows.push(format!("| {what} | {number} | | |\n"));
     }
     if !review.not_planned.is_empty() {
         let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
@@ -313,35 +335,24 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     let mut text = String::new();
     if !review.groups.is_empty() {
         text.push_str(&format!("Risk: {}", risk_word(review.risk)));
-        for group in review
-            .risks
-            .iter()
-            .filter(|g| g.level > RiskLevel::Low)
-            .take(20)
-        {
-            let names: Vec<String> = group
-                .resources
-                .iter()
-                .take(4)
-                .map(|r| code(r.as_str()))
-                .collect();
-            let more = group.resources.len().saturating_sub(4);
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
+        for group in &review.risks {
+            let names = group.resources.iter().map(|r| code(r.as_str())).collect();
             let rule = review::rule_text(&group.rule, group.findings);
-            text.push_str(&format!(
-                "\n- {}: {rule}: {}{more}",
-                group.level,
-                names.join(", ")
-            ));
+            text.push_str(&format!("\n- {}: {rule}: {}", group.level, some(names)));
+            if group.targets > 1 {
+                text.push_str(&format!(" in {} targets", group.targets));
+            }
         }
         text.push_str("\n\n");
     }
-    if let Some(plan) = view.plan().filter(|_| !review.groups.is_empty()) {
-        text.push_str(&format!("Plan: `{plan}`\n\n"));
+    let rollout = facts::rollout(view, review);
+    if !rollout.is_empty() {
+        text.push_str(&format!("Rollout: {}\n\n", rollout.join(" · ")));
+    }
+    if let Some(plan) = review.plan.filter(|_| !review.groups.is_empty()) {
+        text.push_str(&format!(
+            "Plan: `{plan}`, valid until a target stack changes\n\n"
+        ));
     }
     page.add(&text, "the risks");
 }
@@ -374,7 +385,8 @@ fn kinds(group: &ReviewGroup) -> String {
         .map(|(word, n)| format!("{n} {word}"))
         .collect();
     if parts.is_empty() {
-        "outputs, tags or metadata only".to_owned()
+        let (_, text) = facts::without_resources(group);
+        text.trim_end_matches(", as above").to_owned()
     } else {
         parts.join(", ")
     }
@@ -417,38 +429,78 @@ fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
 }
 
 /// Who answered, or how to answer.
-fn answer(page: &mut Page, view: &View) {
+fn answer(page: &mut Page, view: &View, file: Option<&str>) {
     let (Some(approval), Some(id)) = (view.approval(), view.execution()) else {
         return;
     };
     let text = match approval.answer {
         Some(answer) => {
             let (word, _) = words::decision(answer.decision);
-            let mut text = format!("{word} by {}", code(&words::approver(&answer.approver)));
+            let mut text = format!(
+                "{word} by {}, {}",
+                code(&words::approver(&answer.approver)),
+                words::time(answer.at)
+            );
             if !answer.summary.is_empty() {
                 text.push_str(&format!(": {}", code(&answer.summary)));
             }
             format!("{text}\n\n")
         }
         None if approval.expired => "Nobody answered in time.\n\n".to_owned(),
-        None => format!(
-            "To answer until {}, where the state folder is:\n\n```text\nstackgate approve {id} --plan {}\nstackgate reject {id}\n```\n\n",
-            words::time(approval.expires),
-            approval.plan
-        ),
+        None => {
+            let until = words::time(approval.expires);
+            let (place, approve) = match file {
+                // Whoever has the file runs it; where it was made, it can only be withdrawn.
+                Some(file) => (
+                    "where the plan's file is",
+                    format!("stackgate deploy --plan {file} --approve {}", approval.plan),
+                ),
+                None => (
+                    "where the state folder is",
+                    format!("stackgate approve {id} --plan {}", approval.plan),
+                ),
+            };
+            let commands = format!("{approve}\nstackgate reject {id}");
+            format!(
+                "To answer until {until}, {place}:\n\n{}\n",
+                block("text", &commands)
+            )
+        }
     };
     page.add(&text, "who answered");
 }
 
-/// The changes of one group, folded.
+/// The changes of one group and all that comes with them, folded.
 fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
+    let kind = match facts::kind(group) {
+        "" => String::new(),
+        kind => format!(" · {kind}"),
+    };
     let mut begin = format!(
-        "<details><summary>Change {} · {} · {}</summary>\n\n{}\n\n",
+        "<details><summary>Change {} · {}{kind} · {}</summary>\n\n{}\n\n",
         group.name,
         count(group.targets.len(), "target"),
         kinds(group),
         names(places, &group.targets),
     );
+    let facts = facts::of_group(group, usize::MAX);
+    for fact in &facts {
+        let said = match &fact.said {
+            Said::Targets(targets) => names(places, targets),
+            Said::Texts(texts) => {
+                let texts: Vec<String> = texts.iter().map(|text| whole(text)).collect();
+                texts.join(", ")
+            }
+        };
+        let label = match fact.is_warning {
+            true => format!("**{}**", fact.label),
+            false => fact.label.to_owned(),
+        };
+        begin.push_str(&format!("- {label}: {said}\n"));
+    }
+    if !facts.is_empty() {
+        begin.push('\n');
+    }
     if let (Some(target), Some(set)) = (group.targets.first(), group.change_sets.first())
         && view.has_console()
         && let Some(stack) = view.target(target).and_then(|t| t.stack())
@@ -458,17 +510,46 @@ fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
         begin.push_str(&format!("[change set of {}]({address})\n\n", code(&of)));
     }
     begin.push_str("| | Resource | Change | |\n|---|---|---|---|\n");
-    let rows: Vec<String> = group.resources.iter().flat_map(resource).collect();
+    let mut rows: Vec<String> = group
+        .resources
+        .iter()
+        .flat_map(|change| resource(change, group))
+        .collect();
     if rows.is_empty() {
-        begin.push_str("| ~ | | only outputs, tags or metadata of the stack | |\n");
-        page.add(&format!("{begin}\n</details>\n\n"), "a group");
-        return;
+        let (symbol, text) = facts::without_resources(group);
+        rows.push(format!("| <code>{symbol}</code> | | {text} | |\n"));
     }
-    page.rows(&begin, rows, "\n</details>\n\n", "line");
+
+    let policy = group.policy.as_deref().map(words::pretty_json);
+    let blocks = [
+        (
+            "The stack policy, set after the operation succeeded",
+            "json",
+            policy.as_deref(),
+        ),
+        (
+            "The template, as it is and as it will be",
+            "diff",
+            group.template_diff.as_deref(),
+        ),
+    ];
+    let (mut end, table) = ("\n".to_owned(), rows.concat());
+    for (title, language, text) in blocks {
+        let Some(text) = text else { continue };
+        let block = format!("{title}:\n\n{}\n", block(language, text));
+        if page.fits(&format!("{begin}{table}{end}{block}")) {
+            end.push_str(&block);
+        } else {
+            let title = title.to_lowercase();
+            page.left_out
+                .push(format!("{title} of change {}", group.name));
+        }
+    }
+    page.rows(&begin, rows, &format!("{end}</details>\n\n"), "line");
 }
 
 /// The rows of a resource: itself, what may go wrong, its properties.
-fn resource(change: &ReviewResource) -> Vec<String> {
+fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
     let (symbol, word, _) = what(change, "±");
     // A minus alone would begin a list in some renderers, a plus too.
     let mut rows = vec![format!(
@@ -481,26 +562,40 @@ fn resource(change: &ReviewResource) -> Vec<String> {
             .as_ref()
             .map_or_else(String::new, |p| code(&p.to_string())),
     )];
-    for risk in change.risks.iter().filter(|r| r.level > RiskLevel::Low) {
-        rows.push(format!(
-            "| | | {} | {} |\n",
-            risk_word(risk.level),
-            code(&risk.message)
-        ));
+    for (tone, text) in notes(change) {
+        let level = match tone {
+            Tone::Bad => risk_word(RiskLevel::High),
+            Tone::Warn => risk_word(RiskLevel::Medium),
+            Tone::Plain | Tone::Strong | Tone::Dim | Tone::Good | Tone::Busy => "",
+        };
+        rows.push(format!("| | | {level} | {} |\n", whole(&text)));
     }
-    rows.extend(change.properties.iter().map(property));
+    if change.properties.is_empty() {
+        let scope = facts::scope(change);
+        rows.extend(scope.map(|text| format!("| | | {text} | |\n")));
+    }
+    rows.extend(change.properties.iter().map(|one| property(one, group)));
     rows
 }
 
-fn property(property: &ReviewProperty) -> String {
+fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
     let (before, after) = values(property);
     // Cut where the two begin to differ: equal beginnings would hide what changes.
     let (before, after) = window(&visible(&before), &visible(&after), LONGEST_VALUE, "…");
-    let change = if before.is_empty() {
+    let mut change = if before.is_empty() {
         code(&after)
     } else {
         format!("{} → {}", code(&before), code(&after))
     };
+    if let Some((tone, text)) = note(property, group) {
+        let text = code(&text);
+        match tone {
+            Tone::Bad => change.push_str(&format!(" **{text}**")),
+            Tone::Warn | Tone::Plain | Tone::Strong | Tone::Dim | Tone::Good | Tone::Busy => {
+                change.push_str(&format!(" ({text})"));
+            }
+        }
+    }
     let place = property.place.as_ref();
     format!(
         "| | {} | {change} | {} |\n",
@@ -509,20 +604,49 @@ fn property(property: &ReviewProperty) -> String {
     )
 }
 
-/// The parameters that differ between targets, folded.
+fn parameter_name(parameter: &ReviewParameter, several: bool) -> String {
+    match several {
+        true => format!("{} {}", code(&parameter.name), code(&parameter.template)),
+        false => code(&parameter.name),
+    }
+}
+
+/// The parameters with one value, and those that differ between targets, folded.
 fn parameters(page: &mut Page, review: &Review, places: &Places) {
+    let common: Vec<_> = review.common_parameters.iter().collect();
+    let several = facts::has_several_templates(&common);
+    let rows: Vec<String> = common
+        .iter()
+        .map(|parameter| {
+            let value = parameter.values.first();
+            let value = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            format!(
+                "| {} | {} | {} |\n",
+                parameter_name(parameter, several),
+                code(&value),
+                code(&facts::origins(parameter))
+            )
+        })
+        .collect();
+    if !rows.is_empty() {
+        let begin = "<details><summary>Parameters</summary>\n\n\
+                     | Parameter | Value | From |\n|---|---|---|\n";
+        page.rows(begin, rows, "\n</details>\n\n", "parameter");
+    }
+
+    let several = facts::has_several_templates(&review.parameters.iter().collect::<Vec<_>>());
     let rows: Vec<String> = review
         .parameters
         .iter()
         .flat_map(|parameter| {
-            parameter.values.iter().map(|value| {
+            let name = parameter_name(parameter, several);
+            parameter.values.iter().map(move |value| {
                 let whose = match value.targets.as_slice() {
                     [only] => code(&places.name(only)),
                     many => count(many.len(), "target"),
                 };
                 format!(
-                    "| {} | {} | {whose} | {} |\n",
-                    code(&parameter.name),
+                    "| {name} | {} | {whose} | {} |\n",
                     code(&words::parameter(&value.value)),
                     code(&words::provenance(&value.provenance))
                 )
@@ -572,6 +696,7 @@ mod tests {
         insta::assert_snapshot!("fleet", of(&fixtures::fleet()));
         insta::assert_snapshot!("halted", of(&fixtures::halted()));
         insta::assert_snapshot!("nothing", of(&fixtures::nothing()));
+        insta::assert_snapshot!("made", of(&fixtures::made()));
     }
 
     #[test]
@@ -600,6 +725,40 @@ mod tests {
             ] {
                 assert!(!inner.contains(meant), "{meant:?} in {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_set_on_a_stack_is_named_as_that() {
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+        let mut with = fixtures::inputs();
+        with.stack_policy = Some("{\"Statement\":[\"```\",\"</details>\"]}".to_owned());
+        with.options.termination_protection = Some(true);
+        script.update_settings(&only, with).ask();
+        let text = of(&script);
+        insta::assert_snapshot!("settings", text);
+        assert!(!text.contains("metadata"), "{text}");
+    }
+
+    #[test]
+    fn a_plan_in_a_file_is_answered_where_the_file_is() {
+        let mut script = fixtures::fleet();
+        script.say(crate::model::EventKind::PlanExported {
+            path: "plans/a`b.plan".to_owned(),
+            file: crate::model::Digest::of(b"file"),
+            by: fixtures::alice(),
+        });
+        let view = script.view();
+        let review = Review::of(&view, &Template);
+        let plan = view.plan().unwrap();
+        for text in [
+            markdown(&view, None, Some(&review)),
+            markdown_of_file(&fixtures::fleet().view(), &review, "plans/a`b.plan"),
+        ] {
+            let command = format!("\nstackgate deploy --plan plans/a`b.plan --approve {plan}\n");
+            assert!(text.contains(&command), "{text}");
+            assert!(!text.contains("stackgate approve"), "{text}");
         }
     }
 

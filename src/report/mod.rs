@@ -12,8 +12,10 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod recorded;
 mod review;
 mod review_data;
+mod review_facts;
 mod review_resource;
 #[cfg(test)]
 #[path = "../../tests/support/schema.rs"]
@@ -31,10 +33,11 @@ pub use events::{EventLine, Events, events};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
-pub use markdown::{markdown, markdown_list, markdown_text};
+pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
+pub use recorded::Recorded;
 pub use review::{draw, review};
 pub use review_data::{
-    DifferingParameter, NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewProperty,
+    NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,
     ReviewResource, ReviewSources, RiskGroup,
 };
 pub use screen::ScreenOptions;

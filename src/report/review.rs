@@ -2,17 +2,21 @@
 
 use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
 
-use super::review_data::{DifferingParameter, Review, ReviewGroup, ReviewSources, RiskGroup};
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup};
+use super::review_facts::{self as facts, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource, what};
-use super::screen::{Line, Page, ScreenOptions, Tone, columns};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
-use super::{Phase, TargetView, View, links};
+use super::{TargetView, View, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
 
 /// The resource changes of a group beyond which they are counted, too.
 const COUNTED_RESOURCES: usize = 8;
+
+/// The parameters with one value in all targets that are listed, likewise.
+const LISTED_PARAMETERS: usize = 12;
 
 /// The values of a parameter that are listed unless everything is asked for.
 const LISTED_VALUES: usize = 6;
@@ -39,21 +43,14 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             resource(&mut page, change, group, &columns);
         }
         if group.resources.is_empty() {
-            let text = match group.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
-                    "  ~ no changes but what is set on the stack, as above"
-                }
-                ChangeSetKind::Create | ChangeSetKind::Update => {
-                    "  ~ no resource changes: only outputs, tags or metadata of the stack"
-                }
-                ChangeSetKind::Delete => "  - a stack without resources",
-            };
-            page.line(Line::of(Tone::Warn, text), 4);
+            let (symbol, text) = facts::without_resources(group);
+            page.line(Line::of(Tone::Warn, &format!("  {symbol} {text}")), 4);
         }
         if options.full {
             group_in_full(&mut page, group, view);
         }
     }
+    common_parameters(&mut page, review);
     parameters(&mut page, &review.parameters, &places);
     unplanned(&mut page, view, review, &places);
     footer(&mut page, view, review);
@@ -64,17 +61,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
 fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     let dot = format!(" {} ", page.glyphs.dot);
     let targets = view.targets();
-    let mut templates: Vec<&str> = targets
-        .iter()
-        .filter_map(|t| t.inputs().map(|i| i.template.path.as_str()))
-        .collect();
-    templates.sort_unstable();
-    templates.dedup();
-    let template = match templates.as_slice() {
-        [] => view.deletes().then(|| "delete".to_owned()),
-        [only] => Some((*only).to_owned()),
-        many => Some(count(many.len(), "template")),
-    };
+    let template = facts::template(view);
     let name = places.title(view);
     let mut line = Line::of(Tone::Strong, name);
     for part in template.into_iter().chain([count(targets.len(), "target")]) {
@@ -87,10 +74,7 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
     }
-    if let Some(name) = view
-        .definition()
-        .and_then(|d| d.invocation.chosen.environment.as_deref())
-    {
+    if let Some(name) = facts::environment(view) {
         about.push(format!("environment {}", page.options.shorten(name, 36)));
     }
     for source in view.sources() {
@@ -111,22 +95,13 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
         page.items(Line::indent(2), 2, Tone::Dim, &about);
     }
 
-    let done = targets.iter().filter(|target| match target.phase() {
-        Phase::Waiting | Phase::Creating | Phase::Reading => false,
-        Phase::Ready
-        | Phase::Deletable
-        | Phase::Checking
-        | Phase::Executing
-        | Phase::CleaningUp
-        | Phase::Ended(_) => true,
-    });
     let what = if view.deletes() {
         "  stacks read   "
     } else {
         "  change sets   "
     };
     let mut line = Line::of(Tone::Plain, what);
-    line.join(bar(page, done.count(), targets.len()));
+    line.join(bar(page, facts::prepared(view), targets.len()));
     let first = targets.iter().filter_map(|t| t.intended_at()).min();
     if let (Some(first), Some(ready)) = (first, view.planned_at()) {
         line.push(Tone::Dim, &format!("   {}", words::between(first, ready)));
@@ -164,69 +139,41 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
         Tone::Strong,
         &format!("{dot}{}", count(group.targets.len(), "target")),
     );
-    let one = group.targets.len() == 1;
-    let (tone, noun) = match group.kind {
-        ChangeSetKind::Create if one => (Tone::Good, "new stack"),
-        ChangeSetKind::Create => (Tone::Good, "new stacks"),
-        ChangeSetKind::Update => (Tone::Plain, ""),
-        ChangeSetKind::Delete if one => (Tone::Bad, "DELETE THE STACK"),
-        ChangeSetKind::Delete => (Tone::Bad, "DELETE THE STACKS"),
+    let noun = facts::kind(group);
+    let tone = match group.kind {
+        ChangeSetKind::Create => Tone::Good,
+        ChangeSetKind::Update => Tone::Plain,
+        ChangeSetKind::Delete => Tone::Bad,
     };
     if !noun.is_empty() {
         title.push(Tone::Dim, &dot);
         title.push(tone, noun);
     }
     place_list(page, title, &group.targets, places);
-    if !group.in_review.is_empty() {
-        let said = "  in review already, for a change set of somebody else, which this one makes obsolete   ";
-        place_list(page, Line::of(Tone::Warn, said), &group.in_review, places);
-    }
-    if !group.deleted_from.is_empty() {
-        let statuses = group.deleted_from.iter().map(ToString::to_string);
-        let statuses: Vec<String> = statuses.collect();
-        page.items(Line::of(Tone::Dim, "  now "), 6, Tone::Plain, &statuses);
-    }
 
     let limit = if page.options.full { usize::MAX } else { 4 };
-    let callers = limited(words::callers(&group.callers, limit), limit);
-    page.items(Line::of(Tone::Dim, "  as "), 5, Tone::Dim, &callers);
-    if !group.executed_as.is_empty() {
-        let roles = limited(group.executed_as.iter().cloned().collect(), limit);
-        page.items(Line::of(Tone::Dim, "  executed as "), 14, Tone::Dim, &roles);
+    for fact in facts::of_group(group, limit) {
+        let begin = format!("  {} ", fact.label);
+        let hang = columns(&begin);
+        match fact.said {
+            Said::Targets(targets) => {
+                let tone = if fact.is_warning {
+                    Tone::Warn
+                } else {
+                    Tone::Dim
+                };
+                place_list(page, Line::of(tone, &format!("{begin}  ")), targets, places);
+            }
+            Said::Texts(texts) => {
+                let tone = if fact.label == "now" {
+                    Tone::Plain
+                } else {
+                    Tone::Dim
+                };
+                page.items(Line::of(Tone::Dim, &begin), hang, tone, &texts);
+            }
+        }
     }
-
-    let with = if group.settings_only {
-        settings(group)
-    } else {
-        everything(group)
-    };
-    if !with.is_empty() {
-        page.items(Line::of(Tone::Dim, "  with "), 7, Tone::Dim, &with);
-    }
-}
-
-/// Returns what is set on the stacks of a group after their operation.
-fn settings(group: &ReviewGroup) -> Vec<String> {
-    let policy = group.stack_policy.then(|| "a stack policy".to_owned());
-    let protection = group.options.termination_protection;
-    let protection = protection.map(|is_on| words::protection(is_on).to_owned());
-    policy.into_iter().chain(protection).collect()
-}
-
-/// Returns what the stacks of a group are made or changed with.
-fn everything(group: &ReviewGroup) -> Vec<String> {
-    let mut with: Vec<String> = group.capabilities.iter().cloned().collect();
-    with.extend(group.role_arn.iter().map(|arn| format!("role {arn}")));
-    with.extend(settings(group));
-    with.extend(words::options(&group.options));
-    if !group.tags.is_empty() {
-        let tags = group
-            .tags
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"));
-        with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
-    }
-    with
 }
 
 /// Adds what a long list of changes comes to.
@@ -306,15 +253,6 @@ fn by_region(page: &mut Page<'_>, targets: &[Target]) {
     }
 }
 
-fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
-    if names.len() > limit {
-        let more = names.len() - limit;
-        names.truncate(limit);
-        names.push(format!("{more} more"));
-    }
-    names
-}
-
 /// Returns where the change set of a target is in the console.
 fn console(view: &View, target: &TargetView) -> Option<String> {
     let (stack, set) = (target.stack()?, target.change_set()?);
@@ -354,7 +292,62 @@ fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
     diff_lines(page, diff, 4);
 }
 
-fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &Places) {
+/// `Name   value   where it came from`, for the parameters with one value in all targets.
+fn common_parameters(page: &mut Page<'_>, review: &Review) {
+    let all: Vec<&ReviewParameter> = review.common_parameters.iter().collect();
+    let (shown, limit) = match page.options.full {
+        true => (all.clone(), usize::MAX),
+        false => (facts::telling_parameters(review), LISTED_PARAMETERS),
+    };
+    let several = facts::has_several_templates(&all);
+    let mut shown = shown;
+    shown.truncate(limit);
+    if shown.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(Line::of(Tone::Strong, "Parameters"), 2);
+    let rows: Vec<(String, String, &ReviewParameter)> = shown
+        .into_iter()
+        .map(|parameter| {
+            let value = parameter.values.first();
+            let text = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let fit = |text: &str, width| match page.options.full {
+                true => visible(text),
+                false => page.options.shorten(text, width),
+            };
+            let room = page.options.width * 30 / 100;
+            (fit(&parameter.name, 32), fit(&text, room), parameter)
+        })
+        .collect();
+    let widest = |texts: &mut dyn Iterator<Item = &String>, most: usize| {
+        texts.map(|t| columns(t)).filter(|wide| *wide <= most).max()
+    };
+    let names = widest(&mut rows.iter().map(|(name, _, _)| name), 32).unwrap_or(0);
+    let values = widest(&mut rows.iter().map(|(_, value, _)| value), 40).unwrap_or(0);
+    let told = rows.len();
+    for (name, value, parameter) in rows {
+        let mut line = Line::indent(2).add(Tone::Plain, &name);
+        line.pad(2 + names, 0);
+        line.push(Tone::Strong, &format!("   {value}"));
+        line.pad(5 + names + values, 0);
+        line.push(Tone::Dim, &format!("   {}", facts::origins(parameter)));
+        if several {
+            line.push(Tone::Dim, &format!("   {}", parameter.template));
+        }
+        page.line(line, 6);
+    }
+    let more = all.len() - told;
+    if more > 0 {
+        let text = format!(
+            "  and {} with one value in all targets; the full diff shows all",
+            count(more, "more parameter")
+        );
+        page.line(Line::of(Tone::Dim, &text), 4);
+    }
+}
+
+fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Places) {
     if parameters.is_empty() {
         return;
     }
@@ -363,8 +356,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[DifferingParameter], places: &P
         Line::of(Tone::Strong, "Parameters that differ between targets"),
         2,
     );
-    let templates: Vec<&str> = parameters.iter().map(|p| p.template.as_str()).collect();
-    let several = templates.iter().any(|template| *template != templates[0]);
+    let several = facts::has_several_templates(&parameters.iter().collect::<Vec<_>>());
     for parameter in parameters {
         let mut line = Line::indent(2).add(Tone::Plain, &parameter.name);
         if several {
@@ -425,13 +417,7 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
     if !review.unchanged.is_empty() {
         page.blank();
         let number = count(review.unchanged.len(), "target");
-        let what = if view.only_failed() {
-            "Nothing to replace"
-        } else if view.deletes() {
-            "No such stack"
-        } else {
-            "Unchanged"
-        };
+        let what = facts::unchanged(view);
         let title = format!("{what} {} {number}", page.glyphs.dot);
         place_list(
             page,
@@ -466,15 +452,8 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
         page.line(Line::of(Tone::Bad, "There is nothing to approve."), 2);
     }
 
-    let mut regions: Vec<Region> = Vec::new();
-    for target in review.groups.iter().flat_map(|g| &g.targets) {
-        if !regions.contains(&target.region) {
-            regions.push(target.region.clone());
-        }
-    }
-    let number: usize = review.groups.iter().map(|g| g.targets.len()).sum();
-    if let Some(preferences) = view.preferences().filter(|_| number > 1) {
-        let parts = words::rollout(preferences, &regions);
+    let parts = facts::rollout(view, review);
+    if !parts.is_empty() {
         page.items(Line::of(Tone::Strong, "Rollout  "), 9, Tone::Plain, &parts);
     }
 
@@ -557,25 +536,25 @@ pub(super) fn risk_tone(level: RiskLevel) -> Tone {
 /// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
 pub(super) fn rule_text(rule: &str, findings: usize) -> String {
     let (one, many) = match rule {
-        "stateful-replacement" => (
+        "stateful_replacement" => (
             "replacement of a stateful resource",
             "replacements of stateful resources",
         ),
-        "stateful-removal" => (
+        "stateful_removal" => (
             "removal of a stateful resource",
             "removals of stateful resources",
         ),
-        "stateful-may-replace" => (
+        "stateful_may_replace" => (
             "possible replacement of a stateful resource",
             "possible replacements of stateful resources",
         ),
         "replacement" => ("replacement", "replacements"),
         "removal" => ("removal", "removals"),
-        "unknown-change" => ("change not known yet", "changes not known yet"),
+        "unknown_change" => ("change not known yet", "changes not known yet"),
         "protection" => ("protection taken away", "protections taken away"),
-        "iam-change" => ("change of permissions", "changes of permissions"),
+        "iam_change" => ("change of permissions", "changes of permissions"),
         other => {
-            let name = other.replace('-', " ");
+            let name = other.replace('_', " ");
             return format!("{name} ({findings})");
         }
     };
@@ -635,6 +614,54 @@ mod tests {
     }
 
     #[test]
+    fn new_stacks_show_what_they_are_made_with() {
+        let view = fixtures::made().view();
+        assert_screens!("made", |options: &ScreenOptions| review(
+            &view, &Template, options
+        ));
+    }
+
+    #[test]
+    fn an_update_shows_the_parameters_through_which_something_changes() {
+        let only = fixtures::target('1', "eu-west-1");
+        let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+        let mut with = fixtures::inputs();
+        let layer = crate::model::Layer::Stack;
+        with.parameters = (0..20)
+            .map(|n| fixtures::parameter(&format!("P{n}"), "v", layer, "network.json"))
+            .collect();
+        let mut changes = fixtures::change_a();
+        changes[1].details[0].causing_entity = Some("P7".to_owned());
+        changes[1].details[0].source = Some("ParameterReference".to_owned());
+        script
+            .plan(&only, ChangeSetKind::Update, with, changes)
+            .ask();
+        let view = script.view();
+        let text = review(&view, &NoSources, &ScreenOptions::default());
+        let begin = text.find("Parameters\n").unwrap();
+        let said: Vec<&str> = text[begin..].lines().take(4).collect();
+        assert_eq!(
+            said,
+            [
+                "Parameters",
+                "  P7   \"v\"   parameter-overrides/network.json:4",
+                "  and 19 more parameters with one value in all targets; the full diff shows all",
+                "",
+            ],
+            "{text}"
+        );
+        let full = ScreenOptions {
+            full: true,
+            ..ScreenOptions::default()
+        };
+        let text = review(&view, &NoSources, &full);
+        assert!(
+            (0..20).all(|n| text.contains(&format!("  P{n} "))),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn hostile_text_is_harmless() {
         let view = fixtures::hostile().view();
         assert_screens!("hostile", |options: &ScreenOptions| {
@@ -681,6 +708,7 @@ mod tests {
         for (name, script) in [
             ("fleet", fixtures::fleet()),
             ("hostile", fixtures::hostile()),
+            ("made", fixtures::made()),
         ] {
             let options = ScreenOptions {
                 full: true,
@@ -711,6 +739,7 @@ mod tests {
             fixtures::many(),
             fixtures::secrets(),
             fixtures::hostile(),
+            fixtures::made(),
         ] {
             let view = script.view();
             for width in 60..130 {

@@ -81,7 +81,9 @@ pub struct Review {
     /// Targets with identical changes, largest group first.
     pub groups: Vec<ReviewGroup>,
     /// Parameters whose value differs between targets.
-    pub parameters: Vec<DifferingParameter>,
+    pub parameters: Vec<ReviewParameter>,
+    /// Parameters that have one value in all targets.
+    pub common_parameters: Vec<ReviewParameter>,
     /// Targets with nothing to change.
     pub unchanged: Vec<Target>,
     /// Targets without a change set, by cause.
@@ -201,9 +203,9 @@ pub struct ReviewProperty {
     pub varies: bool,
 }
 
-/// A parameter whose value differs between targets.
+/// A parameter and its values.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DifferingParameter {
+pub struct ReviewParameter {
     /// The parameter's name.
     pub name: String,
     /// The template that declares it.
@@ -247,6 +249,7 @@ impl Review {
             })
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
+        let (parameters, common_parameters) = parameters(&planned);
         let unchanged = view
             .targets()
             .into_iter()
@@ -258,7 +261,8 @@ impl Review {
             risk: diff::level(&all),
             risks: risk_groups(&risks),
             groups,
-            parameters: differing_parameters(&planned),
+            parameters,
+            common_parameters,
             unchanged: unchanged.map(|t| t.target().clone()).collect(),
             not_planned: causes::not_planned(view),
         }
@@ -403,7 +407,8 @@ fn risk_groups(risks: &[Vec<Risk>]) -> Vec<RiskGroup> {
     groups
 }
 
-fn differing_parameters(planned: &[PlannedTarget]) -> Vec<DifferingParameter> {
+/// Returns the parameters that differ between targets, and those that do not.
+fn parameters(planned: &[PlannedTarget]) -> (Vec<ReviewParameter>, Vec<ReviewParameter>) {
     let mut parameters: IndexMap<(&str, &str), Vec<ParameterUse>> = IndexMap::new();
     for target in planned {
         for parameter in &target.inputs.parameters {
@@ -425,19 +430,20 @@ fn differing_parameters(planned: &[PlannedTarget]) -> Vec<DifferingParameter> {
             }
         }
     }
+    let differs = |parameter: &ReviewParameter| {
+        let mut texts = parameter.values.iter().map(|u| words::parameter(&u.value));
+        let first = texts.next();
+        texts.any(|text| Some(text) != first)
+    };
     parameters
         .into_iter()
-        .filter(|(_, uses)| {
-            let texts: BTreeSet<String> = uses.iter().map(|u| words::parameter(&u.value)).collect();
-            texts.len() > 1
-        })
         .map(|((template, name), mut values)| {
             values.sort_by_key(|u| std::cmp::Reverse(u.targets.len()));
-            DifferingParameter {
+            ReviewParameter {
                 name: name.to_owned(),
                 template: template.to_owned(),
                 values,
             }
         })
-        .collect()
+        .partition(differs)
 }

@@ -1,9 +1,10 @@
 //! The lines of one resource change.
 
 use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
-use crate::model::{ChangeAction, ChangeScope, Evaluation, Recreation, Replacement, RiskLevel};
+use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, RiskLevel};
 
 use super::review_data::{ReviewGroup, ReviewProperty, ReviewResource};
+use super::review_facts as facts;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
 use super::words;
 
@@ -118,7 +119,7 @@ pub(super) fn what(change: &ReviewResource, replace: &'static str) -> (&'static 
 }
 
 /// Returns what to know besides the change itself, worst first.
-fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
+pub(super) fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
     for risk in change
         .risks
@@ -180,38 +181,14 @@ fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup)
 
 /// Adds the attributes that change, where the service names no properties.
 fn scope(page: &mut Page<'_>, change: &ReviewResource) {
-    let names: Vec<&str> = change
-        .scope
-        .iter()
-        .map(|scope| scope_name(*scope))
-        .collect();
-    let mut line = Line::indent(6);
-    match names.as_slice() {
-        [] if change.action == ChangeAction::Modify => {
-            line.push(Tone::Dim, "what changes was not said");
-        }
-        [] => return,
-        _ => line.push(
-            Tone::Dim,
-            &format!("{}: values were not given", names.join(", ")),
-        ),
-    }
+    let Some(text) = facts::scope(change) else {
+        return;
+    };
+    let mut line = Line::indent(6).add(Tone::Dim, &text);
     if let Some(place) = &change.place {
         line.push(Tone::Dim, &format!("   {place}"));
     }
     page.line(line, 8);
-}
-
-fn scope_name(scope: ChangeScope) -> &'static str {
-    match scope {
-        ChangeScope::Properties => "properties",
-        ChangeScope::Metadata => "Metadata",
-        ChangeScope::CreationPolicy => "CreationPolicy",
-        ChangeScope::UpdatePolicy => "UpdatePolicy",
-        ChangeScope::DeletionPolicy => "DeletionPolicy",
-        ChangeScope::UpdateReplacePolicy => "UpdateReplacePolicy",
-        ChangeScope::Tags => "tags",
-    }
 }
 
 /// `path   before → after   note   file:line:column`, on one line if it fits.
@@ -362,7 +339,8 @@ fn structures(property: &ReviewProperty) -> Option<String> {
     Some(text_diff(&before, &after).unified(3))
 }
 
-fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(Tone, String)> {
+/// Returns what to know of a changed property besides its values.
+pub(super) fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(Tone, String)> {
     let mut parts = Vec::new();
     let mut tone = Tone::Dim;
     match property.recreation {

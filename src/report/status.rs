@@ -28,6 +28,8 @@ pub struct Status {
     pub execution: Option<ExecutionId>,
     /// The pipeline.
     pub pipeline: String,
+    /// What it does with the stacks.
+    pub operation: &'static str,
     /// What the execution is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
@@ -153,6 +155,7 @@ impl Status {
             version: DOCUMENT_VERSION,
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
+            operation: view.operation(),
             state: words::state_id(&view.state(), alive),
             alive,
             outcome: view.outcome().cloned(),

@@ -28,6 +28,8 @@ pub struct Summary {
     pub execution: Option<ExecutionId>,
     /// The pipeline.
     pub pipeline: String,
+    /// What it does with the stacks.
+    pub operation: &'static str,
     /// What the execution is doing.
     pub state: &'static str,
     /// How it ended.
@@ -125,6 +127,7 @@ impl Summary {
             version: DOCUMENT_VERSION,
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
+            operation: view.operation(),
             state: words::state_id(&view.state(), None),
             outcome: view.outcome().cloned(),
             plan: view.plan(),
@@ -564,7 +567,16 @@ fn advice(view: &View) -> Option<&'static str> {
         ExecutionOutcome::SucceededWithFailures
         | ExecutionOutcome::Failed
         | ExecutionOutcome::Stopped => {
-            Some("then run the same command again: targets that are done show no changes")
+            let counts = view.counts();
+            Some(if view.deletes() && counts.not_planned > 0 {
+                "then clear away what keeps the others, and delete again: what is gone is passed over"
+            } else if view.imported_by().is_some() {
+                "then make a new plan, since this one is spent: targets that are done show no changes"
+            } else if counts.stale > 0 {
+                "then plan and review anew: targets that are done show no changes"
+            } else {
+                "then run the same command again: targets that are done show no changes"
+            })
         }
     }
 }
@@ -579,6 +591,20 @@ mod tests {
     fn a_halted_rollout_ends_with_causes() {
         let view = fixtures::halted().view();
         assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn a_command_is_repeated_only_where_that_helps() {
+        let advice_of = |script: &Script| advice(&script.view()).unwrap();
+        assert!(advice_of(&fixtures::halted()).contains("run the same command again"));
+        assert!(advice_of(&fixtures::stale()).contains("plan and review anew"));
+        let mut elsewhere = fixtures::halted();
+        elsewhere.say(EventKind::PlanImported {
+            file: crate::model::Digest::of(b"file"),
+            by: fixtures::alice(),
+            invocation: Default::default(),
+        });
+        assert!(advice_of(&elsewhere).contains("make a new plan"));
     }
 
     #[test]

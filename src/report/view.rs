@@ -300,6 +300,17 @@ impl View {
         })
     }
 
+    /// Returns what the execution does with its stacks, for machines.
+    pub fn operation(&self) -> &'static str {
+        if self.only_failed() {
+            "delete_failed"
+        } else if self.deletes() {
+            "delete"
+        } else {
+            "deploy"
+        }
+    }
+
     /// Returns whether the execution only deletes stacks whose creation failed.
     pub fn only_failed(&self) -> bool {
         self.definition().is_some_and(|definition| {

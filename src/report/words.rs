@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::value_text;
 use crate::model::{
-    Approver, Caller, Cause, CountOrPercent, Decision, ExecutionOutcome, Layer, OnStackFailure,
-    OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
+    Approver, Caller, Cause, ConcurrencyMode, CountOrPercent, Decision, ExecutionOutcome, Layer,
+    OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
     RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
     TargetOutcome,
 };
@@ -385,7 +385,7 @@ pub(super) fn callers<'a>(
     }
     let say = |(name, accounts): (&str, Vec<&str>)| {
         if accounts.len() > limit {
-            format!("{name} in {} accounts", accounts.len())
+            format!("{name} in {}", count(accounts.len(), "account"))
         } else {
             format!("{name} in {}", accounts.join(", "))
         }
@@ -485,7 +485,13 @@ pub(super) fn parameter(value: &ParameterValue) -> String {
 }
 
 /// Returns how a rollout moves over `regions`: their order, how many targets at a time, when it stops.
-pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) -> Vec<String> {
+///
+/// `most`: how many targets there are in the largest region, of which percentages are taken.
+pub(super) fn rollout(
+    preferences: &OperationPreferences,
+    regions: &[Region],
+    most: usize,
+) -> Vec<String> {
     let mut order: Vec<&Region> = Vec::new();
     let named = preferences.region_order.iter();
     for region in named.filter(|r| regions.contains(r)).chain(regions) {
@@ -506,10 +512,6 @@ pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) ->
     if several && preferences.region_concurrency == RegionConcurrency::Parallel {
         places.push_str(" side by side");
     }
-    let at_once = match preferences.max_concurrent {
-        CountOrPercent::Count(number) => count(number as usize, "target"),
-        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
-    };
     let (place, what) = match preferences.region_concurrency {
         RegionConcurrency::Parallel if several => (" in a region", "it"),
         RegionConcurrency::Sequential if several => (" in a region", "the rollout"),
@@ -528,7 +530,34 @@ pub(super) fn rollout(preferences: &OperationPreferences, regions: &[Region]) ->
             format!("more than {share}% failures{place} stop {what}")
         }
     };
-    vec![places, format!("{at_once} at a time"), stop]
+    vec![places, concurrency(preferences, most), stop]
+}
+
+/// Returns how many targets are changed at a time: fewer than were asked for where a strict mode says so.
+fn concurrency(preferences: &OperationPreferences, most: usize) -> String {
+    let share = |value: CountOrPercent| match value {
+        CountOrPercent::Count(number) => number as usize,
+        CountOrPercent::Percent(share) => most.saturating_mul(usize::from(share)) / 100,
+    };
+    let asked = match preferences.max_concurrent {
+        CountOrPercent::Count(number) => count(number as usize, "target"),
+        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
+    };
+    // Strict: never more than could all fail with one failure beyond the tolerance.
+    let allowed = share(preferences.failure_tolerance).saturating_add(1);
+    match preferences.concurrency_mode {
+        ConcurrencyMode::Strict if allowed < share(preferences.max_concurrent).min(most) => {
+            let asked = match preferences.max_concurrent {
+                CountOrPercent::Count(number) => number.to_string(),
+                CountOrPercent::Percent(share) => format!("{share}%"),
+            };
+            format!(
+                "{} at a time ({asked} asked for; strict mode allows one more than may fail)",
+                count(allowed, "target")
+            )
+        }
+        ConcurrencyMode::Strict | ConcurrencyMode::Soft => format!("{asked} at a time"),
+    }
 }
 
 /// Returns an event of a stack, in one line.
@@ -573,6 +602,36 @@ mod tests {
         assert_eq!(of(123_000), "2 min 3 s");
         assert_eq!(of(11_040_000), "3 h 4 min");
         assert_eq!(of(601_200_000), "6 d 23 h");
+    }
+
+    #[test]
+    fn a_strict_mode_that_shrinks_what_was_asked_for_says_so() {
+        let of = |max, tolerance, mode, most| {
+            let preferences = OperationPreferences {
+                max_concurrent: max,
+                failure_tolerance: tolerance,
+                concurrency_mode: mode,
+                ..OperationPreferences::default()
+            };
+            concurrency(&preferences, most)
+        };
+        let (count, percent) = (CountOrPercent::Count, CountOrPercent::Percent);
+        let strict = ConcurrencyMode::Strict;
+        assert_eq!(
+            of(percent(100), count(0), strict, 8),
+            "1 target at a time (100% asked for; strict mode allows one more than may fail)"
+        );
+        assert!(
+            of(count(9), percent(25), strict, 8).starts_with("3 targets at a time (9 asked for; ")
+        );
+        for (max, tolerance, mode, most) in [
+            (count(1), count(0), strict, 8),
+            (percent(100), count(0), strict, 1),
+            (percent(25), percent(25), strict, 8),
+            (percent(100), count(0), ConcurrencyMode::Soft, 8),
+        ] {
+            assert!(!of(max, tolerance, mode, most).contains("strict"));
+        }
     }
 
     #[test]

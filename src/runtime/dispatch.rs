@@ -67,12 +67,14 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             stack,
             inputs,
             artifacts,
+            buckets,
         } => {
             let asked = cloudformation::Asked {
                 change_set: &change_set,
                 stack: &stack,
                 kind,
                 inputs: &inputs,
+                buckets: buckets.as_deref(),
             };
             Input::ChangeSetRead {
                 result: cloudformation::read(world, &spec, &asked, &artifacts)

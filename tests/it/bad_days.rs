@@ -441,3 +441,18 @@ fn a_stack_that_others_update() {
     cloud.await_status("settings", "CREATE_IN_PROGRESS");
     golden("operation_of_others", 1, &deploy(&env, &[]));
 }
+
+#[test]
+fn what_is_said_is_no_command_to_the_ci_system_that_reads_along() {
+    let env = project(TestEnv::offline());
+    let hostile = "x\n::error::said\n##[error]said\n::add-mask::said";
+    let plain = env.run(&["status", "--state", hostile]);
+    let env = env.variable("GITHUB_ACTIONS", "true");
+    let harmless = env.run(&["status", "--state", hostile]);
+    assert_eq!(plain.stderr.matches("said").count(), 3, "{plain}");
+    assert_eq!(harmless.stderr.matches("said").count(), 3, "{harmless}");
+    for line in harmless.stderr.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{harmless}");
+        assert!(!line.contains("##["), "{harmless}");
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::support::proxy::{Error, Fault, Gate, Proxy, Rule};
 use crate::support::{Emulator, TestEnv, http};
 
 /// Returns a template of more than 51,200 bytes: sixty settings of a thousand characters.
@@ -26,7 +27,7 @@ fn large(first: &str) -> String {
 }
 
 /// Asks S3 of the emulator, as the account of the base credentials.
-fn s3(env: &TestEnv, method: &str, path: &str) -> http::Message {
+fn s3(env: &TestEnv, method: &str, path: &str, body: &str) -> http::Message {
     let account = env.private("111111111111");
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={account}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
@@ -36,7 +37,7 @@ fn s3(env: &TestEnv, method: &str, path: &str) -> http::Message {
         method,
         &url,
         &[("authorization", authorization.as_str())],
-        "",
+        body,
     )
     .unwrap()
 }
@@ -44,8 +45,16 @@ fn s3(env: &TestEnv, method: &str, path: &str) -> http::Message {
 /// Returns the name of a bucket of this test's own.
 fn bucket(env: &TestEnv) -> String {
     let name = env.private("templates-111111111111");
-    assert_eq!(s3(env, "PUT", &format!("/{name}")).status(), 200);
+    assert_eq!(s3(env, "PUT", &format!("/{name}"), "").status(), 200);
     name
+}
+
+/// Returns the keys of what the binary put into a bucket.
+fn keys(env: &TestEnv, bucket: &str) -> Vec<String> {
+    let listed = s3(env, "GET", &format!("/{bucket}?list-type=2"), "").text();
+    let keys = listed.split("<Key>").skip(1);
+    let key = |rest: &str| rest.split("</Key>").next().unwrap().to_owned();
+    keys.map(key).collect()
 }
 
 fn is_anywhere(folder: &Path, text: &str) -> bool {
@@ -59,36 +68,39 @@ fn is_anywhere(folder: &Path, text: &str) -> bool {
     })
 }
 
+// What CloudFormation made a change set from is compared with what was sent. LocalStack does not tell it, so these are
+// deployed to ministack, on which only the account of a bucket reads it.
+
 #[test]
 fn a_large_template_is_deployed_and_updated_through_a_bucket() {
-    let env = TestEnv::on(Emulator::LocalStack);
+    let env = TestEnv::on(Emulator::Ministack);
     let bucket = bucket(&env);
     env.write("templates/large.yaml", &large("one"));
     let deploy = [
         "deploy",
         "large",
-        "--accounts",
-        "111111111111,222222222222",
+        "--regions",
+        "us-east-1,eu-west-1",
         "--s3-bucket",
         "templates-111111111111",
         "--yes",
     ];
     let first = env.run(&deploy);
     first.success();
-    for account in ["111111111111", "222222222222"] {
-        let cloud = env.cloud(account, "us-east-1");
+    for region in ["us-east-1", "eu-west-1"] {
+        let cloud = env.cloud("111111111111", region);
         assert_eq!(cloud.status("large").as_deref(), Some("CREATE_COMPLETE"));
         assert_eq!(cloud.parameter("/large/0").as_deref(), Some("one"));
         assert_eq!(cloud.parameter("/large/59"), Some("v".repeat(1000)));
     }
     // One object, named by its content, for both targets.
-    let listed = s3(&env, "GET", &format!("/{bucket}?list-type=2")).text();
-    assert_eq!(listed.matches("<Key>stackgate/").count(), 1, "{listed}");
+    let listed = keys(&env, &bucket);
+    assert_eq!(listed.len(), 1, "{listed:?}");
 
     env.write("templates/large.yaml", &large("two"));
     let second = env.run(&[&deploy[..], &["--output", "ndjson"]].concat());
     second.success();
-    let cloud = env.cloud("222222222222", "us-east-1");
+    let cloud = env.cloud("111111111111", "eu-west-1");
     assert_eq!(cloud.status("large").as_deref(), Some("UPDATE_COMPLETE"));
     assert_eq!(cloud.parameter("/large/0").as_deref(), Some("two"));
 
@@ -151,4 +163,105 @@ fn a_bucket_that_cannot_be_written_fails_the_target_and_is_named() {
     assert!(failed.stdout.contains(name), "{failed}");
     assert!(!failed.raw.contains("X-Amz-"));
     assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
+}
+
+#[test]
+fn a_template_that_was_replaced_in_the_bucket_is_not_planned() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let bucket = bucket(&env);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let deploy = [
+        "deploy",
+        "large",
+        "--s3-bucket",
+        "templates-111111111111",
+        "--yes",
+    ];
+    // A new stack first, then an update: both are planned by a change set.
+    for (ours, theirs) in [("one", "evil"), ("two", "worse")] {
+        env.write("templates/large.yaml", &large(ours));
+        let before = env.cloud("111111111111", "us-east-1").status("large");
+        let known = keys(&env, &bucket);
+        // Uploaded, and not read yet.
+        let gate = Gate::default();
+        proxy.disturb(Rule::new(Fault::Hold(gate.clone())).operation("CreateChangeSet"));
+        let created = proxy.count("CreateChangeSet");
+        let process = env.start(&deploy);
+        proxy.wait_until("the change set", |calls| {
+            let asked = calls.iter().filter(|c| c.operation == "CreateChangeSet");
+            asked.count() > created
+        });
+        let mut put = keys(&env, &bucket);
+        put.retain(|key| !known.contains(key));
+        let path = format!("/{bucket}/{}", put[0]);
+        assert_eq!(s3(&env, "PUT", &path, &large(theirs)).status(), 200);
+        gate.open();
+        let refused = env.finish(process);
+        refused.code(1);
+        let said = refused.to_string();
+        for part in [
+            "read another template from bucket templates-111111111111",
+            "find out who replaced it",
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        assert_eq!(
+            proxy.count("ExecuteChangeSet"),
+            proxy.count("DeleteChangeSet") - 1
+        );
+        let cloud = env.cloud("111111111111", "us-east-1");
+        assert_eq!(cloud.status("large"), before);
+        // Sent again, and left alone this time.
+        env.run(&deploy).success();
+        assert_eq!(cloud.parameter("/large/0").as_deref(), Some(ours));
+    }
+}
+
+#[test]
+fn a_template_of_which_nothing_is_known_is_not_planned() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    bucket(&env);
+    env.write("templates/large.yaml", &large("one"));
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let refused = env.run(&[
+        "deploy",
+        "large",
+        "--yes",
+        "--s3-bucket",
+        "templates-111111111111",
+    ]);
+    refused.code(1);
+    let said = refused.to_string();
+    assert!(
+        said.contains("does not say which template it read from bucket templates-111111111111"),
+        "{said}"
+    );
+    assert_eq!(proxy.count("ExecuteChangeSet"), 0);
+    assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
+}
+
+#[test]
+fn a_bucket_that_is_not_of_the_expected_account_is_told_with_the_way_to_name_its_owner() {
+    let env = TestEnv::on(Emulator::Ministack);
+    bucket(&env);
+    env.write("templates/large.yaml", &large("one"));
+    let proxy = Proxy::start(&env.endpoint());
+    // As S3 answers where the owner is another one; the emulators do not look at it. An upload names no operation.
+    proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    let env = env.through(&proxy);
+    let deploy = |bucket: &str| env.run(&["deploy", "large", "--yes", "--s3-bucket", bucket]);
+    let refused = deploy("templates-111111111111");
+    refused.code(1);
+    let said = refused.to_string();
+    for part in [
+        "PutObject in bucket templates-111111111111: AccessDenied",
+        "must be of account 111111111111",
+        "--s3-bucket templates-111111111111@ACCOUNT",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(proxy.count("CreateChangeSet"), 0);
+    deploy("templates-{account}@{account}").success();
 }

@@ -216,11 +216,21 @@ fn machines_are_told_what_is_documented() {
     assert_documented(&result);
     assert_eq!(result["document"], "result");
     assert_eq!(result["review"]["groups"].as_array().map(Vec::len), Some(2));
-    for (command, name) in [("status", "status"), ("list", "list"), ("events", "events")] {
-        let document = parse(&env.run(&[command, "--output=json"]).success().raw);
+    for name in ["status", "list", "events", "init", "doctor"] {
+        let document = parse(&env.run(&[name, "--output=json"]).success().raw);
         assert_documented(&document);
         assert_eq!(document["document"], name);
     }
+    // Nobody runs it, so there is nothing to stop; an answer is taken up later.
+    let stopped = parse(&env.run(&["stop", "latest", "--output=json"]).success().raw);
+    assert_documented(&stopped);
+    assert_eq!(stopped["document"], "recorded");
+    assert!(stopped["request"].is_null(), "{stopped}");
+    let answer = ["reject", "latest", "--detach", "--output=json"];
+    let answered = parse(&env.run(&answer).success().raw);
+    assert_documented(&answered);
+    assert_eq!(answered["request"], "reject");
+    assert_eq!(answered["execution"], result["execution"]);
     let run = [
         &["deploy", "messaging", "--yes=high", "--output=ndjson"],
         &FLEET[..],
@@ -233,6 +243,40 @@ fn machines_are_told_what_is_documented() {
         assert_documented(&event);
         assert_eq!(event["document"], "event");
     }
+}
+
+#[test]
+fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
+    let env = environment(100, false, |region| region == "us-east-1");
+    let plan = [&["plan", "messaging"], &FLEET[..]].concat();
+    let first = env.run(&plan);
+    let first = first.code(3);
+    assert!(!first.stderr.contains("another execution"), "{first}");
+    let again = env.run(&plan);
+    let again = again.code(3);
+    let note = again
+        .stderr
+        .lines()
+        .find(|l| l.contains("another execution"));
+    let note = note.unwrap_or_else(|| panic!("{again}"));
+    assert!(
+        note.contains("waits for an answer for 111111111111/"),
+        "{note}"
+    );
+    assert!(note.contains("more of these targets"), "{note}");
+    // The command works as it is printed, and other targets are none of its business.
+    env.run(&["reject", "latest", "-m", "no"]).code(4);
+    let elsewhere = env.run(&["plan", "messaging", "--region", "sa-east-1"]);
+    assert!(
+        !elsewhere.stderr.contains("another execution"),
+        "{elsewhere}"
+    );
+    let third = env.run(&plan);
+    assert_eq!(
+        third.stderr.matches("another execution").count(),
+        1,
+        "{third}"
+    );
 }
 
 #[test]

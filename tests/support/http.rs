@@ -99,21 +99,9 @@ pub fn connect(address: &str) -> io::Result<TcpStream> {
 
 /// Returns the next message, or nothing at the end of the connection.
 pub fn read(stream: &mut impl BufRead) -> io::Result<Option<Message>> {
-    let mut message = Message::default();
-    let Some(start) = line(stream, &mut message.raw)? else {
+    let Some(mut message) = read_head(stream)? else {
         return Ok(None);
     };
-    message.start = start;
-    loop {
-        let header = line(stream, &mut message.raw)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        if header.is_empty() {
-            break;
-        }
-        let (name, value) = header.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
-        message
-            .headers
-            .push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
     let is_reply = message.start.starts_with("HTTP/");
     if message
         .header("transfer-encoding")
@@ -130,6 +118,25 @@ pub fn read(stream: &mut impl BufRead) -> io::Result<Option<Message>> {
         message.raw.extend_from_slice(&message.body);
     }
     Ok(Some(message))
+}
+
+/// Returns the next message without its body, which a reply to `HEAD` does not have, whatever its headers say.
+pub fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Message>> {
+    let mut message = Message::default();
+    let Some(start) = line(stream, &mut message.raw)? else {
+        return Ok(None);
+    };
+    message.start = start;
+    loop {
+        let header = line(stream, &mut message.raw)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if header.is_empty() {
+            return Ok(Some(message));
+        }
+        let (name, value) = header.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+        message
+            .headers
+            .push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
 }
 
 /// Returns one line without its end, which `raw` keeps.

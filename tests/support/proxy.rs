@@ -483,7 +483,13 @@ fn describe(state: &State, request: &Message, connection: usize) -> Call {
 fn forward(shared: &Shared, request: &Message) -> io::Result<Message> {
     let mut stream = http::connect(&shared.upstream)?;
     stream.write_all(&request.raw)?;
-    http::read(&mut BufReader::new(stream))?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    let mut reader = BufReader::new(stream);
+    let reply = if request.start.starts_with("HEAD ") {
+        http::read_head(&mut reader)
+    } else {
+        http::read(&mut reader)
+    };
+    reply?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Remembers what later calls do not say themselves.

@@ -55,6 +55,8 @@ pub struct Request {
     pub uri: String,
     /// The access key that signed it.
     pub access_key: String,
+    /// Its headers.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Request {
@@ -211,6 +213,11 @@ fn parsed(request: &HttpRequest) -> Request {
         action: fields.get("Action").cloned().unwrap_or_default(),
         uri: request.uri().to_owned(),
         access_key: access_key.to_owned(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         fields,
     }
 }

@@ -8,7 +8,7 @@ use crate::model::{ChangeAction, ResourceChange, RiskLevel};
 use crate::template::PathSegment;
 
 pub(super) const RULE: Rule = Rule {
-    name: "iam-change",
+    name: "iam_change",
     check,
 };
 

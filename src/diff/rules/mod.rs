@@ -237,7 +237,7 @@ Resources:
     #[test]
     fn a_replaced_table_loses_its_data() {
         let replaced = |id| found(change(id, TABLE, ChangeAction::Modify, Replacement::Will));
-        let loss = "high stateful-replacement: data loss: UpdateReplacePolicy is not Retain";
+        let loss = "high stateful_replacement: data loss: UpdateReplacePolicy is not Retain";
         assert_eq!(replaced("Table"), [loss]);
         assert_eq!(
             replaced("OnlyDeletion"),
@@ -252,7 +252,7 @@ Resources:
         );
         assert_eq!(
             replaced("Unheard"),
-            ["high stateful-replacement: data loss: no UpdateReplacePolicy is known"]
+            ["high stateful_replacement: data loss: no UpdateReplacePolicy is known"]
         );
     }
 
@@ -265,7 +265,7 @@ Resources:
         gone.policy_action = Some(PolicyAction::Delete);
         assert_eq!(
             found(gone),
-            ["high stateful-removal: data loss: DeletionPolicy is not Retain"]
+            ["high stateful_removal: data loss: DeletionPolicy is not Retain"]
         );
     }
 
@@ -274,7 +274,7 @@ Resources:
         let removed = |id, of| found(change(id, of, ChangeAction::Remove, Replacement::Unknown));
         assert_eq!(
             removed("Table", TABLE),
-            ["high stateful-removal: data loss: DeletionPolicy is not Retain"]
+            ["high stateful_removal: data loss: DeletionPolicy is not Retain"]
         );
         assert_eq!(
             removed("Kept", TABLE),
@@ -286,7 +286,7 @@ Resources:
         );
         assert_eq!(
             removed("Unheard", TABLE),
-            ["high stateful-removal: data loss: no DeletionPolicy is known"]
+            ["high stateful_removal: data loss: no DeletionPolicy is known"]
         );
         assert_eq!(
             removed("Topic", "AWS::SNS::Topic"),
@@ -300,7 +300,7 @@ Resources:
         assert_eq!(
             may("Table", TABLE),
             [
-                "medium stateful-may-replace: may be replaced, with data loss: UpdateReplacePolicy is not Retain"
+                "medium stateful_may_replace: may be replaced, with data loss: UpdateReplacePolicy is not Retain"
             ]
         );
         assert!(may("Topic", "AWS::SNS::Topic").is_empty());
@@ -317,7 +317,7 @@ Resources:
             source: None,
             causing_entity: None,
         });
-        assert!(found(silent)[0].starts_with("medium stateful-may-replace"));
+        assert!(found(silent)[0].starts_with("medium stateful_may_replace"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
         return None;
     }
     let message = match (subject.is_stateful(), subject.fate_when_removed()) {
-        // The rule `stateful-removal` tells of it.
+        // The rule `stateful_removal` tells of it.
         (true, Fate::Deleted) => return None,
         (false, Fate::Deleted) => "deleted",
         (_, Fate::Kept) => "leaves the stack; it is kept outside the stack",

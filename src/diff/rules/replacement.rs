@@ -13,7 +13,7 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
         return None;
     }
     let message = match (subject.is_stateful(), subject.fate_when_replaced()) {
-        // The rule `stateful-replacement` tells of it.
+        // The rule `stateful_replacement` tells of it.
         (true, Fate::Deleted) => return None,
         (true, Fate::Kept) => {
             "replaced by a new, empty resource; the old one is kept outside the stack"

@@ -5,7 +5,7 @@ use super::{Fate, Rule, Subject};
 use crate::model::{Replacement, RiskLevel};
 
 pub(super) const RULE: Rule = Rule {
-    name: "stateful-may-replace",
+    name: "stateful_may_replace",
     check,
 };
 

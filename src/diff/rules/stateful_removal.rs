@@ -4,7 +4,7 @@ use super::{Fate, Rule, Subject};
 use crate::model::RiskLevel;
 
 pub(super) const RULE: Rule = Rule {
-    name: "stateful-removal",
+    name: "stateful_removal",
     check,
 };
 

@@ -4,7 +4,7 @@ use super::{Fate, Rule, Subject};
 use crate::model::{Replacement, RiskLevel};
 
 pub(super) const RULE: Rule = Rule {
-    name: "stateful-replacement",
+    name: "stateful_replacement",
     check,
 };
 

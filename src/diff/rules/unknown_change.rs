@@ -4,7 +4,7 @@ use super::{Rule, Subject};
 use crate::model::{ChangeAction, RiskLevel};
 
 pub(super) const RULE: Rule = Rule {
-    name: "unknown-change",
+    name: "unknown_change",
     check,
 };
 

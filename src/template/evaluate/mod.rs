@@ -142,11 +142,14 @@ fn parameter_value<'k>(parameter_type: &str, value: &'k str) -> Option<Parameter
         let items: Vec<&str> = value.split(',').map(str::trim).collect();
         return items
             .iter()
-            .all(|i| is_plain(i))
+            .all(is_plain)
             .then_some(ParameterValue::List(items));
     }
     Some(ParameterValue::Text(value))
 }
+
+/// Makes what a loop puts under a name in one round.
+type Make<'m, 't> = dyn FnMut(&mut Evaluator<'t>, &'t Entry, String) -> Option<(String, Node)> + 'm;
 
 /// What a value is, once it is evaluated.
 enum Outcome {
@@ -374,7 +377,7 @@ impl<'t> Evaluator<'t> {
         key: &str,
         entry: &'t Entry,
         result: &mut IndexMap<String, Entry>,
-        make: &mut dyn FnMut(&mut Self, &'t Entry, String) -> Option<(String, Node)>,
+        make: &mut Make<'_, 't>,
     ) {
         let problems = self.problems.len();
         match self.rounds(entry, result, make) {
@@ -392,7 +395,7 @@ impl<'t> Evaluator<'t> {
         &mut self,
         entry: &'t Entry,
         existing: &IndexMap<String, Entry>,
-        make: &mut dyn FnMut(&mut Self, &'t Entry, String) -> Option<(String, Node)>,
+        make: &mut Make<'_, 't>,
     ) -> Option<IndexMap<String, Entry>> {
         let (variable, collection, output) = for_each(&entry.value)?;
         let is_undocumented = has_bare_variable_in_output(output, variable);
@@ -434,7 +437,7 @@ impl<'t> Evaluator<'t> {
         output: &'t IndexMap<String, Entry>,
         existing: &IndexMap<String, Entry>,
         made: &mut IndexMap<String, Entry>,
-        make: &mut dyn FnMut(&mut Self, &'t Entry, String) -> Option<(String, Node)>,
+        make: &mut Make<'_, 't>,
     ) -> Option<()> {
         for (key, entry) in output {
             if key.starts_with("Fn::ForEach") {

@@ -130,9 +130,9 @@ impl<'t> Checker<'t> {
             self.say(found.help("declare one in `Resources`"));
         }
         let mut references = 0;
-        self.root
-            .value("Resources")
-            .map(|node| dynamic(node, &mut references));
+        if let Some(node) = self.root.value("Resources") {
+            dynamic(node, &mut references);
+        }
         if references > MAX_DYNAMIC_REFERENCES {
             let message = format!(
                 "the template has {references} dynamic references, expected {MAX_DYNAMIC_REFERENCES} at most"

@@ -1,0 +1,126 @@
+//! Whether CloudFormation made a change set from the template that was sent.
+//!
+//! In a request nothing comes between. From a bucket it reads by itself, some time after the upload, and whoever can
+//! write to the bucket can put another template in the place of ours until then. Where the bucket keeps versions the
+//! URL names ours; many do not. So the service is asked what it read.
+
+use aws_sdk_cloudformation::types::TemplateStage;
+
+use super::connection::Aws;
+use crate::model::{CallFailure, ChangeSetId, Digest, StackId, TargetSpec};
+
+/// Which template a change set was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateRead {
+    /// The one that was sent.
+    AsSent,
+    /// Another one, with this digest.
+    Other(Digest),
+    /// The service does not say, which is no proof of anything.
+    Untold,
+}
+
+impl Aws {
+    /// Returns whether a change set was made from the template `sent`.
+    pub async fn template_read(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        change_set: &ChangeSetId,
+        sent: &str,
+    ) -> Result<TemplateRead, CallFailure> {
+        let stage = TemplateStage::Original;
+        let read = self.template_at(spec, stack, Some(change_set), stage).await;
+        Ok(match read? {
+            None => TemplateRead::Untold,
+            Some(read) if is_same(sent, &read) => TemplateRead::AsSent,
+            Some(read) => TemplateRead::Other(Digest::of(read.as_bytes())),
+        })
+    }
+}
+
+/// Returns whether `read` is `sent` as the service gives it back.
+///
+/// It gives each character outside ASCII back as `?`, though it keeps it for the stack. Ends of lines and what surrounds
+/// the text may be lost in XML; neither YAML nor JSON tells ends of lines apart.
+fn is_same(sent: &str, read: &str) -> bool {
+    let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+    let (sent, read) = (plain(sent), plain(read));
+    sent == read || !sent.is_ascii() && in_ascii(&sent) == read
+}
+
+fn in_ascii(text: &str) -> String {
+    let shown = |c: char| if c.is_ascii() { c } else { '?' };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id};
+    use super::super::scripted::Scripted;
+    use super::*;
+    use crate::model::FailureKind;
+
+    const SENT: &str = "Description: größer 🙂\r\nResources: {}\n";
+
+    async fn read(script: &Scripted) -> Result<TemplateRead, CallFailure> {
+        let aws = aws(script).await;
+        aws.template_read(&spec(), &stack_id(), &change_set_id(), SENT)
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_is_known_again_as_the_service_gives_it_back() {
+        for body in [
+            SENT,
+            "Description: größer 🙂\nResources: {}",
+            "Description: gr??er ?\nResources: {}\n",
+        ] {
+            let script = Scripted::new();
+            script.ok(
+                "GetTemplate",
+                &format!("<TemplateBody>{body}</TemplateBody>"),
+            );
+            assert_eq!(read(&script).await.unwrap(), TemplateRead::AsSent, "{body}");
+            let asked = &script.requests()[0];
+            assert_eq!(asked.field("ChangeSetName"), CHANGE_SET);
+            assert_eq!(asked.field("StackName"), STACK);
+            assert_eq!(asked.field("TemplateStage"), "Original");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn anything_else_is_another_template() {
+        for body in [
+            "Description: größer 🙂\nResources: {Mine: {Type: AWS::SQS::Queue}}",
+            // As far as the service shows characters, they must be the same ones.
+            "Description: grüßer 🙂\nResources: {}",
+            "Description: gr??er 🙂\nResources: {}",
+            "Description: gr???er ?\nResources: {}",
+            "description: gr??er ?\nResources: {}",
+        ] {
+            let script = Scripted::new();
+            script.ok(
+                "GetTemplate",
+                &format!("<TemplateBody>{body}</TemplateBody>"),
+            );
+            let other = TemplateRead::Other(Digest::of(body.as_bytes()));
+            assert_eq!(read(&script).await.unwrap(), other);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_is_not_taken_for_the_same() {
+        let script = Scripted::new();
+        let gone = "ChangeSet [plan] does not exist";
+        script
+            .ok("GetTemplate", "")
+            .error("GetTemplate", 404, "ChangeSetNotFound", gone)
+            .error("GetTemplate", 403, "AccessDenied", "not authorized");
+        for _ in 0..2 {
+            assert_eq!(read(&script).await.unwrap(), TemplateRead::Untold);
+        }
+        let denied = read(&script).await.unwrap_err();
+        assert_eq!(denied.kind, FailureKind::AccessDenied);
+    }
+}

@@ -1,0 +1,583 @@
+//! What is said of a review, wherever it is drawn: the terminal and Markdown differ in how they show it, never in what.
+//!
+//! The values are taken apart field by field, so that a new one does not compile until somebody has decided how it is told.
+
+use std::collections::BTreeSet;
+
+use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, Region, Target};
+
+use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewResource};
+use super::words::{self, count};
+use super::{Phase, View};
+
+/// Something to know of a group besides its changes.
+pub(super) struct Fact<'a> {
+    /// How it begins: `as`, `with`.
+    pub(super) label: &'static str,
+    /// What follows.
+    pub(super) said: Said<'a>,
+    /// Whether it needs care.
+    pub(super) is_warning: bool,
+}
+
+/// What a fact says.
+pub(super) enum Said<'a> {
+    /// Some of the group's targets.
+    Targets(&'a [Target]),
+    /// Texts, one for each thing.
+    Texts(Vec<String>),
+}
+
+/// Returns what there is to know of a group besides its changes. `limit`: how many of a kind are named.
+pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
+    let ReviewGroup {
+        // The title.
+        name: _,
+        targets: _,
+        kind: _,
+        in_review,
+        deleted_from,
+        callers,
+        executed_as,
+        capabilities,
+        role_arn,
+        tags,
+        options,
+        stack_policy,
+        // Its text, the change sets and the difference of the templates follow where everything is told.
+        policy: _,
+        settings_only,
+        change_sets: _,
+        resources: _,
+        template_diff: _,
+    } = group;
+    let mut facts = Vec::new();
+    if !in_review.is_empty() {
+        facts.push(Fact {
+            label: "in review already, for a change set of somebody else, which this one makes obsolete",
+            said: Said::Targets(in_review),
+            is_warning: true,
+        });
+    }
+    let mut say = |label, texts: Vec<String>| {
+        if !texts.is_empty() {
+            facts.push(Fact {
+                label,
+                said: Said::Texts(texts),
+                is_warning: false,
+            });
+        }
+    };
+    say(
+        "now",
+        deleted_from.iter().map(ToString::to_string).collect(),
+    );
+    say("as", limited(words::callers(callers, limit), limit));
+    say(
+        "executed as",
+        limited(executed_as.iter().cloned().collect(), limit),
+    );
+
+    let policy = stack_policy.then(|| "a stack policy".to_owned());
+    let protection = options.termination_protection;
+    let protection = protection.map(|is_on| words::protection(is_on).to_owned());
+    let settings = policy.into_iter().chain(protection);
+    let with = if *settings_only {
+        // The change set has no changes and is not executed: only this is done.
+        settings.collect()
+    } else {
+        let mut with: Vec<String> = capabilities.iter().cloned().collect();
+        with.extend(role_arn.iter().map(|arn| format!("role {arn}")));
+        with.extend(settings);
+        with.extend(words::options(options));
+        if !tags.is_empty() {
+            let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+            with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
+        }
+        with
+    };
+    say("with", with);
+    facts
+}
+
+/// Returns what is done to the stacks as a whole; nothing for an update.
+pub(super) fn kind(group: &ReviewGroup) -> &'static str {
+    let one = group.targets.len() == 1;
+    match group.kind {
+        ChangeSetKind::Create if one => "new stack",
+        ChangeSetKind::Create => "new stacks",
+        ChangeSetKind::Update => "",
+        ChangeSetKind::Delete if one => "DELETE THE STACK",
+        ChangeSetKind::Delete => "DELETE THE STACKS",
+    }
+}
+
+/// Returns what a group without resource changes comes to, with its symbol.
+pub(super) fn without_resources(group: &ReviewGroup) -> (&'static str, &'static str) {
+    match group.kind {
+        ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
+            ("~", "no changes but what is set on the stack, as above")
+        }
+        ChangeSetKind::Create | ChangeSetKind::Update => (
+            "~",
+            "no resource changes: only outputs, tags or metadata of the stack",
+        ),
+        ChangeSetKind::Delete => ("-", "a stack without resources"),
+    }
+}
+
+/// Returns what a property list of `change` cannot say, where the service names no properties.
+pub(super) fn scope(change: &ReviewResource) -> Option<String> {
+    let names: Vec<&str> = change
+        .scope
+        .iter()
+        .map(|scope| scope_name(*scope))
+        .collect();
+    match names.as_slice() {
+        [] if change.action == ChangeAction::Modify => Some("what changes was not said".to_owned()),
+        [] => None,
+        _ => Some(format!("{}: values were not given", names.join(", "))),
+    }
+}
+
+fn scope_name(scope: ChangeScope) -> &'static str {
+    match scope {
+        ChangeScope::Properties => "properties",
+        ChangeScope::Metadata => "Metadata",
+        ChangeScope::CreationPolicy => "CreationPolicy",
+        ChangeScope::UpdatePolicy => "UpdatePolicy",
+        ChangeScope::DeletionPolicy => "DeletionPolicy",
+        ChangeScope::UpdateReplacePolicy => "UpdateReplacePolicy",
+        ChangeScope::Tags => "tags",
+    }
+}
+
+/// Returns what all changes are made from: the template, or how many there are.
+pub(super) fn template(view: &View) -> Option<String> {
+    let targets = view.targets();
+    let mut templates: Vec<&str> = targets
+        .iter()
+        .filter_map(|t| t.inputs().map(|i| i.template.path.as_str()))
+        .collect();
+    templates.sort_unstable();
+    templates.dedup();
+    match templates.as_slice() {
+        [] => view.deletes().then(|| "delete".to_owned()),
+        [only] => Some((*only).to_owned()),
+        many => Some(count(many.len(), "template")),
+    }
+}
+
+/// Returns the environment whose settings were taken.
+pub(super) fn environment(view: &View) -> Option<&str> {
+    let definition = view.definition()?;
+    definition.invocation.chosen.environment.as_deref()
+}
+
+/// Returns how many targets have come as far as they come before the approval.
+pub(super) fn prepared(view: &View) -> usize {
+    let is_done = |phase| match phase {
+        Phase::Waiting | Phase::Creating | Phase::Reading => false,
+        Phase::Ready
+        | Phase::Deletable
+        | Phase::Checking
+        | Phase::Executing
+        | Phase::CleaningUp
+        | Phase::Ended(_) => true,
+    };
+    let targets = view.targets();
+    targets.iter().filter(|t| is_done(t.phase())).count()
+}
+
+/// Returns how the rollout moves, where there is more than one target to change.
+pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
+    let targets = || review.groups.iter().flat_map(|g| &g.targets);
+    let mut regions: Vec<Region> = Vec::new();
+    for target in targets() {
+        if !regions.contains(&target.region) {
+            regions.push(target.region.clone());
+        }
+    }
+    match view.preferences().filter(|_| targets().count() > 1) {
+        Some(preferences) => {
+            let within = |region: &Region| targets().filter(|t| t.region == *region).count();
+            let most = regions.iter().map(within).max().unwrap_or(0);
+            words::rollout(preferences, &regions, most)
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks
+/// that change those through which something changes.
+pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
+    let makes_stacks = review
+        .groups
+        .iter()
+        .any(|g| g.kind == ChangeSetKind::Create);
+    let resources = review.groups.iter().flat_map(|g| &g.resources);
+    let causes: BTreeSet<&str> = resources
+        .flat_map(|resource| &resource.properties)
+        .filter_map(|property| property.cause.as_deref()?.strip_prefix("parameter "))
+        .collect();
+    let all = review.common_parameters.iter();
+    all.filter(|parameter| makes_stacks || causes.contains(parameter.name.as_str()))
+        .collect()
+}
+
+/// Returns where the one value of a parameter came from: each place once.
+pub(super) fn origins(parameter: &ReviewParameter) -> String {
+    let mut places: Vec<String> = Vec::new();
+    for value in &parameter.values {
+        let place = words::provenance(&value.provenance);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    limited(places, 3).join(", ")
+}
+
+/// Returns whether parameters of several templates are told of, so that each is named with its own.
+pub(super) fn has_several_templates(parameters: &[&ReviewParameter]) -> bool {
+    parameters
+        .iter()
+        .any(|p| p.template != parameters[0].template)
+}
+
+/// Returns what is to be said of the targets with nothing to change.
+pub(super) fn unchanged(view: &View) -> &'static str {
+    if view.only_failed() {
+        "Nothing to replace"
+    } else if view.deletes() {
+        "No such stack"
+    } else {
+        "Unchanged"
+    }
+}
+
+/// Returns the first of `names`, and how many there are besides.
+pub(super) fn limited(mut names: Vec<String>, limit: usize) -> Vec<String> {
+    if names.len() > limit {
+        let more = names.len() - limit;
+        names.truncate(limit);
+        names.push(format!("{more} more"));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::fixtures::{self, Template};
+    use super::super::{ScreenOptions, draw, markdown};
+    use super::*;
+    use crate::diff;
+    use crate::model::{
+        ChangeSetKind, LogicalId, OnStackFailure, ParameterValue, Recreation, Replacement, Risk,
+        RiskLevel, RollbackTrigger, StackStatus,
+    };
+
+    /// The parts of a review whose fields are told one by one.
+    const TAKEN_APART: [&str; 10] = [
+        "common_parameters",
+        "common_parameters.values",
+        "groups",
+        "groups.options",
+        "groups.resources",
+        "groups.resources.properties",
+        "groups.resources.risks",
+        "parameters",
+        "parameters.values",
+        "risks",
+    ];
+
+    /// What no screen tells, and why that hides nothing.
+    const NOT_TOLD: [&str; 9] = [
+        // Of the document, not of the plan.
+        "document",
+        "version",
+        // The consequences are told: the word for the change and its risks.
+        "groups.resources.policy_action",
+        // Long, and said again by what they are of.
+        "groups.change_sets",
+        "groups.resources.physical_id",
+        "groups.resources.risks.rule",
+        "groups.resources.risks.resource",
+        // All of them.
+        "common_parameters.values.targets",
+        // Told with the other failures, from the events.
+        "not_planned",
+    ];
+
+    type Change = (&'static str, fn(&mut Review));
+
+    fn id(text: &str) -> LogicalId {
+        text.parse().unwrap()
+    }
+
+    /// One change of each field that is told.
+    fn changes() -> Vec<Change> {
+        vec![
+            ("plan", |r| {
+                r.plan = Some(crate::model::Digest::of(b"other"))
+            }),
+            ("risk", |r| {
+                r.risk = RiskLevel::Low;
+                r.risks.clear();
+            }),
+            ("risks.level", |r| r.risks[0].level = RiskLevel::Medium),
+            ("risks.rule", |r| r.risks[0].rule = "marked".into()),
+            ("risks.resources", |r| {
+                r.risks[0].resources.insert(id("Marked"));
+            }),
+            ("risks.targets", |r| r.risks[0].targets = 30),
+            ("risks.findings", |r| r.risks[0].findings = 7),
+            ("groups.name", |r| r.groups[0].name = "Z".into()),
+            ("groups.targets", |r| {
+                r.groups[0].targets.pop();
+            }),
+            ("groups.kind", |r| r.groups[0].kind = ChangeSetKind::Create),
+            ("groups.in_review", |r| {
+                r.groups[0].in_review.pop();
+            }),
+            ("groups.deleted_from", |r| {
+                r.groups[0].deleted_from = [StackStatus::DeleteFailed].into();
+            }),
+            ("groups.callers", |r| {
+                let mut callers = std::mem::take(&mut r.groups[0].callers);
+                callers.pop_first();
+                r.groups[0].callers = callers;
+            }),
+            ("groups.executed_as", |r| {
+                r.groups[0].executed_as = ["marked".into()].into();
+            }),
+            ("groups.capabilities", |r| {
+                r.groups[0].capabilities = ["MARKED".into()].into();
+            }),
+            ("groups.role_arn", |r| {
+                r.groups[0].role_arn = Some("marked".into());
+            }),
+            ("groups.tags", |r| {
+                r.groups[0].tags.insert("Marked".into(), "yes".into());
+            }),
+            ("groups.options.notification_arns", |r| {
+                r.groups[0].options.notification_arns.clear();
+            }),
+            ("groups.options.on_stack_failure", |r| {
+                r.groups[0].options.on_stack_failure = Some(OnStackFailure::Rollback);
+            }),
+            ("groups.options.disable_rollback", |r| {
+                // Told where nothing else says what becomes of a failure.
+                r.groups[0].options.on_stack_failure = None;
+            }),
+            ("groups.options.rollback_triggers", |r| {
+                r.groups[0].options.rollback_triggers.clear();
+            }),
+            ("groups.options.monitoring_minutes", |r| {
+                r.groups[0].options.monitoring_minutes = Some(9);
+            }),
+            ("groups.options.import_existing_resources", |r| {
+                r.groups[0].options.import_existing_resources = false;
+            }),
+            ("groups.options.include_nested_stacks", |r| {
+                r.groups[0].options.include_nested_stacks = false;
+            }),
+            ("groups.options.termination_protection", |r| {
+                r.groups[0].options.termination_protection = Some(false);
+            }),
+            ("groups.stack_policy", |r| r.groups[0].stack_policy = false),
+            ("groups.policy", |r| {
+                r.groups[0].policy = Some("{\"Marked\":[]}".into());
+            }),
+            ("groups.settings_only", |r| r.groups[0].settings_only = true),
+            ("groups.template_diff", |r| {
+                r.groups[0].template_diff = Some("@@ -1 +1 @@\n-marked\n+marks\n".into());
+            }),
+            ("groups.resources.logical_id", |r| {
+                r.groups[0].resources[0].logical_id = id("Marked");
+            }),
+            ("groups.resources.resource_type", |r| {
+                r.groups[0].resources[0].resource_type = "Custom::Marked".into();
+            }),
+            ("groups.resources.action", |r| {
+                r.groups[0].resources[0].action = ChangeAction::Import;
+            }),
+            ("groups.resources.replacement", |r| {
+                r.groups[0].resources[0].replacement = Replacement::May;
+            }),
+            ("groups.resources.scope", |r| {
+                r.groups[0].resources[1].scope = vec![ChangeScope::Metadata];
+            }),
+            ("groups.resources.place", |r| {
+                r.groups[0].resources[1].place = None;
+            }),
+            ("groups.resources.risks.level", |r| {
+                r.groups[0].resources[0].risks[0].level = RiskLevel::Low;
+            }),
+            ("groups.resources.risks.message", |r| {
+                r.groups[0].resources[0].risks[0].message = "marked".into();
+            }),
+            ("groups.resources.is_nested", |r| {
+                r.groups[0].resources[1].is_nested = true;
+            }),
+            ("groups.resources.module", |r| {
+                r.groups[0].resources[0].module = Some("Marked".into());
+            }),
+            ("groups.resources.properties.path", |r| {
+                r.groups[0].resources[0].properties[0].path = "Marked".into();
+            }),
+            ("groups.resources.properties.before", |r| {
+                r.groups[0].resources[0].properties[0].before = Some("marked".into());
+            }),
+            ("groups.resources.properties.after", |r| {
+                r.groups[0].resources[0].properties[0].after = Some("marked".into());
+            }),
+            ("groups.resources.properties.recreation", |r| {
+                r.groups[0].resources[0].properties[0].recreation = Recreation::Always;
+            }),
+            ("groups.resources.properties.evaluation", |r| {
+                let one = &mut r.groups[0].resources[0].properties[0];
+                one.after = None;
+                one.evaluation = Some(crate::model::Evaluation::Dynamic);
+            }),
+            ("groups.resources.properties.cause", |r| {
+                r.groups[0].resources[0].properties[0].cause = Some("Marked".into());
+            }),
+            ("groups.resources.properties.secret", |r| {
+                let one = &mut r.groups[0].resources[0].properties[0];
+                one.secret = true;
+                one.after = Some(diff::MASK_CHANGED.into());
+            }),
+            ("groups.resources.properties.place", |r| {
+                r.groups[0].resources[0].properties[0].place = None;
+            }),
+            ("groups.resources.properties.varies", |r| {
+                r.groups[0].resources[0].properties[0].varies = true;
+            }),
+            ("parameters.name", |r| {
+                r.parameters[0].name = "Marked".into()
+            }),
+            ("parameters.template", |r| {
+                r.parameters[1].template = "templates/marked.yaml".into();
+            }),
+            ("parameters.values.value", |r| {
+                r.parameters[0].values[0].value = ParameterValue::Plain("marked".into());
+            }),
+            ("parameters.values.provenance", |r| {
+                r.parameters[0].values[0].provenance.file = Some("marked".into());
+            }),
+            ("parameters.values.targets", |r| {
+                r.parameters[0].values[0].targets.pop();
+            }),
+            ("common_parameters.name", |r| {
+                r.common_parameters[0].name = "Marked".into();
+            }),
+            ("common_parameters.template", |r| {
+                r.common_parameters[1].template = "templates/marked.yaml".into();
+            }),
+            ("common_parameters.values.value", |r| {
+                r.common_parameters[0].values[0].value = ParameterValue::Plain("marked".into());
+            }),
+            ("common_parameters.values.provenance", |r| {
+                r.common_parameters[0].values[0].provenance.file = Some("marked".into());
+            }),
+            ("unchanged", |r| {
+                r.unchanged.push(r.groups[0].targets[0].clone())
+            }),
+        ]
+    }
+
+    /// A review in which every field says something.
+    fn everything() -> (View, Review) {
+        let view = fixtures::many().view();
+        let mut review = Review::of(&view, &Template);
+        let targets = fixtures::four();
+        // Templates are named where there are several.
+        let mut other = review.parameters[0].clone();
+        other.template = "templates/other.yaml".into();
+        review.parameters.push(other.clone());
+        review.common_parameters = vec![review.parameters[0].clone(), other];
+        let group = &mut review.groups[0];
+        group.targets = targets.clone();
+        group.kind = ChangeSetKind::Update;
+        group.in_review = targets[..2].to_vec();
+        group.deleted_from = [StackStatus::CreateComplete].into();
+        group.executed_as = ["arn:aws:iam::111111111111:role/Execute".into()].into();
+        group.capabilities = ["CAPABILITY_IAM".into()].into();
+        group.role_arn = Some("arn:aws:iam::111111111111:role/Service".into());
+        group.tags = [("Team".to_owned(), "payments".to_owned())].into();
+        group.stack_policy = true;
+        group.policy = Some("{\"Statement\":[]}".into());
+        group.options = crate::model::StackOptions {
+            notification_arns: ["arn:aws:sns:us-east-1:111111111111:told".into()].into(),
+            on_stack_failure: Some(OnStackFailure::Delete),
+            disable_rollback: true,
+            rollback_triggers: [RollbackTrigger {
+                arn: "arn:aws:cloudwatch:us-east-1:111111111111:alarm:a".into(),
+                is_composite: false,
+            }]
+            .into(),
+            monitoring_minutes: Some(5),
+            import_existing_resources: true,
+            include_nested_stacks: true,
+            termination_protection: Some(true),
+        };
+        group.resources[0].risks = vec![Risk {
+            rule: "removal".into(),
+            level: RiskLevel::High,
+            resource: id("Queue"),
+            message: "it is gone".into(),
+        }];
+        // The second one has no properties, so that its scope is what there is to tell.
+        group.resources[1].action = ChangeAction::Modify;
+        (view, review)
+    }
+
+    /// Every path of fields in the document, lists and their members as one.
+    fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    let path = match path {
+                        "" => key.clone(),
+                        path => format!("{path}.{key}"),
+                    };
+                    if TAKEN_APART.contains(&path.as_str()) {
+                        fields(value, &path, found);
+                    } else {
+                        found.insert(path);
+                    }
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|one| fields(one, path, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_review_is_told_on_the_terminal_and_in_markdown() {
+        let (view, review) = everything();
+        let mut found = BTreeSet::new();
+        fields(&serde_json::to_value(&review).unwrap(), "", &mut found);
+        let told = changes();
+        let known = told.iter().map(|(field, _)| *field).chain(NOT_TOLD);
+        let known: BTreeSet<String> = known.map(str::to_owned).collect();
+        let unknown: Vec<_> = found.difference(&known).collect();
+        assert!(unknown.is_empty(), "how are {unknown:?} told?");
+
+        let options = ScreenOptions {
+            full: true,
+            width: 120,
+            ..ScreenOptions::default()
+        };
+        let screen = |review: &Review| draw(&view, review, &options);
+        let page = |review: &Review| markdown(&view, None, Some(review));
+        for (field, change) in told {
+            let mut other = review.clone();
+            change(&mut other);
+            assert!(screen(&review) != screen(&other), "{field} on the terminal");
+            assert!(page(&review) != page(&other), "{field} in Markdown");
+        }
+    }
+}
