@@ -27,7 +27,7 @@ test: tools check
 bench: tools
 	$(CARGO) build --locked --release --bin stackgate --example raw_client
 	$(PYTHON) scripts/emulators.py run --only localstack -- $(PYTHON) scripts/bench.py $(TARGET)/release
-	$(PYTHON) scripts/emulators.py run -- $(PYTHON) scripts/bench_slow.py $(TARGET)/release
+	$(PYTHON) scripts/emulators.py run --only localstack --only ministack -- $(PYTHON) scripts/bench_slow.py $(TARGET)/release
 
 check:
 	$(CARGO) fmt --check

@@ -5,8 +5,8 @@
     emulators.py install [NAME...]                install what is missing, then end
     emulators.py run [--only NAME] -- COMMAND...  run COMMAND beside running emulators
 
-`run` gives COMMAND the endpoints in STACKGATE_TEST_LOCALSTACK and STACKGATE_TEST_MINISTACK and passes its
-exit code on. Nothing in COMMAND's environment leads to a real account: every AWS_* variable is taken out and
+`run` gives COMMAND the endpoints in STACKGATE_TEST_LOCALSTACK, STACKGATE_TEST_MINISTACK and STACKGATE_TEST_MOTO,
+and passes its exit code on. Nothing in COMMAND's environment leads to a real account: every AWS_* variable is taken out and
 the configuration files are /dev/null. Whatever was started is stopped, however the run ends.
 
 Installations live in the git-ignored `.emulators/` beside this folder; STACKGATE_EMULATORS names another
@@ -47,6 +47,14 @@ STOP_SECONDS = 3  # state is in memory, so nothing is lost by a SIGKILL; LocalSt
 
 SERVICES = "cloudformation,s3,sqs,sns,ssm,iam,sts,kms,secretsmanager,events,logs"
 
+# Moto checks policies only together with signatures, and takes those of the Rust SDK for wrong on CreateChangeSet. The
+# tests are about policies.
+MOTO = """
+import moto.iam.access_control, moto.server
+moto.iam.access_control.IAMRequestBase.check_signature = lambda self: None
+moto.server.main()
+"""
+
 Emulator = collections.namedtuple("Emulator", "name variable health environment command")
 
 EMULATORS = {
@@ -54,7 +62,7 @@ EMULATORS = {
         name="localstack",
         variable="STACKGATE_TEST_LOCALSTACK",
         health="/_localstack/health",
-        command=lambda python: [python, "-m", "localstack.runtime.main"],
+        command=lambda python, port: [python, "-m", "localstack.runtime.main"],
         environment=lambda port, folder: {
             "GATEWAY_LISTEN": "127.0.0.1:%d" % port,
             "LOCALSTACK_HOST": "127.0.0.1:%d" % port,
@@ -74,7 +82,7 @@ EMULATORS = {
         name="ministack",
         variable="STACKGATE_TEST_MINISTACK",
         health="/_ministack/health",
-        command=lambda python: [python, "-m", "ministack"],
+        command=lambda python, port: [python, "-m", "ministack"],
         environment=lambda port, folder: {
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
@@ -85,6 +93,14 @@ EMULATORS = {
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
         },
+    ),
+    "moto": Emulator(
+        name="moto",
+        variable="STACKGATE_TEST_MOTO",
+        health="/moto-api/data.json",
+        command=lambda python, port: [python, "-c", MOTO, "--host", "127.0.0.1", "--port", str(port)],
+        # Enforcing IAM is left to the tests: somebody has to make the users first.
+        environment=lambda port, folder: {},
     ),
 }
 
@@ -298,7 +314,7 @@ class Running:
             os.unlink(self.log)
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
-                emulator.command(python_of(emulator)),
+                emulator.command(python_of(emulator), self.port),
                 cwd=folder,
                 env=emulator_environment(emulator, self.port, folder),
                 stdin=subprocess.DEVNULL,

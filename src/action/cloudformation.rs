@@ -12,24 +12,26 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, LARGEST_INLINE_TEMPLATE, ParameterValue,
-    PlannedTarget, Preparation, Priority, Reading, ResourceChange, SecretRef, Settlement,
-    StackEvent, StackId, StackSetting, Staleness, TargetInputs, TargetSpec, TemplateBucket,
-    TemplateBuckets, goes_through_bucket,
+    PlannedTarget, Preparation, Priority, Reading, Removal, ResourceChange, SecretRef, Settlement,
+    StackEvent, StackId, StackSetting, StackStatus, StackWait, Staleness, TargetInputs, TargetSpec,
+    TemplateBucket, TemplateBuckets, goes_through_bucket,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
 use crate::template::Template;
 
-/// Looks at the stack and works out what goes into its change set.
+/// Looks at the stack, once nobody else works on it if the action says so, and works out what goes into its
+/// change set.
 pub async fn prepare(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
     artifacts: &Artifacts,
+    busy: impl FnMut(StackStatus),
 ) -> Result<Preparation, CallFailure> {
+    let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let caller = world.aws.caller_at(spec).await?;
-    let by_name = StackRef::Name(&spec.target.stack);
-    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    let stack = world.aws.stack_at_rest(spec, wait, busy).await?;
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref())?;
     Ok(Preparation {
         caller,
@@ -54,6 +56,16 @@ pub struct Creation<'a> {
     pub look_first: bool,
 }
 
+/// Returns the change set of that name, if there is one.
+pub async fn find(
+    world: &World,
+    spec: &TargetSpec,
+    name: &ChangeSetName,
+) -> Result<Option<(ChangeSetId, StackId)>, CallFailure> {
+    let stack = &spec.target.stack;
+    world.aws.find_change_set(spec, stack, name).await
+}
+
 /// Creates a change set, or finds the one that an earlier attempt created.
 pub async fn create(
     world: &World,
@@ -61,14 +73,10 @@ pub async fn create(
     creation: &Creation<'_>,
     artifacts: &Artifacts,
 ) -> Result<(ChangeSetId, StackId), CallFailure> {
-    if creation.look_first {
-        let found = world
-            .aws
-            .find_change_set(spec, &spec.target.stack, creation.name)
-            .await?;
-        if let Some(found) = found {
-            return Ok(found);
-        }
+    if creation.look_first
+        && let Some(found) = find(world, spec, creation.name).await?
+    {
+        return Ok(found);
     }
     let (_, template) = inputs::template_of(world, creation.inputs, artifacts)?;
     let mut parameters = Vec::new();
@@ -207,6 +215,15 @@ pub async fn read(
             read.base = base(world, spec, asked.stack).await?;
             world.aws.template(spec, asked.stack).await?
         }
+        ChangeSetKind::Import => {
+            read.base = base(world, spec, asked.stack).await?;
+            match &read.base {
+                Some(base) if base.status != StackStatus::ReviewInProgress => {
+                    world.aws.template(spec, asked.stack).await?
+                }
+                Some(_) | None => None,
+            }
+        }
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
@@ -283,7 +300,7 @@ async fn base(
         return Ok(None);
     };
     // A stack in review is not live: every change set made for it adds an event.
-    let newest_event = if found.status == crate::model::StackStatus::ReviewInProgress {
+    let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
     } else {
         world.aws.newest_event(spec, stack).await?
@@ -342,18 +359,31 @@ fn mask(
     Ok(())
 }
 
-/// Deletes a change set; one that is gone already is no error.
+/// Deletes a change set; one that is gone already is no error, and one that was executed is left.
 pub async fn delete_change_set(
     world: &World,
     spec: &TargetSpec,
     change_set: &ChangeSetId,
     stack: &StackId,
     look_first: bool,
-) -> Result<(), CallFailure> {
-    if look_first && world.aws.read_change_set(spec, change_set).await?.is_none() {
-        return Ok(());
+) -> Result<Removal, CallFailure> {
+    if look_first {
+        match world.aws.read_change_set(spec, change_set).await? {
+            // The status is told where it can be had; the change set is gone whatever it is.
+            None => {
+                let found = base(world, spec, stack).await.ok().flatten();
+                let stack = found.map(|base| base.status);
+                return Ok(Removal::Gone { stack });
+            }
+            Some(set) if set.execution_status.starts_with("EXECUTE_") => {
+                let status = set.execution_status;
+                return Ok(Removal::Executed { status });
+            }
+            Some(_) => {}
+        }
     }
-    world.aws.delete_change_set(spec, change_set, stack).await
+    world.aws.delete_change_set(spec, change_set, stack).await?;
+    Ok(Removal::Deleted)
 }
 
 /// Deletes the empty stack that a change set made, if it is provably ours. Returns why it was left.

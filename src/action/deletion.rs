@@ -10,7 +10,7 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeAction, Collection, DeletableStack, Digest, Ending,
     FailureKind, LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange,
-    Settlement, StackEvent, StackId, StackStatus, Staleness, TargetSpec,
+    Settlement, StackEvent, StackId, StackStatus, StackWait, Staleness, TargetSpec,
 };
 use crate::plan;
 use crate::template::Template;
@@ -20,7 +20,9 @@ pub async fn collect(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
+    busy: impl FnMut(StackStatus),
 ) -> Result<Collection, CallFailure> {
+    let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let setting = |key: &str| action.configuration.get(key).map(String::as_str);
     let mut retain = Vec::new();
     let named = setting("RetainResources").unwrap_or_default().split(',');
@@ -29,9 +31,12 @@ pub async fn collect(
     }
     let role_arn = setting("RoleArn").map(|role| spec.target.fill(role));
     let caller = world.aws.caller_at(spec).await?;
+    if wait.is_some() {
+        world.aws.stack_at_rest(spec, wait, busy).await?;
+    }
     let by = StackRef::Name(&spec.target.stack);
     let only_failed = setting("OnlyFailed") == Some("true");
-    let stack = look(world, spec, by, &retain, role_arn, only_failed).await?;
+    let stack = look(world, spec, by, &retain, role_arn, only_failed, wait).await?;
     Ok(Collection { caller, stack })
 }
 
@@ -42,6 +47,7 @@ async fn look(
     retain: &[LogicalId],
     role_arn: Option<String>,
     only_failed: bool,
+    waited: Option<StackWait>,
 ) -> Result<Option<DeletableStack>, CallFailure> {
     let Some(described) = world.aws.described_stack(spec, by).await? else {
         return Ok(None);
@@ -79,7 +85,7 @@ async fn look(
         template: digest,
         retain: retain.to_vec(),
         role_arn,
-        obstacles: obstacles(spec, &described, &held, &importers, retain),
+        obstacles: obstacles(spec, &described, &held, &importers, retain, waited),
     }))
 }
 
@@ -176,12 +182,13 @@ fn obstacles(
     held: &[HeldResource],
     importers: &BTreeMap<String, Vec<String>>,
     retain: &[LogicalId],
+    waited: Option<StackWait>,
 ) -> Vec<String> {
     let target = &spec.target;
     let status = described.summary.status;
     let mut obstacles = Vec::new();
     if let Some(why) = status.delete_refusal() {
-        let next = status.remedy(target).unwrap_or_default();
+        let next = status.remedy(target, waited).unwrap_or_default();
         obstacles.push(format!("the stack is {status}: {why}; {next}"));
     }
     if let Some(parent) = &described.parent {
@@ -191,10 +198,13 @@ fn obstacles(
     }
     if described.protected {
         obstacles.push(format!(
-            "termination protection is on; take it away with `aws cloudformation \
-             update-termination-protection --no-enable-termination-protection --stack-name {} --region {}`, \
-             then run again",
-            target.stack, target.region
+            "termination protection is on; take it away with `stackgate deploy {stack} \
+             --no-termination-protection --accounts {account} --regions {region}`, or without its template with \
+             `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name \
+             {stack} --region {region}`, then run again",
+            stack = target.stack,
+            account = target.account,
+            region = target.region
         ));
     }
     for (export, stacks) in importers {
@@ -229,7 +239,7 @@ pub async fn verify(
 ) -> Result<Vec<Staleness>, CallFailure> {
     let by = StackRef::Id(&approved.base.stack);
     let role_arn = approved.inputs.role_arn.clone();
-    let found = look(world, spec, by, &approved.retain, role_arn, false).await?;
+    let found = look(world, spec, by, &approved.retain, role_arn, false, None).await?;
     Ok(plan::staleness_of_deletion(approved, found.as_ref()))
 }
 
@@ -355,7 +365,14 @@ mod tests {
     #[test]
     fn only_a_stack_at_rest_can_be_deleted() {
         for &status in StackStatus::ALL {
-            let found = obstacles(&spec(), &described(status), &[], &BTreeMap::new(), &[]);
+            let found = obstacles(
+                &spec(),
+                &described(status),
+                &[],
+                &BTreeMap::new(),
+                &[],
+                None,
+            );
             assert_eq!(found.is_empty(), status.is_settled(), "{status}: {found:?}");
         }
     }
@@ -368,7 +385,7 @@ mod tests {
             ..described(StackStatus::UpdateComplete)
         };
         let importers = BTreeMap::from([("net-a".to_owned(), vec!["api".into(), "web".into()])]);
-        let found = obstacles(&spec(), &stack, &[], &importers, &[]);
+        let found = obstacles(&spec(), &stack, &[], &importers, &[], None);
         let parts = [
             "nested in arn:parent",
             "protection is on",
@@ -389,7 +406,7 @@ mod tests {
         ];
         let found = |status, resources: &[HeldResource]| {
             let none = BTreeMap::new();
-            obstacles(&spec(), &described(status), resources, &none, &retain)
+            obstacles(&spec(), &described(status), resources, &none, &retain, None)
         };
         assert!(found(StackStatus::DeleteFailed, &resources).is_empty());
         assert!(found(StackStatus::CreateComplete, &resources)[0].contains("CREATE_COMPLETE"));

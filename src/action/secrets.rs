@@ -15,6 +15,8 @@ pub trait SecretPrompt: Send + Sync {
 /// Looks secrets up and remembers them until the process ends.
 pub struct Secrets {
     references: BTreeMap<String, SecretRef>,
+    /// What is given in place of a reference, by parameter, in this process only.
+    instead: BTreeMap<String, SecretRef>,
     allow_literals: bool,
     is_elsewhere: bool,
     prompt: Arc<dyn SecretPrompt>,
@@ -33,12 +35,21 @@ impl Secrets {
     ) -> Self {
         Self {
             references,
+            instead: BTreeMap::new(),
             allow_literals,
             is_elsewhere: false,
             prompt,
             known: tokio::sync::Mutex::default(),
             texts: Mutex::default(),
         }
+    }
+
+    /// Returns the same secrets, of which those of `given` are found elsewhere.
+    ///
+    /// The references that the plan knows stay: where a value was looked up is no part of what was approved.
+    pub fn found_at(mut self, given: BTreeMap<String, SecretRef>) -> Self {
+        self.instead = given;
+        self
     }
 
     /// Returns the secrets of an execution whose change sets were made on another machine: what they were
@@ -78,6 +89,7 @@ impl Secrets {
         reference: &SecretRef,
         literal: impl FnOnce() -> Result<String, CallFailure>,
     ) -> Result<String, CallFailure> {
+        let reference = self.instead.get(parameter).unwrap_or(reference);
         let mut known = self.known.lock().await;
         let key = (parameter.to_owned(), reference.clone());
         if let Some(value) = known.get(&key) {
@@ -89,13 +101,13 @@ impl Secrets {
         let value = match reference {
             SecretRef::Env(name) => std::env::var(name).map_err(|_| {
                 needed(format!(
-                    "parameter `{parameter}` is secret and environment variable `{name}` is not set; set it and resume"
+                    "parameter `{parameter}` is secret and environment variable `{name}` is not set; set it and resume, or resume with `--secret {parameter}=env:NAME`"
                 ))
             })?,
             SecretRef::File(path) => {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
                     needed(format!(
-                        "parameter `{parameter}` is secret and file `{path}` cannot be read ({}); mend it and resume",
+                        "parameter `{parameter}` is secret and file `{path}` cannot be read ({}); mend it and resume, or resume with `--secret {parameter}=env:NAME`",
                         bad_input(&error).message
                     ))
                 })?;
@@ -108,7 +120,7 @@ impl Secrets {
                 let asked = tokio::task::spawn_blocking(move || prompt.ask(&name)).await;
                 asked.ok().flatten().ok_or_else(|| {
                     needed(format!(
-                        "parameter `{parameter}` is secret and must be typed; resume on a terminal, or give `--secret {parameter}=env:NAME`"
+                        "parameter `{parameter}` is secret and must be typed; resume on a terminal, or with `--secret {parameter}=env:NAME`"
                     ))
                 })?
             }

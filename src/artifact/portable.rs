@@ -24,6 +24,9 @@ use crate::model::{ArtifactRef, Digest, Event, ExecutionId};
 /// The format that this program writes and runs.
 pub const VERSION: u32 = 1;
 
+/// What a zip archive begins with.
+const ZIP: &[u8] = b"PK\x03\x04";
+
 const FORMAT: &str = "stackgate plan";
 const MANIFEST: &str = "plan.json";
 const EVENTS: &str = "events.ndjson";
@@ -65,7 +68,10 @@ pub enum PortableError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is no archive, or only a part of one.
+    /// The file is something else.
+    #[error("{} is no plan file, expected what `stackgate plan --out` wrote", .0.display())]
+    Foreign(PathBuf),
+    /// The file is only a part of an archive.
     #[error(
         "{} is not a whole plan file, expected what `stackgate plan --out` wrote; copy it again", .path.display()
     )]
@@ -74,7 +80,7 @@ pub enum PortableError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: ArtifactError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What the file says about itself is missing or unreadable.
     #[error("{}: {what}, expected what `stackgate plan --out` wrote; make the plan again", .path.display())]
@@ -189,7 +195,7 @@ impl PortablePlan {
         let bytes = zipped::pack("the plan", &entries, LIMITS).map_err(|source| {
             PortableError::Archive {
                 path: path.to_owned(),
-                source,
+                source: Box::new(source),
             }
         })?;
         let folder = match path.parent() {
@@ -211,9 +217,14 @@ impl PortablePlan {
             path: path.to_owned(),
             source,
         };
-        let archive = |source| PortableError::Archive {
+        // What artifacts are advised is no advice for a plan file.
+        let archive = |error| PortableError::Archive {
             path: path.to_owned(),
-            source,
+            source: match error {
+                ArtifactError::Zip { source, .. } => Box::new(source),
+                ArtifactError::Unpack { source, .. } => Box::new(source),
+                other => Box::new(other),
+            },
         };
         let malformed = |what: String| PortableError::Malformed {
             path: path.to_owned(),
@@ -227,6 +238,9 @@ impl PortablePlan {
         let bytes = read_capped(path)
             .map_err(read)?
             .ok_or_else(|| malformed("it is larger than a plan can be".to_owned()))?;
+        if bytes.len() >= ZIP.len() && !bytes.starts_with(ZIP) {
+            return Err(PortableError::Foreign(path.to_owned()));
+        }
         let what = "the plan file";
         let names: Vec<String> = ZipArchive::new(Cursor::new(&bytes))
             .map_err(|source| {

@@ -11,9 +11,9 @@ use super::connection::Aws;
 use super::failure::Effect;
 use super::upload::without_urls;
 use crate::model::{
-    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, LARGEST_INLINE_TEMPLATE,
-    LARGEST_TEMPLATE, OnStackFailure, Priority, StackId, StackName, StackOptions, TargetSpec,
-    TemplateBucket, goes_through_bucket,
+    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, ImportedResource,
+    LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, LogicalId, OnStackFailure, Priority, StackId,
+    StackName, StackOptions, TargetSpec, TemplateBucket, goes_through_bucket,
 };
 
 /// A secret shorter than this is not looked for in messages: it would cover ordinary words.
@@ -135,6 +135,7 @@ impl Aws {
         let kind = match request.kind {
             ChangeSetKind::Create => ChangeSetType::Create,
             ChangeSetKind::Update => ChangeSetType::Update,
+            ChangeSetKind::Import => ChangeSetType::Import,
             ChangeSetKind::Delete => {
                 let why = "a stack is deleted without a change set";
                 return Err(attempted.failure(FailureKind::BadInput, why));
@@ -152,6 +153,7 @@ impl Aws {
             .map(|c| Capability::from(c.as_str()))
             .collect();
         let options = &request.options;
+        let imported: Vec<_> = options.resources_to_import.iter().map(imported).collect();
         let topics: Vec<String> = options.notification_arns.iter().cloned().collect();
         let reply = self
             .call(call, spec, |client| {
@@ -175,6 +177,7 @@ impl Aws {
                     .set_import_existing_resources(
                         options.import_existing_resources.then_some(true),
                     )
+                    .set_resources_to_import((!imported.is_empty()).then(|| imported.clone()))
                     .set_include_nested_stacks(options.include_nested_stacks.then_some(true))
                     .send()
             })
@@ -322,6 +325,14 @@ fn rollback_configuration(options: &StackOptions) -> Option<sdk::RollbackConfigu
     Some(built.build())
 }
 
+fn imported((id, resource): (&LogicalId, &ImportedResource)) -> sdk::ResourceToImport {
+    sdk::ResourceToImport::builder()
+        .logical_resource_id(id.as_str())
+        .resource_type(&resource.resource_type)
+        .set_resource_identifier(Some(resource.identifier.clone().into_iter().collect()))
+        .build()
+}
+
 fn on_stack_failure(what: OnStackFailure) -> sdk::OnStackFailure {
     match what {
         OnStackFailure::Rollback => sdk::OnStackFailure::Rollback,
@@ -395,6 +406,60 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn resources_to_import_are_named_to_the_service() {
+        let script = Scripted::new();
+        script.ok("CreateChangeSet", &created());
+        let bucket = ImportedResource {
+            resource_type: "AWS::S3::Bucket".into(),
+            identifier: [("BucketName".into(), "logs".into())].into(),
+        };
+        let parts = [("A".into(), "1".into()), ("B".into(), "2".into())];
+        let other = ImportedResource {
+            resource_type: "AWS::X::Y".into(),
+            identifier: parts.into(),
+        };
+        let mut request = request();
+        request.kind = ChangeSetKind::Import;
+        request.options.resources_to_import = [
+            (LogicalId::new("Logs").unwrap(), bucket),
+            (LogicalId::new("Other").unwrap(), other),
+        ]
+        .into();
+        let aws = aws(&script).await;
+        aws.create_change_set(&spec(), &request).await.unwrap();
+        let sent = &script.requests()[0];
+        for (field, value) in [
+            ("ChangeSetType", "IMPORT"),
+            ("ResourcesToImport.member.1.LogicalResourceId", "Logs"),
+            ("ResourcesToImport.member.1.ResourceType", "AWS::S3::Bucket"),
+            (
+                "ResourcesToImport.member.1.ResourceIdentifier.entry.1.key",
+                "BucketName",
+            ),
+            (
+                "ResourcesToImport.member.1.ResourceIdentifier.entry.1.value",
+                "logs",
+            ),
+            ("ResourcesToImport.member.2.LogicalResourceId", "Other"),
+            ("ResourcesToImport.member.3.LogicalResourceId", ""),
+            ("ImportExistingResources", ""),
+        ] {
+            assert_eq!(sent.field(field), value, "{field}");
+        }
+        // The order of a map is not said.
+        let entry = |n: u8, part: &str| {
+            let field = format!("ResourcesToImport.member.2.ResourceIdentifier.entry.{n}.{part}");
+            sent.field(&field).to_owned()
+        };
+        let mut entries = [1, 2].map(|n| (entry(n, "key"), entry(n, "value")));
+        entries.sort();
+        assert_eq!(
+            entries,
+            [("A".into(), "1".into()), ("B".into(), "2".into())]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn every_option_is_sent_as_the_service_names_it() {
         let script = Scripted::new();
         script.ok("CreateChangeSet", &created());
@@ -414,6 +479,7 @@ mod tests {
             .into(),
             monitoring_minutes: Some(0),
             import_existing_resources: true,
+            resources_to_import: BTreeMap::new(),
             include_nested_stacks: true,
             termination_protection: Some(true),
         };

@@ -23,7 +23,7 @@ use super::http;
 use super::mfa::MfaPrompt;
 use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
-use super::trace::{Trace, Traced};
+use super::trace::{Trace, Traced, TracedHttp};
 use super::upload::{Uploaded, Uploads};
 use crate::model::{
     AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec, TemplateBucket,
@@ -93,8 +93,13 @@ impl Aws {
             Some(client) => client.clone(),
             None => http::client(profile.trusted()?),
         };
+        // The calls for credentials are made by clients of the SDK's own, which are told of below them.
+        let for_credentials = match &settings.trace {
+            Some(trace) => TracedHttp::shared(http_client.clone(), trace.clone(), "credentials"),
+            None => http_client.clone(),
+        };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client.clone())
+            .http_client(for_credentials.clone())
             .timeout_config(
                 TimeoutConfig::builder()
                     .read_timeout(Duration::from_secs(30))
@@ -110,7 +115,7 @@ impl Aws {
             );
         if let Some(profile) = &settings.profile {
             // The default chain would take keys of the environment before a profile that was named.
-            let mut config = ProviderConfig::default().with_http_client(http_client.clone());
+            let mut config = ProviderConfig::default().with_http_client(for_credentials.clone());
             if let Some(region) = &settings.region {
                 config = config.with_region(Some(aws_config::Region::new(region.clone())));
             }
@@ -144,7 +149,7 @@ impl Aws {
                 }
                 Source::Profile(name) => {
                     let config = ProviderConfig::default()
-                        .with_http_client(http_client)
+                        .with_http_client(for_credentials)
                         .with_region(base.region().cloned());
                     let provider = ProfileFileCredentialsProvider::builder()
                         .configure(&config)
@@ -164,6 +169,7 @@ impl Aws {
             renewal = role.renewal();
             base = base.into_builder().credentials_provider(session).build();
         }
+        base = base.into_builder().http_client(http_client).build();
         if let Some(provider) = base.credentials_provider() {
             let kept = Kept::shared(provider, &base);
             base = base.into_builder().credentials_provider(kept).build();
@@ -194,6 +200,31 @@ impl Aws {
             watched: Arc::default(),
             uploads: Uploads::default(),
         })))
+    }
+
+    /// Returns the same connection, with the same credentials, whose sessions of roles have another name.
+    ///
+    /// Credentials that somebody typed a code for are opened once.
+    pub fn with_session_name(&self, name: &str) -> Self {
+        let shared = &self.0;
+        let opening = Opening {
+            name: session_name(name),
+            external_id: shared.opening.external_id.clone(),
+            tags: shared.opening.tags.clone(),
+        };
+        Self(Arc::new(Shared {
+            base: shared.base.clone(),
+            default_region: shared.default_region.clone(),
+            trace: shared.trace.clone(),
+            opening,
+            renewal: shared.renewal.clone(),
+            caller: OnceCell::new_with(shared.caller.get().cloned()),
+            sessions: Mutex::default(),
+            clients: Mutex::default(),
+            gates: Mutex::default(),
+            watched: Arc::default(),
+            uploads: Uploads::default(),
+        }))
     }
 
     /// Returns the region of the environment, the profile or the settings.
@@ -400,7 +431,12 @@ impl Aws {
             .clone();
         let session = cell
             .get_or_init(|| async {
-                let base = self.with_region(&self.sts_region(Some(&spec.target.region)));
+                let mut base = self.with_region(&self.sts_region(Some(&spec.target.region)));
+                if let (Some(client), Some(trace)) = (base.http_client(), &self.0.trace) {
+                    let place = spec.target.account.as_str();
+                    let traced = TracedHttp::shared(client, trace.clone(), place);
+                    base = base.into_builder().http_client(traced).build();
+                }
                 Session::new(&role, &self.0.opening, &base).await
             })
             .await;

@@ -62,18 +62,27 @@ where
         Effect::Repeatable => "no usable reply",
         Effect::Once => "the reply was lost, so it may or may not have been carried out",
     };
-    if let Some(status) = error.raw_response().map(|r| r.status().as_u16()) {
+    if let Some(reply) = error.raw_response() {
+        let status = reply.status().as_u16();
         if (200..=299).contains(&status) {
             // Accepted, but the reply broke off or is not CloudFormation's.
             let what = format!("{lost}: the reply could not be read ({})", root(error));
             return attempted.failure(kind_if_lost, what);
         }
         let said = error.as_service_error();
+        let body = reply.body().bytes().unwrap_or_default();
+        let (code, message) = match said.and_then(|e| e.code()) {
+            Some(code) => (
+                Some(code.to_owned()),
+                said.and_then(|e| e.message()).map(str::to_owned),
+            ),
+            None => (element(body, "Code"), element(body, "Message")),
+        };
         return of_reply(
             attempted,
             status,
-            said.and_then(|e| e.code()),
-            said.and_then(|e| e.message()),
+            code.as_deref(),
+            message.as_deref(),
             error.request_id(),
         );
     }
@@ -255,6 +264,25 @@ fn of_credentials(error: &CredentialsError, attempted: &Attempted<'_>) -> CallFa
     )
 }
 
+/// Returns the text of the first element `name` of a reply in which the SDK found no error: some endpoints wrap theirs
+/// in `Errors`, as EC2 does.
+fn element(body: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let plain = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&amp;", "&"),
+    ];
+    let text = plain
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    Some(text).filter(|text| !text.is_empty())
+}
+
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -412,6 +440,22 @@ mod tests {
             Some(message),
             Some("r-1"),
         )
+    }
+
+    #[test]
+    fn an_error_that_the_sdk_does_not_find_is_read() {
+        let body = b"<ErrorResponse><Errors><Error><Code>AccessDenied</Code>\
+            <Message>&quot;a&quot; &amp;lt; b</Message></Error></Errors></ErrorResponse>";
+        assert_eq!(element(body, "Code").as_deref(), Some("AccessDenied"));
+        assert_eq!(element(body, "Message").as_deref(), Some("\"a\" &lt; b"));
+        for body in [
+            &b""[..],
+            b"\xff<Code>x</Code>",
+            b"<Code>x",
+            b"<Code></Code>",
+        ] {
+            assert_eq!(element(body, "Code"), None);
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod nested_set;
 mod probe;
 mod profile;
 mod reading;
+mod rest;
 mod session;
 mod stack;
 mod trace;

@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
@@ -63,6 +68,100 @@ impl Traced {
     }
 }
 
+/// An HTTP client that tells of the calls made for credentials, by clients of the SDK's own.
+#[derive(Debug, Clone)]
+pub(super) struct TracedHttp {
+    inner: SharedHttpClient,
+    trace: Trace,
+    place: String,
+}
+
+impl TracedHttp {
+    /// Returns `inner`, of whose calls at `place` `trace` is told.
+    pub(super) fn shared(inner: SharedHttpClient, trace: Trace, place: &str) -> SharedHttpClient {
+        SharedHttpClient::new(Self {
+            inner,
+            trace,
+            place: place.to_owned(),
+        })
+    }
+}
+
+impl HttpClient for TracedHttp {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(TracedConnector {
+            inner: self.inner.http_connector(settings, components),
+            client: self.clone(),
+        })
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
+    }
+}
+
+#[derive(Debug)]
+struct TracedConnector {
+    inner: SharedHttpConnector,
+    client: TracedHttp,
+}
+
+impl HttpConnector for TracedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let TracedHttp { trace, place, .. } = self.client.clone();
+        let (operation, number) = (operation_of(&request), attempt_of(&request));
+        let begun = Stopwatch::start();
+        let reply = self.inner.call(request);
+        HttpConnectorFuture::new(async move {
+            let reply = reply.await;
+            let answered = reply.as_ref().ok();
+            (trace.0)(&Attempt {
+                operation,
+                place,
+                number,
+                status: answered.map(|reply| reply.status().as_u16()),
+                request_id: answered.and_then(request_id),
+                took: begun.elapsed(),
+            });
+            reply
+        })
+    }
+}
+
+/// Returns the service and operation of a request for credentials, as far as it can be told. Nothing else of a
+/// request is told: a body may hold codes, and an address tokens.
+fn operation_of(request: &HttpRequest) -> String {
+    let body = request.body().bytes().unwrap_or_default();
+    let mut fields = body.split(|byte| *byte == b'&');
+    let action = fields.find_map(|field| field.strip_prefix(b"Action="));
+    let action = action.map(|name| crate::model::clean(&String::from_utf8_lossy(name)));
+    let path = request.uri().split(['?', '#']).next().unwrap_or_default();
+    match action {
+        Some(action) => format!("STS.{action}"),
+        None if path.ends_with("/federation/credentials") => "SSO.GetRoleCredentials".to_owned(),
+        None if path.ends_with("/token") => "SSO OIDC.CreateToken".to_owned(),
+        None => "credentials".to_owned(),
+    }
+}
+
+/// Returns which attempt it is: `amz-sdk-request: attempt=2; max=3`.
+fn attempt_of(request: &HttpRequest) -> u32 {
+    let header = request.headers().get("amz-sdk-request").unwrap_or_default();
+    let mut parts = header.split(';').map(str::trim);
+    let number = parts.find_map(|part| part.strip_prefix("attempt="));
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+fn request_id(reply: &HttpResponse) -> Option<String> {
+    let names = ["x-amzn-requestid", "x-amz-request-id"];
+    let id = names.iter().find_map(|name| reply.headers().get(*name));
+    id.map(crate::model::clean)
+}
+
 #[derive(Debug)]
 struct Started(Stopwatch);
 
@@ -96,17 +195,12 @@ impl Intercept for Traced {
             format!("{}.{}", about.service(), about.name())
         });
         let reply = context.response();
-        let id = reply.and_then(|reply| {
-            let headers = reply.headers();
-            let names = ["x-amzn-requestid", "x-amz-request-id"];
-            names.iter().find_map(|name| headers.get(*name))
-        });
         (self.trace.0)(&Attempt {
             operation: crate::model::clean(&operation),
             place: self.place.clone(),
             number: bag.load::<RequestAttempts>().map_or(1, |n| n.attempts()),
             status: reply.map(|reply| reply.status().as_u16()),
-            request_id: id.map(crate::model::clean),
+            request_id: reply.and_then(request_id),
             took: bag
                 .load::<Started>()
                 .map_or(Duration::ZERO, |started| started.0.elapsed()),
@@ -119,7 +213,7 @@ impl Intercept for Traced {
 mod tests {
     use std::sync::Mutex;
 
-    use super::super::fixture::{spec, stack_id, stacks};
+    use super::super::fixture::{spec, spec_in, stack_id, stacks};
     use super::super::scripted::Scripted;
     use super::super::{Aws, Settings, StackRef};
     use super::*;
@@ -163,5 +257,67 @@ mod tests {
             !all.contains("hunter2") && !all.contains("scripted.invalid"),
             "{all}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_calls_for_credentials_are_told_of_too_without_what_was_said() {
+        let script = Scripted::new();
+        script
+            .error("AssumeRole", 400, "Throttling", "Rate exceeded")
+            .ok(
+                "AssumeRole",
+                "<AssumedRoleUser><Arn>arn:aws:sts::222222222222:assumed-role/Deploy/s</Arn>\
+                 <AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser>\
+                 <Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>hunter2</SecretAccessKey>\
+                 <SessionToken>token3</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>",
+            )
+            .ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+        let told: Arc<Mutex<Vec<Attempt>>> = Arc::default();
+        let listener = Arc::clone(&told);
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            http_client: Some(script.http_client()),
+            credentials: Some(Scripted::credentials()),
+            external_id: Some("outside4".into()),
+            trace: Some(Trace::new(move |attempt| {
+                listener.lock().unwrap().push(attempt.clone());
+            })),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let role = Some("arn:aws:iam::222222222222:role/Deploy");
+        let spec = spec_in("222222222222", "eu-west-1", role);
+        let stack = stack_id();
+        aws.stack(&spec, StackRef::Id(&stack), Priority::Read)
+            .await
+            .unwrap();
+        let told = told.lock().unwrap();
+        let lines: Vec<_> = told
+            .iter()
+            .map(|a| (a.operation.as_str(), a.place.as_str(), a.number, a.status))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ("STS.AssumeRole", "222222222222", 1, Some(400)),
+                ("STS.AssumeRole", "222222222222", 2, Some(200)),
+                (
+                    "CloudFormation.DescribeStacks",
+                    "222222222222/eu-west-1",
+                    1,
+                    Some(200)
+                ),
+            ]
+        );
+        assert!(
+            told.iter()
+                .all(|a| a.request_id.as_deref() == Some("r-header"))
+        );
+        let all = format!("{told:?}");
+        for secret in ["hunter2", "token3", "outside4", "scripted.invalid"] {
+            assert!(!all.contains(secret), "{all}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::options::{Connection, Global};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
 use super::{CliError, exit, identity, output, portable, prompt, resume, stop};
+use crate::approval::{Request, judge};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
@@ -93,15 +94,7 @@ pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError
             )));
         }
     };
-    // An answer for another plan is recorded as refused by the owner; said at once where it is plain.
-    if plan != shown {
-        return Err(CliError::message(format!(
-            "plan {plan} is not the one that waits for an answer, which is {shown}"
-        ))
-        .hint(format!(
-            "look at the one that waits with `stackgate status {id}`, then name its digest"
-        )));
-    }
+    same_plan(plan, shown, &id)?;
     let answered = Given {
         decision: Decision::Approve,
         plan,
@@ -115,6 +108,7 @@ pub(super) fn reject(global: &Global, args: RejectArgs) -> Result<u8, CliError> 
     let (journal, id, view) = open(global, &args.execution)?;
     let shown = awaited(&view, &id)?;
     let plan = args.plan.unwrap_or(shown);
+    same_plan(plan, shown, &id)?;
     let answered = Given {
         decision: Decision::Reject,
         plan,
@@ -133,8 +127,19 @@ struct Given {
 pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId, View), CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let id = journal.find(name)?;
-    let view = View::of(&journal.events(&id, 0)?);
+    let mut view = View::of(&journal.events(&id, 0)?);
+    note(&journal, &mut view)?;
     Ok((journal, id, view))
+}
+
+/// Adds to `view` what no process has made an event of yet: the answer in the inbox that will count, else that the
+/// time for one is over.
+pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
+    if let (true, Some(id)) = (view.awaits_answer(), view.execution()) {
+        let answer = given(journal, id, view)?;
+        view.note(answer, runtime::now());
+    }
+    Ok(())
 }
 
 /// Returns the STS caller who answered, or else the user of the machine.
@@ -150,11 +155,37 @@ pub(super) fn verb(decision: Decision) -> &'static str {
     }
 }
 
+/// Refuses what an execution that has ended cannot take any more, and says how it ended.
+pub(super) fn not_ended(view: &View, id: &ExecutionId) -> Result<(), CliError> {
+    match view.ending() {
+        None => Ok(()),
+        Some(how) => Err(
+            CliError::message(format!("execution {id} has ended already: {how}"))
+                .hint(format!("see `stackgate status {id}`")),
+        ),
+    }
+}
+
+/// Refuses an answer about another plan: its owner would record it as one that does not count.
+fn same_plan(plan: Digest, shown: Digest, id: &ExecutionId) -> Result<(), CliError> {
+    if plan == shown {
+        return Ok(());
+    }
+    Err(CliError::message(format!(
+        "plan {plan} is not the one that waits for an answer, which is {shown}"
+    ))
+    .hint(format!(
+        "look at the one that waits with `stackgate status {id}`, then name its digest"
+    )))
+}
+
 /// Returns the plan that waits for an answer.
 fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
+    not_ended(view, id)?;
     let status = format!("see `stackgate status {id}`");
-    if view.outcome().is_some() {
-        return Err(CliError::message(format!("execution {id} has ended")).hint(status));
+    if view.given_up().is_some() {
+        return Err(CliError::message(format!("execution {id} was given up"))
+            .hint(format!("bring it to its end with `stackgate resume {id}`")));
     }
     let Some(approval) = view.approval() else {
         return Err(
@@ -163,6 +194,12 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
         );
     };
     if let Some(answer) = approval.answer {
+        let go_on = match answer.decision {
+            Decision::Approve => format!(
+                "go on with `stackgate resume {id}`, or give up what was not executed with `stackgate stop {id} --give-up`"
+            ),
+            Decision::Reject => format!("remove its change sets with `stackgate resume {id}`"),
+        };
         return Err(CliError::message(format!(
             "plan {} was {} by {} at {} already",
             approval.plan.short(),
@@ -170,9 +207,9 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
             who(&answer.approver),
             answer.at
         ))
-        .hint(status));
+        .hint(go_on));
     }
-    if runtime::now() >= approval.expires {
+    if approval.expired {
         return Err(CliError::message(format!(
             "the request for an answer expired at {}",
             approval.expires
@@ -184,15 +221,28 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
     Ok(approval.plan)
 }
 
-/// Returns the answer that is in the inbox and that nobody took up yet.
-pub(super) fn given(journal: &Journal, id: &ExecutionId) -> Result<Option<Answer>, CliError> {
+/// Returns the answer in the inbox that nobody took up yet and that will count once somebody does.
+pub(super) fn given(
+    journal: &Journal,
+    id: &ExecutionId,
+    view: &View,
+) -> Result<Option<Answer>, CliError> {
+    let request = match view.approval() {
+        Some(asked) if asked.answer.is_none() && !asked.expired => Request {
+            plan: asked.plan,
+            requested: asked.requested,
+            expires: asked.expires,
+            answered: None,
+        },
+        Some(_) | None => return Ok(None),
+    };
+    let now = runtime::now();
     let messages = journal.inbox(id)?.into_iter();
-    Ok(messages
-        .filter_map(|(_, message)| match message {
-            InboxMessage::Answer(answer) => Some(answer),
-            InboxMessage::Stop(_) => None,
-        })
-        .next())
+    let mut answers = messages.filter_map(|(_, message)| match message {
+        InboxMessage::Answer(answer) => Some(answer),
+        InboxMessage::Stop(_) => None,
+    });
+    Ok(answers.find(|answer| judge(&request, answer, now).is_ok()))
 }
 
 /// Puts the answer into the inbox, then takes the execution up unless another process has it.
@@ -206,16 +256,6 @@ fn answer(
 ) -> Result<u8, CliError> {
     let now = runtime::now();
     let owned = run::is_alive(&journal, &id)? == Some(true);
-    if let Some(first) = self::given(&journal, &id)?.filter(|a| a.plan == given.plan) {
-        return Err(CliError::message(format!(
-            "plan {} was {} by {} at {} already",
-            first.plan.short(),
-            verb(first.decision),
-            who(&first.approver),
-            first.at
-        ))
-        .hint(format!("go on with `stackgate resume {id}`")));
-    }
     let events = journal.events(&id, 0)?;
     let invocation = resume::invocation(&events, &connection);
     let caller = block_on(caller(invocation, &id))?;
@@ -247,8 +287,7 @@ fn answer(
         journal,
         id,
         &connection,
-        Answering::Given,
-        Default::default(),
+        resume::Policy::of(Answering::Given),
     )
 }
 

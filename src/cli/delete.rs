@@ -6,16 +6,16 @@ use clap::Args;
 
 use super::deploy::{RiskArg, answering, minutes};
 use super::face::Answering;
-use super::options::{Connection, Global};
-use super::run::{Run, acquire, block_on, connect};
+use super::options::{Connection, Global, stack_wait};
+use super::run::{Run, Start, block_on, connect};
 use super::targets::TargetArgs;
 use super::{CliError, exit, output};
 use crate::approval;
 use crate::journal::Journal;
-use crate::model::{ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName};
-use crate::pipeline::{Deletion, Machine, validate};
-use crate::report::View;
-use crate::runtime;
+use crate::model::{
+    ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName, StackWait,
+};
+use crate::pipeline::Deletion;
 
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
@@ -23,11 +23,12 @@ pub(super) struct DeleteArgs {
     /// The stack's name
     #[arg(value_name = "STACK")]
     stack: StackName,
-    /// Approve without asking, up to a level of risk; alone it stops at high risk, such as the loss of data
+    /// Approve without asking, up to a level of risk; `--yes` alone is `--yes=medium`, and stops at the loss of
+    /// data
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
     yes: Option<RiskArg>,
-    /// Leave when the plan waits for approval
+    /// Leave, with exit code 3, when the plan waits for approval
     #[arg(long)]
     detach: bool,
     /// Resources to leave where an earlier deletion of the stack failed (`DELETE_FAILED`) because of them
@@ -36,6 +37,11 @@ pub(super) struct DeleteArgs {
     /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
+    /// Wait while somebody else works on a stack, as long as it takes or no longer than a time such as `30m`;
+    /// without it, such a stack is reported and not planned
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "unlimited", value_parser = stack_wait)]
+    wait_for_stack: Option<StackWait>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
@@ -80,6 +86,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         let deletion = Deletion {
             stack: args.stack,
             only_failed: false,
+            wait: args.wait_for_stack,
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
@@ -92,27 +99,21 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         };
         let definition = ExecutionDefinition {
             pipeline: deletion.pipeline(),
-            invocation: Invocation {
-                own_endpoint: aws.has_own_endpoint(),
-                ..invocation
-            },
+            invocation,
             secrets: BTreeMap::new(),
             allow_literal_secrets: false,
         };
-        validate(&definition.pipeline).map_err(CliError::usage)?;
-        let lease = acquire(&journal, &id)?;
-        let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
-        let run = Run {
+        let start = Start {
             global,
             journal: &journal,
-            lease,
+            id,
             aws,
-            caller: Some(caller),
+            caller,
             answering,
             out: None,
             goes_on: false,
         };
-        run.go(View::new(), machine, turn, &definition).await
+        Run::start(start, definition).await
     })?
 }
 
@@ -130,27 +131,21 @@ pub(super) async fn delete_failed(
     let caller = aws.caller().await?;
     let definition = ExecutionDefinition {
         pipeline: deletion.pipeline(),
-        invocation: Invocation {
-            own_endpoint: aws.has_own_endpoint(),
-            ..invocation.clone()
-        },
+        invocation: invocation.clone(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
     };
-    validate(&definition.pipeline).map_err(CliError::usage)?;
-    let lease = acquire(journal, &id)?;
-    let (machine, turn) = Machine::start(id, definition.clone(), runtime::now())?;
-    let run = Run {
+    let start = Start {
         global,
         journal,
-        lease,
+        id,
         aws,
-        caller: Some(caller),
+        caller,
         answering,
-        goes_on: true,
         out: None,
+        goes_on: true,
     };
-    let code = run.go(View::new(), machine, turn, &definition).await?;
+    let code = Run::start(start, definition).await?;
     if code == exit::AWAITING {
         output::stderr(
             "these stacks failed when they were created; once their deletion is approved and done, deploy again\n",

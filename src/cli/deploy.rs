@@ -8,11 +8,12 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Span};
 
 use super::face::Answering;
-use super::options::{Connection, Global};
+use super::options::{Connection, Global, stack_wait};
 use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
-use super::run::{Run, acquire, block_on, connect};
+use super::run::{Run, Start, block_on, connect};
+use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, others, output};
@@ -20,23 +21,22 @@ use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, Target, TemplateBuckets,
+    LARGEST_INLINE_TEMPLATE, RiskLevel, SecretRef, StackName, StackWait, Target, TemplateBuckets,
 };
 use crate::parameters::{
-    OverrideExpression, Request, parse_override_file, parse_overrides, resolve,
+    OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
 };
-use crate::pipeline::{Deletion, Deployment, Machine, SOURCE_ARTIFACT, validate};
-use crate::report::View;
-use crate::runtime;
+use crate::pipeline::{Deletion, Deployment, SOURCE_ARTIFACT};
+use crate::template::CAPABILITIES;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    /// Approve without asking, up to a level of risk; alone it stops at high risk
+    /// Approve without asking, up to a level of risk; `--yes` alone is `--yes=medium`, and stops at high risk
     #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
           default_missing_value = "medium", conflicts_with = "detach")]
     yes: Option<RiskArg>,
-    /// Leave when the plan waits for approval
+    /// Leave, with exit code 3, when the plan waits for approval
     #[arg(long)]
     detach: bool,
     #[command(flatten)]
@@ -98,7 +98,8 @@ struct WhatArgs {
     /// A tag of the stack that wins over those of files
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
-    /// Acknowledged capabilities, separated by commas
+    /// Acknowledged capabilities, separated by commas: `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`,
+    /// `CAPABILITY_AUTO_EXPAND`
     #[arg(long, value_delimiter = ',', value_name = "CAPABILITY")]
     capabilities: Vec<String>,
     /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in
@@ -111,6 +112,11 @@ struct WhatArgs {
     /// `{account}` and `{partition}` are filled in. It must be of your own account, or of the one behind `@`
     #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET[@ACCOUNT]")]
     s3_buckets: Vec<String>,
+    /// Wait while somebody else works on a stack, as long as it takes or no longer than a time such as `30m`;
+    /// without it, such a stack is reported and not planned
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "unlimited", value_parser = stack_wait)]
+    wait_for_stack: Option<StackWait>,
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
@@ -183,8 +189,9 @@ fn start(
         Some(json) => parse_overrides(json).map_err(CliError::usage)?,
         None => IndexMap::new(),
     };
+    check_capabilities(&args.capabilities)?;
     acknowledge(&project, &mut args.capabilities)?;
-    let options = args.options.options()?;
+    let options = args.options.options(&project.template)?;
     let stack_policy = args.options.policy()?;
     let preferences = args.targets.preferences()?;
     let root = project.root.to_str().ok_or_else(|| {
@@ -240,6 +247,7 @@ fn start(
             let deletion = Deletion {
                 stack: stack.clone(),
                 only_failed: true,
+                wait: args.wait_for_stack,
                 retain: Vec::new(),
                 role_arn: args.role_arn.clone(),
                 fan_out: FanOut {
@@ -267,6 +275,7 @@ fn start(
             stack_policy,
             options,
             template_buckets: buckets,
+            wait: args.wait_for_stack,
             fan_out: FanOut {
                 targets: specs,
                 preferences,
@@ -275,27 +284,21 @@ fn start(
         };
         let definition = ExecutionDefinition {
             pipeline: deployment.pipeline(),
-            invocation: Invocation {
-                own_endpoint: aws.has_own_endpoint(),
-                ..invocation
-            },
+            invocation,
             secrets,
             allow_literal_secrets: args.allow_literal_secrets,
         };
-        validate(&definition.pipeline).map_err(CliError::usage)?;
-        let lease = acquire(&journal, &id)?;
-        let (machine, turn) = Machine::start(id.clone(), definition.clone(), runtime::now())?;
-        let run = Run {
+        let start = Start {
             global,
             journal: &journal,
-            lease,
+            id,
             aws,
-            caller: Some(caller),
+            caller,
             answering,
             out,
             goes_on: false,
         };
-        run.go(View::new(), machine, turn, &definition).await
+        Run::start(start, definition).await
     })?
 }
 
@@ -427,6 +430,22 @@ fn template_buckets(
     Ok(Some(buckets.to_string()))
 }
 
+/// Refuses a capability that does not exist, wherever it was named.
+fn check_capabilities(given: &[String]) -> Result<(), CliError> {
+    let Some(unknown) = given.iter().find(|c| !CAPABILITIES.contains(&c.as_str())) else {
+        return Ok(());
+    };
+    let meant = nearest(unknown, CAPABILITIES)
+        .map(|meant| format!("did you mean `{meant}`? "))
+        .unwrap_or_default();
+    Err(
+        CliError::message(format!("`--capabilities`: there is no `{unknown}`")).hint(format!(
+            "{meant}there are {}",
+            CAPABILITIES.map(|c| format!("`{c}`")).join(", ")
+        )),
+    )
+}
+
 /// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the
 /// flag is named.
 fn acknowledge(project: &Project, given: &mut Vec<String>) -> Result<(), CliError> {
@@ -472,7 +491,8 @@ fn overrides(args: &WhatArgs) -> Result<Option<String>, CliError> {
     Ok(Some(serde_json::Value::Object(object).to_string()))
 }
 
-fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+/// Returns `KEY=VALUE` pairs, each key once.
+pub(super) fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let mut map = BTreeMap::new();
     for pair in given {
         let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
@@ -486,23 +506,6 @@ fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliEr
         }
     }
     Ok(map)
-}
-
-fn secrets(given: &[String]) -> Result<BTreeMap<String, SecretRef>, CliError> {
-    pairs("--secret", given)?
-        .into_iter()
-        .map(|(key, reference)| {
-            let reference = reference
-                .parse()
-                .map_err(|error: crate::model::SecretRefError| {
-                    CliError::usage(
-                        anyhow::Error::new(error)
-                            .context(format!("`--secret {key}=…` is no reference")),
-                    )
-                })?;
-            Ok((key, reference))
-        })
-        .collect()
 }
 
 /// Parses a time such as `8h` or `7d` into minutes.

@@ -16,7 +16,7 @@ use crate::diff;
 use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
-    RiskLevel,
+    PlannedTarget, Risk, RiskLevel,
 };
 use crate::pipeline::Execution;
 use crate::report::{EventLine, ReviewSources as _, View, review};
@@ -91,11 +91,8 @@ impl TerminalFace {
         };
         // An execution that was left while an answer was awaited asks again, unless there is one.
         if face.answering != Answering::Given
-            && let Some(plan) = face
-                .view
-                .approval()
-                .filter(|a| a.answer.is_none())
-                .map(|a| a.plan)
+            && face.view.awaits_answer()
+            && let Some(plan) = face.view.approval().map(|a| a.plan)
         {
             face.open_review(plan);
         }
@@ -137,11 +134,8 @@ impl TerminalFace {
                 if level <= limit {
                     self.post(plan, Decision::Approve, String::new(), Origin::Flag);
                 } else {
-                    self.progress.suspend(|| {
-                        output::stderr(&format!(
-                            "not approved: the risk is {level}, and --yes stops at that; look at it, then approve it or run with --yes={level}\n"
-                        ));
-                    });
+                    let text = refused(&planned, &sources, limit, self.view.execution());
+                    self.progress.suspend(|| output::stderr(&text));
                     self.detach.store(true, Ordering::SeqCst);
                 }
             }
@@ -165,7 +159,7 @@ impl TerminalFace {
                 };
                 review(&view, &sources, &options)
             };
-            match question.ask(plan, targets, full) {
+            match question.ask(plan, targets, view.deletes(), full) {
                 None => return,
                 Some(Said::Decision(decision, summary)) => {
                     poster.post(plan, decision, summary, Origin::Prompt);
@@ -195,6 +189,56 @@ impl TerminalFace {
             state_folder: self.state_folder.clone(),
         }
     }
+}
+
+/// The most risks that are told one by one.
+const TOLD_RISKS: usize = 5;
+
+/// Returns why `--yes` does not approve: each risk above its limit, where it is, and what to do.
+fn refused(
+    planned: &[PlannedTarget],
+    sources: &Sources,
+    limit: RiskLevel,
+    execution: Option<&ExecutionId>,
+) -> String {
+    let mut above: Vec<(Risk, Vec<String>)> = Vec::new();
+    for target in planned {
+        let risks = sources.risks(target);
+        for risk in risks.into_iter().filter(|risk| risk.level > limit) {
+            let place = target.target.place();
+            match above.iter_mut().find(|(known, _)| *known == risk) {
+                Some((_, places)) => places.push(place),
+                None => above.push((risk, vec![place])),
+            }
+        }
+    }
+    above.sort_by_key(|(risk, _)| std::cmp::Reverse(risk.level));
+    let level = above.first().map_or(limit, |(risk, _)| risk.level);
+    let flag = match limit {
+        RiskLevel::Medium => "`--yes` takes medium at most".to_owned(),
+        RiskLevel::Low | RiskLevel::High => format!("`--yes={limit}` takes {limit} at most"),
+    };
+    let mut text = format!("not approved: the risk is {level}, and {flag}\n");
+    for (risk, places) in above.iter().take(TOLD_RISKS) {
+        let place = match &places[..] {
+            [one] => one.clone(),
+            many => format!("{} targets", many.len()),
+        };
+        text.push_str(&format!(
+            "  {level}  {resource} in {place}: {message}\n",
+            level = risk.level,
+            resource = risk.resource,
+            message = risk.message
+        ));
+    }
+    if let Some(more) = above.len().checked_sub(TOLD_RISKS).filter(|more| *more > 0) {
+        text.push_str(&format!("  and {more} more, which the review names\n"));
+    }
+    let id = execution.map(ExecutionId::to_string).unwrap_or_default();
+    text.push_str(&format!(
+        "look at the review, then approve it with `stackgate approve {id}`, or run the same again with `--yes={level}`\n"
+    ));
+    text
 }
 
 /// Puts answers into the inbox, the one way in for all of them.

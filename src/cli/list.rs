@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::options::{Global, OutputForm};
-use super::{CliError, exit, output, run};
+use super::{CliError, answer, exit, output, run};
 use crate::journal::{Journal, JournalError};
 use crate::report::{List, ListEntry, View, list as draw, markdown_list};
 
@@ -22,7 +22,11 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     for execution in journal.executions()?.into_iter().take(args.limit) {
         let alive = run::is_alive(&journal, &execution.id)?;
         match journal.events(&execution.id, 0) {
-            Ok(events) => entries.extend(ListEntry::of(&View::of(&events), alive)),
+            Ok(events) => {
+                let mut view = View::of(&events);
+                answer::note(&journal, &mut view)?;
+                entries.extend(ListEntry::of(&view, alive));
+            }
             // One execution of a newer program does not hide the others.
             Err(error @ JournalError::UnreadableEvent { .. }) => {
                 output::stderr(&format!("warning: {error}\n"));

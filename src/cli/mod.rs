@@ -12,6 +12,7 @@ mod events;
 mod face;
 mod health;
 mod identity;
+mod imports;
 mod init;
 mod list;
 mod options;
@@ -25,6 +26,7 @@ mod prompt;
 mod reach;
 mod resume;
 mod run;
+mod secret;
 mod session;
 mod settings;
 mod show;
@@ -83,7 +85,7 @@ enum Command {
     Reject(answer::RejectArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
-    /// Ask a running execution to stop; it can be resumed
+    /// Ask a running execution to stop, which can be resumed; or give one up
     Stop(stop::StopArgs),
     /// Show how far an execution is
     Status(status::StatusArgs),

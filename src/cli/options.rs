@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::deploy::minutes;
+use crate::model::StackWait;
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
@@ -54,6 +57,16 @@ pub(super) struct Connection {
     /// The endpoint of every AWS call, for an emulator
     #[arg(long, value_name = "URL", value_parser = url)]
     pub endpoint_url: Option<String>,
+}
+
+/// Takes nothing, or a time such as `30m`, for as long as which somebody else's operation is waited for.
+pub(super) fn stack_wait(text: &str) -> Result<StackWait, String> {
+    match text.parse() {
+        Ok(StackWait { minutes: None }) => Ok(StackWait { minutes: None }),
+        Ok(_) | Err(_) => Ok(StackWait {
+            minutes: Some(minutes(text)?),
+        }),
+    }
 }
 
 /// Takes a URL with its scheme, without which no reply would be usable.

@@ -33,7 +33,18 @@ pub(super) fn tell(journal: &Journal, targets: &[Target]) {
         let does = match (view.state(), is_alive) {
             (State::Ended(_), _) => continue,
             (State::WaitingForApproval, _) => "waits for an answer",
-            (State::Running | State::Stopping | State::Unknown, true) => "is under way",
+            (
+                State::Running
+                | State::Answered(_)
+                | State::Overdue
+                | State::Stopping
+                | State::GivingUp
+                | State::Unknown,
+                true,
+            ) => "is under way",
+            (State::Answered(_), false) => "has its answer, and nobody has taken it up,",
+            (State::Overdue, false) => "waited too long for an answer, and is not cleaned up,",
+            (State::GivingUp, false) => "is being given up, and nobody goes on with it,",
             (State::Paused, _) => "is paused",
             (State::Running | State::Stopping | State::Unknown, false) => "was interrupted",
         };

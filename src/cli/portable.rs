@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::resume::{definition, invocation, take_up};
+use super::resume::{Policy, definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
 use super::{CliError, answer, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
@@ -22,8 +22,9 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 41] = [
+const MADE_ANEW: [&str; 43] = [
     "replace_failed",
+    "wait_for_stack",
     "stack",
     "stack_name",
     "template",
@@ -44,6 +45,7 @@ const MADE_ANEW: [&str; 41] = [
     "rollback_triggers",
     "monitoring_time",
     "import_existing_resources",
+    "resources_to_import",
     "include_nested_stacks",
     "stack_policy",
     "termination_protection",
@@ -327,8 +329,11 @@ pub(super) fn deploy(
     }
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
+    let view = View::of(&journal.events(&id, 0)?);
+    // One that has ended, or was answered, takes no answer any more; what became of it is told below.
+    let is_given = !view.awaits_answer() || answer::given(&journal, &id, &view)?.is_some();
     let answering = match approve {
-        Some(plan) if answer::given(&journal, &id)?.is_none() => {
+        Some(plan) if !is_given => {
             let now = runtime::now();
             let answer = Answer {
                 decision: Decision::Approve,
@@ -342,17 +347,10 @@ pub(super) fn deploy(
             Answering::Given
         }
         Some(_) => Answering::Given,
-        None if answer::given(&journal, &id)?.is_some() => Answering::Given,
+        None if is_given => Answering::Given,
         None => answering,
     };
-    take_up(
-        global,
-        journal,
-        id,
-        connection,
-        answering,
-        Default::default(),
-    )
+    take_up(global, journal, id, connection, Policy::of(answering))
 }
 
 /// Returns who took the execution over.
@@ -383,7 +381,10 @@ fn take_over(
     }
     let view = View::of(&known);
     let is_here = view.imported_by().is_some() && view.exported().is_none();
-    if is_here || view.outcome().is_some() {
+    if view.outcome().is_some() {
+        return Ok(id);
+    }
+    if is_here {
         output::stderr(&format!("execution {id} was taken over before; going on\n"));
         return Ok(id);
     }

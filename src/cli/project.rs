@@ -205,6 +205,25 @@ pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
         [first, second, ..] => Err(CliError::message(format!(
             "both `{first}` and `{second}` are templates of `{stack}`; name one with `--template FILE`"
         ))),
+        [] if stack.contains('/') || EXTENSIONS.iter().any(|e| ends_with(stack, e)) => {
+            let (path, name) = (Path::new(stack), stem(stack));
+            let is_there = root.join(path).is_file();
+            let is_known = EXTENSIONS
+                .iter()
+                .any(|e| root.join(format!("{TEMPLATES}/{name}.{e}")).is_file());
+            let error = CliError::message(format!(
+                "`{stack}` is a file, and the name of a stack is expected"
+            ));
+            Err(match (is_known, is_there) {
+                (true, _) => error.hint(format!(
+                    "did you mean `{name}`? Its template is found in `{TEMPLATES}/`"
+                )),
+                (false, true) => error.hint(format!("name it with `--template {stack}`")),
+                (false, false) => error.hint(format!(
+                    "a stack NAME has its template in `{TEMPLATES}/NAME.yaml`; another one is named with `--template FILE`"
+                )),
+            })
+        }
         [] => {
             let known: BTreeSet<String> = listing(root, TEMPLATES)?
                 .iter()
@@ -228,6 +247,11 @@ pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
             })
         }
     }
+}
+
+fn ends_with(name: &str, extension: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| end == extension)
 }
 
 fn stem(path: &str) -> String {

@@ -46,6 +46,7 @@ impl Question {
         &self,
         plan: Digest,
         targets: usize,
+        deletes: bool,
         full: impl Fn() -> String,
     ) -> Option<Said> {
         let noun = if targets == 1 { "target" } else { "targets" };
@@ -72,6 +73,9 @@ impl Question {
                 }
                 "full" | "f" | "diff" | "d" => output::stderr(&full()),
                 "later" | "l" => return Some(Said::Later),
+                _ if deletes => output::stderr(
+                    "  approve [why]  delete what is shown\n  reject [why]   delete nothing\n  full           show every resource\n  later          leave; answer with `stackgate approve`\n",
+                ),
                 _ => output::stderr(
                     "  approve [why]  execute what is shown\n  reject [why]   execute nothing and remove the change sets\n  full           show every value and the template's text difference\n  later          leave; answer with `stackgate approve`\n",
                 ),

@@ -232,7 +232,7 @@ async fn look(aws: &Aws, spec: &TargetSpec, caller: &Caller, is_named: bool) -> 
                 None => Check::ok(what, found),
                 Some(why) => {
                     let found = format!("{found}: {why}");
-                    Check::failed(what, found, status.remedy(&spec.target))
+                    Check::failed(what, found, status.remedy(&spec.target, None))
                 }
             }
         }

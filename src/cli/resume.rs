@@ -1,14 +1,19 @@
 //! `stackgate resume`: takes up an execution that was left, from its journal alone.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, ValueEnum};
 
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
-use super::{CliError, answer, output, portable};
+use super::secret::secrets;
+use super::{CliError, answer, exit, output, portable};
 use crate::aws::Aws;
 use crate::journal::Journal;
-use crate::model::{Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation};
+use crate::model::{
+    Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation, SecretRef,
+};
 use crate::pipeline::{Machine, UnknownPolicy};
 use crate::report::{self, View};
 use crate::runtime;
@@ -24,6 +29,9 @@ pub(super) struct ResumeArgs {
     /// What happened where it cannot be told whether a change set was executed
     #[arg(long, value_enum, value_name = "WHAT")]
     unknown: Option<UnknownArg>,
+    /// Where the value of a secret parameter is now, in place of where it was: `env:NAME`, `file:PATH` or `prompt`
+    #[arg(long = "secret", value_name = "KEY=REF")]
+    secrets: Vec<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -45,14 +53,41 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let answering = if answer::given(&journal, &id)?.is_some() {
+    let view = View::of(&journal.events(&id, 0)?);
+    let answering = if answer::given(&journal, &id, &view)?.is_some() {
         Answering::Given
     } else if args.detach || !output::is_interactive() {
         Answering::Detached
     } else {
         Answering::Prompt
     };
-    take_up(global, journal, id, &args.connection, answering, unknown)
+    let policy = Policy {
+        answering,
+        unknown,
+        secrets: secrets(&args.secrets)?,
+    };
+    take_up(global, journal, id, &args.connection, policy)
+}
+
+/// What is said to an execution that is taken up.
+pub(super) struct Policy {
+    /// How the approval is answered.
+    pub answering: Answering,
+    /// What happened where it cannot be told.
+    pub unknown: UnknownPolicy,
+    /// Where secrets are found now.
+    pub secrets: BTreeMap<String, SecretRef>,
+}
+
+impl Policy {
+    /// Returns one that says how the approval is answered, and nothing else.
+    pub(super) fn of(answering: Answering) -> Self {
+        Self {
+            answering,
+            unknown: UnknownPolicy::Ask,
+            secrets: BTreeMap::new(),
+        }
+    }
 }
 
 /// Takes an execution up in this process.
@@ -61,17 +96,25 @@ pub(super) fn take_up(
     journal: Journal,
     id: ExecutionId,
     connection: &Connection,
-    answering: Answering,
-    unknown: UnknownPolicy,
+    policy: Policy,
 ) -> Result<u8, CliError> {
     let started = journal.events(&id, 0)?;
     let ended = View::of(&started);
-    if let Some(outcome) = ended.outcome() {
+    if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
+        let again = if matches!(run::outcome_code(*outcome), exit::REJECTED) {
+            "; to deploy it after all, make a new plan with the same command"
+        } else {
+            ""
+        };
+        output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
     if let Some(file) = left_in(&journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));
+    }
+    if let Some(definition) = definition(&started) {
+        only_secrets_of(definition, &policy.secrets)?;
     }
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
@@ -98,19 +141,42 @@ pub(super) fn take_up(
             }
         };
         let owner = lease.owner().to_owned();
-        let (machine, turn) = Machine::resume(&events, owner, unknown, runtime::now())?;
+        let (machine, turn) = Machine::resume(&events, owner, policy.unknown, runtime::now())?;
         let run = Run {
             global,
             journal: &journal,
             lease,
             aws,
             caller: None,
-            answering,
+            answering: policy.answering,
+            secrets: policy.secrets,
             out: None,
             goes_on: false,
         };
         run.go(view, machine, turn, &definition).await
     })?
+}
+
+/// Refuses to look for secrets that the execution does not have: a slip in a name would be found out only where
+/// the value is missed.
+fn only_secrets_of(
+    definition: &ExecutionDefinition,
+    given: &BTreeMap<String, SecretRef>,
+) -> Result<(), CliError> {
+    let known = &definition.secrets;
+    match given.keys().find(|name| !known.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) if known.is_empty() => Err(CliError::message(format!(
+            "`--secret {name}=…`: the execution was begun without secrets"
+        ))),
+        Some(name) => Err(CliError::message(format!(
+            "`--secret {name}=…`: the execution has no such secret"
+        ))
+        .hint(format!(
+            "it has: {}",
+            known.keys().cloned().collect::<Vec<_>>().join(", ")
+        ))),
+    }
 }
 
 /// Returns the way to AWS, where it is the one that the execution was begun with.
@@ -131,11 +197,11 @@ fn left_in<'a>(
     id: &ExecutionId,
     view: &'a View,
 ) -> Result<Option<&'a str>, CliError> {
-    let is_open = |a: report::Approval<'_>| a.answer.is_none() && runtime::now() < a.expires;
+    let is_open = |a: report::Approval<'_>| view.awaits_answer() && runtime::now() < a.expires;
     let (Some(file), true) = (view.exported(), view.approval().is_some_and(is_open)) else {
         return Ok(None);
     };
-    let given = answer::given(journal, id)?;
+    let given = answer::given(journal, id, view)?;
     let is_withdrawn = given.is_some_and(|a| a.decision == Decision::Reject);
     Ok((!is_withdrawn).then_some(file))
 }

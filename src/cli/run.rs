@@ -1,8 +1,9 @@
 //! Runs an execution in this process, and says how it ended.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -17,9 +18,10 @@ use crate::artifact::Store;
 use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
-    Caller, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
+    Caller, Denial, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
+    RoleSession, SecretRef,
 };
-use crate::pipeline::{Machine, Turn};
+use crate::pipeline::{Machine, Turn, validate};
 use crate::report::{Review, Summary, View, markdown, summary};
 use crate::runtime::{self, Driver, Ended};
 
@@ -39,7 +41,13 @@ pub(super) fn store_folder(state: &Path) -> std::path::PathBuf {
     state.join("artifacts")
 }
 
-/// Connects to AWS as the execution was started.
+/// What a connection is opened with, beside the name of its sessions: profile, region, endpoint, session.
+type Way = (Option<String>, Option<String>, Option<String>, RoleSession);
+
+/// The connections of this process: a command that connects twice asks once for the code of a device.
+static OPENED: Mutex<Vec<(Way, Aws)>> = Mutex::new(Vec::new());
+
+/// Connects to AWS as the execution was started; where this process is connected in the same way, with that.
 pub(super) async fn connect(
     invocation: &Invocation,
     execution: Option<&ExecutionId>,
@@ -50,6 +58,23 @@ pub(super) async fn connect(
         (None, Some(id)) => format!("stackgate-{id}"),
         (None, None) => "stackgate".to_owned(),
     };
+    let way = (
+        invocation.profile.clone(),
+        invocation.region.clone(),
+        invocation.endpoint_url.clone(),
+        RoleSession {
+            name: None,
+            ..session.clone()
+        },
+    );
+    let opened = || OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = opened()
+        .iter()
+        .find(|(other, _)| *other == way)
+        .map(|(_, aws)| aws.with_session_name(&session_name));
+    if let Some(aws) = known {
+        return Ok(aws);
+    }
     let settings = Settings {
         profile: invocation.profile.clone(),
         region: invocation.region.clone(),
@@ -62,7 +87,9 @@ pub(super) async fn connect(
         credentials: None,
         trace: debug::trace(),
     };
-    Aws::connect(&settings).await.map_err(CliError::from)
+    let aws = Aws::connect(&settings).await?;
+    opened().push((way, aws.clone()));
+    Ok(aws)
 }
 
 /// Takes the lease of an execution; one that a dead process of this machine holds is taken over.
@@ -95,12 +122,7 @@ pub(super) fn same_account(
     definition: &ExecutionDefinition,
     caller: &Caller,
 ) -> Result<(), CliError> {
-    let stages = definition.pipeline.stages.iter();
-    let mut specs = stages
-        .flat_map(|stage| &stage.actions)
-        .filter_map(|action| action.fan_out.as_ref())
-        .flat_map(|fan_out| &fan_out.targets);
-    let other = specs.find(|spec| {
+    let other = definition.target_specs().find(|spec| {
         let has_role = spec.role_arn.is_some() || spec.execute_role_arn.is_some();
         !has_role && spec.target.account != caller.account
     });
@@ -124,6 +146,20 @@ pub(super) fn is_alive(journal: &Journal, id: &ExecutionId) -> Result<Option<boo
     })))
 }
 
+/// An execution that is to be begun.
+pub(super) struct Start<'a> {
+    pub global: &'a Global,
+    pub journal: &'a Journal,
+    pub id: ExecutionId,
+    pub aws: Aws,
+    pub caller: Caller,
+    pub answering: Answering,
+    /// As [`Run::out`].
+    pub out: Option<PathBuf>,
+    /// As [`Run::goes_on`].
+    pub goes_on: bool,
+}
+
 /// What runs an execution.
 pub(super) struct Run<'a> {
     pub global: &'a Global,
@@ -134,11 +170,36 @@ pub(super) struct Run<'a> {
     pub answering: Answering,
     /// The file that a plan which waits for an answer is written to.
     pub out: Option<PathBuf>,
+    /// Where secrets are found now, in place of where they were when the execution was begun.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether another execution follows if this one goes well; then that one is accounted for.
     pub goes_on: bool,
 }
 
 impl Run<'_> {
+    /// Begins an execution and runs it; returns the exit code.
+    pub(super) async fn start(
+        start: Start<'_>,
+        mut definition: ExecutionDefinition,
+    ) -> Result<u8, CliError> {
+        definition.invocation.own_endpoint = start.aws.has_own_endpoint();
+        validate(&definition.pipeline).map_err(CliError::usage)?;
+        let lease = acquire(start.journal, &start.id)?;
+        let (machine, turn) = Machine::start(start.id, definition.clone(), runtime::now())?;
+        let run = Run {
+            global: start.global,
+            journal: start.journal,
+            lease,
+            aws: start.aws,
+            caller: Some(start.caller),
+            answering: start.answering,
+            out: start.out,
+            secrets: BTreeMap::new(),
+            goes_on: start.goes_on,
+        };
+        run.go(View::new(), machine, turn, &definition).await
+    }
+
     /// Runs the execution until it ends, waits, or is told to stop; returns the exit code.
     pub(super) async fn go(
         self,
@@ -156,7 +217,8 @@ impl Run<'_> {
             definition.secrets.clone(),
             definition.allow_literal_secrets,
             Arc::new(TerminalSecrets(stillness.clone())),
-        );
+        )
+        .found_at(self.secrets);
         let secrets = match view.imported_by() {
             Some(_) => secrets.elsewhere(),
             None => secrets,
@@ -289,7 +351,8 @@ fn report(
                 format!("paused: {message}\n  stackgate resume {id}\n")
             }
             PauseReason::OutcomeUnknown { target, message } => format!(
-                "paused: it cannot be told whether the change set of {target} was executed: {message}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n"
+                "paused: it cannot be told whether the change set of {target} was executed: {message}{}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n",
+                advice(message)
             ),
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
@@ -299,6 +362,13 @@ fn report(
     };
     output::stderr(&more);
     Ok(())
+}
+
+/// Returns what would allow a denied call, on lines of their own.
+fn advice(message: &str) -> String {
+    let denial = Denial::find(message);
+    let lines = denial.iter().flat_map(Denial::advice);
+    lines.map(|line| format!("\n{line}")).collect()
 }
 
 fn code(ended: &Ended) -> u8 {
@@ -315,7 +385,8 @@ pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
         ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo => exit::DONE,
         ExecutionOutcome::SucceededWithFailures => exit::WITH_FAILURES,
         ExecutionOutcome::Failed => exit::FAILED,
-        ExecutionOutcome::Rejected | ExecutionOutcome::Expired => exit::REJECTED,
-        ExecutionOutcome::Stopped => exit::INTERRUPTED,
+        ExecutionOutcome::Rejected | ExecutionOutcome::Expired | ExecutionOutcome::Stopped => {
+            exit::REJECTED
+        }
     }
 }

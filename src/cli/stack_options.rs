@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use super::{CliError, imports};
 use crate::model::options::{minutes, policy, topic};
 use crate::model::{OnStackFailure, RollbackTrigger, StackOptions};
+use crate::template::Template;
 
 /// Options of the stacks; what is not given stays as a stack has it.
 #[derive(Debug, Args)]
@@ -30,6 +31,14 @@ pub(super) struct StackOptionArgs {
     /// Adopt resources that exist under the names that the template gives them
     #[arg(long)]
     import_existing_resources: bool,
+    /// A YAML or JSON list of resources that exist, each with `ResourceType`, `LogicalResourceId` and
+    /// `ResourceIdentifier`, to take into the stacks; `{account}`, `{region}` and `{partition}` are filled in
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "import_existing_resources"
+    )]
+    resources_to_import: Option<PathBuf>,
     /// Make change sets for nested stacks, too
     #[arg(long)]
     include_nested_stacks: bool,
@@ -46,7 +55,9 @@ pub(super) struct StackOptionArgs {
 
 impl StackOptionArgs {
     /// Returns the options, checked.
-    pub(super) fn options(&self) -> Result<StackOptions, CliError> {
+    pub(super) fn options(&self, template: &Template) -> Result<StackOptions, CliError> {
+        let file = self.resources_to_import.as_ref();
+        let imported = file.map(|file| imports::read(file, template)).transpose()?;
         let options = StackOptions {
             notification_arns: self.notification_arns.iter().cloned().collect(),
             on_stack_failure: self.on_stack_failure,
@@ -54,6 +65,7 @@ impl StackOptionArgs {
             rollback_triggers: self.rollback_triggers.iter().cloned().collect(),
             monitoring_minutes: self.monitoring_time,
             import_existing_resources: self.import_existing_resources,
+            resources_to_import: imported.unwrap_or_default(),
             include_nested_stacks: self.include_nested_stacks,
             termination_protection: match (
                 self.termination_protection,

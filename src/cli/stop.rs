@@ -1,11 +1,14 @@
-//! `stackgate stop`: asks the process that runs an execution to stop.
+//! `stackgate stop`: asks the process that runs an execution to stop, or gives the execution up.
 
 use clap::Args;
 
-use super::options::{Global, OutputForm};
-use super::{CliError, answer, exit, identity, output};
-use crate::model::{InboxMessage, StopMode, StopRequest};
-use crate::report::{Recorded, markdown_text};
+use super::face::Answering;
+use super::options::{Connection, Global, OutputForm};
+use super::{CliError, answer, exit, identity, output, resume, run};
+use crate::journal::{Durability, Journal};
+use crate::model::{EventKind, ExecutionId, InboxMessage, StopMode, StopRequest};
+use crate::pipeline::Execution;
+use crate::report::{Recorded, View, markdown_text};
 use crate::runtime;
 
 /// Arguments of `stop`.
@@ -16,6 +19,10 @@ pub(super) struct StopArgs {
     /// Leave at once instead of finishing what runs; stacks under way go on in AWS
     #[arg(long)]
     now: bool,
+    /// End it: follow what runs, never execute the rest, and remove its change sets. Approved or not, and whether
+    /// a process runs it or not
+    #[arg(long, conflicts_with = "now")]
+    give_up: bool,
     /// Why; it is recorded with the request
     #[arg(
         long,
@@ -25,44 +32,63 @@ pub(super) struct StopArgs {
         hide_default_value = true
     )]
     reason: String,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs `stackgate stop`.
 pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
     let (journal, id, view) = answer::open(global, &args.execution)?;
-    if view.outcome().is_some() {
-        return Err(CliError::message(format!("execution {id} has ended"))
-            .hint(format!("see `stackgate status {id}`")));
-    }
+    answer::not_ended(&view, &id)?;
     let now = runtime::now();
-    let owner = journal
-        .owner(&id)?
-        .filter(|o| o.is_alive(now) && !identity::is_gone(&o.name));
-    let Some(owner) = owner else {
-        let text = format!(
-            "no process runs execution {id}; nothing is to be stopped\n  stackgate resume {id}   go on\n  stackgate reject {id}   give the plan up, if it waits for approval\n"
-        );
-        return said(global, &text, &Recorded::new(id, None, None));
-    };
     let request = StopRequest {
-        mode: if args.now {
-            StopMode::Abandon
-        } else {
-            StopMode::Wait
+        mode: match (args.give_up, args.now) {
+            (true, _) => StopMode::GiveUp,
+            (false, true) => StopMode::Abandon,
+            (false, false) => StopMode::Wait,
         },
         by: identity::approver(None),
         reason: args.reason.clone(),
     };
-    journal.post(&id, &InboxMessage::Stop(request), now)?;
-    let text = format!(
-        "asked {} to stop execution {id}; it can be resumed\n",
-        owner.name
-    );
-    said(
-        global,
-        &text,
-        &Recorded::new(id, Some("stop"), Some(owner.name)),
-    )
+    let owner = journal
+        .owner(&id)?
+        .filter(|o| o.is_alive(now) && !identity::is_gone(&o.name));
+    match owner {
+        Some(owner) => {
+            journal.post(&id, &InboxMessage::Stop(request), now)?;
+            let (what, recorded, then) = if args.give_up {
+                (
+                    "give up execution",
+                    "give_up",
+                    format!("see how it ends with `stackgate status {id}`"),
+                )
+            } else {
+                ("stop execution", "stop", "it can be resumed".to_owned())
+            };
+            let text = format!("asked {} to {what} {id}; {then}\n", owner.name);
+            said(
+                global,
+                &text,
+                &Recorded::new(id, Some(recorded), Some(owner.name)),
+            )
+        }
+        None if args.give_up => {
+            give_up(&journal, &id, &view, request)?;
+            resume::take_up(
+                global,
+                journal,
+                id,
+                &args.connection,
+                resume::Policy::of(Answering::Given),
+            )
+        }
+        None => {
+            let text = format!(
+                "no process runs execution {id}; nothing is to be stopped\n  stackgate resume {id}           go on\n  stackgate stop {id} --give-up   never execute the rest, remove its change sets\n"
+            );
+            said(global, &text, &Recorded::new(id, None, None))
+        }
+    }
 }
 
 /// Says in the form asked for what became of a request.
@@ -74,4 +100,28 @@ pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u
         OutputForm::Ndjson => output::line(recorded)?,
     }
     Ok(exit::DONE)
+}
+
+/// Notes in the journal that an execution which nobody runs is given up: from then on, whoever takes it up only
+/// brings it to its end.
+fn give_up(
+    journal: &Journal,
+    id: &ExecutionId,
+    view: &View,
+    request: StopRequest,
+) -> Result<(), CliError> {
+    if view.given_up().is_some() {
+        return Ok(());
+    }
+    let lease = run::acquire(journal, id)?;
+    let written = (|| {
+        // Read under the lease: its last owner may have written until then.
+        let state = Execution::replay(&journal.events(id, 0)?)?;
+        let event = state.follow(runtime::now(), EventKind::StopRequested { request })?;
+        let events = std::slice::from_ref(&event);
+        journal.append(&lease, state.seq, events, &[], Durability::Intent)?;
+        Ok(())
+    })();
+    journal.release(&lease)?;
+    written
 }

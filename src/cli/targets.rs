@@ -59,10 +59,10 @@ pub(super) struct TargetArgs {
     #[arg(long, value_delimiter = ',', value_name = "REGION")]
     region_order: Vec<Region>,
     /// Whether regions run one after another [default: sequential]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "HOW")]
     region_concurrency: Option<RegionConcurrencyArg>,
     /// Whether concurrency shrinks as failures come in [default: strict]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "HOW")]
     concurrency_mode: Option<ConcurrencyModeArg>,
     /// A set of targets that `stackgate.yaml` names
     #[arg(long, value_name = "NAME")]

@@ -65,6 +65,9 @@ pub enum StopMode {
     Wait,
     /// Leave at once; what runs in AWS goes on.
     Abandon,
+    /// Finish what runs, never execute anything else, remove its change sets, and end.
+    #[serde(rename = "give_up")]
+    GiveUp,
 }
 
 /// A request to stop.

@@ -42,6 +42,13 @@ pub struct PipelineDeclaration {
     pub stages: Vec<StageDeclaration>,
 }
 
+impl PipelineDeclaration {
+    /// Returns the actions of all stages, first to last.
+    pub fn actions(&self) -> impl DoubleEndedIterator<Item = &ActionDeclaration> {
+        self.stages.iter().flat_map(|stage| &stage.actions)
+    }
+}
+
 /// A stage: actions that run in groups of ascending `runOrder`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -12,7 +12,7 @@ use super::{
     ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
     PipelineDeclaration, PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision,
     StackEvent, StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target,
-    TargetInputs, TargetOutcome,
+    TargetInputs, TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -89,6 +89,11 @@ pub enum EventKind {
         artifact: ArtifactRef,
         /// Where it came from.
         revision: SourceRevision,
+    },
+    /// Somebody else works on the stack, and that is waited for.
+    StackBusy {
+        /// The stack's status.
+        status: StackStatus,
     },
     /// A change set is about to be created. Intent: journalled before the call.
     ChangeSetIntended {
@@ -325,6 +330,14 @@ impl Chosen {
     }
 }
 
+impl ExecutionDefinition {
+    /// Returns every target with its roles, once for each action over it, in the order of the pipeline.
+    pub fn target_specs(&self) -> impl Iterator<Item = &TargetSpec> {
+        let fan_outs = self.pipeline.actions().filter_map(|a| a.fan_out.as_ref());
+        fan_outs.flat_map(|fan_out| &fan_out.targets)
+    }
+}
+
 impl EventKind {
     /// Returns the name under which the journal stores it.
     pub fn name(&self) -> &'static str {
@@ -339,6 +352,7 @@ impl EventKind {
             Self::ActionSucceeded => "action_succeeded",
             Self::ActionFailed { .. } => "action_failed",
             Self::SourceStored { .. } => "source_stored",
+            Self::StackBusy { .. } => "stack_busy",
             Self::ChangeSetIntended { .. } => "change_set_intended",
             Self::ChangeSetCreated { .. } => "change_set_created",
             Self::ChangeSetReady { .. } => "change_set_ready",

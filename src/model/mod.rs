@@ -21,6 +21,7 @@ mod reasons;
 mod risk;
 mod stack;
 mod stack_status;
+mod stack_wait;
 pub mod status_reason;
 mod target;
 mod text;
@@ -51,8 +52,12 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use nearest::nearest;
-pub use observation::{Collection, DeletableStack, Ending, Preparation, Reading, Settlement};
-pub use options::{OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting};
+pub use observation::{
+    Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
+};
+pub use options::{
+    ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
+};
 pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
@@ -62,5 +67,6 @@ pub use reasons::{Cause, ExecutionOutcome, PauseReason, SkipReason, TargetOutcom
 pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
+pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::{clean, inert};

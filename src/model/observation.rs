@@ -73,6 +73,23 @@ pub enum Settlement {
     },
 }
 
+/// What became of a change set that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It was deleted.
+    Deleted,
+    /// It was not there any more.
+    Gone {
+        /// The stack's status, where it could be read.
+        stack: Option<StackStatus>,
+    },
+    /// Somebody else executed it: it is left as it is.
+    Executed {
+        /// Its execution status.
+        status: String,
+    },
+}
+
 /// How a stack's operation ended.
 #[derive(Debug)]
 pub struct Ending {

@@ -1,16 +1,19 @@
 //! What is asked of a stack beside its template, parameters and tags.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{LogicalId, Target};
 
 /// How many topics, and how many rollback triggers, the service takes.
 const MOST_ARNS: usize = 5;
+
+/// How many resources one operation imports.
+const MOST_IMPORTED: usize = 200;
 
 /// The longest time for which alarms are watched after an operation, in minutes.
 const LONGEST_MONITORING: u8 = 180;
@@ -39,6 +42,9 @@ pub struct StackOptions {
     /// Whether resources that exist under the names that the template gives them are adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub import_existing_resources: bool,
+    /// The resources that exist outside and are taken into the stack, which makes the operation an import.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources_to_import: BTreeMap<LogicalId, ImportedResource>,
     /// Whether nested stacks get change sets of their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_nested_stacks: bool,
@@ -55,6 +61,28 @@ pub enum StackSetting {
     TerminationProtection,
     /// `SetStackPolicy`.
     StackPolicy,
+}
+
+/// A resource that exists outside of the stack.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedResource {
+    /// Its type, such as `AWS::S3::Bucket`.
+    pub resource_type: String,
+    /// What tells it from others of the type, such as `BucketName`.
+    pub identifier: BTreeMap<String, String>,
+}
+
+impl ImportedResource {
+    /// Returns what tells it from others, in words.
+    pub fn identified(&self) -> String {
+        let pairs: Vec<String> = self
+            .identifier
+            .iter()
+            .map(|(key, value)| format!("{key} {value}"))
+            .collect();
+        pairs.join(", ")
+    }
 }
 
 /// What becomes of a stack whose operation fails.
@@ -112,6 +140,21 @@ pub enum OptionError {
     /// Two options that say different things about a failure.
     #[error("`OnStackFailure` says what happens on failure; `DisableRollback` cannot say it too")]
     TwoWaysToFail,
+    /// More than the service takes.
+    #[error("{0} resources are to be imported, and CloudFormation takes at most {MOST_IMPORTED}")]
+    TooManyImported(usize),
+    /// Two kinds of imports.
+    #[error(
+        "`ResourcesToImport` names each resource, and `ImportExistingResources` finds them by their names; only one of \
+         them can be asked for"
+    )]
+    TwoWaysToImport,
+    /// A deletion on failure, of what is imported.
+    #[error(
+        "`OnStackFailure DELETE` is for stacks that are created, not for imports; `ROLLBACK` gives back what was \
+         imported, and `DO_NOTHING` keeps it"
+    )]
+    DeletesImported,
     /// Not a policy that the service takes.
     #[error(
         "{found}, expected a stack policy: a JSON object with a list `Statement`, of at most {LONGEST_POLICY} bytes"
@@ -163,6 +206,11 @@ impl StackOptions {
             "ImportExistingResources",
             yes(self.import_existing_resources),
         );
+        set(
+            "ResourcesToImport",
+            (!self.resources_to_import.is_empty())
+                .then(|| serde_json::json!(self.resources_to_import).to_string()),
+        );
         set("IncludeNestedStacks", yes(self.include_nested_stacks));
         set(
             "TerminationProtection",
@@ -206,6 +254,14 @@ impl StackOptions {
                 .collect::<Result<_, _>>()?,
             monitoring_minutes: text("MonitoringTimeInMinutes").map(minutes).transpose()?,
             import_existing_resources: yes("ImportExistingResources")?,
+            resources_to_import: match text("ResourcesToImport") {
+                None => BTreeMap::new(),
+                Some(found) => serde_json::from_str(found).map_err(|_| OptionError::Setting {
+                    key: "ResourcesToImport",
+                    found: format!("`{found}`"),
+                    expected: "a JSON object of logical ids, each with `resource_type` and `identifier`",
+                })?,
+            },
             include_nested_stacks: yes("IncludeNestedStacks")?,
             termination_protection: match text("TerminationProtection") {
                 None => None,
@@ -225,6 +281,17 @@ impl StackOptions {
             if found > MOST_ARNS {
                 return Err(OptionError::TooMany { found, what });
             }
+        }
+        if self.resources_to_import.len() > MOST_IMPORTED {
+            return Err(OptionError::TooManyImported(self.resources_to_import.len()));
+        }
+        if self.import_existing_resources && !self.resources_to_import.is_empty() {
+            return Err(OptionError::TwoWaysToImport);
+        }
+        if self.on_stack_failure == Some(OnStackFailure::Delete)
+            && !self.resources_to_import.is_empty()
+        {
+            return Err(OptionError::DeletesImported);
         }
         if self.disable_rollback && self.on_stack_failure.is_some() {
             return Err(OptionError::TwoWaysToFail);
@@ -248,8 +315,30 @@ impl StackOptions {
                     is_composite: trigger.is_composite,
                 })
                 .collect(),
+            resources_to_import: self
+                .resources_to_import
+                .iter()
+                .map(|(id, resource)| {
+                    let mut resource = resource.clone();
+                    for value in resource.identifier.values_mut() {
+                        *value = target.fill(value);
+                    }
+                    (id.clone(), resource)
+                })
+                .collect(),
             ..self.clone()
         }
+    }
+
+    /// Returns the options as [`Self::filled`] got them, as far as imports are concerned: what several targets share.
+    pub fn unfilled(&self, target: &Target) -> Self {
+        let mut options = self.clone();
+        for resource in options.resources_to_import.values_mut() {
+            for value in resource.identifier.values_mut() {
+                *value = target.unfill(value);
+            }
+        }
+        options
     }
 
     /// Returns whether the stack stays as a failure leaves it.
@@ -405,7 +494,7 @@ impl From<RollbackTrigger> for String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::btree_set;
+    use proptest::collection::{btree_map, btree_set};
     use proptest::option;
     use proptest::prelude::*;
 
@@ -437,19 +526,46 @@ mod tests {
             option::of(0..=180_u8),
             any::<[bool; 2]>(),
             any::<Option<bool>>(),
+            btree_map(
+                "[A-Za-z0-9]{1,10}",
+                (
+                    any::<String>(),
+                    btree_map(any::<String>(), any::<String>(), 0..3),
+                ),
+                0..3,
+            ),
         )
-            .prop_map(|(topics, failure, triggers, minutes, flags, protection)| {
-                StackOptions {
-                    notification_arns: topics,
-                    on_stack_failure: failure.0,
-                    disable_rollback: failure.1,
-                    rollback_triggers: triggers,
-                    monitoring_minutes: minutes,
-                    import_existing_resources: flags[0],
-                    include_nested_stacks: flags[1],
-                    termination_protection: protection,
-                }
-            })
+            .prop_map(
+                |(topics, mut failure, triggers, minutes, flags, protection, imports)| {
+                    if failure.0 == Some(OnStackFailure::Delete) && !imports.is_empty() {
+                        failure.0 = None;
+                    }
+                    let import_existing = flags[0] && imports.is_empty();
+                    let imported = imports
+                        .into_iter()
+                        .map(|(id, (resource_type, identifier))| {
+                            (
+                                LogicalId::new(id).unwrap(),
+                                ImportedResource {
+                                    resource_type,
+                                    identifier,
+                                },
+                            )
+                        })
+                        .collect();
+                    StackOptions {
+                        notification_arns: topics,
+                        on_stack_failure: failure.0,
+                        disable_rollback: failure.1,
+                        rollback_triggers: triggers,
+                        monitoring_minutes: minutes,
+                        import_existing_resources: import_existing,
+                        resources_to_import: imported,
+                        include_nested_stacks: flags[1],
+                        termination_protection: protection,
+                    }
+                },
+            )
     }
 
     fn configuration(settings: &[(&str, &str)]) -> IndexMap<String, String> {

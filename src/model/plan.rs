@@ -15,6 +15,8 @@ pub enum ChangeSetKind {
     Create,
     /// The stack exists.
     Update,
+    /// Resources that exist are taken into the stack, which exists or not.
+    Import,
     /// The stack is deleted.
     Delete,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{StackWait, Target};
 
 macro_rules! statuses {
     ($($variant:ident = $text:literal),+ $(,)?) => {
@@ -208,8 +208,9 @@ impl StackStatus {
         }
     }
 
-    /// Returns what to do about a stack in a status that takes no change set: the command to run next.
-    pub fn remedy(self, target: &Target) -> Option<String> {
+    /// Returns what to do about a stack in a status that takes no change set: the command to run next. `waited`
+    /// says how long an operation on it was waited for, if it was.
+    pub fn remedy(self, target: &Target, waited: Option<StackWait>) -> Option<String> {
         use StackStatus::*;
         let aws = |command: &str| {
             let Target { region, stack, .. } = target;
@@ -239,10 +240,16 @@ impl StackStatus {
             | UpdateRollbackCompleteCleanupInProgress
             | ImportInProgress
             | ImportRollbackInProgress
-            | DeleteInProgress => format!(
-                "wait until it ends, which {} shows, then run again",
-                aws("describe-stack-events")
-            ),
+            | DeleteInProgress => {
+                let wait = match waited.and_then(|waited| waited.minutes) {
+                    Some(minutes) => format!(
+                        "it did not end in {minutes} min; let `--wait-for-stack` wait longer"
+                    ),
+                    None => "add `--wait-for-stack` to wait for it".to_owned(),
+                };
+                let events = aws("describe-stack-events");
+                format!("{wait}, or run again once it has ended, which {events} shows")
+            }
             RollbackComplete | RollbackFailed | CreateFailed => format!(
                 "see why with {}, then add `--replace-failed`, or delete it with {} and run again",
                 aws("describe-stack-events"),
@@ -334,8 +341,11 @@ mod tests {
                 status.takes_update() || rests,
                 "{status}"
             );
-            assert_eq!(status.refusal().is_none(), status.remedy(&target).is_none());
-            let (Some(why), Some(next)) = (status.refusal(), status.remedy(&target)) else {
+            assert_eq!(
+                status.refusal().is_none(),
+                status.remedy(&target, None).is_none()
+            );
+            let (Some(why), Some(next)) = (status.refusal(), status.remedy(&target, None)) else {
                 continue;
             };
             assert!(sentences.insert(why), "{status} is explained like another");
@@ -348,7 +358,7 @@ mod tests {
                 assert!(next.contains(part), "{status}: {next}");
             }
             assert_eq!(
-                next.starts_with("wait until it ends"),
+                next.starts_with("add `--wait-for-stack`"),
                 !status.is_settled(),
                 "{status}: {next}"
             );

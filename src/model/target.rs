@@ -30,6 +30,12 @@ impl Target {
             .replace("{account}", self.account.as_str())
             .replace("{region}", self.region.as_str())
     }
+
+    /// Returns `text` with `{account}` and `{region}` in place of the target's own.
+    pub fn unfill(&self, text: &str) -> String {
+        text.replace(self.account.as_str(), "{account}")
+            .replace(self.region.as_str(), "{region}")
+    }
 }
 
 impl fmt::Display for Target {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Machine, Turn, of_target};
-use super::state::{Cleanup, Execution, Progress};
+use super::state::{Cleanup, Execution, Phase, Progress};
 use super::step::{Step, StepKind};
 use super::validation::Provider;
 use crate::approval;
@@ -13,10 +13,55 @@ use crate::model::{
     ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, Ending, EventKind, ExecutionOutcome,
     Scope, SkipReason, Target, TargetOutcome,
 };
+use crate::rollout::Rollout;
+
+/// Why stages and actions of an execution that was given up came to no good end.
+pub(super) const GIVEN_UP: &str = "the execution was given up";
 
 impl Machine {
     pub(super) fn is_draining(&self) -> bool {
         self.state.paused.is_some() || self.state.stop.is_some()
+    }
+
+    /// Returns whether nothing that was not begun may begin.
+    pub(super) fn begins_nothing(&self) -> bool {
+        self.is_draining() || self.state.given_up
+    }
+
+    /// Returns whether a target was not executed because the execution was given up.
+    pub(super) fn left_out(&self) -> bool {
+        let outcome = TargetOutcome::Skipped {
+            reason: SkipReason::Stopped,
+        };
+        let mut targets = self.state.targets.values();
+        targets.any(|t| t.outcome.as_ref() == Some(&outcome))
+    }
+
+    /// Ends a target that was provably not executed, of an execution that was given up.
+    pub(super) fn leave_out(&mut self, turn: &mut Turn, now: Timestamp, target: &Target) {
+        let outcome = TargetOutcome::Skipped {
+            reason: SkipReason::Stopped,
+        };
+        self.finish(turn, now, target, outcome, Ending::none());
+        self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
+    }
+
+    /// Ends the targets for which nothing was asked that could execute them; the others are looked into first.
+    fn leave_out_unexecuted(&mut self, turn: &mut Turn, now: Timestamp) {
+        for target in self.state.targets.keys().cloned().collect::<Vec<_>>() {
+            let is_unexecuted = match self.state.targets[&target].phase {
+                Phase::Waiting | Phase::Ready | Phase::Started => true,
+                Phase::Creating
+                | Phase::Created
+                | Phase::Executing
+                | Phase::Running
+                | Phase::Settled
+                | Phase::Finished => false,
+            };
+            if is_unexecuted && !self.busy.contains(&of_target(&target)) {
+                self.leave_out(turn, now, &target);
+            }
+        }
     }
 
     /// Emits and asks for everything that follows from the state, until nothing more does.
@@ -38,7 +83,11 @@ impl Machine {
             stage: Some(self.state.stages[index].name.clone()),
             ..Scope::default()
         };
-        match self.state.stages[index].progress {
+        let stage = self.state.stages[index].progress;
+        if self.state.given_up && stage != Progress::Failed {
+            self.leave_out_unexecuted(turn, now);
+        }
+        match stage {
             Progress::Failed => return self.wind_down(turn, now),
             Progress::NotStarted => {
                 if self.is_draining() {
@@ -46,6 +95,8 @@ impl Machine {
                 }
                 if let Some(reason) = self.not_needed(index) {
                     self.emit(turn, now, scope, EventKind::StageSkipped { reason });
+                } else if self.state.given_up {
+                    return self.wind_down(turn, now);
                 } else {
                     self.emit(turn, now, scope, EventKind::StageStarted);
                 }
@@ -72,7 +123,7 @@ impl Machine {
                 ..scope.clone()
             };
             match progress(&self.state, i) {
-                Progress::NotStarted if !self.is_draining() => {
+                Progress::NotStarted if !self.begins_nothing() => {
                     self.emit(turn, now, action_scope.clone(), EventKind::ActionStarted);
                     self.refill();
                     moved = true;
@@ -87,12 +138,16 @@ impl Machine {
             }
             moved |= self.push_action(turn, now, &declared[i], action_scope);
         }
-        let ended = |p| matches!(p, Progress::Failed | Progress::Succeeded);
-        let failed = group
-            .iter()
-            .any(|&i| progress(&self.state, i) == Progress::Failed);
-        if failed && group.iter().all(|&i| ended(progress(&self.state, i))) {
-            let reason = "an action failed".to_owned();
+        let given_up = self.state.given_up;
+        let failed = |p| p == Progress::Failed || given_up && p == Progress::NotStarted;
+        let ended = |p| p == Progress::Succeeded || failed(p);
+        let mut all = group.iter().map(|&i| progress(&self.state, i));
+        if all.clone().any(failed) && all.all(ended) {
+            let reason = if given_up {
+                GIVEN_UP.to_owned()
+            } else {
+                "an action failed".to_owned()
+            };
             self.emit(turn, now, scope, EventKind::StageFailed { reason });
             return true;
         }
@@ -129,6 +184,14 @@ impl Machine {
             return true;
         };
         match provider {
+            Provider::SourceLocal if self.state.given_up => {
+                if self.busy.contains(&scope) {
+                    return false;
+                }
+                let reason = GIVEN_UP.to_owned();
+                self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+                true
+            }
             Provider::SourceLocal => {
                 if !self.is_draining() && self.busy.insert(scope.clone()) {
                     let kind = StepKind::SnapshotSource {
@@ -158,6 +221,11 @@ impl Machine {
             return false;
         };
         let answer = request.as_ref().and_then(|r| r.answered.as_ref());
+        if self.state.given_up && answer.is_none() {
+            let reason = GIVEN_UP.to_owned();
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            return true;
+        }
         match (request, answer) {
             (None, _) => {
                 let minutes = action
@@ -194,7 +262,12 @@ impl Machine {
             .approval
             .as_ref()
             .map(|r| r.answered.as_ref().map(|a| a.decision));
+        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
         let (reason, outcome) = match rejected {
+            _ if self.left_out() => match exceeds {
+                true => (SkipReason::Stopped, ExecutionOutcome::Failed),
+                false => (SkipReason::Stopped, ExecutionOutcome::Stopped),
+            },
             Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
             Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
             Some(Some(Decision::Approve)) | None => {
@@ -225,7 +298,11 @@ impl Machine {
             })
             .collect();
         for scope in left {
-            let reason = "an earlier stage failed".to_owned();
+            let reason = if outcome == ExecutionOutcome::Stopped {
+                GIVEN_UP.to_owned()
+            } else {
+                "an earlier stage failed".to_owned()
+            };
             self.emit(turn, now, scope, EventKind::StageSkipped { reason });
         }
         self.emit(
@@ -281,10 +358,11 @@ impl Machine {
             }
         } else {
             // Deleting a change set that is gone is no error, but it is a call that was made before.
-            let look_first = !turn.events.iter().any(|e| {
+            let is_new = turn.events.iter().any(|e| {
                 e.scope.target.as_ref() == Some(target)
                     && matches!(e.kind, EventKind::CleanupIntended { .. })
             });
+            let look_first = !is_new || self.state.in_file;
             StepKind::DeleteChangeSet {
                 spec,
                 change_set,
@@ -301,6 +379,9 @@ impl Machine {
         self.state.targets[target]
             .intended
             .as_ref()
-            .is_some_and(|i| i.kind == ChangeSetKind::Create && i.stack.is_none())
+            .is_some_and(|i| match i.kind {
+                ChangeSetKind::Create | ChangeSetKind::Import => i.stack.is_none(),
+                ChangeSetKind::Update | ChangeSetKind::Delete => false,
+            })
     }
 }

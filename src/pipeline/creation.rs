@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::advance::GIVEN_UP;
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
-    ActionDeclaration, CallFailure, Cause, ChangeSetKind, ChangeSetOutcome, CleanupWhy, Ending,
-    EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope, StackStatus, Target,
-    TargetOutcome,
+    ActionDeclaration, CallFailure, Cause, ChangeSetId, ChangeSetKind, ChangeSetOutcome,
+    CleanupWhy, Ending, EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope,
+    StackId, StackStatus, StackWait, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -29,10 +30,12 @@ impl Machine {
             None => return,
         };
         // Looked at only: a stop that came in the meantime leaves it for later.
-        if self.is_draining() {
+        if self.begins_nothing() {
             return;
         }
+        let imports = !preparation.inputs.options.resources_to_import.is_empty();
         let kind = match &preparation.stack {
+            None if imports => ChangeSetKind::Import,
             None => ChangeSetKind::Create,
             Some(stack) => {
                 // A stack that a failure left as it was can be tried again, in the same way only.
@@ -40,9 +43,10 @@ impl Machine {
                     stack.status,
                     StackStatus::CreateFailed | StackStatus::UpdateFailed
                 );
+                let can_go_on = can_go_on && !imports;
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
                 if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
-                    let next = stack.status.remedy(target).unwrap_or_default();
+                    let next = stack.status.remedy(target, self.wait()).unwrap_or_default();
                     let more = if can_go_on {
                         "; or go on from what is there with `--disable-rollback`"
                     } else {
@@ -54,6 +58,7 @@ impl Machine {
                     return self.finish(turn, now, target, outcome, Ending::none());
                 }
                 match stack.status {
+                    _ if imports => ChangeSetKind::Import,
                     StackStatus::ReviewInProgress | StackStatus::DeleteComplete => {
                         ChangeSetKind::Create
                     }
@@ -174,19 +179,19 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
-                Phase::Waiting if !self.is_draining() => {
+                Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Prepare {
                         spec: state.spec.clone(),
                         action: shared.clone(),
                         artifacts: self.state.artifacts.clone(),
                     };
                     self.step(turn, &target, kind);
+                }
+                Phase::Creating if self.state.given_up && !self.is_draining() => {
+                    self.find(turn, &target);
                 }
                 Phase::Creating if !self.is_draining() => {
                     *self.attempts.entry(target.clone()).or_default() += 1;
@@ -222,6 +227,11 @@ impl Machine {
             return false;
         }
         self.attempts.clear();
+        if self.left_out() {
+            let reason = GIVEN_UP.to_owned();
+            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            return true;
+        }
         let Some(fan_out) = &action.fan_out else {
             return false;
         };
@@ -257,6 +267,39 @@ impl Machine {
         true
     }
 
+    /// Takes the change set that an attempt without an answer left, or that it left none, once the execution was given up.
+    pub(super) fn take_found(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Option<(ChangeSetId, StackId)>, CallFailure>>,
+    ) {
+        match result {
+            Some(Ok(Some((change_set, stack)))) => {
+                let kind = EventKind::ChangeSetCreated { change_set, stack };
+                self.emit_for(turn, now, target, kind);
+            }
+            Some(Ok(None)) => self.leave_out(turn, now, target),
+            Some(Err(failure)) => {
+                let name = change_set_name(&self.state.id, target);
+                let cause = Cause::of(format!(
+                    "whether change set {name} was created cannot be found out: {}; delete it if it is there",
+                    failure.message
+                ));
+                let outcome = TargetOutcome::NotPlanned { cause };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+            None => {}
+        }
+    }
+
+    fn find(&mut self, turn: &mut Turn, target: &Target) {
+        let spec = self.state.targets[target].spec.clone();
+        let name = change_set_name(&self.state.id, target);
+        self.step(turn, target, StepKind::FindChangeSet { spec, name });
+    }
+
     fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {
         let state = &self.state.targets[target];
         let Some(intended) = state.intended.clone() else {
@@ -284,6 +327,11 @@ impl Machine {
             .flat_map(|s| &s.actions)
             .find(|a| Some(&a.name) == scope.action.as_ref());
         action?.configuration.get(key).cloned()
+    }
+
+    /// Returns how long an operation of somebody else was waited for, if it was.
+    fn wait(&self) -> Option<StackWait> {
+        self.setting(StackWait::KEY)?.parse().ok()
     }
 
     fn read(&mut self, turn: &mut Turn, target: &Target) {

@@ -6,15 +6,15 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::deployment::{APPROVAL_STAGE, name, stage_name, type_id};
-use super::machine::{Machine, Turn, of_target};
+use super::machine::{Machine, Turn};
 use super::names::change_set_name;
 use super::state::Phase;
 use super::step::StepKind;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
     ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
-    PlannedTarget, Scope, StackName, StackOptions, StageDeclaration, Target, TargetInputs,
-    TargetOutcome,
+    PlannedTarget, Scope, StackName, StackOptions, StackWait, StageDeclaration, Target,
+    TargetInputs, TargetOutcome,
 };
 
 /// The stage that looks at the stacks.
@@ -33,6 +33,8 @@ pub struct Deletion {
     pub retain: Vec<LogicalId>,
     /// The role that CloudFormation acts with.
     pub role_arn: Option<String>,
+    /// Whether an operation of somebody else on a stack is waited for.
+    pub wait: Option<StackWait>,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -54,6 +56,9 @@ impl Deletion {
             what.insert("RetainResources".to_owned(), ids.join(","));
         }
         let mut delete = what.clone();
+        if let Some(wait) = self.wait {
+            what.insert(StackWait::KEY.to_owned(), wait.to_string());
+        }
         delete.insert("ActionMode".to_owned(), "DELETE_ONLY".to_owned());
         let base = ActionDeclaration {
             name: name("Stacks"),
@@ -112,7 +117,7 @@ impl Machine {
             None => return,
         };
         // Looked at only: a stop that came in the meantime leaves it for later.
-        if self.is_draining() {
+        if self.begins_nothing() {
             return;
         }
         let Some(stack) = stack else {
@@ -161,13 +166,10 @@ impl Machine {
         scope: Scope,
     ) -> bool {
         let shared = Arc::new(action.clone());
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
-                Phase::Waiting if !self.is_draining() => {
+                Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Collect {
                         spec: state.spec.clone(),
                         action: shared.clone(),

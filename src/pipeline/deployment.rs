@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
-    NamedArtifact, PipelineDeclaration, StackName, StackOptions, StageDeclaration, StageName,
+    NamedArtifact, PipelineDeclaration, StackName, StackOptions, StackWait, StageDeclaration,
+    StageName,
 };
 
 /// The stage that stores the files used.
@@ -47,6 +48,8 @@ pub struct Deployment {
     pub options: StackOptions,
     /// The buckets for templates that are too large for a request.
     pub template_buckets: Option<String>,
+    /// Whether an operation of somebody else on a stack is waited for.
+    pub wait: Option<StackWait>,
     /// The targets and preferences.
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
@@ -79,6 +82,7 @@ impl Deployment {
         set("RoleArn", self.role_arn);
         set("ArtifactBucket", self.artifact_bucket);
         set("TemplateBuckets", self.template_buckets);
+        set(StackWait::KEY, self.wait.map(|wait| wait.to_string()));
         // Serialising a map of strings cannot fail.
         set(
             "Tags",

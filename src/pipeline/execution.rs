@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn, of_target};
+use super::advance::GIVEN_UP;
+use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
 use super::step::{StepKind, UnknownPolicy};
@@ -29,6 +30,13 @@ impl Machine {
                 // A stop that came while the target was verified leaves it as it is, not executed.
                 if self.is_draining() {
                     self.held.insert(target.clone());
+                    return;
+                }
+                // What was only begun is ended with the others; this was looked into before.
+                if self.state.given_up {
+                    if self.state.targets[target].phase == Phase::Executing {
+                        self.leave_out(turn, now, target);
+                    }
                     return;
                 }
                 if let Some(approved) = self.settings_only(target) {
@@ -155,11 +163,8 @@ impl Machine {
                     self.held.insert(target.clone());
                     return;
                 }
-                if self
-                    .attempts
-                    .get(target)
-                    .is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS)
-                {
+                let attempts = self.attempts.get(target);
+                if self.state.given_up || attempts.is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS) {
                     // Compared with what was approved once more, then asked for with the same token.
                     return self.verify(turn, target);
                 }
@@ -352,7 +357,7 @@ impl Machine {
             return false;
         };
         let next = rollout.next();
-        if !self.is_draining() {
+        if !self.begins_nothing() {
             for target in next.start {
                 self.emit_for(turn, now, &target, EventKind::TargetStarted);
             }
@@ -362,14 +367,11 @@ impl Machine {
                 self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
             }
         }
-        for target in self.pending.iter().cloned().collect::<Vec<_>>() {
-            if self.clean_step(turn, &target) || self.busy.contains(&of_target(&target)) {
-                continue;
-            }
+        for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             let token = execute_token(&self.state.id, &target);
             match state.phase {
-                Phase::Started if !self.is_draining() => self.verify(turn, &target),
+                Phase::Started if !self.begins_nothing() => self.verify(turn, &target),
                 // An unknown outcome is asked about once, not looked up over and over.
                 Phase::Executing if self.state.paused.is_none() && !self.held.contains(&target) => {
                     if let Some((spec, approved)) = self.approved(&target) {
@@ -429,6 +431,10 @@ impl Machine {
         let kind = if failed {
             EventKind::ActionFailed {
                 reason: "failures exceed the tolerance".to_owned(),
+            }
+        } else if self.left_out() {
+            EventKind::ActionFailed {
+                reason: GIVEN_UP.to_owned(),
             }
         } else {
             EventKind::ActionSucceeded

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::advance::GIVEN_UP;
 use super::machine::{Machine, Turn, of_target};
 use super::state::Phase;
 use super::step::Input;
 use crate::approval;
 use crate::model::{
-    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Scope, Target,
+    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Removal, Scope, Target,
 };
 
 impl Machine {
@@ -53,6 +54,13 @@ impl Machine {
                     }
                 }
             }
+            Input::StackBusy { target, status } => {
+                let state = &self.state.targets[&target];
+                // Nothing new is not worth an event, and what comes late concerns nobody any more.
+                if state.phase == Phase::Waiting && state.busy != Some(status) {
+                    self.emit_for(turn, now, &target, EventKind::StackBusy { status });
+                }
+            }
             Input::Prepared { target, result } => {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_preparation(turn, now, &target, result);
@@ -75,17 +83,27 @@ impl Machine {
                     None => {}
                 }
             }
+            Input::ChangeSetFound { target, result } => {
+                let result = self.arrived(turn, now, &target, result);
+                self.take_found(turn, now, &target, result);
+            }
             Input::ChangeSetRead { target, result } => {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_reading(turn, now, &target, result);
             }
             Input::ChangeSetDeleted { target, result } => {
                 match self.arrived(turn, now, &target, result) {
-                    Some(Ok(())) => {
+                    Some(Ok(Removal::Executed { status })) => {
+                        let left = Some(format!(
+                            "the change set was executed by somebody else ({status}), and left"
+                        ));
+                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                    }
+                    Some(Ok(removal)) => {
                         self.emit_for(turn, now, &target, EventKind::ChangeSetDeleted);
                         if !self.made_review_stack(&target) {
-                            let kind = EventKind::CleanupDone { left: None };
-                            self.emit_for(turn, now, &target, kind);
+                            let left = self.gone_elsewhere(&removal);
+                            self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
                         }
                     }
                     Some(Err(failure)) => {
@@ -153,6 +171,19 @@ impl Machine {
         }
     }
 
+    /// Returns what to say of a change set that nobody removed here, where the plan is run elsewhere too.
+    fn gone_elsewhere(&self, removal: &Removal) -> Option<String> {
+        match removal {
+            Removal::Gone { stack } if self.state.in_file => {
+                let stack = stack.map_or("cannot be read".to_owned(), |s| format!("is {s}"));
+                Some(format!(
+                    "nothing; the change set was gone, and may have been executed elsewhere: the stack {stack}"
+                ))
+            }
+            Removal::Deleted | Removal::Gone { .. } | Removal::Executed { .. } => None,
+        }
+    }
+
     /// Notes that the target's step ended. Returns its result unless the execution must pause for it.
     fn arrived<T>(
         &mut self,
@@ -205,6 +236,9 @@ impl Machine {
 
     fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {
         let verdict = match &self.state.approval {
+            Some(request) if self.state.given_up && request.answered.is_none() => {
+                Err(GIVEN_UP.to_owned())
+            }
             // It was said that nobody answered in time, and acted on.
             Some(request) if request.answered.is_none() && !self.state.awaits_answer() => {
                 let expires = request.expires;

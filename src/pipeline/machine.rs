@@ -100,9 +100,16 @@ impl Machine {
         &self.state
     }
 
-    /// Returns whether nothing is under way.
+    /// Returns whether nothing is under way that must be seen to its end.
+    ///
+    /// Who stops does not wait for somebody else's operation: looking at that is dropped, and done again later.
     pub fn is_idle(&self) -> bool {
-        self.busy.is_empty()
+        let only_waits = |scope: &Scope| {
+            let target = scope.target.as_ref();
+            let state = target.and_then(|target| self.state.targets.get(target));
+            state.is_some_and(|t| t.phase == Phase::Waiting && t.busy.is_some())
+        };
+        self.busy.is_empty() || self.is_draining() && self.busy.iter().all(only_waits)
     }
 
     /// Takes inputs and decides.
@@ -225,6 +232,17 @@ impl Machine {
             }),
             target: None,
         }
+    }
+
+    /// Starts the removal of leftovers that is due in the running action; returns its targets that wait for no step.
+    pub(super) fn at_rest(&mut self, turn: &mut Turn) -> Vec<Target> {
+        let pending: Vec<Target> = self.pending.iter().cloned().collect();
+        pending
+            .into_iter()
+            .filter(|target| {
+                !self.clean_step(turn, target) && !self.busy.contains(&of_target(target))
+            })
+            .collect()
     }
 
     /// Recounts the targets that the running action is not done with.

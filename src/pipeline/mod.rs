@@ -19,6 +19,9 @@ mod names;
 mod simulation;
 mod state;
 mod step;
+mod table;
+#[cfg(test)]
+mod table_tests;
 mod validation;
 
 pub use deletion::{COLLECT_STAGE, DELETE_STAGE, Deletion};

@@ -7,13 +7,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccountId, Answer, Approver, ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause,
-    ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent, Decision,
-    DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
-    FailureKind, FanOut, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
-    Preparation, Reading, Region, RegionConcurrency, Settlement, SourceRevision, StackEvent,
-    StackId, StackName, StackStatus, StackSummary, Staleness, StopMode, StopRequest, Target,
-    TargetInputs, TargetOutcome, TargetSpec,
+    AccountId, Answer, Approver, ArtifactName, ArtifactPath, ArtifactRef, Base, CallFailure,
+    Caller, Cause, ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent,
+    Decision, DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
+    ExecutionOutcome, FailureKind, FanOut, InboxMessage, Invocation, LogicalId,
+    OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
+    Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
+    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 use crate::rollout::Limits;
 
@@ -358,7 +359,18 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
         }];
     };
     let stack = world.get_mut(&target).unwrap();
-    vec![match step.kind {
+    let mut inputs = Vec::new();
+    let looks = matches!(
+        step.kind,
+        StepKind::Prepare { .. } | StepKind::Collect { .. }
+    );
+    if looks && stack.script.murky > 0 {
+        inputs.push(Input::StackBusy {
+            target: target.clone(),
+            status: StackStatus::UpdateInProgress,
+        });
+    }
+    inputs.push(match step.kind {
         StepKind::SnapshotSource { .. } => unreachable!("a source has no target"),
         StepKind::Prepare { spec, .. } => {
             assert_eq!(spec.role_arn.as_deref(), Some("plan"));
@@ -398,6 +410,15 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             let result = stack.create(&target, look_first);
             Input::ChangeSetCreated { target, result }
         }
+        StepKind::FindChangeSet { .. } => {
+            let result = if stack.is_expired() {
+                failure(FailureKind::CredentialsExpired)
+            } else {
+                let found = (change_set_id(&target), stack_id(&target));
+                Ok(stack.has_change_set.then_some(found))
+            };
+            Input::ChangeSetFound { target, result }
+        }
         StepKind::ReadChangeSet { .. } => {
             let result = stack.read(&target);
             Input::ChangeSetRead { target, result }
@@ -407,7 +428,7 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             stack.has_change_set = false;
             Input::ChangeSetDeleted {
                 target,
-                result: Ok(()),
+                result: Ok(Removal::Deleted),
             }
         }
         StepKind::DeleteReviewStack { .. } => {
@@ -446,7 +467,8 @@ fn perform(world: &mut World, step: Step) -> Vec<Input> {
             invariant_execution_has_its_own_role(&spec);
             return stack.watch(&target);
         }
-    }]
+    });
+    inputs
 }
 
 // --- a run ----------------------------------------------------------------------------------------
@@ -468,6 +490,8 @@ struct Case {
     approval: Approval,
     /// How often the process may die, be stopped, or get a message that makes no sense.
     disturbances: u8,
+    /// After how many turns the execution is given up, if it has not ended by then.
+    gives_up: Option<u8>,
     chances: Vec<u16>,
 }
 
@@ -481,6 +505,7 @@ struct Run {
     chances: std::vec::IntoIter<u16>,
     all_chances: Vec<u16>,
     disturbances: u8,
+    gives_up: Option<u8>,
 }
 
 impl Run {
@@ -524,6 +549,7 @@ impl Run {
             chances: case.chances.clone().into_iter(),
             all_chances: case.chances.clone(),
             disturbances: case.disturbances,
+            gives_up: case.gives_up,
         };
         run.commit(turn, false);
         run
@@ -538,6 +564,7 @@ impl Run {
                 invariant_replay_equals_live(&run);
                 invariant_no_change_set_is_executed_twice(&run);
                 invariant_nothing_is_left_behind(&run);
+                invariant_what_was_given_up_says_what_was_done(&run);
                 return run;
             }
             run.go_on(case.approval);
@@ -556,6 +583,14 @@ impl Run {
     fn go_on(&mut self, approval: Approval) {
         assert_eq!(self.machine.is_idle(), self.in_flight.is_empty());
         self.now += SignedDuration::from_secs(1);
+        match self.gives_up {
+            Some(0) => {
+                self.gives_up = None;
+                return self.give_up();
+            }
+            Some(turns) => self.gives_up = Some(turns - 1),
+            None => {}
+        }
         if self.disturbances > 0 && self.chance(8) == 0 {
             self.disturbances -= 1;
             return self.disturb();
@@ -606,6 +641,27 @@ impl Run {
         }
     }
 
+    /// Gives the execution up, in the running process or while none runs it.
+    fn give_up(&mut self) {
+        if self.chance(2) == 0 {
+            return self.stop(StopMode::GiveUp);
+        }
+        self.in_flight.clear();
+        let request = StopRequest {
+            mode: StopMode::GiveUp,
+            by: approver(),
+            reason: String::new(),
+        };
+        let state = Execution::replay(&self.events).unwrap();
+        let event = state.follow(self.now, EventKind::StopRequested { request });
+        self.events.push(event.unwrap());
+        let owner = "laptop:3".to_owned();
+        let (machine, turn) =
+            Machine::resume(&self.events, owner, UnknownPolicy::Ask, self.now).unwrap();
+        self.machine = machine;
+        self.commit(turn, false);
+    }
+
     fn stop(&mut self, mode: StopMode) {
         self.handle(vec![Input::Stop(StopRequest {
             mode,
@@ -651,7 +707,10 @@ impl Run {
     fn commit(&mut self, turn: Turn, was_draining: bool) {
         self.events.extend(turn.events.iter().cloned());
         invariant_nothing_executes_before_approval_of_that_plan(self, &turn);
-        invariant_nothing_begins_while_stopping(&turn, was_draining);
+        // Giving up takes the place of a stop that can be resumed: its clean-up begins at once.
+        let drains = was_draining && is_draining(&self.machine);
+        invariant_nothing_begins_while_stopping(&turn, drains);
+        invariant_nothing_begins_after_giving_up(self, &turn);
         invariant_in_flight_never_exceeds_preferences(self, &turn);
         self.in_flight.extend(turn.steps);
     }
@@ -715,6 +774,7 @@ fn definition(
         preferences: preferences.clone(),
     };
     let deletion = Deletion {
+        wait: None,
         stack: StackName::new("network").unwrap(),
         only_failed: false,
         retain: Vec::new(),
@@ -723,6 +783,7 @@ fn definition(
         approval_minutes: 600,
     };
     let deployment = Deployment {
+        wait: None,
         stack: StackName::new("network").unwrap(),
         template: "network.yaml".to_owned(),
         files: vec!["network.yaml".to_owned()],
@@ -827,6 +888,60 @@ fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining: bool) {
                 | StepKind::DeleteReviewStack { .. }
         );
         assert!(!mutates, "{:?} while stopping", step.kind);
+    }
+}
+
+/// Giving up holds for whoever takes the execution up afterwards.
+fn invariant_nothing_begins_after_giving_up(run: &Run, turn: &Turn) {
+    let Some(at) = given_up_at(run) else { return };
+    for event in &run.events[at..] {
+        let begins = matches!(
+            event.kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+                | EventKind::Answered { .. }
+        );
+        assert!(!begins, "{} after giving up", event.kind.name());
+    }
+    if at + 1 == run.events.len() {
+        return;
+    }
+    for step in &turn.steps {
+        let begins = matches!(
+            step.kind,
+            StepKind::CreateChangeSet { .. } | StepKind::Execute { .. }
+        );
+        assert!(!begins, "{:?} after giving up", step.kind);
+    }
+}
+
+fn given_up_at(run: &Run) -> Option<usize> {
+    run.events.iter().position(|event| {
+        matches!(&event.kind, EventKind::StopRequested { request } if request.mode == StopMode::GiveUp)
+    })
+}
+
+/// A target that is said to be left out was not executed, will not be, and nobody waits for an answer about it.
+fn invariant_what_was_given_up_says_what_was_done(run: &Run) {
+    let stopped = TargetOutcome::Skipped {
+        reason: SkipReason::Stopped,
+    };
+    let mut left_out = 0;
+    for (target, stack) in &run.world {
+        if run.machine.state().targets[target].outcome.as_ref() == Some(&stopped) {
+            left_out += 1;
+            assert_eq!(stack.executions, 0, "{target} was executed");
+            assert!(!stack.late, "{target} may yet be executed");
+        }
+    }
+    let outcome = run.machine.state().outcome;
+    if given_up_at(run).is_none() {
+        assert_eq!(left_out, 0);
+        assert_ne!(outcome, Some(ExecutionOutcome::Stopped));
+    } else if left_out > 0 {
+        let ended = [ExecutionOutcome::Stopped, ExecutionOutcome::Failed];
+        assert!(ended.contains(&outcome.unwrap()), "{outcome:?}");
     }
 }
 
@@ -1008,6 +1123,7 @@ fn case() -> impl Strategy<Value = Case> {
                 preferences,
                 approval,
                 disturbances,
+                gives_up: None,
                 chances,
             },
         )
@@ -1022,10 +1138,89 @@ proptest! {
     }
 
     #[test]
+    fn an_execution_that_is_given_up_ends_and_forgets_nothing(case in case(), after in 0u8..40) {
+        let gives_up = Some(after);
+        Run::to_the_end(&Case { gives_up, ..case });
+    }
+
+    #[test]
     fn a_disturbed_execution_ends_as_a_calm_one(case in case()) {
         // Beyond the tolerance, who is skipped depends on who ends first.
         let mut case = case;
         case.preferences.failure_tolerance = CountOrPercent::Percent(100);
         invariant_crash_changes_nothing(&case);
+    }
+}
+
+/// Starts an execution of one target up to the step that looks at its stack, and returns it with its events.
+fn looking(deletes: bool) -> (Machine, Vec<Event>) {
+    let definition = definition(
+        vec![target(1, false)],
+        &OperationPreferences::default(),
+        deletes,
+    );
+    let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
+    let (mut machine, mut turn) = Machine::start(id, definition, Timestamp::UNIX_EPOCH).unwrap();
+    let mut events = std::mem::take(&mut turn.events);
+    if let Some(StepKind::SnapshotSource { .. }) = turn.steps.first().map(|s| &s.kind) {
+        let stored = Input::SourceStored {
+            scope: turn.steps[0].scope.clone(),
+            result: Ok((
+                ArtifactRef {
+                    name: ArtifactName::from("Source"),
+                    digest: Digest::of(b"files"),
+                    files: Vec::new(),
+                },
+                SourceRevision::default(),
+            )),
+        };
+        turn = machine.handle(vec![stored], Timestamp::UNIX_EPOCH);
+        events.append(&mut turn.events);
+    }
+    assert!(looks(&turn));
+    (machine, events)
+}
+
+fn looks(turn: &Turn) -> bool {
+    let looks = |s: &Step| matches!(s.kind, StepKind::Prepare { .. } | StepKind::Collect { .. });
+    turn.steps.len() == 1 && turn.steps.iter().all(looks)
+}
+
+#[test]
+fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_is_resumed() {
+    let now = Timestamp::UNIX_EPOCH;
+    for deletes in [false, true] {
+        let (mut machine, mut events) = looking(deletes);
+        let busy = |status| Input::StackBusy {
+            target: target(1, false),
+            status,
+        };
+        let updating = StackStatus::UpdateInProgress;
+        let turn = machine.handle(vec![busy(updating)], now);
+        let kinds: Vec<_> = turn.events.iter().map(|e| e.kind.clone()).collect();
+        assert_eq!(kinds, [EventKind::StackBusy { status: updating }]);
+        events.extend(turn.events);
+        // The same again is no news, and starts nothing.
+        let turn = machine.handle(vec![busy(updating)], now);
+        assert!(turn.events.is_empty() && turn.steps.is_empty());
+        assert!(!machine.is_idle());
+
+        let stop = Input::Stop(StopRequest {
+            mode: StopMode::Wait,
+            by: approver(),
+            reason: String::new(),
+        });
+        events.extend(machine.handle(vec![stop], now).events);
+        assert!(
+            machine.is_idle(),
+            "nothing of ours is to be seen to its end"
+        );
+
+        let owner = "laptop 2".to_owned();
+        let (mut machine, turn) = Machine::resume(&events, owner, UnknownPolicy::Ask, now).unwrap();
+        assert!(looks(&turn), "{turn:?}");
+        assert!(!machine.is_idle());
+        let turn = machine.handle(vec![busy(updating)], now);
+        assert_eq!(turn.events.len(), 1, "it is said again");
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Scope,
-    Settlement, SourceRevision, StackEvent, StackId, StackSetting, Staleness, StopRequest, Target,
-    TargetInputs, TargetSpec,
+    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Removal,
+    Scope, Settlement, SourceRevision, StackEvent, StackId, StackSetting, StackStatus, Staleness,
+    StopRequest, Target, TargetInputs, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -27,7 +27,8 @@ pub enum StepKind {
         /// The action.
         action: Arc<ActionDeclaration>,
     },
-    /// Look at the stack and work out what goes into its change set. Observation only.
+    /// Look at the stack, once nobody else works on it if the action says so, and work out what goes into its
+    /// change set. Observation only.
     Prepare {
         /// The target and its role.
         spec: TargetSpec,
@@ -36,7 +37,8 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
-    /// Look at a stack that is to be deleted. Observation only.
+    /// Look at a stack that is to be deleted, once nobody else works on it if the action says so. Observation
+    /// only.
     Collect {
         /// The target and its role.
         spec: TargetSpec,
@@ -61,6 +63,13 @@ pub enum StepKind {
         buckets: Option<String>,
         /// Look for the change set by name before creating it: an earlier attempt may have made it.
         look_first: bool,
+    },
+    /// Look whether an earlier attempt created the change set. Observation only.
+    FindChangeSet {
+        /// The target and its role.
+        spec: TargetSpec,
+        /// The derived name.
+        name: ChangeSetName,
     },
     /// Wait until the change set is ready or failed, and read it. Observation only.
     ReadChangeSet {
@@ -160,6 +169,7 @@ impl StepKind {
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
             | Self::Collect { .. }
+            | Self::FindChangeSet { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
@@ -177,6 +187,13 @@ pub enum Input {
         scope: Scope,
         /// The result.
         result: Result<(ArtifactRef, SourceRevision), CallFailure>,
+    },
+    /// Somebody else works on a target's stack, and the step waits for it.
+    StackBusy {
+        /// The target.
+        target: Target,
+        /// The stack's status.
+        status: StackStatus,
     },
     /// A target was looked at.
     Prepared {
@@ -199,6 +216,13 @@ pub enum Input {
         /// The result.
         result: Result<(ChangeSetId, StackId), CallFailure>,
     },
+    /// A change set was looked for by its name.
+    ChangeSetFound {
+        /// The target.
+        target: Target,
+        /// The result; none if there is none.
+        result: Result<Option<(ChangeSetId, StackId)>, CallFailure>,
+    },
     /// A change set came to rest and was read.
     ChangeSetRead {
         /// The target.
@@ -206,12 +230,12 @@ pub enum Input {
         /// The result.
         result: Result<Box<Reading>, CallFailure>,
     },
-    /// A change set was deleted, or was gone.
+    /// A change set was to be deleted.
     ChangeSetDeleted {
         /// The target.
         target: Target,
-        /// The result.
-        result: Result<(), CallFailure>,
+        /// What became of it.
+        result: Result<Removal, CallFailure>,
     },
     /// An empty stack was deleted; or left, with the reason.
     ReviewStackDeleted {

@@ -221,6 +221,7 @@ mod tests {
             |t| t.inputs.options.rollback_triggers.clear(),
             |t| t.inputs.options.monitoring_minutes = Some(11),
             |t| t.inputs.options.import_existing_resources = false,
+            |t| t.inputs.options.resources_to_import.clear(),
             |t| t.inputs.options.include_nested_stacks = false,
             |t| t.inputs.options.termination_protection = Some(false),
             |t| t.settings_only = false,

@@ -15,11 +15,11 @@ use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
     ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode, CountOrPercent, Digest,
-    EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, LogicalId, NamedArtifact,
-    OnStackFailure, OperationPreferences, ParameterValue, PipelineDeclaration, PlannedTarget,
-    PolicyAction, Recreation, Region, RegionConcurrency, Replacement, ResourceChange,
-    RollbackTrigger, StackId, StackOptions, StackStatus, StageDeclaration, Target, TargetInputs,
-    TargetSpec,
+    EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, ImportedResource, LogicalId,
+    NamedArtifact, OnStackFailure, OperationPreferences, ParameterValue, PipelineDeclaration,
+    PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency, Replacement,
+    ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus, StageDeclaration, Target,
+    TargetInputs, TargetSpec,
 };
 
 /// The version of the record.
@@ -366,6 +366,8 @@ struct OptionsRecord<'a> {
     notification_arns: &'a BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     on_stack_failure: Option<OnStackFailure>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    resources_to_import: BTreeMap<&'a LogicalId, ImportRecord<'a>>,
     rollback_triggers: &'a BTreeSet<RollbackTrigger>,
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_protection: Option<bool>,
@@ -380,6 +382,7 @@ impl<'a> OptionsRecord<'a> {
             rollback_triggers,
             monitoring_minutes,
             import_existing_resources,
+            resources_to_import,
             include_nested_stacks,
             termination_protection,
         } = options;
@@ -390,8 +393,31 @@ impl<'a> OptionsRecord<'a> {
             monitoring_minutes: *monitoring_minutes,
             notification_arns,
             on_stack_failure: *on_stack_failure,
+            resources_to_import: resources_to_import
+                .iter()
+                .map(|(id, resource)| (id, ImportRecord::of(resource)))
+                .collect(),
             rollback_triggers,
             termination_protection: *termination_protection,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ImportRecord<'a> {
+    identifier: &'a BTreeMap<String, String>,
+    resource_type: &'a str,
+}
+
+impl<'a> ImportRecord<'a> {
+    fn of(resource: &'a ImportedResource) -> Self {
+        let ImportedResource {
+            resource_type,
+            identifier,
+        } = resource;
+        Self {
+            identifier,
+            resource_type,
         }
     }
 }
@@ -613,6 +639,9 @@ mod tests {
                 spec.execute_role_arn = None;
             }
         }
+        for planned in &mut plan.planned {
+            planned.inputs.options.resources_to_import.clear();
+        }
         assert_eq!(
             digest_of(&plan).to_string(),
             "7da2450ee0f85c967470a64ac5e0264b29f50dafaa9dc7e945f3777d3c0886ea"
@@ -814,6 +843,7 @@ mod tests {
             "rollback_triggers",
             "monitoring_minutes",
             "import_existing_resources",
+            "resources_to_import",
             "include_nested_stacks",
             "termination_protection",
             "settings_only",

@@ -82,6 +82,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
                 "rollback_triggers": [format!("composite:{}", arn("cloudwatch", "alarm:errors"))],
                 "monitoring_minutes": 10,
                 "import_existing_resources": true,
+                "resources_to_import": {"Queue": {"resource_type": "AWS::SQS::Queue", "identifier": {"QueueUrl": "u"}}},
                 "include_nested_stacks": true,
                 "termination_protection": true,
             },

@@ -112,6 +112,7 @@ impl<'a> Parts<'a> {
             rollback_triggers,
             monitoring_minutes,
             import_existing_resources,
+            resources_to_import,
             include_nested_stacks,
             termination_protection,
         } = options;
@@ -127,6 +128,16 @@ impl<'a> Parts<'a> {
         self.name(&(on_stack_failure, disable_rollback, monitoring_minutes));
         self.name(&(import_existing_resources, include_nested_stacks));
         self.name(termination_protection);
+        self.count(resources_to_import.len());
+        for (id, resource) in resources_to_import {
+            self.literal(id.as_str());
+            self.literal(&resource.resource_type);
+            self.count(resource.identifier.len());
+            for (key, value) in &resource.identifier {
+                self.literal(key);
+                self.text(value);
+            }
+        }
     }
 
     fn change(&mut self, change: &'a ResourceChange) {

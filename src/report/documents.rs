@@ -60,7 +60,13 @@ fn every_document_is_as_its_schema_says() {
             see(documented(&List::of(vec![entry])));
         }
         let id = view.execution().unwrap().clone();
-        for request in [Some("approve"), Some("reject"), Some("stop"), None] {
+        for request in [
+            Some("approve"),
+            Some("reject"),
+            Some("stop"),
+            Some("give_up"),
+            None,
+        ] {
             for owner in [None, Some("laptop 42".to_owned())] {
                 see(documented(&Recorded::new(id.clone(), request, owner)));
             }

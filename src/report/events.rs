@@ -137,6 +137,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let what = match kind {
                 ChangeSetKind::Create => "a new stack",
                 ChangeSetKind::Update => "an update",
+                ChangeSetKind::Import => "an import",
                 ChangeSetKind::Delete => "a deletion",
             };
             one(Tone::Busy, format!("creating change set {name} for {what}"))
@@ -216,6 +217,10 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             one(Tone::Busy, "deleting the stack".into())
         }
         EventKind::ExecuteIntended { .. } => one(Tone::Busy, "executing the change set".into()),
+        EventKind::StackBusy { status } => one(
+            Tone::Busy,
+            format!("waiting for the stack: {}", words::busy(*status)),
+        ),
         EventKind::ExecuteAccepted => one(Tone::Dim, "execution accepted".into()),
         EventKind::StackSettled { status, .. } => one(Tone::Dim, format!("stack is {status}")),
         EventKind::SettingIntended { setting } => one(
@@ -248,14 +253,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let (why, what) = words::pause(reason);
             one(Tone::Warn, format!("paused: {why}; {what}"))
         }
-        EventKind::StopRequested { request } => {
-            let who = words::approver(&request.by);
-            let mut text = format!("stop asked for by {who}");
-            if !request.reason.is_empty() {
-                text.push_str(&format!(": {}", request.reason));
-            }
-            one(Tone::Warn, text)
-        }
+        EventKind::StopRequested { request } => one(Tone::Warn, words::stop_request(request)),
         EventKind::ExecutionFinished { outcome } => {
             let (word, tone) = words::execution_outcome(outcome);
             one(tone, format!("execution ended: {word}"))

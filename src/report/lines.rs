@@ -109,6 +109,7 @@ impl Lines {
             | EventKind::StageSkipped { .. }
             | EventKind::ActionFailed { .. }
             | EventKind::SourceStored { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::CleanupDone { left: Some(_) }
             | EventKind::PlanReady { .. }
             | EventKind::ApprovalRequested { .. }
@@ -132,9 +133,9 @@ impl Lines {
     fn still(&self, now: Timestamp) -> Option<String> {
         let what = match self.view.state() {
             State::Unknown | State::Paused | State::Ended(_) => return None,
-            State::Running => "still running",
+            State::Running | State::Answered(_) | State::Overdue => "still running",
             State::WaitingForApproval => "still waiting for approval",
-            State::Stopping => "still finishing what runs",
+            State::Stopping | State::GivingUp => "still finishing what runs",
         };
         let counts = self.view.counts();
         let mut text = format!(

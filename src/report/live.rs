@@ -116,7 +116,11 @@ impl Live {
 /// There are none while nothing runs: a review, a question or a summary stands there then.
 pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<String> {
     match view.state() {
-        State::Running | State::Stopping => {}
+        State::Running
+        | State::Stopping
+        | State::GivingUp
+        | State::Answered(_)
+        | State::Overdue => {}
         State::Unknown | State::WaitingForApproval | State::Paused | State::Ended(_) => {
             return Vec::new();
         }
@@ -202,6 +206,7 @@ fn urgency(target: &TargetView) -> u8 {
     match target.phase() {
         Phase::Executing | Phase::Checking | Phase::CleaningUp => 0,
         Phase::Creating | Phase::Reading => 1,
+        Phase::Waiting if target.busy().is_some() => 1,
         Phase::Ended(outcome) if outcome.is_failure() => 2,
         Phase::Ready | Phase::Deletable | Phase::Waiting => 3,
         Phase::Ended(_) => 4,

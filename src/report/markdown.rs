@@ -11,6 +11,7 @@ use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, R
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
+use super::view::State;
 use super::words::{self, Places, count};
 use super::{Summary, View, links, review};
 
@@ -443,6 +444,14 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
             );
             if !answer.summary.is_empty() {
                 text.push_str(&format!(": {}", code(&answer.summary)));
+            }
+            if matches!(view.state(), State::Answered(_)) {
+                text.push_str(&format!(
+                    "\n\nTo go on:\n\n```text\nstackgate resume {id}\n```"
+                ));
+            }
+            if let Some(more) = words::elsewhere(view) {
+                text.push_str(&format!("; {}", code(&more)));
             }
             format!("{text}\n\n")
         }

@@ -15,7 +15,7 @@ pub struct Recorded {
     pub version: u32,
     /// The execution.
     pub execution: ExecutionId,
-    /// What is asked for: `approve`, `reject` or `stop`; none where there was nobody to ask.
+    /// What is asked for: `approve`, `reject`, `stop` or `give_up`; none where there was nobody to ask.
     pub request: Option<&'static str>,
     /// The process that takes it up; none where one has to be started.
     pub owner: Option<String>,
@@ -35,7 +35,7 @@ impl Recorded {
             (Some(_), None) => vec![format!("stackgate resume {execution}")],
             (None, None) => vec![
                 format!("stackgate resume {execution}"),
-                format!("stackgate reject {execution}"),
+                format!("stackgate stop {execution} --give-up"),
             ],
         };
         Self {

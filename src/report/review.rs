@@ -143,6 +143,7 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
     let tone = match group.kind {
         ChangeSetKind::Create => Tone::Good,
         ChangeSetKind::Update => Tone::Plain,
+        ChangeSetKind::Import => Tone::Warn,
         ChangeSetKind::Delete => Tone::Bad,
     };
     if !noun.is_empty() {

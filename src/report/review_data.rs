@@ -297,7 +297,11 @@ fn group_of(
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
         tags: first.inputs.tags.clone(),
-        options: first.inputs.options.clone(),
+        // Those of a group differ in the places of their targets at most.
+        options: match members {
+            [_] => first.inputs.options.clone(),
+            _ => first.inputs.options.unfilled(&first.target),
+        },
         stack_policy: first.inputs.stack_policy.is_some(),
         policy: first.inputs.stack_policy.clone(),
         settings_only: first.settings_only,

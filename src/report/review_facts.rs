@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, Region, Target};
+use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, Target};
 
 use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewResource};
 use super::words::{self, count};
@@ -48,7 +48,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         policy: _,
         settings_only,
         change_sets: _,
-        resources: _,
+        resources,
         template_diff: _,
     } = group;
     let mut facts = Vec::new();
@@ -90,6 +90,13 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         with.extend(role_arn.iter().map(|arn| format!("role {arn}")));
         with.extend(settings);
         with.extend(words::options(options));
+        let is_shown = |id: &LogicalId| resources.iter().any(|r| r.logical_id == *id);
+        let imported = options.resources_to_import.iter();
+        with.extend(
+            imported
+                .filter(|(id, _)| !is_shown(id))
+                .map(|(id, resource)| format!("{id} taken in from {}", resource.identified())),
+        );
         if !tags.is_empty() {
             let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
             with.push(format!("tags {}", tags.collect::<Vec<_>>().join(", ")));
@@ -107,6 +114,7 @@ pub(super) fn kind(group: &ReviewGroup) -> &'static str {
         ChangeSetKind::Create if one => "new stack",
         ChangeSetKind::Create => "new stacks",
         ChangeSetKind::Update => "",
+        ChangeSetKind::Import => "import",
         ChangeSetKind::Delete if one => "DELETE THE STACK",
         ChangeSetKind::Delete => "DELETE THE STACKS",
     }
@@ -115,10 +123,12 @@ pub(super) fn kind(group: &ReviewGroup) -> &'static str {
 /// Returns what a group without resource changes comes to, with its symbol.
 pub(super) fn without_resources(group: &ReviewGroup) -> (&'static str, &'static str) {
     match group.kind {
-        ChangeSetKind::Create | ChangeSetKind::Update if group.settings_only => {
+        ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import
+            if group.settings_only =>
+        {
             ("~", "no changes but what is set on the stack, as above")
         }
-        ChangeSetKind::Create | ChangeSetKind::Update => (
+        ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => (
             "~",
             "no resource changes: only outputs, tags or metadata of the stack",
         ),
@@ -522,6 +532,7 @@ mod tests {
             import_existing_resources: true,
             include_nested_stacks: true,
             termination_protection: Some(true),
+            resources_to_import: std::collections::BTreeMap::new(),
         };
         group.resources[0].risks = vec![Risk {
             rule: "removal".into(),

@@ -90,6 +90,10 @@ pub(super) fn resource(
             page.line(Line::indent(6).add(*tone, "! ").add(*tone, text), 8);
         }
     }
+    if let Some(resource) = group.options.resources_to_import.get(&change.logical_id) {
+        let text = format!("takes in {}", resource.identified());
+        page.line(Line::indent(6).add(Tone::Plain, &text), 8);
+    }
     if page.options.full
         && let Some(id) = &change.physical_id
     {

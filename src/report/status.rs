@@ -12,7 +12,7 @@ use crate::model::{
 
 use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
-use super::summary::next_commands;
+use super::summary::{next, next_commands};
 use super::view::{Counts, StageStatus};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View};
@@ -54,6 +54,8 @@ pub struct Status {
     pub counts: Counts,
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetStatus>,
+    /// The commands that go on from here, the likeliest first.
+    pub next: Vec<String>,
     /// What there is to review, once there is a plan; whoever has the templates fills it in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
@@ -145,9 +147,10 @@ impl Status {
                 })
                 .collect(),
         });
+        let state = view.state();
         let stages = view.stages().into_iter().map(|(name, status)| Stage {
             name: name.to_string(),
-            state: words::stage_id(status),
+            state: words::stage_id(status, &state, alive),
             reason: stage_reason(status).map(str::to_owned),
         });
         Self {
@@ -156,7 +159,7 @@ impl Status {
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
             operation: view.operation(),
-            state: words::state_id(&view.state(), alive),
+            state: words::state_id(&state, alive),
             alive,
             outcome: view.outcome().cloned(),
             started: view.started(),
@@ -168,6 +171,7 @@ impl Status {
             stages: stages.collect(),
             counts: view.counts(),
             targets: view.targets().into_iter().map(target_status).collect(),
+            next: next_of(view, alive),
             review: None,
         }
     }
@@ -199,16 +203,27 @@ pub fn status(view: &View, alive: Option<bool>, options: &ScreenOptions) -> Stri
     let mut page = Page::new(options);
     header(&mut page, view, alive);
     page.blank();
-    stages(&mut page, view);
-    targets(&mut page, view);
+    stages(&mut page, view, alive);
+    targets(&mut page, view, alive);
     let (_, tone) = words::state(&view.state(), alive);
-    // A process that works on it needs no resuming.
-    let is_busy = alive == Some(true) && view.approval().is_none_or(|a| a.answer.is_some());
-    if !is_busy && tone != Tone::Good {
+    if !is_busy(view, alive) && tone != Tone::Good {
         page.blank();
         next_commands(&mut page, view);
     }
     page.finish()
+}
+
+/// Returns whether a process works on it, which needs no resuming.
+fn is_busy(view: &View, alive: Option<bool>) -> bool {
+    alive == Some(true) && view.approval().is_none_or(|a| a.answer.is_some())
+}
+
+/// Returns the commands that go on from here, for machines.
+fn next_of(view: &View, alive: Option<bool>) -> Vec<String> {
+    match view.execution() {
+        Some(id) if !is_busy(view, alive) => next(view, id.as_str()),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
@@ -282,36 +297,32 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         );
         page.line(Line::of(Tone::Warn, &text), 4);
     }
+    if let Some(text) = words::elsewhere(view) {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
     if let Some(reason) = view.paused() {
         let (why, what) = words::pause(reason);
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
     }
     if let Some(request) = view.stop() {
-        let who = words::approver(&request.by);
-        let why = if request.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", request.reason)
-        };
-        page.line(
-            Line::of(Tone::Warn, &format!("  stop asked for by {who}{why}")),
-            4,
-        );
+        let text = format!("  {}", words::stop_request(request));
+        page.line(Line::of(Tone::Warn, &text), 4);
     }
     if let Some(failure) = view.trouble() {
         page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);
     }
 }
 
-fn stages(page: &mut Page<'_>, view: &View) {
+fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let stages = view.stages();
+    let state = view.state();
     let wide = stages
         .iter()
         .map(|(name, _)| columns(name.as_str()))
         .max()
         .unwrap_or(0);
     for (name, status) in &stages {
-        let (word, tone) = words::stage_status(status);
+        let (word, tone) = words::stage_status(status, &state, alive);
         let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
         line.push(Tone::Plain, &format!(" {name}"));
         line.pad(4 + wide, 0);
@@ -323,8 +334,9 @@ fn stages(page: &mut Page<'_>, view: &View) {
     }
 }
 
-fn targets(page: &mut Page<'_>, view: &View) {
+fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let targets = view.targets();
+    let state = view.state();
     if targets.is_empty() {
         return;
     }
@@ -345,7 +357,7 @@ fn targets(page: &mut Page<'_>, view: &View) {
     let room = page.options.width.saturating_sub(30);
     let wide = wide.unwrap_or(0).min(room);
     for target in targets {
-        let (word, tone) = words::phase(target.phase());
+        let (word, tone) = words::target_phase(target.phase(), &state, alive);
         let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
         line.push(Tone::Plain, &format!(" {}", places.name(target.target())));
         line.pad(4 + wide, 0);
@@ -365,8 +377,8 @@ pub(super) fn detail(target: &TargetView) -> Option<String> {
     match target.phase() {
         Phase::Ended(outcome) => words::target_outcome_detail(outcome),
         Phase::Executing => target.newest_event().map(words::stack_event),
-        Phase::Waiting
-        | Phase::Creating
+        Phase::Waiting => target.busy().map(words::busy),
+        Phase::Creating
         | Phase::Reading
         | Phase::Ready
         | Phase::Deletable
@@ -389,8 +401,9 @@ pub(super) fn mark(glyphs: Glyphs, tone: Tone) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{self, assert_screens};
+    use super::super::view::State;
     use super::*;
-    use crate::model::EventKind;
+    use crate::model::{Decision, EventKind};
 
     #[test]
     fn a_waiting_execution_names_its_plan_and_the_commands() {
@@ -452,6 +465,69 @@ mod tests {
             text.contains("an answer that did not count: approved by alice@laptop"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_answer_that_nobody_took_up_is_told_with_who_and_when_and_the_command() {
+        let mut script = fixtures::fleet();
+        let mut answered = fixtures::fleet();
+        for decision in [Decision::Approve, Decision::Reject] {
+            answered.answer(decision, "looked at");
+            let Some(EventKind::Answered { answer }) = answered.events.pop().map(|e| e.kind) else {
+                panic!("the script ends with an answer");
+            };
+            let mut view = script.view();
+            view.note(Some(answer.clone()), script.now());
+            let name = match decision {
+                Decision::Approve => "approved_outside",
+                Decision::Reject => "rejected_outside",
+            };
+            let text = status(&view, Some(false), &ScreenOptions::default());
+            insta::assert_snapshot!(name, text);
+            let json = Status::of(&view, Some(false));
+            let state = match decision {
+                Decision::Approve => "approved",
+                Decision::Reject => "rejected",
+            };
+            assert_eq!(json.state, state);
+            assert_eq!(json.outcome, None);
+            assert_eq!(json.approval.unwrap().answer, Some(answer.clone()));
+            assert!(json.next[0].starts_with("stackgate resume "));
+            // A process that works on it takes the answer up by itself.
+            assert_eq!(Status::of(&view, Some(true)).state, "running");
+            assert_eq!(Status::of(&view, Some(true)).next, Vec::<String>::new());
+            // Once it is an event, what was noted is of no account.
+            script.answer(decision, "looked at");
+            let mut told = script.view();
+            told.note(None, script.now());
+            assert_eq!(told.state(), State::Running);
+            script = fixtures::fleet();
+        }
+    }
+
+    #[test]
+    fn a_request_that_ended_unseen_does_not_wait_for_an_answer() {
+        let mut view = fixtures::fleet().view();
+        view.note(None, "2026-11-29T21:59:59Z".parse().unwrap());
+        assert_eq!(view.state(), State::WaitingForApproval);
+        view.note(None, "2026-11-29T22:00:00Z".parse().unwrap());
+        assert_eq!(view.state(), State::Overdue);
+        let text = status(&view, Some(false), &ScreenOptions::default());
+        insta::assert_snapshot!("overdue", text);
+        assert_eq!(Status::of(&view, Some(false)).state, "expired");
+    }
+
+    #[test]
+    fn what_was_left_is_not_called_running() {
+        let mut script = fixtures::fleet();
+        script.approve().start(&fixtures::four()[0]);
+        let stage = |alive| {
+            let status = Status::of(&script.view(), alive);
+            status.stages.last().unwrap().state
+        };
+        assert_eq!(stage(Some(true)), "running");
+        assert_eq!(stage(None), "running");
+        assert_eq!(stage(Some(false)), "interrupted");
     }
 
     #[test]

@@ -269,18 +269,44 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 format!("{name}: nobody answered in time, the plan expired"),
                 Tone::Warn,
             ),
-            ExecutionOutcome::Stopped => (format!("{name}: stopped"), Tone::Warn),
+            ExecutionOutcome::Stopped if executed(&summary.counts) == 0 => (
+                format!("{name}: given up; nothing was executed"),
+                Tone::Warn,
+            ),
+            ExecutionOutcome::Stopped => (
+                format!(
+                    "{name}: given up; {} of {total} executed",
+                    executed(&summary.counts)
+                ),
+                Tone::Warn,
+            ),
         },
         State::WaitingForApproval => (
             format!("{name}: changes are waiting for approval"),
             Tone::Warn,
         ),
+        State::Answered(Decision::Approve) => {
+            (format!("{name}: approved, not executed"), Tone::Warn)
+        }
+        State::Answered(Decision::Reject) => {
+            (format!("{name}: rejected, not cleaned up"), Tone::Warn)
+        }
+        State::Overdue => (
+            format!("{name}: nobody answered in time, not cleaned up"),
+            Tone::Warn,
+        ),
         State::Paused => (format!("{name}: paused"), Tone::Warn),
         State::Stopping => (format!("{name}: stopped before the end"), Tone::Warn),
+        State::GivingUp => (format!("{name}: given up, not finished"), Tone::Warn),
         State::Running | State::Unknown => (format!("{name}: not finished"), Tone::Warn),
     };
     page.line(Line::of(tone, &text).add(Tone::Dim, &took), 2);
     counts(page, summary);
+}
+
+/// Returns how many targets were executed, or may have been.
+fn executed(counts: &Counts) -> usize {
+    counts.succeeded + counts.failed + counts.unknown
 }
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
@@ -332,13 +358,12 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         }
         page.line(line, 4);
     }
+    if let Some(text) = words::elsewhere(view) {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
     if let Some(request) = view.stop() {
-        let who = words::approver(&request.by);
-        let mut line = Line::of(Tone::Plain, &format!("  stop asked for by {who}"));
-        if !request.reason.is_empty() {
-            line.push(Tone::Plain, &format!(": {}", request.reason));
-        }
-        page.line(line, 4);
+        let text = format!("  {}", words::stop_request(request));
+        page.line(Line::of(Tone::Plain, &text), 4);
     }
     if let Some(reason) = view.paused() {
         let (why, what) = words::pause(reason);
@@ -518,10 +543,18 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
 }
 
 /// Returns the commands that go on from where the execution is, the likeliest first.
-fn next(view: &View, id: &str) -> Vec<String> {
+pub(super) fn next(view: &View, id: &str) -> Vec<String> {
     match view.state() {
         State::Unknown => Vec::new(),
-        State::Running | State::Paused | State::Stopping => vec![format!("stackgate resume {id}")],
+        State::Running | State::Paused | State::Stopping | State::Answered(Decision::Approve) => {
+            vec![
+                format!("stackgate resume {id}"),
+                format!("stackgate stop {id} --give-up"),
+            ]
+        }
+        State::GivingUp | State::Answered(Decision::Reject) | State::Overdue => {
+            vec![format!("stackgate resume {id}")]
+        }
         State::WaitingForApproval => {
             let go_on = match view.exported() {
                 Some(file) => format!("stackgate deploy --plan {file}"),

@@ -17,6 +17,7 @@ use super::view::{Fact, keep};
 pub struct TargetView {
     target: Target,
     newest: Option<Fact<()>>,
+    busy: Option<Fact<StackStatus>>,
     intended: Option<Fact<Intended>>,
     created: Option<Fact<(ChangeSetId, StackId)>>,
     ready: Option<Fact<Described>>,
@@ -85,6 +86,7 @@ impl TargetView {
         Self {
             target,
             newest: None,
+            busy: None,
             intended: None,
             created: None,
             ready: None,
@@ -104,6 +106,7 @@ impl TargetView {
     pub(super) fn apply(&mut self, event: &Event) {
         keep(&mut self.newest, event, ());
         match &event.kind {
+            EventKind::StackBusy { status } => keep(&mut self.busy, event, *status),
             EventKind::ChangeSetIntended {
                 kind,
                 name,
@@ -223,6 +226,15 @@ impl TargetView {
         }
     }
 
+    /// Returns the status of a stack on which somebody else works, while that is waited for.
+    pub fn busy(&self) -> Option<StackStatus> {
+        let is_waiting = self.phase() == Phase::Waiting;
+        self.busy
+            .as_ref()
+            .filter(|_| is_waiting)
+            .map(|fact| fact.value)
+    }
+
     /// Returns how the target ended.
     pub fn outcome(&self) -> Option<&TargetOutcome> {
         self.ended.as_ref().map(|fact| &fact.value.outcome)
@@ -335,7 +347,9 @@ impl TargetView {
     /// Returns when the target's present part of the work began: its execution, else its change set.
     pub fn began(&self) -> Option<Timestamp> {
         let started = self.started.as_ref().map(|fact| fact.at);
-        started.or_else(|| self.intended.as_ref().map(|fact| fact.at))
+        started
+            .or_else(|| self.intended.as_ref().map(|fact| fact.at))
+            .or_else(|| self.busy.as_ref().map(|fact| fact.at))
     }
 
     /// Returns when the change set was asked for.

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, Approver, ArtifactRef, CallFailure, Digest, Event, EventKind, ExecutionDefinition,
-    ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason, PlannedTarget,
-    SourceRevision, StageName, StopRequest, Target, TargetOutcome,
+    Answer, Approver, ArtifactRef, CallFailure, Decision, Digest, Event, EventKind,
+    ExecutionDefinition, ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason,
+    PlannedTarget, SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome,
+    TargetSpec,
 };
 
 use super::target_view::{Phase, TargetView};
+use super::words;
 
 /// A fact, and the event that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,16 @@ pub struct View {
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     stop: Option<Fact<StopRequest>>,
+    given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
+    outside: Outside,
+}
+
+/// What is known of an execution besides its events: see [`View::note`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Outside {
+    answer: Option<Answer>,
+    is_late: bool,
 }
 
 /// How far a stage is.
@@ -118,10 +129,16 @@ pub enum State {
     Running,
     /// It waits for an answer.
     WaitingForApproval,
+    /// The answer that counts waits for a process to take it up.
+    Answered(Decision),
+    /// Nobody answered in time, and no process has taken that up.
+    Overdue,
     /// It waits for somebody outside and can be resumed.
     Paused,
     /// Somebody asked it to stop, and what runs is being finished.
     Stopping,
+    /// It was given up, and what may have been executed is being looked into.
+    GivingUp,
     /// It ended.
     Ended(ExecutionOutcome),
 }
@@ -206,7 +223,7 @@ impl View {
         }
         match &event.kind {
             EventKind::ExecutionStarted { definition } => {
-                for target in declared_targets(definition) {
+                for TargetSpec { target, .. } in definition.target_specs() {
                     self.targets
                         .entry(target.clone())
                         .or_insert_with(|| TargetView::new(target.clone()));
@@ -250,7 +267,13 @@ impl View {
                 }
             }
             EventKind::Paused { reason } => keep(&mut self.paused, event, reason.clone()),
-            EventKind::StopRequested { request } => keep(&mut self.stop, event, request.clone()),
+            EventKind::StopRequested { request } => {
+                let slot = match request.mode {
+                    StopMode::Wait | StopMode::Abandon => &mut self.stop,
+                    StopMode::GiveUp => &mut self.given_up,
+                };
+                keep(slot, event, request.clone());
+            }
             EventKind::ExecutionFinished { outcome } => {
                 keep(&mut self.outcome, event, *outcome);
             }
@@ -258,6 +281,7 @@ impl View {
             EventKind::ActionStarted
             | EventKind::ActionSucceeded
             | EventKind::ActionFailed { .. }
+            | EventKind::StackBusy { .. }
             | EventKind::ChangeSetIntended { .. }
             | EventKind::ChangeSetCreated { .. }
             | EventKind::ChangeSetReady { .. }
@@ -274,6 +298,12 @@ impl View {
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. } => {}
         }
+    }
+
+    /// Notes what no process has made an event of yet: the answer that will count, or that the time for one is over.
+    pub fn note(&mut self, answer: Option<Answer>, now: Timestamp) {
+        let is_late = answer.is_none() && self.approval().is_some_and(|a| now >= a.expires);
+        self.outside = Outside { answer, is_late };
     }
 
     /// Returns the execution, once there was an event.
@@ -294,7 +324,7 @@ impl View {
     /// Returns whether the execution deletes stacks.
     pub fn deletes(&self) -> bool {
         self.definition().is_some_and(|definition| {
-            let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            let actions = definition.pipeline.actions();
             let mut modes = actions.filter_map(|a| a.configuration.get("ActionMode"));
             modes.any(|mode| mode == "DELETE_ONLY")
         })
@@ -314,16 +344,15 @@ impl View {
     /// Returns whether the execution only deletes stacks whose creation failed.
     pub fn only_failed(&self) -> bool {
         self.definition().is_some_and(|definition| {
-            let mut actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
+            let mut actions = definition.pipeline.actions();
             actions.any(|a| a.configuration.contains_key("OnlyFailed"))
         })
     }
 
     /// Returns the operation preferences of the rollout: those of the last action over several targets.
     pub fn preferences(&self) -> Option<&OperationPreferences> {
-        let stages = &self.definition()?.pipeline.stages;
-        let fan_outs = stages.iter().flat_map(|s| &s.actions);
-        fan_outs
+        let actions = self.definition()?.pipeline.actions();
+        actions
             .filter_map(|action| action.fan_out.as_ref())
             .next_back()
             .map(|fan_out| &fan_out.preferences)
@@ -371,7 +400,7 @@ impl View {
         let mut shown = std::collections::BTreeSet::new();
         let mut out = Vec::with_capacity(self.targets.len());
         if let Some(definition) = self.definition() {
-            for target in declared_targets(definition) {
+            for TargetSpec { target, .. } in definition.target_specs() {
                 if let Some(view) = self.targets.get(target)
                     && shown.insert(target)
                 {
@@ -415,16 +444,15 @@ impl View {
     pub fn approval(&self) -> Option<Approval<'_>> {
         let request = self.request.as_ref()?;
         let since = |seq: u64| seq > request.seq;
+        let told = self.answer.as_ref().filter(|fact| since(fact.seq));
+        let told = told.map(|fact| &fact.value);
         Some(Approval {
             plan: request.value.0,
             requested: request.at,
             expires: request.value.1,
-            answer: self
-                .answer
-                .as_ref()
-                .filter(|fact| since(fact.seq))
-                .map(|fact| &fact.value),
-            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq)),
+            answer: told.or(self.outside.answer.as_ref()),
+            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq))
+                || told.is_none() && self.outside.is_late,
         })
     }
 
@@ -436,7 +464,11 @@ impl View {
 
     /// Returns whether an answer is awaited.
     pub fn awaits_answer(&self) -> bool {
-        self.outcome().is_none() && self.approval().is_some_and(|a| a.answer.is_none())
+        self.outcome().is_none()
+            && self.given_up.is_none()
+            && self
+                .approval()
+                .is_some_and(|a| a.answer.is_none() && !a.expired)
     }
 
     /// Returns the answers that did not count, oldest first.
@@ -449,9 +481,14 @@ impl View {
         self.standing(&self.paused)
     }
 
-    /// Returns the request to stop, while it stands.
+    /// Returns the request to stop, while it stands; one to give up stands to the end and beyond.
     pub fn stop(&self) -> Option<&StopRequest> {
-        self.standing(&self.stop)
+        self.given_up().or_else(|| self.standing(&self.stop))
+    }
+
+    /// Returns the request to give the execution up, if there was one.
+    pub fn given_up(&self) -> Option<&StopRequest> {
+        self.given_up.as_ref().map(|fact| &fact.value)
     }
 
     /// Returns the failed call that is being looked into, while nothing newer happened.
@@ -468,6 +505,12 @@ impl View {
     /// Returns how the execution ended.
     pub fn outcome(&self) -> Option<&ExecutionOutcome> {
         self.outcome.as_ref().map(|fact| &fact.value)
+    }
+
+    /// Returns how the execution ended, in words.
+    pub fn ending(&self) -> Option<&'static str> {
+        self.outcome()
+            .map(|outcome| words::execution_outcome(outcome).0)
     }
 
     /// Returns when the execution ended.
@@ -495,16 +538,35 @@ impl View {
             State::Unknown
         } else if self.paused().is_some() {
             State::Paused
+        } else if self.given_up.is_some() {
+            State::GivingUp
         } else if self.stop().is_some() {
             State::Stopping
-        } else if self
-            .approval()
-            .is_some_and(|a| a.answer.is_none() && !a.expired)
-        {
-            State::WaitingForApproval
+        } else if let Some(waiting) = self.waiting() {
+            waiting
         } else {
             State::Running
         }
+    }
+
+    /// Returns what is waited for, while no event says that the request was answered or expired.
+    fn waiting(&self) -> Option<State> {
+        let request = self.request.as_ref()?;
+        let told = [
+            self.answer.as_ref().map(|fact| fact.seq),
+            self.expired.as_ref().map(|fact| fact.seq),
+        ];
+        if told.iter().flatten().any(|seq| *seq > request.seq) {
+            return None;
+        }
+        Some(match &self.outside {
+            Outside {
+                answer: Some(answer),
+                ..
+            } => State::Answered(answer.decision),
+            Outside { is_late: true, .. } => State::Overdue,
+            Outside { .. } => State::WaitingForApproval,
+        })
     }
 
     /// Returns how many targets are in which phase.
@@ -556,12 +618,9 @@ impl View {
 impl View {
     /// Returns the roles that are assumed in `targets` from the approval on, where they are others than before.
     pub(super) fn execute_roles(&self, targets: &[Target]) -> BTreeSet<String> {
-        let definition = self.definition.iter().map(|fact| &fact.value);
-        definition
-            .flat_map(|definition| definition.pipeline.stages.iter())
-            .flat_map(|stage| &stage.actions)
-            .filter_map(|action| action.fan_out.as_ref())
-            .flat_map(|fan_out| &fan_out.targets)
+        let specs = self.definition().into_iter();
+        specs
+            .flat_map(ExecutionDefinition::target_specs)
             .filter(|spec| targets.contains(&spec.target))
             .filter_map(|spec| spec.execute_role_arn.clone())
             .collect()
@@ -574,14 +633,6 @@ impl View {
             .map(|target| target.target().clone())
             .collect()
     }
-}
-
-fn declared_targets(definition: &ExecutionDefinition) -> impl Iterator<Item = &Target> {
-    let actions = definition.pipeline.stages.iter().flat_map(|s| &s.actions);
-    actions
-        .filter_map(|action| action.fan_out.as_ref())
-        .flat_map(|fan_out| &fan_out.targets)
-        .map(|spec| &spec.target)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, ConcurrencyMode, CountOrPercent, Decision, ExecutionOutcome, Layer,
     OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, Staleness, Target,
-    TargetOutcome,
+    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, StackStatus, Staleness,
+    StopMode, StopRequest, Target, TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -117,9 +117,16 @@ pub(super) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) 
         State::Running if dead => ("interrupted", Tone::Warn),
         State::Running => ("running", Tone::Busy),
         State::WaitingForApproval => ("waiting for approval", Tone::Warn),
+        // Whoever runs it takes the answer up at once.
+        State::Answered(_) | State::Overdue if alive == Some(true) => ("running", Tone::Busy),
+        State::Answered(Decision::Approve) => ("approved, not executed", Tone::Warn),
+        State::Answered(Decision::Reject) => ("rejected, not cleaned up", Tone::Warn),
+        State::Overdue => ("approval expired, not cleaned up", Tone::Warn),
         State::Paused => ("paused", Tone::Warn),
         State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
         State::Stopping => ("stopping", Tone::Warn),
+        State::GivingUp if dead => ("given up, not finished", Tone::Warn),
+        State::GivingUp => ("giving up", Tone::Warn),
         State::Ended(outcome) => execution_outcome(outcome),
     }
 }
@@ -132,9 +139,14 @@ pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
         State::Running if dead => "interrupted",
         State::Running => "running",
         State::WaitingForApproval => "waiting_for_approval",
+        State::Answered(_) | State::Overdue if alive == Some(true) => "running",
+        State::Answered(Decision::Approve) => "approved",
+        State::Answered(Decision::Reject) => "rejected",
+        State::Overdue => "expired",
         State::Paused => "paused",
         State::Stopping if dead => "stopped",
         State::Stopping => "stopping",
+        State::GivingUp => "giving_up",
         State::Ended(outcome) => match outcome {
             ExecutionOutcome::Succeeded => "succeeded",
             ExecutionOutcome::NothingToDo => "nothing_to_do",
@@ -148,9 +160,10 @@ pub(super) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
 }
 
 /// Returns how far a stage is, for machines.
-pub(super) fn stage_id(status: &StageStatus) -> &'static str {
+pub(super) fn stage_id(status: &StageStatus, state: &State, alive: Option<bool>) -> &'static str {
     match status {
         StageStatus::Waiting => "waiting",
+        StageStatus::Running if is_left(state, alive) => "interrupted",
         StageStatus::Running => "running",
         StageStatus::Succeeded => "succeeded",
         StageStatus::Failed(_) => "failed",
@@ -189,13 +202,37 @@ pub(super) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, To
         ExecutionOutcome::Failed => ("failed", Tone::Bad),
         ExecutionOutcome::Rejected => ("rejected", Tone::Warn),
         ExecutionOutcome::Expired => ("approval expired", Tone::Warn),
-        ExecutionOutcome::Stopped => ("stopped", Tone::Warn),
+        ExecutionOutcome::Stopped => ("given up", Tone::Warn),
     }
 }
 
-pub(super) fn stage_status(status: &StageStatus) -> (&'static str, Tone) {
+/// Returns whether the execution was left in the middle of its work.
+fn is_left(state: &State, alive: Option<bool>) -> bool {
+    match state {
+        State::Running | State::Paused | State::Stopping | State::GivingUp => alive == Some(false),
+        State::Unknown
+        | State::WaitingForApproval
+        | State::Answered(_)
+        | State::Overdue
+        | State::Ended(_) => false,
+    }
+}
+
+/// Returns how far a stage of an execution is that is in `state`.
+pub(super) fn stage_status(
+    status: &StageStatus,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
     match status {
         StageStatus::Waiting => ("waiting", Tone::Dim),
+        StageStatus::Running if is_left(state, alive) => ("interrupted", Tone::Warn),
+        StageStatus::Running if matches!(state, State::WaitingForApproval) => {
+            ("waiting for an answer", Tone::Warn)
+        }
+        StageStatus::Running if matches!(state, State::Answered(_) | State::Overdue) => {
+            self::state(state, alive)
+        }
         StageStatus::Running => ("running", Tone::Busy),
         StageStatus::Succeeded => ("succeeded", Tone::Good),
         StageStatus::Failed(_) => ("failed", Tone::Bad),
@@ -214,6 +251,32 @@ pub(super) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
         Phase::Executing => ("executing", Tone::Busy),
         Phase::CleaningUp => ("cleaning up", Tone::Busy),
         Phase::Ended(outcome) => target_outcome(outcome),
+    }
+}
+
+/// Returns how far a target is of an execution that is in `state`.
+pub(super) fn target_phase(
+    phase: Phase<'_>,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
+    if !is_left(state, alive) {
+        return self::phase(phase);
+    }
+    match phase {
+        Phase::Creating | Phase::Reading => ("creating change set when left", Tone::Warn),
+        Phase::Checking => ("checking plan when left", Tone::Warn),
+        Phase::Executing => ("executing when left", Tone::Warn),
+        Phase::CleaningUp => ("cleaning up when left", Tone::Warn),
+        Phase::Waiting | Phase::Ready | Phase::Deletable | Phase::Ended(_) => self::phase(phase),
+    }
+}
+
+/// Returns what somebody else does to a stack that is waited for.
+pub(super) fn busy(status: StackStatus) -> String {
+    match status.refusal() {
+        Some(why) => format!("{status}, {why}"),
+        None => status.to_string(),
     }
 }
 
@@ -262,7 +325,7 @@ pub(super) fn skip_reason(reason: &SkipReason) -> String {
         SkipReason::EarlierRegionFailed { region } => format!("region {region} failed before"),
         SkipReason::Rejected => "the plan was rejected".to_owned(),
         SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
-        SkipReason::Stopped => "the execution was stopped".to_owned(),
+        SkipReason::Stopped => "the execution was given up".to_owned(),
         SkipReason::PlanIncomplete => {
             "the plan is incomplete: too many targets have no change set".to_owned()
         }
@@ -335,6 +398,28 @@ pub(super) fn decision(decision: Decision) -> (&'static str, Tone) {
     match decision {
         Decision::Approve => ("approved", Tone::Good),
         Decision::Reject => ("rejected", Tone::Warn),
+    }
+}
+
+/// Returns what an execution that has ended cannot tell, where its plan left in a file.
+pub(super) fn elsewhere(view: &View) -> Option<String> {
+    let file = view.exported().filter(|_| view.outcome().is_some())?;
+    Some(format!(
+        "exported to {file}; what happened elsewhere is not known here"
+    ))
+}
+
+/// Returns that somebody asked for the execution to stop, and why.
+pub(super) fn stop_request(request: &StopRequest) -> String {
+    let what = match request.mode {
+        StopMode::Wait | StopMode::Abandon => "stop asked for by",
+        StopMode::GiveUp => "giving up asked for by",
+    };
+    let who = approver(&request.by);
+    if request.reason.is_empty() {
+        format!("{what} {who}")
+    } else {
+        format!("{what} {who}: {}", request.reason)
     }
 }
 
@@ -447,6 +532,8 @@ pub(super) fn options(options: &StackOptions) -> Vec<String> {
         rollback_triggers,
         monitoring_minutes,
         import_existing_resources,
+        // Told with the resources.
+        resources_to_import: _,
         include_nested_stacks,
         // Told with what else is set by a call of its own.
         termination_protection: _,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::{World, cloudformation, deletion, source_local};
-use crate::model::ChangeSetKind;
+use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
 /// Performs one step and sends what came of it.
@@ -15,6 +15,15 @@ use crate::pipeline::{Input, Step, StepKind};
 pub(super) async fn perform(world: Arc<World>, step: Step, sender: UnboundedSender<Input>) {
     let input = input_of(&world, step, &sender).await;
     let _ = sender.send(input);
+}
+
+/// Returns what tells the machine that somebody else works on a target's stack.
+fn tell_busy(target: &Target, sender: &UnboundedSender<Input>) -> impl FnMut(StackStatus) {
+    let (target, sender) = (target.clone(), sender.clone());
+    move |status| {
+        let target = target.clone();
+        let _ = sender.send(Input::StackBusy { target, status });
+    }
 }
 
 async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) -> Input {
@@ -28,13 +37,21 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             action,
             artifacts,
         } => Input::Prepared {
-            result: cloudformation::prepare(world, &spec, &action, &artifacts)
-                .await
-                .map(Box::new),
+            result: cloudformation::prepare(
+                world,
+                &spec,
+                &action,
+                &artifacts,
+                tell_busy(&spec.target, sender),
+            )
+            .await
+            .map(Box::new),
             target: spec.target,
         },
         StepKind::Collect { spec, action } => Input::Collected {
-            result: deletion::collect(world, &spec, &action).await.map(Box::new),
+            result: deletion::collect(world, &spec, &action, tell_busy(&spec.target, sender))
+                .await
+                .map(Box::new),
             target: spec.target,
         },
         StepKind::CreateChangeSet {
@@ -60,6 +77,10 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 target: spec.target,
             }
         }
+        StepKind::FindChangeSet { spec, name } => Input::ChangeSetFound {
+            result: cloudformation::find(world, &spec, &name).await,
+            target: spec.target,
+        },
         StepKind::ReadChangeSet {
             spec,
             change_set,
@@ -113,7 +134,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             artifacts,
         } => Input::Verified {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::verify(world, &spec, &approved, &artifacts).await
                 }
                 ChangeSetKind::Delete => deletion::verify(world, &spec, &approved).await,
@@ -126,7 +147,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
         } => Input::Executed {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::execute(world, &spec, &approved, &token).await
                 }
                 ChangeSetKind::Delete => deletion::execute(world, &spec, &approved, &token).await,
@@ -139,7 +160,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             token,
         } => Input::Settled {
             result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::settle(world, &spec, &approved, &token).await
                 }
                 ChangeSetKind::Delete => deletion::settle(world, &spec, &approved, &token).await,
@@ -168,7 +189,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 });
             };
             let ending = match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update => {
+                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     cloudformation::watch(world, &spec, &approved, &token, &artifacts, observe)
                         .await
                 }

@@ -96,8 +96,12 @@ impl Driver<'_> {
         self.read_inbox(&mut inputs, &mut handled)?;
         for input in &mut inputs {
             if let Input::Inbox(messages) = input {
-                // A stop was meant for the process that ran then; whoever resumes wants it to go on.
-                messages.retain(|message| !matches!(message, InboxMessage::Stop(_)));
+                // A stop was meant for the process that ran then; whoever resumes wants it to go on. What was
+                // given up stays given up.
+                messages.retain(|message| match message {
+                    InboxMessage::Answer(_) => true,
+                    InboxMessage::Stop(request) => request.mode == StopMode::GiveUp,
+                });
             }
         }
         let turn = machine.handle(inputs, now());

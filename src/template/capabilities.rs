@@ -5,6 +5,13 @@ use std::collections::BTreeSet;
 use super::node::{Node, NodeKind};
 use super::tree::Template;
 
+/// Every capability there is.
+pub const CAPABILITIES: [&str; 3] = [
+    "CAPABILITY_IAM",
+    "CAPABILITY_NAMED_IAM",
+    "CAPABILITY_AUTO_EXPAND",
+];
+
 /// IAM types, each with the property that gives it a name of its own.
 const IAM_TYPES: [(&str, Option<&str>); 11] = [
     ("AWS::IAM::AccessKey", None),

@@ -19,6 +19,7 @@ mod validate;
 #[cfg(test)]
 mod table;
 
+pub use capabilities::CAPABILITIES;
 pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
 pub use error::{TemplateError, TemplateProblem};
 pub use evaluate::{Evaluation, Known, Unresolved, UnresolvedKind};

@@ -456,3 +456,165 @@ fn what_is_said_is_no_command_to_the_ci_system_that_reads_along() {
         assert!(!line.contains("##["), "{harmless}");
     }
 }
+
+// --- secrets
+
+const VAULT: &str = r#"
+Parameters:
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /bad-days/vault, Type: String, Value: !Ref Password}
+"#;
+
+#[test]
+fn a_secret_that_cannot_be_had_is_told_before_anything_is_begun() {
+    let env = TestEnv::offline();
+    env.write("templates/vault.yaml", VAULT);
+    for (reference, wanted) in [
+        (
+            "Password=env:NOWHERE",
+            "the environment variable `NOWHERE` is not set",
+        ),
+        (
+            "Password=file:nowhere.txt",
+            "`--secret Password=file:nowhere.txt` cannot be read",
+        ),
+        ("Password=prompt", "there is no terminal to type it on"),
+    ] {
+        for command in ["deploy", "plan"] {
+            let refused = env.run(&[command, "vault", "--secret", reference]);
+            refused.code(2);
+            assert!(refused.stderr.contains(wanted), "{refused}");
+        }
+    }
+    assert!(!env.root().join(".stackgate").exists());
+}
+
+#[test]
+fn a_secret_that_moved_is_named_anew_when_the_execution_is_taken_up() {
+    let env = TestEnv::on(Emulator::LocalStack).variable("OLD_PASSWORD", "correct-horse");
+    env.write("templates/vault.yaml", VAULT);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    // Left before the change set was made.
+    let expired = Rule::new(Fault::Answer(Error::EXPIRED_TOKEN)).operation("DescribeStacks");
+    proxy.disturb(expired.times(1000));
+    let deploy = [
+        "deploy",
+        "vault",
+        "--yes=high",
+        "--secret=Password=env:OLD_PASSWORD",
+    ];
+    env.run(&deploy).code(130);
+    proxy.leave_alone();
+
+    let resume = |env: &TestEnv, more: &[&str]| env.run(&[&["resume", "latest"], more].concat());
+    let env = env.without("OLD_PASSWORD");
+    let paused = resume(&env, &[]);
+    paused.code(130);
+    assert!(
+        paused.stderr.contains("`OLD_PASSWORD` is not set"),
+        "{paused}"
+    );
+    assert!(
+        paused.stderr.contains("--secret Password=env:NAME"),
+        "{paused}"
+    );
+    for (given, wanted) in [
+        (
+            "--secret=Password=env:NEW_PASSWORD",
+            "`NEW_PASSWORD` is not set",
+        ),
+        ("--secret=Pasword=env:HOME", "it has: Password"),
+    ] {
+        let refused = resume(&env, &[given]);
+        refused.code(2);
+        assert!(refused.stderr.contains(wanted), "{refused}");
+    }
+    let env = env.variable("NEW_PASSWORD", "battery-staple");
+    let waits = resume(&env, &["--secret=Password=env:NEW_PASSWORD", "--detach"]);
+    waits.code(3);
+    let status = env.run(&["status", "latest", "--output=json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.success().raw).unwrap();
+    let plan = status["plan"].as_str().unwrap();
+    env.run(&["approve", "latest", "--plan", plan]).success();
+    let cloud = env.cloud("111111111111", HERE);
+    assert_eq!(
+        cloud.parameter("/bad-days/vault").as_deref(),
+        Some("battery-staple")
+    );
+}
+
+// --- the command line
+
+#[test]
+fn what_was_meant_is_named_where_a_name_is_none() {
+    let env = offline();
+    env.write("elsewhere/other.yaml", SETTINGS);
+    for (command, wanted) in [
+        (
+            &["deploy", "settings", "--capabilities=CAPABILITY_FOO"][..],
+            "there are `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`, `CAPABILITY_AUTO_EXPAND`",
+        ),
+        (
+            &["plan", "settings", "--capabilities=CAPABILITY_IAN"],
+            "did you mean `CAPABILITY_IAM`?",
+        ),
+        (
+            &["deploy", "templates/settings.yaml"],
+            "did you mean `settings`?",
+        ),
+        (&["plan", "settings.yaml"], "did you mean `settings`?"),
+        (&["plan", "setings"], "did you mean `settings`?"),
+        (
+            &["deploy", "elsewhere/other.yaml"],
+            "name it with `--template elsewhere/other.yaml`",
+        ),
+        (&["deploy", "nowhere.yaml"], "`--template FILE`"),
+    ] {
+        let refused = env.run(command);
+        refused.code(2);
+        assert!(refused.stderr.contains(wanted), "{wanted}: {refused}");
+    }
+    assert!(!env.root().join(".stackgate").exists());
+}
+
+#[test]
+fn a_file_that_is_no_plan_is_said_to_be_none() {
+    let env = offline();
+    golden(
+        "no_plan_file",
+        1,
+        &env.run(&["show", "templates/settings.yaml"]),
+    );
+}
+
+#[test]
+fn what_a_flag_does_not_approve_is_named_with_its_place_and_the_way_on() {
+    let env = online();
+    env.write("templates/tables.yaml", TABLE);
+    env.run(&["deploy", "tables", "--yes"]).success();
+    env.write(
+        "templates/tables.yaml",
+        &TABLE.replace("table-one", "table-two"),
+    );
+    golden(
+        "risk_above_the_flag",
+        3,
+        &env.run(&["deploy", "tables", "--yes"]),
+    );
+}
+
+/// A stack whose table is replaced when its name changes.
+const TABLE: &str = r#"
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: table-one
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"#;

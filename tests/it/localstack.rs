@@ -811,6 +811,17 @@ fn the_first_answer_counts() {
         "approve", "latest", "--plan", &plan, "--detach", "-m", "first",
     ])
     .success();
+    // It is told of although nobody has acted on it yet, with what comes next.
+    let told = status(&env);
+    assert_eq!(told["state"], "approved");
+    assert_eq!(told["outcome"], serde_json::Value::Null);
+    assert_eq!(told["approval"]["answer"]["summary"], "first");
+    let next = told["next"][0].as_str().unwrap();
+    assert!(next.starts_with("stackgate resume "), "{next}");
+    for command in ["status", "list"] {
+        let text = env.run(&[command]).success().stdout.clone();
+        assert!(text.contains("approved, not executed"), "{text}");
+    }
     // The second one is refused although nobody has acted on the first yet.
     let second = env.run(&["reject", "latest", "--plan", &plan, "-m", "second"]);
     assert_eq!(second.code, Some(2), "{second}");

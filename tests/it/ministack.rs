@@ -365,3 +365,56 @@ fn another_process_makes_it_leave_at_once() {
     // There is nothing to stop any more.
     env.run(&["stop", "latest"]).code(2);
 }
+
+/// Deploys, waiting for what somebody else does to the stack, and returns once that is said.
+fn begins_to_wait(env: &TestEnv, command: &[&str]) -> Process {
+    let process = env.start(&[command, &["--wait-for-stack"]].concat());
+    process.await_stderr("waiting for the stack: CREATE_IN_PROGRESS, somebody else is creating it");
+    process
+}
+
+#[test]
+fn an_operation_of_somebody_else_is_waited_for_then_planned() {
+    let env = waiting();
+    let cloud = env.cloud("111111111111", HERE);
+    cloud.begin_create("app", WAITING, &[]);
+    cloud.await_status("app", "CREATE_IN_PROGRESS");
+    let changed = format!("{WAITING}  Topic: {{Type: AWS::SNS::Topic}}\n");
+    env.write("templates/app.yaml", &changed);
+
+    // Stopped at once, though the other operation goes on; then taken up, and it waits again.
+    let stopped = begins_to_wait(&env, &["deploy", "app", "--yes=high"]);
+    stopped.signal("INT");
+    let output = env.finish(stopped);
+    output.code(130);
+    assert!(output.stderr.contains("stackgate resume"), "{output}");
+    assert_eq!(cloud.status("app").as_deref(), Some("CREATE_IN_PROGRESS"));
+    let target = &status(&env)["targets"][0];
+    assert_eq!(target["phase"], "waiting", "{target}");
+
+    let resumed = env.start(&["resume", "latest", "--detach"]);
+    resumed.await_stderr("waiting for the stack: CREATE_IN_PROGRESS");
+    cloud.signal("app", "Handle", true);
+    env.finish(resumed).code(3);
+    let approve = ["approve", "latest", "--plan"];
+    let plan = status(&env)["plan"].as_str().unwrap().to_owned();
+    env.run(&[&approve[..], &[&plan]].concat()).success();
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_COMPLETE"));
+    assert!(cloud.physical_id("app", "Topic").is_some());
+}
+
+#[test]
+fn a_deletion_waits_in_the_same_way_and_without_the_flag_names_it() {
+    let env = waiting();
+    let cloud = env.cloud("111111111111", HERE);
+    cloud.begin_create("app", WAITING, &[]);
+    cloud.await_status("app", "CREATE_IN_PROGRESS");
+    let delete = ["delete", "app", "--yes=high"];
+    let refused = env.run(&delete);
+    refused.code(1);
+    assert!(refused.stdout.contains("--wait-for-stack"), "{refused}");
+    let waits = begins_to_wait(&env, &delete);
+    cloud.signal("app", "Handle", true);
+    env.finish(waits).success();
+    assert_eq!(cloud.status("app"), None);
+}

@@ -83,3 +83,31 @@ fn a_failure_inside_a_nested_stack_is_named_by_its_path() {
     assert_ne!(cause["reason"], "");
     assert_eq!(cloud.parameter("/taken").as_deref(), Some("theirs"));
 }
+
+/// CloudFormation names the child in the event of its failure, and `aws/nested.rs` follows it there. Ministack makes the
+/// child and its events, but neither the parent's event nor its resource says which stack the child is, so here the
+/// resource of the parent is all that can be known; its reason repeats that of the child.
+#[test]
+fn a_new_child_that_fails_is_named_by_its_parent_where_nothing_says_which_stack_it_was() {
+    let env = nested();
+    let cloud = env.cloud("111111111111", HERE);
+    cloud.put_parameter("/taken", "theirs");
+    let output = env.run(&[
+        "deploy",
+        "app",
+        "--yes=high",
+        "--output=json",
+        "--parameter=Name=/taken",
+    ]);
+    output.code(1);
+    let summary: Value = serde_json::from_str(&env.public(&output.raw)).unwrap();
+    let cause = &summary["failed"][0]["cause"];
+    assert_eq!(
+        cause["resource"],
+        json!(["Settings", "AWS::CloudFormation::Stack"]),
+        "{summary:#}"
+    );
+    assert_ne!(cause["reason"], "");
+    assert_eq!(cloud.physical_id("app", "Settings"), None);
+    assert_eq!(cloud.parameter("/taken").as_deref(), Some("theirs"));
+}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::output::Output;
-use crate::support::proxy::{Error, Fault, Proxy, Rule};
+use crate::support::proxy::{Call, Error, Fault, Proxy, Rule};
 use crate::support::{Emulator, TestEnv};
 
 /// A topic, and a setting of a name that may be taken.
@@ -277,6 +277,240 @@ fn a_stack_whose_operation_failed_gets_neither_policy_nor_protection() {
         changes(&proxy),
         counted(&["CreateChangeSet", "ExecuteChangeSet"])
     );
+}
+
+/// Returns the only call of an operation, or the one of an account.
+fn only(proxy: &Proxy, operation: &str, account: &str) -> Call {
+    let mut calls = proxy.calls();
+    calls.retain(|call| call.operation == operation && call.account == account);
+    let [call] = &calls[..] else {
+        panic!("{operation} in {account}: {calls:#?}");
+    };
+    call.clone()
+}
+
+#[track_caller]
+fn assert_sent(env: &TestEnv, call: &Call, fields: &[(&str, &str)]) {
+    for (field, value) in fields {
+        let wanted = (!value.is_empty()).then(|| env.private(value));
+        assert_eq!(call.field(field), wanted, "{} {field}", call.operation);
+    }
+}
+
+#[test]
+fn every_option_of_a_change_set_reaches_the_wire() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write(
+        "templates/app.yaml",
+        "Parameters:\n  Name: {Type: String}\n  Bucket: {Type: String}\n  Password: {Type: String, NoEcho: true}\n\
+         Resources:\n  Topic: {Type: AWS::SNS::Topic}\n",
+    );
+    env.write(
+        "overrides/app.json",
+        r#"{"Parameters": {"Password": "literal"}}"#,
+    );
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let output = env.run(&[
+        "deploy",
+        "app",
+        "--stack-name=other",
+        "--yes=high",
+        "--overrides=overrides/app",
+        "--parameter=Name=given",
+        r#"--parameter-overrides={"Bucket": {"Fn::GetArtifactAtt": ["Source", "BucketName"]}}"#,
+        "--artifact-bucket=artifacts",
+        "--allow-literal-secrets",
+        "--tag=team=net",
+        "--tag=cost=7",
+        "--capabilities=CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
+        "--role-arn=arn:{partition}:iam::{account}:role/Formation",
+        "--notification-arn=arn:{partition}:sns:{region}:{account}:stacks",
+        "--on-stack-failure=ROLLBACK",
+        "--rollback-trigger=arn:aws:cloudwatch:{region}:{account}:alarm:Errors",
+        "--rollback-trigger=composite:arn:aws:cloudwatch:{region}:{account}:alarm:Whole",
+        "--monitoring-time=0",
+        "--import-existing-resources",
+        "--include-nested-stacks",
+    ]);
+    output.success();
+    let account = env.private("111111111111");
+    let created = only(&proxy, "CreateChangeSet", &account);
+    assert_sent(
+        &env,
+        &created,
+        &[
+            ("StackName", "other"),
+            ("ChangeSetType", "CREATE"),
+            ("Parameters.member.1.ParameterKey", "Name"),
+            ("Parameters.member.1.ParameterValue", "given"),
+            ("Parameters.member.2.ParameterKey", "Bucket"),
+            ("Parameters.member.2.ParameterValue", "artifacts"),
+            ("Parameters.member.3.ParameterKey", "Password"),
+            ("Parameters.member.3.ParameterValue", "literal"),
+            ("Tags.member.1.Key", "cost"),
+            ("Tags.member.1.Value", "7"),
+            ("Tags.member.2.Key", "team"),
+            ("Capabilities.member.1", "CAPABILITY_AUTO_EXPAND"),
+            ("Capabilities.member.2", "CAPABILITY_IAM"),
+            ("RoleARN", "arn:aws:iam::111111111111:role/Formation"),
+            (
+                "NotificationARNs.member.1",
+                "arn:aws:sns:us-east-1:111111111111:stacks",
+            ),
+            ("OnStackFailure", "ROLLBACK"),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.1.Arn",
+                "arn:aws:cloudwatch:us-east-1:111111111111:alarm:Errors",
+            ),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.1.Type",
+                "AWS::CloudWatch::Alarm",
+            ),
+            (
+                "RollbackConfiguration.RollbackTriggers.member.2.Type",
+                "AWS::CloudWatch::CompositeAlarm",
+            ),
+            ("RollbackConfiguration.MonitoringTimeInMinutes", "0"),
+            ("ImportExistingResources", "true"),
+            ("IncludeNestedStacks", "true"),
+        ],
+    );
+    // The change set itself says what happens on failure; the service takes nothing beside that.
+    let executed = only(&proxy, "ExecuteChangeSet", &account);
+    assert_sent(&env, &executed, &[("DisableRollback", "")]);
+    assert!(executed.token.is_some());
+
+    // What was not asked for is not sent, and stays as the stack has it.
+    proxy.forget();
+    let output = env.run(&[
+        "deploy",
+        "app",
+        "--stack-name=other",
+        "--yes=high",
+        "--parameter=Name=changed",
+        "--tag=team=other",
+        "--disable-rollback",
+    ]);
+    output.success();
+    let updated = only(&proxy, "CreateChangeSet", &account);
+    assert_sent(
+        &env,
+        &updated,
+        &[
+            ("ChangeSetType", "UPDATE"),
+            ("Parameters.member.2.UsePreviousValue", "true"),
+            ("Parameters.member.3.UsePreviousValue", "true"),
+            ("Tags.member.1.Value", "other"),
+            ("Capabilities.member.1", ""),
+            ("RoleARN", ""),
+            ("NotificationARNs.member.1", ""),
+            ("OnStackFailure", ""),
+            ("RollbackConfiguration.MonitoringTimeInMinutes", ""),
+            ("ImportExistingResources", ""),
+            ("IncludeNestedStacks", ""),
+        ],
+    );
+    let executed = only(&proxy, "ExecuteChangeSet", &account);
+    assert_sent(&env, &executed, &[("DisableRollback", "true")]);
+
+    // A deletion has a role of its own.
+    proxy.forget();
+    let output = env.run(&[
+        "delete",
+        "other",
+        "--yes=high",
+        "--role-arn=arn:aws:iam::{account}:role/Formation",
+    ]);
+    output.success();
+    let deleted = only(&proxy, "DeleteStack", &account);
+    let role = "arn:aws:iam::111111111111:role/Formation";
+    assert_sent(&env, &deleted, &[("RoleARN", role)]);
+    assert!(deleted.token.is_some());
+}
+
+#[test]
+fn every_option_of_a_session_reaches_the_wire() {
+    let env = settings();
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let assumed = |arguments: &[&str]| -> Vec<Call> {
+        proxy.forget();
+        let given = [
+            "deploy",
+            "app",
+            "--accounts=222222222222",
+            "--parameter=Name=/free",
+            "--yes=high",
+        ];
+        env.run(&[&given[..], arguments].concat()).success();
+        let mut calls = proxy.calls();
+        calls.retain(|call| call.operation == "AssumeRole");
+        calls
+    };
+    let calls = assumed(&[]);
+    let role = "arn:aws:iam::222222222222:role/AWSCloudFormationStackSetExecutionRole";
+    assert_sent(
+        &env,
+        &calls[0],
+        &[
+            ("RoleArn", role),
+            ("ExternalId", ""),
+            ("Tags.member.1.Key", ""),
+        ],
+    );
+    let calls = assumed(&[
+        "--target-role=arn:{partition}:iam::{account}:role/{region}",
+        "--external-id=e-1",
+        "--session-name=release-7",
+        "--session-tag=team=net",
+        "--tag=v=2",
+    ]);
+    assert_sent(
+        &env,
+        &calls[0],
+        &[
+            ("RoleArn", "arn:aws:iam::222222222222:role/us-east-1"),
+            ("ExternalId", "e-1"),
+            ("RoleSessionName", "release-7"),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", "net"),
+        ],
+    );
+    let calls = assumed(&[
+        "--plan-role=arn:aws:iam::{account}:role/Plan",
+        "--execute-role=arn:aws:iam::{account}:role/Execute",
+        "--tag=v=3",
+    ]);
+    let roles: Vec<_> = calls
+        .iter()
+        .map(|call| call.field("RoleArn").unwrap())
+        .collect();
+    let wanted = ["Plan", "Execute"]
+        .map(|role| env.private(&format!("arn:aws:iam::222222222222:role/{role}")));
+    assert_eq!(roles, wanted);
+}
+
+#[test]
+fn regions_are_executed_in_the_order_that_was_asked_for() {
+    let env = settings();
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let arguments = [
+        "--parameter=Name=/free",
+        "--regions=us-east-1,eu-west-1,eu-west-2",
+        "--region-order=eu-west-2,us-east-1",
+        "--concurrency-mode=soft",
+        "--approval-expires=2h",
+    ];
+    let planned = env.run(&[&["plan", "app"][..], &arguments].concat());
+    planned.code(3);
+    assert!(planned.stdout.contains("in 1 h 59 min"), "{planned}");
+    deploy(&env, &arguments).success();
+    let mut calls = proxy.calls();
+    calls.retain(|call| call.operation == "ExecuteChangeSet");
+    let regions: Vec<&str> = calls.iter().map(|call| call.region.as_str()).collect();
+    assert_eq!(regions, ["eu-west-2", "us-east-1", "eu-west-1"]);
 }
 
 #[test]

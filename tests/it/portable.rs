@@ -142,7 +142,10 @@ fn a_plan_made_on_one_machine_is_executed_on_another_once() {
     // Once more in the same place, and in a third, where nothing tells that it was done.
     let again = run(&["--yes"], &ELSEWHERE);
     assert!(
-        again.success().stderr.contains("was taken over before"),
+        again
+            .success()
+            .stderr
+            .contains("has ended already: succeeded"),
         "{}",
         again.stderr
     );
@@ -150,6 +153,42 @@ fn a_plan_made_on_one_machine_is_executed_on_another_once() {
     assert!(outcome(&env, &THIRD).get("stale").is_some());
     assert_eq!(proxy.count("ExecuteChangeSet"), 1);
     assert_eq!(cloud.status("settings").as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn what_was_executed_elsewhere_is_not_called_untouched_where_it_is_withdrawn() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    project(&env);
+    let digest = planned(&env, &[]);
+    let elsewhere = ["deploy", "--plan", "settings.plan", "--yes"];
+    env.run(&[&elsewhere[..], &ELSEWHERE].concat()).success();
+
+    let withdrawn = env.run(&["reject", "latest"]);
+    withdrawn.code(4);
+    let honest = "what happened elsewhere is not known here";
+    assert!(withdrawn.stdout.contains(honest), "{withdrawn}");
+    assert!(withdrawn.stdout.contains("left behind"), "{withdrawn}");
+    let executed = "executed by somebody else";
+    assert!(withdrawn.stdout.contains(executed), "{withdrawn}");
+    let status = env.run(&["status"]);
+    assert!(status.success().stdout.contains(honest), "{status}");
+    let cloud = env.cloud("111111111111", "us-east-1");
+    assert_eq!(cloud.status("settings").as_deref(), Some("CREATE_COMPLETE"));
+
+    // Here it has ended, whatever is tried with it.
+    for again in [
+        &["resume", "latest"][..],
+        &["deploy", "--plan", "settings.plan", "--yes"],
+        &["deploy", "--plan", "settings.plan", "--approve", &digest],
+    ] {
+        let ended = env.run(again);
+        ended.code(4);
+        assert!(
+            ended.stderr.contains("has ended already: rejected"),
+            "{ended}"
+        );
+        assert!(ended.stderr.contains("make a new plan"), "{ended}");
+    }
 }
 
 #[test]
@@ -230,7 +269,7 @@ fn a_file_that_is_not_what_was_written_is_refused_before_anything_happens() {
     let mut altered = whole.clone();
     altered[at + 1] = b'X';
     refused("altered.plan", &altered, "is not a whole plan file");
-    refused("text.plan", b"Resources: {}\n", "is not a whole plan file");
+    refused("text.plan", b"Resources: {}\n", "is no plan file");
 
     // Altered by somebody who puts every digest of the file right.
     let rewrite = |name: &str, change: &dyn Fn(&mut PortablePlan)| {

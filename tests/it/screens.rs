@@ -346,4 +346,14 @@ fn debug_tells_of_calls_and_not_of_what_is_said() {
         !said.contains("TemplateBody") && !said.contains("[ENDPOINT]"),
         "{output}"
     );
+    // The role of another account is assumed by a client of the SDK's own, which is told of as well.
+    let elsewhere = ["--accounts=222222222222", "--regions=us-east-1", "--debug"];
+    let output = env.run(&[&["plan", "messaging"][..], &elsewhere].concat());
+    let said = &output.code(3).stderr;
+    let assumed = "debug  STS.AssumeRole  222222222222  attempt 1  200  ";
+    assert!(said.contains(assumed), "{output}");
+    assert!(
+        !said.contains("ExternalId") && !said.contains("[ENDPOINT]"),
+        "{output}"
+    );
 }

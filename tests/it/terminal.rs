@@ -368,3 +368,80 @@ fn assert_absent(folder: &Path, text: &[u8]) {
         }
     }
 }
+
+/// Returns a place whose profile `admin` asks for the code of a device.
+fn with_a_device() -> TestEnv {
+    let env = settings();
+    env.write(
+        "config",
+        "[profile keys]\naws_access_key_id = 111111111111\naws_secret_access_key = test\n\
+         [profile admin]\nrole_arn = arn:aws:iam::111111111111:role/Admin\nsource_profile = keys\n\
+         mfa_serial = arn:aws:iam::111111111111:mfa/ann\nregion = us-east-1\n",
+    );
+    let config = env.root().join("config");
+    env.variable("AWS_CONFIG_FILE", config.to_str().unwrap())
+}
+
+const DEVICE: &str = "MFA code of arn:aws:iam::";
+
+/// Types a code where one is asked for, sees the run to its end, and checks that it was asked for once.
+fn typed_once(mut screen: Screen, answer: Option<&str>) {
+    screen.expect(DEVICE);
+    screen.type_line("123456");
+    if let Some(answer) = answer {
+        screen.expect("later]");
+        screen.type_line(answer);
+    }
+    let shown = screen.ends_with(0);
+    assert_eq!(shown.matches(DEVICE).count(), 1, "{shown}");
+}
+
+#[test]
+fn the_code_of_a_device_is_asked_for_once_by_each_command() {
+    let env = with_a_device();
+    let deploy = ["deploy", "settings", "--profile=admin", "--replace-failed"];
+    typed_once(Screen::open(&env, &deploy), Some("approve"));
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+
+    // Planned with keys that need none, approved and executed with those that do.
+    for (value, by_file) in [("two", false), ("three", true)] {
+        let value = format!("Value={value}");
+        let mut plan = vec!["plan", "settings", "-p", &value];
+        if by_file {
+            plan.push("--out=settings.plan");
+        }
+        env.run(&plan).code(3);
+        let digest = digest(&env);
+        let plan = format!("--plan={digest}");
+        let approve = format!("--approve={digest}");
+        let command: &[&str] = match by_file {
+            false => &["approve", "latest", &plan, "--profile=admin"],
+            true => &[
+                "deploy",
+                "--plan=settings.plan",
+                &approve,
+                "--profile=admin",
+                "--state=elsewhere",
+            ],
+        };
+        typed_once(Screen::open(&env, command), None);
+    }
+    assert_eq!(status(&env).as_deref(), Some("UPDATE_COMPLETE"));
+}
+
+#[test]
+fn a_code_that_is_none_is_a_message_and_no_run() {
+    let env = with_a_device();
+    let mut screen = Screen::open(&env, &["deploy", "settings", "--profile=admin"]);
+    screen.expect(DEVICE);
+    screen.type_line("12345");
+    let shown = screen.ends_with(1);
+    assert!(shown.contains("a code has six digits"), "{shown}");
+    assert_eq!(status(&env), None);
+    let alone = env.run(&["deploy", "settings", "--profile=admin", "--yes"]);
+    alone.code(1);
+    assert!(
+        alone.stderr.contains("there is no terminal to type it on"),
+        "{alone}"
+    );
+}

@@ -2,10 +2,11 @@
 
 /// Which emulator a test runs on.
 ///
-/// Neither is AWS. A test chooses the one that is faithful in what it checks:
+/// None is AWS. A test chooses the one that is faithful in what it checks:
 ///
 /// * change sets, their review, overrides, roles, several accounts and regions → LocalStack;
-/// * anything that fails, rolls back, waits or is read while it is in progress → ministack.
+/// * anything that fails, rolls back, waits, imports or is read while it is in progress → ministack;
+/// * calls that IAM denies → moto, which alone knows users, roles and their policies, and looks at signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emulator {
     /// Describes change sets with property values before and after, and masks secrets. Never rolls back, knows no
@@ -14,6 +15,10 @@ pub enum Emulator {
     /// Rolls back, waits on conditions, enforces termination protection and puts request tokens into events. Describes
     /// change sets without property values, and secrets in plain text.
     Ministack,
+    /// Enforces the identity policies of users and roles, by action and, for roles to be assumed, by resource. Says
+    /// neither resource nor kind of policy when it denies, trusts everybody of another account, and reports a stack
+    /// that fails to the caller of the execution. See [`Organization`](super::organization::Organization).
+    Moto,
 }
 
 impl Emulator {
@@ -22,6 +27,7 @@ impl Emulator {
         let variable = match self {
             Emulator::LocalStack => "STACKGATE_TEST_LOCALSTACK",
             Emulator::Ministack => "STACKGATE_TEST_MINISTACK",
+            Emulator::Moto => "STACKGATE_TEST_MOTO",
         };
         std::env::var(variable).unwrap_or_else(|_| {
             panic!("{variable} is not set: this test needs an emulator; run `make test`")

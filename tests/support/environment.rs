@@ -22,7 +22,7 @@ const COLUMNS: usize = 100;
 
 /// An empty project folder, an emulator, nine accounts and nothing of the developer's own environment.
 ///
-/// Tests write `111111111111`, `222222222222` … `999999999999`. Since all tests share two emulators, these stand for
+/// Tests write `111111111111`, `222222222222` … `999999999999`. Since all tests share the emulators, these stand for
 /// accounts that are the test's own: they are replaced in files and arguments, and put back in outputs. Replacements
 /// have the same order and length. The base credentials belong to `111111111111`.
 pub struct TestEnv {
@@ -112,6 +112,12 @@ impl TestEnv {
     /// Sets an environment variable of the binary.
     pub fn variable(mut self, name: &str, value: &str) -> TestEnv {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes an environment variable away from the binary.
+    pub fn without(mut self, name: &str) -> TestEnv {
+        self.variables.remove(name);
         self
     }
 

@@ -2,13 +2,14 @@
 //! client to look at what really happened.
 //!
 //! Emulators come from `make test`, which starts them and names them in the environment. Tests run side by side on
-//! the same two, so each [`TestEnv`] has accounts of its own.
+//! the same ones, so each [`TestEnv`] has accounts of its own.
 
 pub mod cloud;
 pub mod emulator;
 pub mod environment;
 pub mod fake;
 pub mod http;
+pub mod organization;
 pub mod output;
 pub mod process;
 pub mod proxy;
@@ -18,3 +19,4 @@ pub mod vt;
 pub use cloud::Cloud;
 pub use emulator::Emulator;
 pub use environment::TestEnv;
+pub use organization::Organization;

@@ -29,6 +29,8 @@ pub struct Call {
     pub connection: usize,
     /// What became of it.
     pub fate: Fate,
+    /// What was sent, as a form.
+    body: String,
 }
 
 /// What became of a call.
@@ -54,6 +56,15 @@ impl Call {
     /// Returns the account and region, as `Target::place` does.
     pub fn place(&self) -> String {
         format!("{}/{}", self.account, self.region)
+    }
+
+    /// Returns what was sent for a parameter of the query protocol, such as `Tags.member.1.Key`.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let request = Message {
+            body: self.body.clone().into_bytes(),
+            ..Message::default()
+        };
+        request.form(name)
     }
 
     /// Returns whether the operation changes anything in the account.
@@ -326,6 +337,11 @@ impl Proxy {
         self.shared.state().calls.clone()
     }
 
+    /// Forgets the calls so far; none may be under way.
+    pub fn forget(&self) {
+        self.shared.state().calls.clear();
+    }
+
     /// Returns how many calls of an operation came.
     pub fn count(&self, operation: &str) -> usize {
         let is_wanted = |call: &&Call| call.operation == operation;
@@ -477,6 +493,7 @@ fn describe(state: &State, request: &Message, connection: usize) -> Call {
             .or_else(|| request.form("ClientToken")),
         connection,
         fate: Fate::Pending,
+        body: request.text(),
     }
 }
 
