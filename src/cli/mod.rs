@@ -36,6 +36,7 @@ mod stack_options;
 mod status;
 mod stop;
 mod targets;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -97,6 +98,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Make a template with its parameters that deploys as it stands
     Init(init::InitArgs),
+    /// Find what CloudFormation would refuse in templates, without asking it
+    Validate(validate::ValidateArgs),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
+        Command::Validate(args) => validate::validate(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

@@ -217,7 +217,8 @@ pub(super) fn refuse_secrets<'a>(
             continue;
         };
         for (name, value) in &file.parameters {
-            let is_literal = !value.use_previous && !value.text.starts_with("{{resolve:");
+            let literal = value.literal();
+            let is_literal = literal.is_some_and(|text| !text.starts_with("{{resolve:"));
             if secret.contains(name.as_str()) && is_literal {
                 return Err(CliError::message(format!(
                     "{path}:{}: `{name}` is `NoEcho` and its value stands here, which a plan file would carry away",

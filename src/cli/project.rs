@@ -1,13 +1,15 @@
 //! The files of a user's repository: templates and their override files, by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
 use super::CliError;
-use crate::model::Target;
-use crate::parameters::{OverrideExpression, choose_file, layer_files, nearest};
+use crate::model::{AccountId, Region, Target};
+use crate::parameters::{
+    OverrideExpression, choose_file, layer_files, nearest, parse_override_file,
+};
 use crate::template::Template;
 
 /// Where templates are looked for.
@@ -65,6 +67,36 @@ impl Project {
             template,
             configuration,
         })
+    }
+
+    /// Returns the values that override files give the parameters at a place. What no file gives may be the stack's own.
+    pub(super) fn values(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<BTreeMap<String, String>, CliError> {
+        let (folder, name) = self
+            .configuration
+            .rsplit_once('/')
+            .unwrap_or(("", &self.configuration));
+        let present = listing(&self.root, folder)?;
+        let mut values = BTreeMap::new();
+        for (_, base) in layer_files(name, folder, account, region) {
+            let chosen = choose_file(&base, present.iter().map(String::as_str));
+            let Some(path) = chosen.map_err(CliError::usage)? else {
+                continue;
+            };
+            let bytes = std::fs::read(self.root.join(path)).map_err(CliError::failed)?;
+            let file = parse_override_file(path, &bytes).map_err(CliError::usage)?;
+            for (parameter, value) in file.parameters {
+                match value.literal() {
+                    Some(text) => values.insert(parameter, text.to_owned()),
+                    // Known when it is planned.
+                    None => values.remove(&parameter),
+                };
+            }
+        }
+        Ok(values)
     }
 
     /// Returns the name that the stack has if no other is given.
@@ -148,8 +180,21 @@ fn listing(root: &Path, folder: &str) -> Result<BTreeSet<String>, CliError> {
         .collect())
 }
 
+/// Returns every template of the project, sorted.
+pub(super) fn templates(root: &Path) -> Result<Vec<String>, CliError> {
+    let files = listing(root, TEMPLATES)?.into_iter();
+    let found: Vec<String> = files
+        .filter(|path| EXTENSIONS.iter().any(|e| path.ends_with(&format!(".{e}"))))
+        .collect();
+    if found.is_empty() {
+        let error = CliError::message(format!("no templates in `{TEMPLATES}/`"));
+        return Err(error.hint("name a file, or run this in the folder that holds `templates/`"));
+    }
+    Ok(found)
+}
+
 /// Returns the template named `stack`, by exact name.
-fn find(root: &Path, stack: &str) -> Result<String, CliError> {
+pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
     let candidates = EXTENSIONS.map(|e| format!("{TEMPLATES}/{stack}.{e}"));
     let found: Vec<&String> = candidates
         .iter()

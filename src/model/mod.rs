@@ -12,6 +12,7 @@ mod failure;
 mod ids;
 mod inputs;
 mod lookup;
+mod nearest;
 mod observation;
 pub mod options;
 mod plan;
@@ -52,6 +53,7 @@ pub use inputs::{
     EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
 };
 pub use lookup::{LookedUp, Lookup};
+pub use nearest::nearest;
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };

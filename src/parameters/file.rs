@@ -4,10 +4,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::document::{self, Language, Node, Object, Value};
-use super::lookup;
-use super::nearest::nearest;
-use super::{ParameterError, Place};
-use crate::model::{AccountId, Layer, Lookup, Region, clean};
+use super::{ParameterError, Place, lookup};
+use crate::model::{AccountId, Layer, Lookup, Region, clean, nearest};
 use crate::template::Position;
 
 /// The largest file that is read: 200 parameters of 4096 bytes, with room for the rest.
@@ -43,6 +41,11 @@ pub struct FileValue {
 }
 
 impl FileValue {
+    /// Returns the value, where it stands in the file.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.use_previous && self.lookup.is_none()).then_some(&self.text)
+    }
+
     fn text(text: String, line: u32) -> Self {
         Self {
             text,

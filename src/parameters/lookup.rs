@@ -8,9 +8,9 @@
 //! ```
 
 use super::document::{Object, Value};
-use super::nearest::nearest;
+
 use super::{ParameterError, Place};
-use crate::model::{LookedUp, Lookup, Region, StackName, clean};
+use crate::model::{LookedUp, Lookup, Region, StackName, clean, nearest};
 use crate::template::Position;
 
 /// The keys of which a look-up has one.

@@ -13,15 +13,14 @@ mod document;
 mod error;
 mod file;
 mod lookup;
-mod nearest;
 mod overrides;
 mod resolve;
 
+pub use crate::model::nearest;
 pub use document::{Entry, Node, Object, Value, parse_document};
 pub use error::{ParameterError, Place};
 pub use file::{
     EXTENSIONS, FileValue, MAX_BYTES, OverrideFile, choose_file, layer_files, parse_override_file,
 };
-pub use nearest::nearest;
 pub use overrides::{ArtifactAttribute, OverrideExpression, evaluate, parse_overrides};
 pub use resolve::{MAX_VALUE_BYTES, Request, Resolved, lookups, overridden, resolve};

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 
 use super::document::{self, Language, Node, Value};
-use super::nearest::nearest;
 use super::{MAX_BYTES, MAX_VALUE_BYTES, ParameterError, Place};
+use crate::model::nearest;
 use crate::model::{ArtifactName, clean};
 
 /// The value of one parameter in `ParameterOverrides`.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::nearest::nearest;
 use super::{FileValue, OverrideFile, ParameterError, Place};
+use crate::model::nearest;
 use crate::model::{
     ArtifactName, ArtifactPath, EffectiveParameter, Layer, Lookup, ParameterValue, Provenance,
     SecretRef, clean,

@@ -158,7 +158,7 @@ impl Composer<'_> {
                 }
                 let meaning = self.meaning(tag.as_deref(), at)?;
                 let scalar = Scalar {
-                    plain: plain && matches!(meaning, Meaning::Nothing),
+                    plain: plain && !matches!(meaning, Meaning::Text),
                     text: text.into_owned(),
                     bytes: span.byte_range().unwrap_or_default(),
                 };
@@ -265,6 +265,7 @@ impl Composer<'_> {
         let value = match function {
             None => value,
             Some(function) => {
+                let value = argument(&function, value);
                 let entry = Entry { position, value };
                 Node {
                     position,
@@ -277,10 +278,40 @@ impl Composer<'_> {
             Some(Content::Sequence(items)) => items.push(value),
             Some(Content::Mapping { entries, key }) => {
                 if let Some((key, position)) = key.take() {
+                    let value = argument(&key, value);
                     entries.insert(key, Entry { position, value });
                 }
             }
         }
+    }
+}
+
+/// Returns the argument of `function` in the form that all its ways of writing share: `Fn::GetAtt` has a list.
+fn argument(function: &str, value: Node) -> Node {
+    let NodeKind::Scalar(scalar) = &value.kind else {
+        return value;
+    };
+    if function != "Fn::GetAtt" {
+        return value;
+    }
+    let Some((resource, attribute)) = scalar.text.split_once('.') else {
+        return value;
+    };
+    let part = |text: &str| {
+        let scalar = Scalar {
+            text: text.to_owned(),
+            plain: false,
+            bytes: scalar.bytes.clone(),
+        };
+        Node {
+            position: value.position,
+            kind: NodeKind::Scalar(scalar),
+        }
+    };
+    let items = vec![part(resource), part(attribute)];
+    Node {
+        position: value.position,
+        kind: NodeKind::Sequence(items),
     }
 }
 

@@ -4,14 +4,30 @@ mod capabilities;
 mod compose;
 mod declaration;
 mod error;
+mod evaluate;
+mod graph;
 mod node;
 mod path;
+mod print;
+mod references;
+mod scalar;
 mod secret;
+mod source;
 mod tree;
+mod validate;
+
+#[cfg(test)]
+mod table;
 
 pub use capabilities::CAPABILITIES;
 pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
 pub use error::{TemplateError, TemplateProblem};
+pub use evaluate::{Evaluation, Known, Unresolved, UnresolvedKind};
+pub use graph::{Dependency, Graph, Step};
 pub use node::{Entry, Node, NodeKind, Scalar};
+pub use print::Forms;
+pub use scalar::{Ambiguity, ScalarValue};
 pub use secret::Secrecy;
+pub use source::Span;
 pub use tree::Template;
+pub use validate::{Diagnostic, Findings, Rule, Severity, validate};

@@ -209,7 +209,7 @@ fn parameters(
 }
 
 /// Returns whether a `NoEcho` hides its parameter: whatever is not clearly a `false` does.
-fn is_no_echo(node: &Node) -> bool {
+pub(super) fn is_no_echo(node: &Node) -> bool {
     let no = |text: &str| {
         matches!(
             text.to_ascii_lowercase().as_str(),

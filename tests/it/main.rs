@@ -26,3 +26,4 @@ mod screens;
 mod settings;
 mod sso;
 mod terminal;
+mod validate;

@@ -1,0 +1,310 @@
+//! `stackgate validate`: what CloudFormation would refuse, and what was probably not meant, without asking it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::options::{Global, OutputForm};
+use super::project::{self, Project};
+use super::{CliError, exit, output};
+use crate::model::{AccountId, Region, clean};
+use crate::report::{DOCUMENT_VERSION, markdown_text};
+use crate::template::{self, Diagnostic, Findings, Known, Severity, Span};
+
+#[cfg(test)]
+mod tests;
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// Files, or names of stacks whose templates are in `templates/`; without any, all templates there
+    #[arg(value_name = "TEMPLATE")]
+    templates: Vec<String>,
+    /// Also find what cannot be worked out in this account and region, with the override files for it
+    #[arg(long, value_name = "ACCOUNT/REGION", value_parser = place)]
+    at: Option<(AccountId, Region)>,
+    /// Fail on warnings, too
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    document: &'static str,
+    version: u32,
+    valid: bool,
+    templates: Vec<Validated<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Validated<'a> {
+    file: &'a str,
+    errors: usize,
+    warnings: usize,
+    /// How many diagnostics are not listed.
+    left_out: usize,
+    resources: usize,
+    parameters: usize,
+    capabilities: Vec<&'a str>,
+    diagnostics: Vec<Shown<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    code: &'static str,
+    severity: &'static str,
+    message: &'a str,
+    line: u32,
+    column: u32,
+    length: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related: Vec<Related<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Related<'a> {
+    message: &'a str,
+    line: u32,
+    column: u32,
+    length: u32,
+}
+
+/// Runs `stackgate validate`. It needs neither credentials nor a state folder.
+pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliError> {
+    let root = std::env::current_dir().map_err(CliError::failed)?;
+    let files = if args.templates.is_empty() {
+        project::templates(&root)?
+    } else {
+        let named = args.templates.iter().map(|name| named(&root, name));
+        named.collect::<Result<_, _>>()?
+    };
+    let mut validated = Vec::new();
+    for file in files {
+        let bytes = std::fs::read(root.join(&file)).map_err(|error| {
+            let what = format!("failed to read template `{file}`");
+            CliError::usage(anyhow::Error::new(error).context(what))
+                .hint("paths count from the folder that stackgate runs in")
+        })?;
+        let mut findings = template::validate(&file, &bytes);
+        if let Some((account, region)) = &args.at
+            && findings.count(Severity::Error) == 0
+        {
+            let project = Project::open(None, Some(Path::new(&file)), None)?;
+            let known = Known {
+                parameters: project.values(account, region)?,
+                account: Some(account.to_string()),
+                region: Some(region.to_string()),
+                ..Known::default()
+            };
+            findings.add(project.template.unresolved(&known));
+        }
+        validated.push((file, findings));
+    }
+    let count = |severity| -> usize {
+        let counts = validated
+            .iter()
+            .map(|(_, findings)| findings.count(severity));
+        counts.sum()
+    };
+    let is_valid = count(Severity::Error) == 0 && (!args.strict || count(Severity::Warning) == 0);
+    match global.output {
+        OutputForm::Text => output::stdout(&drawn(&validated))?,
+        OutputForm::Markdown => output::stdout(&markdown_text(&drawn(&validated)))?,
+        OutputForm::Json | OutputForm::Ndjson => {
+            let document = Document {
+                document: "validate",
+                version: DOCUMENT_VERSION,
+                valid: is_valid,
+                templates: validated.iter().map(|(file, f)| of(file, f)).collect(),
+            };
+            if global.output == OutputForm::Ndjson {
+                output::line(&document)?;
+            } else {
+                output::document(&document)?;
+            }
+        }
+    }
+    Ok(if is_valid { exit::DONE } else { exit::FAILED })
+}
+
+/// Takes an account and a region, as they are shown.
+fn place(text: &str) -> Result<(AccountId, Region), String> {
+    let expected =
+        || "expected an account and a region such as `111111111111/eu-west-1`".to_owned();
+    let (account, region) = text.split_once('/').ok_or_else(expected)?;
+    let account = AccountId::new(account).map_err(|error| error.to_string())?;
+    let region = Region::new(region).map_err(|error| error.to_string())?;
+    Ok((account, region))
+}
+
+/// Returns the path of a template that was named by its file or its stack.
+fn named(root: &Path, name: &str) -> Result<String, CliError> {
+    let is_path = name.contains('/')
+        || project::EXTENSIONS
+            .iter()
+            .any(|e| name.ends_with(&format!(".{e}")));
+    if is_path || root.join(name).is_file() {
+        Ok(name.to_owned())
+    } else {
+        project::find(root, name)
+    }
+}
+
+fn of<'a>(file: &'a str, findings: &'a Findings) -> Validated<'a> {
+    let shown = |one: &'a Diagnostic| Shown {
+        code: one.rule.code(),
+        severity: word(one.severity),
+        message: &one.message,
+        line: one.span.position.line,
+        column: one.span.position.column,
+        length: one.span.length,
+        help: one.help.as_deref(),
+        related: one
+            .related
+            .iter()
+            .map(|(span, message)| Related {
+                message,
+                line: span.position.line,
+                column: span.position.column,
+                length: span.length,
+            })
+            .collect(),
+    };
+    Validated {
+        file,
+        errors: findings.count(Severity::Error),
+        warnings: findings.count(Severity::Warning),
+        left_out: findings.left_out,
+        resources: findings.resources,
+        parameters: findings.parameters,
+        capabilities: findings.capabilities.iter().map(String::as_str).collect(),
+        diagnostics: findings.diagnostics.iter().map(shown).collect(),
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// Returns all findings, then a line for each template.
+fn drawn(validated: &[(String, Findings)]) -> String {
+    let mut out = String::new();
+    for (file, findings) in validated {
+        for one in &findings.diagnostics {
+            draw(&mut out, file, one);
+            out.push('\n');
+        }
+    }
+    let width = validated
+        .iter()
+        .map(|(file, _)| clean(file).chars().count())
+        .max();
+    for (file, findings) in validated {
+        let counts = [
+            (findings.count(Severity::Error), "error"),
+            (findings.count(Severity::Warning), "warning"),
+        ];
+        let mut said: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| counted(*count, what))
+            .collect();
+        if findings.left_out > 0 {
+            said.push(format!("{} more not shown", findings.left_out));
+        }
+        if findings.count(Severity::Error) == 0 {
+            said.push(counted(findings.resources, "resource"));
+            said.push(counted(findings.parameters, "parameter"));
+            if !findings.capabilities.is_empty() {
+                let list: Vec<&str> = findings.capabilities.iter().map(String::as_str).collect();
+                said.push(format!("deploy with `--capabilities {}`", list.join(",")));
+            }
+        }
+        let mark = if findings.count(Severity::Error) > 0 {
+            "\x1b[1;31m✗\x1b[0m"
+        } else {
+            "\x1b[32m✓\x1b[0m"
+        };
+        // Writing to a text cannot fail.
+        let _ = writeln!(
+            out,
+            "{mark} {:<width$}   {}",
+            clean(file),
+            said.join(", "),
+            width = width.unwrap_or_default()
+        );
+    }
+    out
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// Draws one finding as compilers do: what, where, the line, what to do.
+fn draw(out: &mut String, file: &str, one: &Diagnostic) {
+    let (colour, word) = match one.severity {
+        Severity::Error => ("\x1b[1;31m", word(one.severity)),
+        Severity::Warning => ("\x1b[1;33m", word(one.severity)),
+    };
+    let spans = one.related.iter().map(|(span, _)| span);
+    let last = spans
+        .chain([&one.span])
+        .map(|span| span.position.line)
+        .max();
+    let gutter = last.unwrap_or_default().to_string().len();
+    let at = one.span.position;
+    let _ = writeln!(
+        out,
+        "{colour}{word}[{}]\x1b[0m: \x1b[1m{}\x1b[0m\n{:gutter$}--> {}:{}:{}\n{:gutter$} |",
+        one.rule.code(),
+        one.message,
+        "",
+        clean(file),
+        at.line,
+        at.column,
+        ""
+    );
+    excerpt(out, gutter, &one.span, '^', colour, "");
+    for (span, text) in &one.related {
+        excerpt(out, gutter, span, '-', "\x1b[1;34m", text);
+    }
+    if let Some(help) = &one.help {
+        let _ = writeln!(out, "{:gutter$} = help: {help}", "");
+    }
+}
+
+/// The longest part of a line that is drawn; more of it is left away on both sides.
+const WIDTH: usize = 100;
+
+/// Draws the line of a span with a mark below it.
+fn excerpt(out: &mut String, gutter: usize, span: &Span, mark: char, colour: &str, text: &str) {
+    let column = usize::try_from(span.position.column.saturating_sub(1)).unwrap_or_default();
+    let start = if column < WIDTH - 20 { 0 } else { column - 20 };
+    let line: String = span.line.chars().skip(start).take(WIDTH).collect();
+    let before = column - start;
+    let room = line.chars().count().saturating_sub(before).max(1);
+    let length = usize::try_from(span.length).unwrap_or(1).clamp(1, room);
+    let marks: String = std::iter::repeat_n(mark, length).collect();
+    let text = if text.is_empty() {
+        String::new()
+    } else {
+        format!(" {text}")
+    };
+    let _ = writeln!(
+        out,
+        "{:>gutter$} | {}\n{:gutter$} | {:before$}{colour}{marks}{text}\x1b[0m",
+        span.position.line,
+        line.trim_end(),
+        "",
+        ""
+    );
+}

@@ -1,0 +1,204 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::template::Rule;
+
+/// A template for each rule, with what is found.
+fn cases() -> Vec<(&'static str, String)> {
+    let short = [
+        ("not-utf8", "Resources: \u{1}"),
+        ("empty", "# nothing\n"),
+        ("not-yaml", "Resources:\n  Queue: [1, 2\n  B: 3\n"),
+        ("not-json", "{\n  \"Resources\": {},\n}\n"),
+        ("several-documents", "Resources: {}\n---\nResources: {}\n"),
+        ("alias", "Metadata: &m {A: b}\nResources: *m\n"),
+        ("merge-key", "Resources:\n  Queue:\n    <<: {Type: X}\n"),
+        (
+            "duplicate-key",
+            "Resources:\n  Queue:\n    Type: A::B\n  Other:\n    Type: A::B\n  \"Queue\":\n    Type: A::B\n",
+        ),
+        ("key-not-text", "Resources:\n  ? [a, b]\n  : 1\n"),
+        ("unknown-tag", "Resources: !!set {a}\n"),
+        (
+            "wrong-shape",
+            "Parameters: [a]\nMappings:\n  M: {a: {b: {c: d}}}\n  N: {a: b}\nConditions: {C: yes please}\nResources:\n  Queue: text\n  Other:\n    Type: [A]\n    Properties: x\n",
+        ),
+        ("wrong-shape", "- a\n- b\n"),
+        (
+            "null-value",
+            "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName:\n      Tags: [~]\n",
+        ),
+        (
+            "format-version",
+            "AWSTemplateFormatVersion: 2012-10-17\nResources: {A: {Type: A::B}}\n",
+        ),
+        (
+            "unknown-section",
+            "Resource: {A: {Type: A::B}}\nResources: {A: {Type: A::B}}\nStuff: {}\n",
+        ),
+        ("no-resources", "Parameters: {}\n"),
+        ("bad-name", "Resources: {my-queue: {Type: A::B}}\n"),
+        (
+            "missing-key",
+            "Parameters: {P: {Default: a}}\nResources: {A: {Properties: {B: !Ref P}}}\nOutputs:\n  O: {Export: {Nam: x}}\n",
+        ),
+        (
+            "unknown-key",
+            "Parameters: {P: {Type: String, Defualt: a}}\nResources: {A: {Type: A::B, DependOn: A, QueueName: !Ref P}}\n",
+        ),
+        (
+            "bad-value",
+            "Resources: {A: {Type: Queue, DeletionPolicy: retain, UpdateReplacePolicy: Keep}}\n",
+        ),
+        (
+            "parameter-type",
+            "Parameters: {P: {Type: Strin}, Q: {Type: List<Map>}}\nResources: {A: {Type: A::B, Properties: [!Ref P, !Ref Q]}}\n",
+        ),
+        (
+            "bad-constraint",
+            "Parameters: {P: {Type: String, MinLength: 9, MaxLength: 3}, Q: {Type: Number, MinValue: low}, R: {Type: String, AllowedValues: a}}\nResources: {A: {Type: A::B, Metadata: [!Ref P, !Ref Q, !Ref R]}}\n",
+        ),
+        (
+            "bad-default",
+            "Parameters:\n  Stage:\n    Type: String\n    Default: prodution\n    AllowedValues: [production, test]\n  Name: {Type: String, AllowedPattern: '[a-z]+', Default: App1}\n  Count: {Type: Number, Default: many}\n  Least: {Type: Number, Default: 0, MinValue: 1}\n  Most: {Type: Number, Default: 12, MaxValue: 10}\n  Short: {Type: String, Default: ab, MinLength: 3}\n  Long: {Type: String, Default: abcd, MaxLength: 3}\n  Secret: {Type: String, NoEcho: true, Default: hunter2, MinLength: 12}\nResources: {A: {Type: A::B, Metadata: [!Ref Stage, !Ref Name, !Ref Count, !Ref Least, !Ref Most, !Ref Short, !Ref Long, !Ref Secret]}}\n",
+        ),
+        (
+            "secret-default",
+            "Parameters:\n  Password:\n    Type: String\n    NoEcho: true\n    Default: hunter2\nResources: {A: {Type: A::B, Metadata: !Ref Password}}\n",
+        ),
+        (
+            "unknown-name",
+            "Parameters: {Stage: {Type: String}}\nConditions: {IsProduction: !Equals [!Ref Stag, production]}\nResources:\n  Queue:\n    Type: AWS::SQS::Queue\n    DependsOn: [Topic]\n    Condition: IsProd\n    Properties:\n      A: !Sub \"${Stag}-${AWS::Regio}-${!Kept}-${Quee.Arn}\"\n      B: !If [IsProducton, !FindInMap [Sizes, a, b], !GetAtt Queu.Arn]\nOutputs:\n  O: {Value: !Ref Queu, Condition: IsProduction}\n",
+        ),
+        (
+            "wrong-kind",
+            "Parameters: {Stage: {Type: String}}\nConditions: {C: !Equals [!Ref A, x]}\nMappings: {M: {a: {b: c}}}\nResources:\n  A:\n    Type: A::B\n    Properties: {P: !Ref C, Q: !Ref M, R: !GetAtt Stage.X, S: !If [Stage, a, b]}\n",
+        ),
+        (
+            "unused-parameter",
+            "Parameters:\n  Used: {Type: String}\n  Unused: {Type: String}\nResources: {A: {Type: A::B, Properties: {P: !Ref Used}}}\n",
+        ),
+        (
+            "unused-condition",
+            "Conditions: {C: !Equals [a, b]}\nResources: {A: {Type: A::B}}\n",
+        ),
+        (
+            "unused-mapping",
+            "Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: A::B}}\n",
+        ),
+        (
+            "unused-variable",
+            "Resources: {A: {Type: A::B, Properties: {P: !Sub [\"${B}\", {B: x, C: y}]}}}\n",
+        ),
+        (
+            "circle",
+            "Resources:\n  First:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !GetAtt Second.GroupId\n  Second:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !Sub \"x-${Third}\"\n  Third:\n    Type: AWS::EC2::SecurityGroup\n    DependsOn: First\n  Self: {Type: A::B, DependsOn: Self}\n",
+        ),
+        (
+            "circle",
+            "Conditions: {C: !Equals [a, b]}\nResources:\n  A: {Type: A::B, Properties: !If [C, {P: !Ref B}, {P: x}]}\n  B: {Type: A::B, DependsOn: A}\n",
+        ),
+        (
+            "unknown-function",
+            "Resources: {A: {Type: A::B, Properties: {P: !Substitute x, Q: !Joni ['', [a]]}}}\n",
+        ),
+        (
+            "bad-arguments",
+            "Conditions: {C: !And [!Condition C]}\nResources:\n  A:\n    Type: A::B\n    Properties:\n      P: !Join ['-', a, b]\n      Q: !If [[C], a, b]\n      R: !GetAtt A\n      S: !Sub \"${A\"\n      T: {Fn::Sub: a, Other: b}\n      U: !Ref [A]\n      V: !Select 1\n",
+        ),
+        (
+            "needs-transform",
+            "Resources:\n  Fn::ForEach::Queues: [N, [A], {'Q${N}': {Type: A::B}}]\n  B: {Type: A::B, DeletionPolicy: !Ref AWS::Region, Properties: {P: !ToJsonString {a: b}}}\n",
+        ),
+        (
+            "ambiguous-scalar",
+            "Resources:\n  A:\n    Type: A::B\n    Properties: {Account: 012345670123, Mode: 0755, On: yes, Port: 22:22, Version: 3.10, Commit: 6e7890, Size: 1_000}\n",
+        ),
+        ("over-limit", "Resources: {A: {Type: A::B}}\n"),
+    ];
+    let mut cases: Vec<(&str, String)> = short.map(|(code, text)| (code, text.to_owned())).into();
+    let resources: String = (0..501)
+        .map(|n| format!("  R{n}: {{Type: A::B}}\n"))
+        .collect();
+    let parameters: String = (0..201)
+        .map(|n| format!("  P{n}: {{Type: String}}\n"))
+        .collect();
+    let used: String = (0..201).map(|n| format!("!Ref P{n},")).collect();
+    let name = "N".repeat(256);
+    let keys: String = (0..201).map(|n| format!("k{n}: {{a: b}}, ")).collect();
+    let references = "'{{resolve:ssm:x}}', ".repeat(61);
+    cases.pop();
+    cases.push(("over-limit", format!("Resources:\n{resources}")));
+    cases.push((
+        "over-limit",
+        format!("Parameters:\n{parameters}Resources: {{A: {{Type: A::B, Metadata: [{used}]}}}}\n"),
+    ));
+    cases.push(("over-limit", format!("Description: {}\nMappings:\n  M: {{{keys}}}\nResources:\n  {name}: {{Type: A::B, Properties: [!FindInMap [M, k1, a], {references}]}}\n", "d".repeat(1025))));
+    cases.push(("over-limit", format!("Parameters: {{P: {{Type: String, Default: {}}}}}\nResources: {{A: {{Type: A::B, Metadata: !Ref P}}}}\n", "v".repeat(4097))));
+    cases.push(("too-large", " ".repeat(1_048_577)));
+    cases.push(("too-deep", "[".repeat(101) + &"]".repeat(101)));
+    cases
+}
+
+#[test]
+fn every_diagnostic_is_as_it_was_looked_at() {
+    let mut seen = BTreeSet::new();
+    let mut out = String::new();
+    for (code, text) in cases() {
+        let bytes = if code == "not-utf8" {
+            b"Resources:\n  A: \xff\n".to_vec()
+        } else {
+            text.into_bytes()
+        };
+        let findings = template::validate("templates/app.yaml", &bytes);
+        let codes: BTreeSet<_> = findings.diagnostics.iter().map(|d| d.rule.code()).collect();
+        assert!(codes.contains(code), "{code} is not among {codes:?}");
+        assert!(
+            findings.diagnostics.iter().all(|d| d.help.is_some()),
+            "{code}: all say what to do"
+        );
+        seen.extend(codes);
+        let drawn = drawn(&[("templates/app.yaml".to_owned(), findings)]);
+        out.push_str(&format!(
+            "── {code}\n{}\n",
+            anstream::adapter::strip_str(&drawn)
+        ));
+    }
+    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B, Condition: Here}\n  B:\n    Type: A::B\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
+    let known = Known {
+        region: Some("us-east-1".to_owned()),
+        ..Known::default()
+    };
+    let mut findings = template::validate("templates/app.yaml", text.as_bytes());
+    let template = template::Template::parse("templates/app.yaml", text.as_bytes()).unwrap();
+    findings.add(template.unresolved(&known));
+    assert_eq!(findings.count(Severity::Error), 3);
+    seen.extend(findings.diagnostics.iter().map(|d| d.rule.code()));
+    let drawn = drawn(&[("templates/app.yaml".to_owned(), findings)]);
+    out.push_str(&format!(
+        "── unresolved\n{}\n",
+        anstream::adapter::strip_str(&drawn)
+    ));
+    let missing: Vec<_> = Rule::ALL
+        .iter()
+        .map(|r| r.code())
+        .filter(|c| !seen.contains(c))
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    assert!(!out.contains("hunter2"), "a secret is shown");
+    insta::assert_snapshot!("diagnostics", out);
+}
+
+#[test]
+fn long_and_strange_lines_are_cut_around_the_place() {
+    let text = format!(
+        "Resources: {{A: {{Type: A::B, Metadata: [{}!Ref Nope]}}}}\n",
+        "\u{202e}ä, ".repeat(60)
+    );
+    let findings = template::validate("t.yaml", text.as_bytes());
+    let drawn = drawn(&[("t.yaml".to_owned(), findings)]);
+    insta::assert_snapshot!(
+        "long_line",
+        anstream::adapter::strip_str(&drawn).to_string()
+    );
+}

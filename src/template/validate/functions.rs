@@ -1,0 +1,243 @@
+//! Intrinsic functions: whether they exist, and have the arguments that they take.
+
+use std::ops::RangeInclusive;
+
+use super::super::node::{Node, NodeKind, substitutions};
+use super::{Checker, Diagnostic, Rule};
+use crate::model::nearest;
+
+/// What a function takes.
+#[derive(Clone, Copy)]
+enum Takes {
+    /// A list of so many.
+    List(usize, usize),
+    /// A text.
+    Text,
+    /// Checked by hand.
+    Own,
+    /// Anything.
+    Any,
+}
+
+const FUNCTIONS: [(&str, Takes, &str); 26] = [
+    ("Ref", Takes::Text, "the name of a parameter or resource"),
+    ("Condition", Takes::Any, "the name of a condition"),
+    ("Fn::And", Takes::List(2, 10), "2 to 10 conditions"),
+    ("Fn::Base64", Takes::Any, "a text"),
+    ("Fn::Cidr", Takes::List(2, 3), "`[block, count, bits]`"),
+    ("Fn::Contains", Takes::List(2, 2), "`[list, text]`"),
+    ("Fn::EachMemberEquals", Takes::List(2, 2), "`[list, text]`"),
+    ("Fn::EachMemberIn", Takes::List(2, 2), "`[list, list]`"),
+    ("Fn::Equals", Takes::List(2, 2), "`[one, other]`"),
+    ("Fn::FindInMap", Takes::Own, "`[map, key, key]`"),
+    ("Fn::GetAZs", Takes::Any, "a region"),
+    ("Fn::GetAtt", Takes::Own, "`Resource.Attribute`"),
+    ("Fn::GetStackOutput", Takes::Any, "a stack and an output"),
+    ("Fn::If", Takes::List(3, 3), "`[condition, then, else]`"),
+    ("Fn::ImportValue", Takes::Any, "the name of an export"),
+    ("Fn::Join", Takes::List(2, 2), "`[separator, list]`"),
+    ("Fn::Length", Takes::Any, "a list"),
+    ("Fn::Not", Takes::List(1, 1), "`[condition]`"),
+    ("Fn::Or", Takes::List(2, 10), "2 to 10 conditions"),
+    ("Fn::RefAll", Takes::Text, "a type of parameter"),
+    ("Fn::Select", Takes::List(2, 2), "`[index, list]`"),
+    ("Fn::Split", Takes::List(2, 2), "`[separator, text]`"),
+    ("Fn::Sub", Takes::Own, "a text, or `[text, {Name: value}]`"),
+    ("Fn::ToJsonString", Takes::Any, "a list or mapping"),
+    ("Fn::Transform", Takes::Any, "`{Name: …, Parameters: {…}}`"),
+    ("Fn::ValueOf", Takes::List(2, 2), "`[parameter, attribute]`"),
+];
+
+/// Known beside those above, without a check of their arguments.
+const OTHERS: [&str; 1] = ["Fn::ValueOfAll"];
+
+impl<'t> Checker<'t> {
+    pub(super) fn functions(&mut self) {
+        for section in ["Rules", "Conditions", "Resources", "Outputs"] {
+            if let Some(node) = self.root.value(section) {
+                self.functions_in(node);
+            }
+        }
+        if let Some(conditions) = self.names.section("Conditions") {
+            for (name, entry) in conditions {
+                self.condition(name, &entry.value);
+            }
+        }
+    }
+
+    fn condition(&mut self, name: &str, node: &'t Node) {
+        let is_condition = node.intrinsic().is_some_and(|(function, _)| {
+            matches!(
+                function,
+                "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" | "Condition" | "Fn::Transform"
+            )
+        });
+        if is_condition || name.starts_with("Fn::") || node.is_null() {
+            return;
+        }
+        let message = format!("condition `{name}` is {}, expected a function", what(node));
+        let found = Diagnostic::error(Rule::Shape, self.source.of(node), message);
+        self.say(found.help("use `!Equals`, `!And`, `!Or`, `!Not` or `!Condition`"));
+    }
+
+    fn functions_in(&mut self, node: &'t Node) {
+        match &node.kind {
+            NodeKind::Scalar(_) => {}
+            NodeKind::Sequence(items) => items.iter().for_each(|item| self.functions_in(item)),
+            NodeKind::Mapping(entries) => {
+                if let Some((function, argument)) = node.intrinsic() {
+                    self.function(function, argument);
+                    self.functions_in(argument);
+                    return;
+                }
+                for (key, entry) in entries {
+                    let is_loop = key.starts_with("Fn::ForEach");
+                    if is_loop && !self.names.has_extensions && !self.names.has_macros {
+                        self.needs_extensions("Fn::ForEach", self.key(entry));
+                    } else if key.starts_with("Fn::") && !is_loop && key != "Fn::Transform" {
+                        let message = format!("`{key}` stands beside other keys");
+                        let found = Diagnostic::error(Rule::Arguments, self.key(entry), message);
+                        self.say(found.help("a function is the only key of its mapping"));
+                    }
+                    if key != "Metadata" {
+                        self.functions_in(&entry.value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn needs_extensions(&mut self, function: &str, span: super::Span) {
+        let message = format!("`{function}` needs a transform");
+        let found = Diagnostic::error(Rule::NeedsTransform, span, message);
+        self.say(found.help("add `Transform: AWS::LanguageExtensions`"));
+    }
+
+    fn function(&mut self, function: &str, argument: &'t Node) {
+        let Some((_, takes, usage)) = FUNCTIONS.iter().find(|(name, _, _)| *name == function)
+        else {
+            if !OTHERS.contains(&function) && !self.names.has_macros {
+                let message = format!("`{function}` is no function");
+                let span = self.source.at(argument.position);
+                let found = Diagnostic::error(Rule::UnknownFunction, span, message);
+                let known = FUNCTIONS.iter().map(|(name, _, _)| *name);
+                let help = match nearest(function, known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "correct its name, or name the transform that knows it".to_owned(),
+                };
+                self.say(found.help(help));
+            }
+            return;
+        };
+        if argument.is_null() {
+            // It is told as a null.
+            return;
+        }
+        if matches!(function, "Fn::Length" | "Fn::ToJsonString")
+            && !self.names.has_extensions
+            && !self.names.has_macros
+        {
+            self.needs_extensions(function, self.source.at(argument.position));
+        }
+        match takes {
+            Takes::Any => {}
+            Takes::Text => {
+                let is_computed = self.names.has_extensions && argument.intrinsic().is_some();
+                if argument.text().is_none() && !is_computed {
+                    self.takes(function, argument, usage, what(argument).to_owned());
+                }
+            }
+            Takes::List(least, most) => {
+                self.list(function, argument, usage, *least..=*most);
+            }
+            Takes::Own => match function {
+                "Fn::FindInMap" => {
+                    let most = if self.names.has_extensions { 4 } else { 3 };
+                    self.list(function, argument, usage, 3..=most);
+                }
+                "Fn::Sub" => self.sub(argument, usage),
+                _ => match argument.items() {
+                    Some([resource, _]) if resource.text().is_some() => {}
+                    Some([resource, _])
+                        if self.names.has_extensions && resource.intrinsic().is_some() => {}
+                    Some(_) | None => {
+                        self.takes(function, argument, usage, what(argument).to_owned())
+                    }
+                },
+            },
+        }
+        if function == "Fn::If"
+            && let Some(condition) = argument.items().and_then(<[Node]>::first)
+            && condition.text().is_none()
+        {
+            let message = format!(
+                "the condition of `Fn::If` is {}, expected a name",
+                what(condition)
+            );
+            let found = Diagnostic::error(Rule::Arguments, self.source.of(condition), message);
+            self.say(found.help("declare the condition in `Conditions` and name it here"));
+        }
+    }
+
+    fn list(
+        &mut self,
+        function: &str,
+        argument: &'t Node,
+        usage: &str,
+        takes: RangeInclusive<usize>,
+    ) {
+        match argument.items() {
+            Some(items) if takes.contains(&items.len()) => {}
+            Some(items) => {
+                let has = match items.len() {
+                    1 => "1 argument".to_owned(),
+                    count => format!("{count} arguments"),
+                };
+                self.takes(function, argument, usage, has);
+            }
+            // What a function returns is not known here.
+            None if argument.intrinsic().is_some() && self.names.has_extensions => {}
+            None => self.takes(function, argument, usage, what(argument).to_owned()),
+        }
+    }
+
+    fn sub(&mut self, argument: &'t Node, usage: &str) {
+        let (node, variables) = match argument.items() {
+            Some([text, variables]) if variables.entries().is_some() => (text, variables.entries()),
+            Some(_) => return self.takes("Fn::Sub", argument, usage, what(argument).to_owned()),
+            None => (argument, None),
+        };
+        let Some(text) = node.text() else {
+            return self.takes("Fn::Sub", argument, usage, what(node).to_owned());
+        };
+        for rest in text.split("${").skip(1) {
+            if !rest.contains('}') {
+                let message = "`${` is not closed";
+                let found =
+                    Diagnostic::error(Rule::Arguments, self.source.part(node, "${"), message);
+                self.say(found.help("write `${Name}`, or `${!Name}` to keep it as it stands"));
+                break;
+            }
+        }
+        for (name, entry) in variables.into_iter().flatten() {
+            if !substitutions(text).any(|used| used == name) {
+                let message = format!("the text does not use `{name}`");
+                let found = Diagnostic::warning(Rule::UnusedVariable, self.key(entry), message);
+                self.say(found.help(format!("remove it, or write `${{{name}}}` in the text")));
+            }
+        }
+    }
+
+    fn takes(&mut self, function: &str, argument: &Node, usage: &str, has: String) {
+        let message = format!("`{function}` has {has}, expected {usage}");
+        let found = Diagnostic::error(Rule::Arguments, self.source.at(argument.position), message);
+        self.say(found.help(format!("write {usage}")));
+    }
+}
+
+fn what(node: &Node) -> &'static str {
+    match node.intrinsic() {
+        Some(_) => "a function",
+        None => node.kind_name(),
+    }
+}

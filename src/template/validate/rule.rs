@@ -1,0 +1,185 @@
+//! What can be found in a template, and how it is told.
+
+use super::super::TemplateProblem;
+use super::super::source::Span;
+use crate::model::clean;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// CloudFormation takes it, and it is probably not what was meant.
+    Warning,
+    /// CloudFormation refuses it.
+    Error,
+}
+
+/// Something found in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What was looked for.
+    pub rule: Rule,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// Other places that belong to it, each with what is there.
+    pub related: Vec<(Span, String)>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub(in super::super) fn error(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+        Self {
+            rule,
+            severity: Severity::Error,
+            message: clean(message.as_ref()),
+            span,
+            related: Vec::new(),
+            help: None,
+        }
+    }
+
+    pub(super) fn warning(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(rule, span, message)
+        }
+    }
+
+    pub(in super::super) fn help(self, help: impl AsRef<str>) -> Self {
+        Self {
+            help: Some(clean(help.as_ref())),
+            ..self
+        }
+    }
+
+    pub(super) fn related(mut self, span: Span, text: impl AsRef<str>) -> Self {
+        self.related.push((span, clean(text.as_ref())));
+        self
+    }
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $rule:ident = $code:literal,)+) => {
+        /// What a template is checked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $rule,)+
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &[Rule] = &[$(Rule::$rule,)+];
+
+            /// Returns the code that messages and documents show; it never changes.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Rule::$rule => $code,)+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// It has more bytes than CloudFormation takes.
+    TooLarge = "too-large",
+    /// It is not UTF-8.
+    NotText = "not-utf8",
+    /// There is nothing in it.
+    Empty = "empty",
+    /// It is not YAML.
+    NotYaml = "not-yaml",
+    /// It begins like JSON and is not.
+    NotJson = "not-json",
+    /// It holds several documents.
+    SeveralDocuments = "several-documents",
+    /// It is nested too deeply.
+    TooDeep = "too-deep",
+    /// It uses an alias.
+    Alias = "alias",
+    /// It uses a merge key.
+    MergeKey = "merge-key",
+    /// A key is there twice.
+    DuplicateKey = "duplicate-key",
+    /// A key is no text.
+    KeyNotText = "key-not-text",
+    /// A tag cannot be understood.
+    UnknownTag = "unknown-tag",
+    /// Something is a text where a mapping belongs, or the like.
+    Shape = "wrong-shape",
+    /// A value is null.
+    Null = "null-value",
+    /// The format has another version.
+    FormatVersion = "format-version",
+    /// A section has no meaning.
+    UnknownSection = "unknown-section",
+    /// There are no resources.
+    NoResources = "no-resources",
+    /// A name has characters that it cannot have.
+    Name = "bad-name",
+    /// Something necessary is missing.
+    Missing = "missing-key",
+    /// A key has no meaning where it is.
+    UnknownKey = "unknown-key",
+    /// A value is none of those possible.
+    Value = "bad-value",
+    /// A parameter has a type that does not exist.
+    ParameterType = "parameter-type",
+    /// A constraint of a parameter cannot hold.
+    Constraint = "bad-constraint",
+    /// A default does not meet the parameter's own constraints.
+    Default = "bad-default",
+    /// A secret stands in the template.
+    SecretDefault = "secret-default",
+    /// A name refers to nothing.
+    UnknownName = "unknown-name",
+    /// A name refers to something of another kind.
+    WrongKind = "wrong-kind",
+    /// Nothing uses a parameter.
+    UnusedParameter = "unused-parameter",
+    /// Nothing uses a condition.
+    UnusedCondition = "unused-condition",
+    /// Nothing uses a mapping.
+    UnusedMapping = "unused-mapping",
+    /// Nothing uses a variable of a `Fn::Sub`.
+    UnusedVariable = "unused-variable",
+    /// Resources need each other.
+    Circle = "circle",
+    /// A function does not exist.
+    UnknownFunction = "unknown-function",
+    /// A function has other arguments than it takes.
+    Arguments = "bad-arguments",
+    /// A function needs a transform.
+    NeedsTransform = "needs-transform",
+    /// A text without quotes can be read as something else.
+    Ambiguous = "ambiguous-scalar",
+    /// A value exists nowhere at a target.
+    Unresolved = "unresolved",
+    /// There are more of something than CloudFormation takes.
+    Limit = "over-limit",
+}
+
+impl Rule {
+    pub(super) fn of(problem: &TemplateProblem) -> Self {
+        match problem {
+            TemplateProblem::TooLarge { .. } => Self::TooLarge,
+            TemplateProblem::NotText => Self::NotText,
+            TemplateProblem::Empty => Self::Empty,
+            TemplateProblem::Yaml { .. } => Self::NotYaml,
+            TemplateProblem::Json { .. } => Self::NotJson,
+            TemplateProblem::SeveralDocuments => Self::SeveralDocuments,
+            TemplateProblem::TooDeep { .. } => Self::TooDeep,
+            TemplateProblem::Alias => Self::Alias,
+            TemplateProblem::MergeKey => Self::MergeKey,
+            TemplateProblem::DuplicateKey { .. } => Self::DuplicateKey,
+            TemplateProblem::KeyNotText => Self::KeyNotText,
+            TemplateProblem::UnknownTag { .. } => Self::UnknownTag,
+            TemplateProblem::NotMapping { .. } | TemplateProblem::Default { .. } => Self::Shape,
+            TemplateProblem::NoType { .. } => Self::Missing,
+        }
+    }
+}
