@@ -284,7 +284,7 @@ fn finishes_one_and_is_resumed(env: &TestEnv, stopped: Process) {
     first.signal("app", "Handle", true);
     let output = env.finish(stopped);
     output.code(130);
-    assert!(output.stderr.contains("stackgate resume"), "{output}");
+    assert!(output.stdout.contains("next: stackgate resume"), "{output}");
     assert_eq!(first.status("app").as_deref(), Some("CREATE_COMPLETE"));
     assert_eq!(second.status("app").as_deref(), Some("REVIEW_IN_PROGRESS"));
     let targets = &status(env)["targets"];
@@ -327,7 +327,7 @@ fn another_process_stops_it_in_the_same_way() {
 fn leaves_and_is_resumed(env: &TestEnv, left: Process) {
     let output = env.finish(left);
     output.code(130);
-    assert!(output.stderr.contains("stackgate resume"), "{output}");
+    assert!(output.stdout.contains("next: stackgate resume"), "{output}");
     let cloud = env.cloud("111111111111", HERE);
     assert_eq!(cloud.status("app").as_deref(), Some("CREATE_IN_PROGRESS"));
     let resumed = env.start(&["resume", "latest"]);
@@ -387,7 +387,7 @@ fn an_operation_of_somebody_else_is_waited_for_then_planned() {
     stopped.signal("INT");
     let output = env.finish(stopped);
     output.code(130);
-    assert!(output.stderr.contains("stackgate resume"), "{output}");
+    assert!(output.stdout.contains("next: stackgate resume"), "{output}");
     assert_eq!(cloud.status("app").as_deref(), Some("CREATE_IN_PROGRESS"));
     let target = &status(&env)["targets"][0];
     assert_eq!(target["phase"], "waiting", "{target}");
