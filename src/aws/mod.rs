@@ -29,6 +29,7 @@ mod profile;
 mod reading;
 mod rest;
 mod session;
+mod signed;
 mod ssm;
 mod stack;
 mod trace;

@@ -1,22 +1,16 @@
-//! Reads a parameter of Systems Manager: one request, for which the service's own crate would be a minute of
-//! compile time.
+//! Reads a parameter of Systems Manager.
 
 use std::fmt;
 
-use aws_config::BehaviorVersion;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use serde::Deserialize;
 
 use super::call::Call;
 use super::connection::Aws;
-use super::upload::dns_suffix;
+use super::signed::{Signed, Signer, dns_suffix};
 use crate::model::{CallFailure, Priority, TargetSpec};
 
 const JSON: &str = "application/x-amz-json-1.1";
@@ -59,72 +53,23 @@ impl Aws {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://ssm.{region}.{}", dns_suffix(region)),
         };
-        let url = format!("{origin}/");
-        let body = serde_json::json!({"Name": name, "WithDecryption": false}).to_string();
         let credentials = provider
             .provide_credentials()
             .await
             .map_err(SdkError::construction_failure)?;
-        let identity = credentials.into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region.as_str())
-            .name("ssm")
-            .time(self.now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(SdkError::construction_failure)?
-            .into();
-        let headers = [("content-type", JSON), ("x-amz-target", TARGET)];
-        let signable = SignableRequest::new(
-            "POST",
-            &url,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(SdkError::construction_failure)?;
-        let (signed, _) = sign(signable, &parameters)
-            .map_err(SdkError::construction_failure)?
-            .into_parts()
-            .0
-            .into_parts();
-        let headers: Vec<(String, String)> = headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_iter()
-            .chain(
-                signed
-                    .into_iter()
-                    .map(|h| (h.name().to_owned(), h.value().to_owned())),
-            )
-            .collect();
-        let Some(client) = self.http_client() else {
-            return Err(SdkError::construction_failure("there is no HTTP client"));
+        let request = Signed {
+            service: "ssm",
+            operation: "GetParameter",
+            method: "POST",
+            url: &format!("{origin}/"),
+            headers: &[("content-type", JSON), ("x-amz-target", TARGET)],
+            body: &serde_json::json!({"Name": name, "WithDecryption": false}).to_string(),
         };
-        Operation::builder()
-            .service_name("ssm")
-            .operation_name("GetParameter")
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .http_client(client)
-            .endpoint_url(&origin)
-            .no_auth()
-            // Repeated within the budget of the account and region.
-            .no_retry()
-            .timeout_config(self.timeouts())
-            .serializer(move |(): ()| {
-                let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
-                request.set_method("POST")?;
-                request.set_uri("/")?;
-                for (name, value) in &headers {
-                    request.headers_mut().insert(name.clone(), value.clone());
-                }
-                let length = body.len().to_string();
-                request.headers_mut().insert("content-length", length);
-                Ok(request)
-            })
-            .deserializer(read_reply)
-            .build()
-            .invoke(())
-            .await
+        let signer = Signer {
+            credentials: &credentials,
+            region,
+        };
+        self.send_signed(&request, &signer, read_reply).await
     }
 }
 

@@ -11,25 +11,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use tokio::sync::OnceCell;
 
 use super::cadence::{self, Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Attempted, Effect, classify};
+use super::signed::{Signed, Signer, dns_suffix, encoded};
 use crate::model::{
     AccountId, CallFailure, Digest, FailureKind, Priority, Region, TargetSpec, TemplateBucket,
 };
@@ -140,21 +133,14 @@ impl Aws {
         if let Some(version) = &uploaded.version {
             url.push_str(&format!("?versionId={}", encoded(version)));
         }
-        let signing = Signing {
+        let signer = Signer {
             credentials: &credentials,
             region: &uploaded.region,
-            now: self.now(),
-            location: SignatureLocation::QueryParams,
         };
-        let (_, query) = signing
-            // Without the owner: CloudFormation sends no header that we could sign.
-            .sign("GET", &url, None, SignableBody::UnsignedPayload)
-            .map_err(|e| attempted.failure(FailureKind::Refused, e))?
-            .into_parts();
-        for (name, value) in query {
-            let joint = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{joint}{name}={}", encoded(&value)));
-        }
+        // Without the owner: CloudFormation sends no header that we could sign.
+        let url = self
+            .presigned("s3", &url, &signer, VALIDITY)
+            .map_err(|e| attempted.failure(FailureKind::Refused, e))?;
         if url.len() > LONGEST_URL {
             return Err(attempted.failure(
                 FailureKind::Refused,
@@ -281,59 +267,22 @@ impl Aws {
         region: &Region,
         attempted: &Attempted<'_>,
     ) -> Result<Result<Said, AskError>, CallFailure> {
-        let refused = |e: String| attempted.failure(FailureKind::Refused, e);
         let credentials = self.base_credentials(attempted).await?;
         let url = self.object_url(ask.bucket, region, ask.key);
-        let signing = Signing {
+        let request = Signed {
+            service: "s3",
+            operation: ask.operation,
+            method: ask.method,
+            url: &url,
+            headers: &[(EXPECTED_OWNER, ask.owner.as_str())],
+            body: ask.body,
+        };
+        let signer = Signer {
             credentials: &credentials,
             region,
-            now: self.now(),
-            location: SignatureLocation::Headers,
         };
-        let (headers, _) = signing
-            .sign(
-                ask.method,
-                &url,
-                Some((EXPECTED_OWNER, ask.owner.as_str())),
-                SignableBody::Bytes(ask.body.as_bytes()),
-            )
-            .map_err(refused)?
-            .into_parts();
-        let (origin, path) = split(&url);
-        let (method, path, body) = (ask.method, path.to_owned(), ask.body.to_owned());
-        let owner = (EXPECTED_OWNER.to_owned(), ask.owner.to_string());
-        let headers: Vec<(String, String)> = headers
-            .into_iter()
-            .map(|h| (h.name().to_owned(), h.value().to_owned()))
-            .chain([owner])
-            .collect();
-        let Some(client) = self.http_client() else {
-            return Err(refused("there is no HTTP client".to_owned()));
-        };
-        let operation = Operation::builder()
-            .service_name("s3")
-            .operation_name(ask.operation)
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .http_client(client)
-            .endpoint_url(origin)
-            .no_auth()
-            // Repeated here, where a region that the bucket names is looked at too.
-            .no_retry()
-            .timeout_config(self.timeouts())
-            .serializer(move |(): ()| {
-                let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
-                request.set_method(method)?;
-                request.set_uri(path.as_str())?;
-                for (name, value) in &headers {
-                    request.headers_mut().insert(name.clone(), value.clone());
-                }
-                let length = body.len().to_string();
-                request.headers_mut().insert("content-length", length);
-                Ok(request)
-            })
-            .deserializer(read_reply)
-            .build();
-        Ok(operation.invoke(()).await)
+        // Repeated by the caller, where a region that the bucket names is looked at too.
+        Ok(self.send_signed(&request, &signer, read_reply).await)
     }
 
     /// Returns the URL of an object; path style where an endpoint was given or the name has dots, which no
@@ -434,79 +383,6 @@ fn read_reply(response: &HttpResponse) -> Result<Said, OrchestratorError<S3Error
 fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0)
-}
-
-/// A signature of S3's kind.
-struct Signing<'a> {
-    credentials: &'a Credentials,
-    region: &'a Region,
-    now: SystemTime,
-    location: SignatureLocation,
-}
-
-impl Signing<'_> {
-    fn sign(
-        &self,
-        method: &str,
-        url: &str,
-        header: Option<(&str, &str)>,
-        body: SignableBody<'_>,
-    ) -> Result<SigningInstructions, String> {
-        let mut settings = SigningSettings::default();
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        settings.signature_location = self.location;
-        match self.location {
-            SignatureLocation::QueryParams => settings.expires_in = Some(VALIDITY),
-            _ => settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256,
-        }
-        let identity = self.credentials.clone().into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(self.region.as_str())
-            .name("s3")
-            .time(self.now)
-            .settings(settings)
-            .build()
-            .map_err(|e| e.to_string())?
-            .into();
-        let request = SignableRequest::new(method, url, header.into_iter(), body)
-            .map_err(|e| e.to_string())?;
-        let signed = sign(request, &parameters).map_err(|e| e.to_string())?;
-        Ok(signed.into_parts().0)
-    }
-}
-
-/// Returns what host names of the partition end with.
-pub(super) fn dns_suffix(region: &Region) -> &'static str {
-    match region.partition() {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-eusc" => "amazonaws.eu",
-        _ => "amazonaws.com",
-    }
-}
-
-/// Returns the origin and the path of a URL.
-fn split(url: &str) -> (&str, &str) {
-    let from = url.find("://").map_or(0, |at| at + 3);
-    match url[from..].find('/') {
-        Some(at) => url.split_at(from + at),
-        None => (url, "/"),
-    }
-}
-
-/// Returns `text` as it stands in a query.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -823,8 +699,6 @@ mod tests {
 
     #[test]
     fn a_url_is_split_into_origin_and_path() {
-        assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
-        assert_eq!(split("https://a"), ("https://a", "/"));
         assert_eq!(encoded("a/b+c~"), "a%2Fb%2Bc~");
     }
 }
