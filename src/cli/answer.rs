@@ -16,12 +16,12 @@ use crate::model::{
 use crate::report::{Recorded, View, review};
 use crate::runtime;
 
-/// Arguments of `approve`.
+/// Arguments of `approve` and `reject`.
 #[derive(Debug, Args)]
-pub(super) struct ApproveArgs {
+pub(super) struct AnswerArgs {
     /// The execution: its id, a unique part of it, or `latest`
     execution: String,
-    /// The whole digest of the plan that was looked at; needed without a terminal
+    /// The whole digest of the plan that was looked at; to approve without a terminal it must be named
     #[arg(long, value_name = "DIGEST")]
     plan: Option<Digest>,
     /// Why; it is recorded with the answer
@@ -40,32 +40,8 @@ pub(super) struct ApproveArgs {
     connection: Connection,
 }
 
-/// Arguments of `reject`.
-#[derive(Debug, Args)]
-pub(super) struct RejectArgs {
-    /// The execution: its id, a unique part of it, or `latest`
-    execution: String,
-    /// The whole digest of the plan that was looked at
-    #[arg(long, value_name = "DIGEST")]
-    plan: Option<Digest>,
-    /// Why; it is recorded with the answer
-    #[arg(
-        long,
-        short = 'm',
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
-    summary: String,
-    /// Only record the answer; `stackgate resume` removes the change sets
-    #[arg(long)]
-    detach: bool,
-    #[command(flatten)]
-    connection: Connection,
-}
-
 /// Runs `stackgate approve`.
-pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError> {
+pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
     let shown = awaited(&view, &id)?;
     if let Some(file) = view.exported() {
@@ -95,32 +71,16 @@ pub(super) fn approve(global: &Global, args: ApproveArgs) -> Result<u8, CliError
         }
     };
     same_plan(plan, shown, &id)?;
-    let answered = Given {
-        decision: Decision::Approve,
-        plan,
-        summary: args.summary,
-    };
-    answer(global, journal, id, answered, args.connection, args.detach)
+    answer(global, journal, id, Decision::Approve, plan, args)
 }
 
 /// Runs `stackgate reject`.
-pub(super) fn reject(global: &Global, args: RejectArgs) -> Result<u8, CliError> {
+pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
     let shown = awaited(&view, &id)?;
     let plan = args.plan.unwrap_or(shown);
     same_plan(plan, shown, &id)?;
-    let answered = Given {
-        decision: Decision::Reject,
-        plan,
-        summary: args.summary,
-    };
-    answer(global, journal, id, answered, args.connection, args.detach)
-}
-
-struct Given {
-    decision: Decision,
-    plan: Digest,
-    summary: String,
+    answer(global, journal, id, Decision::Reject, plan, args)
 }
 
 /// Opens the journal and returns the execution named and its view.
@@ -250,32 +210,32 @@ fn answer(
     global: &Global,
     journal: Journal,
     id: ExecutionId,
-    given: Given,
-    connection: Connection,
-    detach: bool,
+    decision: Decision,
+    plan: Digest,
+    args: AnswerArgs,
 ) -> Result<u8, CliError> {
     let now = runtime::now();
     let owned = run::is_alive(&journal, &id)? == Some(true);
     let events = journal.events(&id, 0)?;
-    let invocation = resume::invocation(&events, &connection);
+    let invocation = resume::invocation(&events, &args.connection);
     let caller = block_on(caller(invocation, &id))?;
     let answer = Answer {
-        decision: given.decision,
-        plan: given.plan,
+        decision,
+        plan,
         approver: identity::approver(caller.as_ref()),
         origin: Origin::Command,
         at: now,
-        summary: given.summary,
+        summary: args.summary,
     };
     journal.post(&id, &InboxMessage::Answer(answer), now)?;
-    if owned || detach {
+    if owned || args.detach {
         let text = if owned {
             format!("recorded; the process that runs execution {id} goes on with it\n")
         } else {
             format!("recorded; go on with `stackgate resume {id}`\n")
         };
         let owner = journal.owner(&id)?.filter(|_| owned).map(|o| o.name);
-        let request = match given.decision {
+        let request = match decision {
             Decision::Approve => "approve",
             Decision::Reject => "reject",
         };
@@ -286,7 +246,7 @@ fn answer(
         global,
         journal,
         id,
-        &connection,
+        &args.connection,
         resume::Policy::of(Answering::Given),
     )
 }

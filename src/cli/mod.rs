@@ -83,9 +83,9 @@ enum Command {
     /// Review the deletion of a stack in every target, and delete it
     Delete(Box<delete::DeleteArgs>),
     /// Approve a plan, and execute it unless another process does
-    Approve(answer::ApproveArgs),
+    Approve(answer::AnswerArgs),
     /// Reject a plan, and remove its change sets
-    Reject(answer::RejectArgs),
+    Reject(answer::AnswerArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
     /// Ask a running execution to stop, which can be resumed; or give one up

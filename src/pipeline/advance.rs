@@ -49,7 +49,10 @@ impl Machine {
     /// Ends the targets for which nothing was asked that could execute them; the others are looked into first.
     fn leave_out_unexecuted(&mut self, turn: &mut Turn, now: Timestamp) {
         for target in self.state.targets.keys().cloned().collect::<Vec<_>>() {
-            let is_unexecuted = match self.state.targets[&target].phase {
+            let state = &self.state.targets[&target];
+            // Somebody else's operation may last for ever.
+            let only_waits = state.phase == Phase::Waiting && state.busy.is_some();
+            let is_unexecuted = match state.phase {
                 Phase::Waiting | Phase::Ready | Phase::Started => true,
                 Phase::Creating
                 | Phase::Created
@@ -58,6 +61,9 @@ impl Machine {
                 | Phase::Settled
                 | Phase::Finished => false,
             };
+            if only_waits {
+                self.busy.remove(&of_target(&target));
+            }
             if is_unexecuted && !self.busy.contains(&of_target(&target)) {
                 self.leave_out(turn, now, &target);
             }

@@ -8,7 +8,8 @@ use super::state::Phase;
 use super::step::Input;
 use crate::approval;
 use crate::model::{
-    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Removal, Scope, Target,
+    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Removal, Scope,
+    StopMode, StopRequest, Target,
 };
 
 impl Machine {
@@ -19,25 +20,11 @@ impl Machine {
                 for message in messages {
                     match message {
                         InboxMessage::Answer(answer) => self.take_answer(turn, now, answer),
-                        InboxMessage::Stop(request) => {
-                            self.emit(
-                                turn,
-                                now,
-                                Scope::default(),
-                                EventKind::StopRequested { request },
-                            );
-                        }
+                        InboxMessage::Stop(request) => self.take_stop(turn, now, request),
                     }
                 }
             }
-            Input::Stop(request) => {
-                self.emit(
-                    turn,
-                    now,
-                    Scope::default(),
-                    EventKind::StopRequested { request },
-                );
-            }
+            Input::Stop(request) => self.take_stop(turn, now, request),
             Input::SourceStored { scope, result } => {
                 self.busy.remove(&scope);
                 match result {
@@ -60,6 +47,11 @@ impl Machine {
                 if state.phase == Phase::Waiting && state.busy != Some(status) {
                     self.emit_for(turn, now, &target, EventKind::StackBusy { status });
                 }
+            }
+            Input::Prepared { target, .. } | Input::Collected { target, .. }
+                if self.state.targets[&target].phase == Phase::Finished =>
+            {
+                // It was left out while it waited for its stack.
             }
             Input::Prepared { target, result } => {
                 let result = self.arrived(turn, now, &target, result);
@@ -169,6 +161,15 @@ impl Machine {
                 self.take_setting(turn, now, &target, setting, result);
             }
         }
+    }
+
+    fn take_stop(&mut self, turn: &mut Turn, now: Timestamp, request: StopRequest) {
+        if request.mode == StopMode::GiveUp {
+            // What was kept for a resumption gets its end now.
+            self.held.clear();
+        }
+        let kind = EventKind::StopRequested { request };
+        self.emit(turn, now, Scope::default(), kind);
     }
 
     /// Returns what to say of a change set that nobody removed here, where the plan is run elsewhere too.

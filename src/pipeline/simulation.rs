@@ -596,13 +596,7 @@ impl Run {
             return self.disturb();
         }
         if !self.in_flight.is_empty() {
-            let mut inputs = Vec::new();
-            for _ in 0..=self.chance(2).min(self.in_flight.len() - 1) {
-                let index = self.chance(self.in_flight.len());
-                let step = self.in_flight.swap_remove(index);
-                inputs.extend(perform(&mut self.world, step));
-            }
-            return self.handle(inputs);
+            return self.arrive();
         }
         let state = self.machine.state();
         if state.paused.is_some() || state.stop.is_some() {
@@ -619,6 +613,19 @@ impl Run {
             }
         };
         self.answer(decision, request.plan);
+    }
+
+    /// Lets some of what is under way come to its end.
+    fn arrive(&mut self) {
+        let mut inputs = Vec::new();
+        for _ in 0..=self.chance(2) {
+            if !self.in_flight.is_empty() {
+                let index = self.chance(self.in_flight.len());
+                let step = self.in_flight.swap_remove(index);
+                inputs.extend(perform(&mut self.world, step));
+            }
+        }
+        self.handle(inputs);
     }
 
     fn disturb(&mut self) {
@@ -643,8 +650,17 @@ impl Run {
 
     /// Gives the execution up, in the running process or while none runs it.
     fn give_up(&mut self) {
-        if self.chance(2) == 0 {
-            return self.stop(StopMode::GiveUp);
+        match self.chance(4) {
+            0 => return self.stop(StopMode::GiveUp),
+            1 => {
+                // What was looked into meanwhile was kept for a resumption.
+                self.stop(StopMode::Wait);
+                for _ in 0..self.chance(8) {
+                    self.arrive();
+                }
+                return self.stop(StopMode::GiveUp);
+            }
+            _ => {}
         }
         self.in_flight.clear();
         let request = StopRequest {
@@ -1222,5 +1238,25 @@ fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_
         assert!(!machine.is_idle());
         let turn = machine.handle(vec![busy(updating)], now);
         assert_eq!(turn.events.len(), 1, "it is said again");
+    }
+}
+
+#[test]
+fn who_gives_up_does_not_wait_for_somebody_elses_operation() {
+    let now = Timestamp::UNIX_EPOCH;
+    for deletes in [false, true] {
+        let (mut machine, _) = looking(deletes);
+        let late = Input::StackBusy {
+            target: target(1, false),
+            status: StackStatus::UpdateInProgress,
+        };
+        machine.handle(vec![late], now);
+        let stop = Input::Stop(StopRequest {
+            mode: StopMode::GiveUp,
+            by: approver(),
+            reason: String::new(),
+        });
+        machine.handle(vec![stop], now);
+        assert_eq!(machine.state().outcome, Some(ExecutionOutcome::Stopped));
     }
 }
