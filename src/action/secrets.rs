@@ -15,7 +15,7 @@ pub trait SecretPrompt: Send + Sync {
 /// Looks secrets up and remembers them until the process ends.
 pub struct Secrets {
     references: BTreeMap<String, SecretRef>,
-    /// What is given in place of a reference, by parameter, in this process only.
+    /// What is given in place of a reference that was planned with before, by parameter.
     instead: BTreeMap<String, SecretRef>,
     allow_literals: bool,
     is_elsewhere: bool,
@@ -44,11 +44,13 @@ impl Secrets {
         }
     }
 
-    /// Returns the same secrets, of which those of `given` are found elsewhere.
+    /// Returns the same secrets, of which those of `moved` are found elsewhere since the execution began.
     ///
-    /// The references that the plan knows stay: where a value was looked up is no part of what was approved.
-    pub fn found_at(mut self, given: BTreeMap<String, SecretRef>) -> Self {
-        self.instead = given;
+    /// What is planned from then on names the place that its value came from: where targets have it from two
+    /// places, the review says so.
+    pub fn found_at(mut self, moved: &BTreeMap<String, SecretRef>) -> Self {
+        self.references.extend(moved.clone());
+        self.instead = moved.clone();
         self
     }
 

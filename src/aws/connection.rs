@@ -368,8 +368,25 @@ impl Aws {
             .clone()
     }
 
-    pub(super) fn endpoint_url(&self) -> Option<&str> {
-        self.0.base.endpoint_url()
+    /// Returns the endpoint that was set for a service that is called without its crate, such as `SSM`.
+    pub(super) fn endpoint_for(&self, service: &str) -> Option<String> {
+        let own = std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
+        own.filter(|url| !url.is_empty())
+            .or_else(|| self.0.base.endpoint_url().map(str::to_owned))
+    }
+
+    /// Refuses to call a service at AWS where CloudFormation alone has an endpoint of its own: what is found in a
+    /// real account has no place in an emulator's, nor the other way round.
+    pub(super) fn check_endpoint_for(&self, service: &str) -> Result<(), CallFailure> {
+        if self.has_own_endpoint() && self.endpoint_for(service).is_none() {
+            return Err(CallFailure::new(
+                FailureKind::BadInput,
+                format!(
+                    "CloudFormation has an endpoint of its own, and {service} has none; set AWS_ENDPOINT_URL_{service} too, or AWS_ENDPOINT_URL for all services"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn http_client(&self) -> Option<SharedHttpClient> {

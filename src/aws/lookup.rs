@@ -27,6 +27,11 @@ impl Aws {
                     .await?;
                 Ok(match found {
                     None => Err(format!("there is no stack `{stack}` in {region}")),
+                    // Its outputs are those of before, and may be others in a moment.
+                    Some(found) if !found.status.is_settled() => Err(format!(
+                        "stack `{stack}` in {region} is {}; run this again once that has ended",
+                        found.status
+                    )),
                     Some(found) => named(&found.outputs, output, || {
                         format!("stack `{stack}` in {region} has no output of that name")
                     }),

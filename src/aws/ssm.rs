@@ -25,6 +25,7 @@ impl Aws {
         spec: &TargetSpec,
         name: &str,
     ) -> Result<Result<String, String>, CallFailure> {
+        self.check_endpoint_for("SSM")?;
         let call = Call::read("GetParameter", Priority::Read);
         let provider = &self.credentials_at(spec).await?;
         let reply = self
@@ -49,7 +50,7 @@ impl Aws {
         name: &str,
     ) -> Result<Option<Parameter>, Error> {
         let region = &spec.target.region;
-        let origin = match self.endpoint_url() {
+        let origin = match self.endpoint_for("SSM") {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://ssm.{region}.{}", dns_suffix(region)),
         };

@@ -120,6 +120,7 @@ impl Aws {
         bucket: &TemplateBucket,
         template: &str,
     ) -> Result<TemplateUrl, CallFailure> {
+        self.check_endpoint_for("S3")?;
         let digest = Digest::of(template.as_bytes());
         let place = format!("bucket {}", bucket.name);
         let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
@@ -235,6 +236,7 @@ impl Aws {
     ) -> Result<FoundBucket, CallFailure> {
         let place = format!("bucket {}", bucket.name);
         let attempted = self.attempted("HeadBucket", &place, Effect::Repeatable);
+        self.check_endpoint_for("S3")?;
         let owner = self.owner_of(spec, bucket).await?;
         let head = Ask {
             operation: "HeadBucket",
@@ -288,7 +290,7 @@ impl Aws {
     /// Returns the URL of an object; path style where an endpoint was given or the name has dots, which no
     /// certificate covers.
     fn object_url(&self, bucket: &str, region: &Region, key: &str) -> String {
-        match self.endpoint_url() {
+        match self.endpoint_for("S3") {
             Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
             None => {
                 let host = format!("s3.{region}.{}", dns_suffix(region));

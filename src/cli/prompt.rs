@@ -188,6 +188,9 @@ impl MfaPrompt for TerminalMfa {
 pub(super) fn confirm(question: &str) -> bool {
     output::is_interactive()
         && line(&format!("{question} [y/N]")).is_some_and(|answer| {
-            matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+            matches!(
+                answer.trim().to_ascii_lowercase().as_str(),
+                "y" | "yes" | "approve"
+            )
         })
 }

@@ -141,7 +141,13 @@ pub(super) fn take_up(
             }
         };
         let owner = lease.owner().to_owned();
-        let (machine, turn) = Machine::resume(&events, owner, policy.unknown, runtime::now())?;
+        let (machine, turn) = Machine::resume(
+            &events,
+            owner,
+            policy.unknown,
+            policy.secrets,
+            runtime::now(),
+        )?;
         let run = Run {
             global,
             journal: &journal,
@@ -149,7 +155,6 @@ pub(super) fn take_up(
             aws,
             caller: None,
             answering: policy.answering,
-            secrets: policy.secrets,
             out: None,
             goes_on: false,
         };

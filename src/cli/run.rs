@@ -1,6 +1,5 @@
 //! Runs an execution in this process, and says how it ended.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +18,7 @@ use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
     Caller, Denial, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
-    RoleSession, SecretRef,
+    RoleSession,
 };
 use crate::pipeline::{Machine, Turn, validate};
 use crate::report::{Review, Summary, View, markdown, summary};
@@ -170,8 +169,6 @@ pub(super) struct Run<'a> {
     pub answering: Answering,
     /// The file that a plan which waits for an answer is written to.
     pub out: Option<PathBuf>,
-    /// Where secrets are found now, in place of where they were when the execution was begun.
-    pub secrets: BTreeMap<String, SecretRef>,
     /// Whether another execution follows if this one goes well; then that one is accounted for.
     pub goes_on: bool,
 }
@@ -194,7 +191,6 @@ impl Run<'_> {
             caller: Some(start.caller),
             answering: start.answering,
             out: start.out,
-            secrets: BTreeMap::new(),
             goes_on: start.goes_on,
         };
         run.go(View::new(), machine, turn, &definition).await
@@ -218,7 +214,7 @@ impl Run<'_> {
             definition.allow_literal_secrets,
             Arc::new(TerminalSecrets(stillness.clone())),
         )
-        .found_at(self.secrets);
+        .found_at(&machine.state().secrets);
         let secrets = match view.imported_by() {
             Some(_) => secrets.elsewhere(),
             None => secrets,

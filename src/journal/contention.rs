@@ -61,6 +61,7 @@ fn compete(journal: &Journal, id: &ExecutionId, owner: &str, count: usize) {
         let last = journal.events(id, 0).unwrap().len() as u64;
         let kind = EventKind::Resumed {
             owner: owner.to_owned(),
+            secrets: BTreeMap::new(),
         };
         journal
             .append(
@@ -81,7 +82,7 @@ fn shares(journal: &Journal, id: &ExecutionId) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
     for (event, seq) in journal.events(id, 0).unwrap().into_iter().zip(1..) {
         assert_eq!(event.seq, seq);
-        if let EventKind::Resumed { owner } = event.kind {
+        if let EventKind::Resumed { owner, .. } = event.kind {
             *shares.entry(owner).or_default() += 1;
         }
     }

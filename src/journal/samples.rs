@@ -220,6 +220,7 @@ pub fn every_kind() -> Vec<EventKind> {
         started(),
         EventKind::Resumed {
             owner: "laptop 4711".into(),
+            secrets: BTreeMap::new(),
         },
         EventKind::StageStarted,
         EventKind::StageSucceeded,

@@ -59,6 +59,9 @@ pub enum EventKind {
     Resumed {
         /// The process: host and process id.
         owner: String,
+        /// Where secrets are looked up from now on, by parameter.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        secrets: BTreeMap<String, SecretRef>,
     },
     /// A stage began.
     StageStarted,

@@ -11,7 +11,7 @@ use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
 use super::step::{Input, Step, StepKind, UnknownPolicy};
 use crate::model::{
     CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
-    StackStatus, Staleness, Target, TargetOutcome,
+    SecretRef, StackStatus, Staleness, Target, TargetOutcome,
 };
 
 /// How often an execution that was provably not accepted is asked for again before a person is asked.
@@ -72,11 +72,13 @@ impl Machine {
         Ok((machine, turn))
     }
 
-    /// Returns the machine of an execution that was left, and the turn that takes it up again.
+    /// Returns the machine of an execution that was left, and the turn that takes it up again. `secrets` are found
+    /// elsewhere from now on.
     pub fn resume(
         events: &[Event],
         owner: String,
         unknown: UnknownPolicy,
+        secrets: BTreeMap<String, SecretRef>,
         now: Timestamp,
     ) -> Result<(Self, Turn), IllegalEvent> {
         let mut machine = Self::over(Execution::replay(events)?, unknown);
@@ -86,7 +88,7 @@ impl Machine {
                 &mut turn,
                 now,
                 Scope::default(),
-                EventKind::Resumed { owner },
+                EventKind::Resumed { owner, secrets },
             );
             machine.refill();
             // Expiry is judged after the inbox was read: an answer may have been given in time.

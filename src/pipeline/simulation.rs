@@ -672,8 +672,14 @@ impl Run {
         let event = state.follow(self.now, EventKind::StopRequested { request });
         self.events.push(event.unwrap());
         let owner = "laptop:3".to_owned();
-        let (machine, turn) =
-            Machine::resume(&self.events, owner, UnknownPolicy::Ask, self.now).unwrap();
+        let (machine, turn) = Machine::resume(
+            &self.events,
+            owner,
+            UnknownPolicy::Ask,
+            BTreeMap::new(),
+            self.now,
+        )
+        .unwrap();
         self.machine = machine;
         self.commit(turn, false);
     }
@@ -707,8 +713,14 @@ impl Run {
             return;
         }
         let owner = "laptop:2".to_owned();
-        let (machine, turn) =
-            Machine::resume(&self.events, owner, UnknownPolicy::Ask, self.now).unwrap();
+        let (machine, turn) = Machine::resume(
+            &self.events,
+            owner,
+            UnknownPolicy::Ask,
+            BTreeMap::new(),
+            self.now,
+        )
+        .unwrap();
         self.machine = machine;
         self.in_flight.clear();
         self.commit(turn, false);
@@ -1233,7 +1245,8 @@ fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_
         );
 
         let owner = "laptop 2".to_owned();
-        let (mut machine, turn) = Machine::resume(&events, owner, UnknownPolicy::Ask, now).unwrap();
+        let (mut machine, turn) =
+            Machine::resume(&events, owner, UnknownPolicy::Ask, BTreeMap::new(), now).unwrap();
         assert!(looks(&turn), "{turn:?}");
         assert!(!machine.is_idle());
         let turn = machine.handle(vec![busy(updating)], now);

@@ -10,8 +10,9 @@ use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
     CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, PauseReason, PlannedTarget, Scope, StackId, StackSetting, StackStatus,
-    StackSummary, StageName, StopMode, Target, TargetInputs, TargetOutcome, TargetSpec,
+    ExecutionOutcome, PauseReason, PlannedTarget, Scope, SecretRef, StackId, StackSetting,
+    StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
@@ -37,6 +38,8 @@ pub struct Execution {
     pub approval: Option<approval::Request>,
     /// The rollout, once it began.
     pub rollout: Option<Rollout>,
+    /// Where secrets are looked up instead of where the definition says, as whoever resumed it said.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Why the execution waits for somebody outside.
     pub paused: Option<PauseReason>,
     /// How it was asked to stop.
@@ -199,6 +202,7 @@ impl Execution {
             plan: None,
             approval: None,
             rollout: None,
+            secrets: BTreeMap::new(),
             paused: None,
             stop: None,
             given_up: false,

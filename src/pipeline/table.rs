@@ -34,7 +34,8 @@ impl Execution {
 
     fn apply_to_execution(&mut self, event: &Event, kind: &EventKind) -> Result<(), IllegalEvent> {
         match kind {
-            EventKind::Resumed { .. } => {
+            EventKind::Resumed { secrets, .. } => {
+                self.secrets.extend(secrets.clone());
                 self.paused = None;
                 self.stop = None;
                 // Whether the stack is still worked on is found out anew.

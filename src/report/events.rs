@@ -111,7 +111,13 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             Tone::Plain,
             format!("execution of {} started", definition.pipeline.name),
         ),
-        EventKind::Resumed { owner } => one(Tone::Plain, format!("taken over by {owner}")),
+        EventKind::Resumed { owner, secrets } => {
+            let places = secrets
+                .iter()
+                .map(|(name, place)| format!(", secret {name} from {place}"));
+            let places: String = places.collect();
+            one(Tone::Plain, format!("taken over by {owner}{places}"))
+        }
         EventKind::StageStarted => one(Tone::Busy, "stage started".into()),
         EventKind::StageSucceeded => one(Tone::Good, "stage succeeded".into()),
         EventKind::StageFailed { reason } => one(Tone::Bad, format!("stage failed: {reason}")),

@@ -230,7 +230,7 @@ impl View {
                 }
                 keep(&mut self.definition, event, definition.clone());
             }
-            EventKind::Resumed { owner } => keep(&mut self.resumed, event, owner.clone()),
+            EventKind::Resumed { owner, .. } => keep(&mut self.resumed, event, owner.clone()),
             EventKind::StageStarted => self.stage(event, StageStatus::Running),
             EventKind::StageSucceeded => self.stage(event, StageStatus::Succeeded),
             EventKind::StageFailed { reason } => {
@@ -753,7 +753,10 @@ mod tests {
         });
         assert_eq!(script.view().state(), State::Paused);
         let owner = "host 42".to_owned();
-        script.say(EventKind::Resumed { owner });
+        script.say(EventKind::Resumed {
+            owner,
+            secrets: BTreeMap::new(),
+        });
         assert_eq!(script.view().state(), State::Running);
         assert_eq!(script.view().paused(), None);
         script.say(EventKind::StopRequested {
