@@ -17,6 +17,9 @@ use super::view::{Counts, State};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links};
 
+/// How many targets that were not started are named.
+const NAMED: usize = 8;
+
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -455,6 +458,11 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             &format!("   {}", words::skip_reason(&group.reason)),
         );
         page.line(line, 4);
+        // Where all are alike, or many, names tell nothing that `status` does not.
+        let is_some = group.targets.len() < summary.counts.total;
+        if is_some && group.targets.len() <= NAMED {
+            page.items(Line::indent(6), 6, Tone::Dim, &places.names(&group.targets));
+        }
     }
     left(page, view, places);
     outputs(page, view, summary);
