@@ -24,7 +24,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is an answer already; the first one counts.
-    #[error("the plan was already {} by {} at {at}", past(*.decision), person(.by))]
+    #[error("the plan was already {} by {} at {at:.0}", past(*.decision), person(.by))]
     AlreadyAnswered {
         /// What was decided.
         decision: Decision,
@@ -34,7 +34,7 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// The request had ended.
-    #[error("the request for approval ended at {expires}; plan again to get a new one")]
+    #[error("the request for approval ended at {expires:.0}; plan again to get a new one")]
     Expired {
         /// When it ended.
         expires: Timestamp,

@@ -107,9 +107,10 @@ impl From<crate::journal::JournalError> for CliError {
                 Self::failed(error).hint("`stackgate deploy STACK` starts one")
             }
             // What was named is wrong.
-            J::NotAFolder { .. } | J::UnknownExecution { .. } | J::AmbiguousExecution { .. } => {
-                Self::usage(error)
-            }
+            J::NotAFolder { .. }
+            | J::UnknownExecution { .. }
+            | J::StackForExecution { .. }
+            | J::AmbiguousExecution { .. } => Self::usage(error),
             J::Create { .. }
             | J::Missing { .. }
             | J::ReadOnly { .. }

@@ -1,6 +1,7 @@
 //! `stackgate list`: the executions of the state folder, newest first.
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::options::{Global, OutputForm};
 use super::{CliError, answer, exit, output, run};
@@ -11,7 +12,7 @@ use crate::report::{List, ListEntry, View, list as draw, markdown_list};
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// How many to show
-    #[arg(long, short = 'n', value_name = "N", default_value = "20")]
+    #[arg(long, short = 'n', value_name = "N", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
 }
 

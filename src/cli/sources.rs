@@ -93,6 +93,7 @@ impl ReviewSources for Sources {
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {
         let (new, old) = (self.template(target)?, self.previous(target)?);
-        Some(diff::text_diff(&old.shown_text(), &new.shown_text()).unified(3))
+        let diff = diff::text_diff(&old.shown_text(), &new.shown_text()).unified(3);
+        (!diff.is_empty()).then_some(diff)
     }
 }

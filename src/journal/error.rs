@@ -158,6 +158,16 @@ pub enum JournalError {
         /// The state folder.
         state: PathBuf,
     },
+    /// A stack was named where an execution is meant.
+    #[error(
+        "`{text}` is a stack, and executions go by their ids; the latest one of `{text}`: `stackgate status {latest}`"
+    )]
+    StackForExecution {
+        /// What was asked for.
+        text: String,
+        /// The newest execution of that name.
+        latest: ExecutionId,
+    },
     /// The journal is empty.
     #[error("there is no execution in `{state}` yet", state = .state.display())]
     NoExecution {

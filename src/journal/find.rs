@@ -34,7 +34,17 @@ impl Journal {
             (_, None) if known.is_empty() => Err(JournalError::NoExecution {
                 state: self.state.clone(),
             }),
-            (_, None) => Err(self.unknown(text)),
+            (_, None) => {
+                let all = self.executions()?;
+                let of_stack = all.into_iter().find(|one| one.pipeline == text.trim());
+                Err(match of_stack {
+                    Some(latest) => JournalError::StackForExecution {
+                        text: crate::model::clean(text),
+                        latest: latest.id,
+                    },
+                    None => self.unknown(text),
+                })
+            }
         }
     }
 }
@@ -145,6 +155,11 @@ mod tests {
         let message = journal.find("ff\u{1b}[2J").unwrap_err().to_string();
         assert!(
             message.starts_with("no execution matches `ff[2J` in `"),
+            "{message}"
+        );
+        let message = journal.find("deploy-network").unwrap_err().to_string();
+        assert!(
+            message.ends_with(&format!("`stackgate status {}`", id(7))),
             "{message}"
         );
         let message = journal.find("019a4c3e").unwrap_err().to_string();

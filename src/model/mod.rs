@@ -65,7 +65,9 @@ pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
 };
 pub use priority::Priority;
-pub use reasons::{Cause, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome};
+pub use reasons::{
+    Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
+};
 pub use risk::{Risk, RiskLevel};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};

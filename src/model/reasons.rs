@@ -24,6 +24,9 @@ impl Cause {
     }
 }
 
+/// How it is told that a clean-up found a change set executed, which no account of this execution tells otherwise.
+pub const EXECUTED_ELSEWHERE: &str = "the change set was executed by somebody else";
+
 /// Why a target was not executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

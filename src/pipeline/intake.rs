@@ -8,8 +8,8 @@ use super::state::Phase;
 use super::step::Input;
 use crate::approval;
 use crate::model::{
-    Answer, CallFailure, EventKind, FailureKind, InboxMessage, PauseReason, Removal, Scope,
-    StopMode, StopRequest, Target,
+    Answer, CallFailure, EXECUTED_ELSEWHERE, EventKind, FailureKind, InboxMessage, PauseReason,
+    Removal, Scope, StopMode, StopRequest, Target,
 };
 
 impl Machine {
@@ -86,9 +86,7 @@ impl Machine {
             Input::ChangeSetDeleted { target, result } => {
                 match self.arrived(turn, now, &target, result) {
                     Some(Ok(Removal::Executed { status })) => {
-                        let left = Some(format!(
-                            "the change set was executed by somebody else ({status}), and left"
-                        ));
+                        let left = Some(format!("{EXECUTED_ELSEWHERE} ({status}), and left"));
                         self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
                     }
                     Some(Ok(removal)) => {

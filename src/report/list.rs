@@ -104,7 +104,7 @@ impl ListEntry {
     pub(super) fn title(&self) -> String {
         match self.operation {
             Some("delete") => format!("delete {}", self.pipeline),
-            Some("delete_failed") => format!("delete failed {}", self.pipeline),
+            Some("delete_failed") => format!("clean up {}", self.pipeline),
             Some(_) | None => self.pipeline.clone(),
         }
     }

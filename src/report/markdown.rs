@@ -456,6 +456,7 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
             format!("{text}\n\n")
         }
         None if approval.expired => "Nobody answered in time.\n\n".to_owned(),
+        None if !view.awaits_answer() => return,
         None => {
             let until = words::time(approval.expires);
             let (place, approve) = match file {

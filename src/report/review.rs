@@ -21,6 +21,9 @@ const LISTED_PARAMETERS: usize = 12;
 /// The values of a parameter that are listed unless everything is asked for.
 const LISTED_VALUES: usize = 6;
 
+/// The lines of a template's difference that are shown without being asked for, where no resource changes.
+const SHORT_DIFF: usize = 40;
+
 /// Returns the review of the plan in `view`: identical changes once, with their targets.
 pub fn review(view: &View, sources: &dyn ReviewSources, options: &ScreenOptions) -> String {
     draw(view, &Review::of(view, sources), options)
@@ -43,8 +46,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
             resource(&mut page, change, group, &columns);
         }
         if group.resources.is_empty() {
-            let (symbol, text) = facts::without_resources(group);
-            page.line(Line::of(Tone::Warn, &format!("  {symbol} {text}")), 4);
+            without_resources(&mut page, group);
         }
         if options.full {
             group_in_full(&mut page, group, view);
@@ -260,6 +262,29 @@ fn console(view: &View, target: &TargetView) -> Option<String> {
     links::change_set(stack, set).filter(|_| view.has_console())
 }
 
+/// What a group without resource changes comes to: the template's lines are all there is to look at.
+fn without_resources(page: &mut Page<'_>, group: &ReviewGroup) {
+    let (symbol, text) = facts::without_resources(group);
+    let mut line = Line::of(Tone::Warn, &format!("  {symbol} {text}"));
+    let is_told = page.options.full || group.settings_only || group.kind == ChangeSetKind::Delete;
+    if is_told {
+        page.line(line, 4);
+        return;
+    }
+    line.push(
+        Tone::Dim,
+        "; in full: `full` at the prompt, `--full` elsewhere",
+    );
+    page.line(line, 4);
+    let is_short = group
+        .template_diff
+        .as_ref()
+        .is_some_and(|diff| diff.lines().count() <= SHORT_DIFF);
+    if is_short {
+        template_diff(page, group);
+    }
+}
+
 fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
     if !group.change_sets.is_empty() {
         page.line(Line::of(Tone::Dim, "  change sets"), 4);
@@ -283,6 +308,10 @@ fn group_in_full(page: &mut Page<'_>, group: &ReviewGroup, view: &View) {
             page.line(Line::indent(4).add(Tone::Plain, line), 6);
         }
     }
+    template_diff(page, group);
+}
+
+fn template_diff(page: &mut Page<'_>, group: &ReviewGroup) {
     let Some(diff) = &group.template_diff else {
         return;
     };
@@ -567,6 +596,25 @@ mod tests {
     use super::super::fixtures::{self, Template, assert_screens};
     use super::super::review_data::NoSources;
     use super::*;
+
+    #[test]
+    fn a_change_without_resources_shows_a_short_difference_of_the_template() {
+        let targets = fixtures::four();
+        let mut script = fixtures::Script::new(&targets);
+        for target in &targets {
+            script.update(target, Vec::new());
+        }
+        let view = script.ask().view();
+        let mut of_template = Review::of(&view, &Template);
+        let options = ScreenOptions::default();
+        let text = draw(&view, &of_template, &options);
+        assert!(text.contains("+    VisibilityTimeout: 60"), "{text}");
+        assert!(text.contains("`--full` elsewhere"), "{text}");
+        of_template.groups[0].template_diff = Some("+ line\n".repeat(SHORT_DIFF + 1));
+        let text = draw(&view, &of_template, &options);
+        assert!(!text.contains("+ line"), "{text}");
+        assert!(text.contains("`--full` elsewhere"), "{text}");
+    }
 
     #[test]
     fn identical_changes_are_shown_once() {

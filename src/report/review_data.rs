@@ -114,7 +114,7 @@ pub struct ReviewGroup {
     pub targets: Vec<Target>,
     /// Whether the stacks are made or changed.
     pub kind: ChangeSetKind,
-    /// Those of the targets whose new stack was in review already, for a change set of somebody else.
+    /// Those of the targets whose new stack was in review already, for another change set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub in_review: Vec<Target>,
     /// The statuses of the stacks that are deleted.

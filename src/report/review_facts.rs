@@ -54,7 +54,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
     let mut facts = Vec::new();
     if !in_review.is_empty() {
         facts.push(Fact {
-            label: "in review already, for a change set of somebody else, which this one makes obsolete",
+            label: "in review already, for another change set, which is obsolete once this one is executed",
             said: Said::Targets(in_review),
             is_warning: true,
         });
@@ -208,16 +208,22 @@ pub(super) fn prepared(view: &View) -> usize {
 
 /// Returns how the rollout moves, where there is more than one target to change.
 pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
-    let targets = || review.groups.iter().flat_map(|g| &g.targets);
+    let changed: Vec<&Target> = review.groups.iter().flat_map(|g| &g.targets).collect();
+    // The execution takes the regions in the order of all targets, and percentages of all of them.
+    let all = view.targets();
     let mut regions: Vec<Region> = Vec::new();
-    for target in targets() {
-        if !regions.contains(&target.region) {
-            regions.push(target.region.clone());
+    for target in &all {
+        let region = &target.target().region;
+        if changed.iter().any(|t| t.region == *region) && !regions.contains(region) {
+            regions.push(region.clone());
         }
     }
-    match view.preferences().filter(|_| targets().count() > 1) {
+    match view.preferences().filter(|_| changed.len() > 1) {
         Some(preferences) => {
-            let within = |region: &Region| targets().filter(|t| t.region == *region).count();
+            let within = |region: &Region| {
+                let targets = all.iter().map(|t| t.target());
+                targets.filter(|t| t.region == *region).count()
+            };
             let most = regions.iter().map(within).max().unwrap_or(0);
             words::rollout(preferences, &regions, most)
         }
@@ -291,8 +297,8 @@ mod tests {
     use super::*;
     use crate::diff;
     use crate::model::{
-        ChangeSetKind, ImportedResource, OnStackFailure, ParameterValue, Recreation, Replacement,
-        Risk, RiskLevel, RollbackTrigger, StackStatus,
+        ChangeSetKind, ImportedResource, OnStackFailure, OperationPreferences, ParameterValue,
+        Recreation, Replacement, Risk, RiskLevel, RollbackTrigger, StackStatus, TargetOutcome,
     };
 
     /// The parts of a review whose fields are told one by one.
@@ -581,6 +587,35 @@ mod tests {
             Value::Array(list) => list.iter().for_each(|one| fields(one, path, found)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+
+    #[test]
+    fn the_rollout_goes_by_the_regions_of_all_targets() {
+        let target = fixtures::target;
+        let regions = ["eu-west-1", "us-east-1", "sa-east-1"];
+        let targets: Vec<Target> = "12"
+            .chars()
+            .flat_map(|account| regions.map(|region| target(account, region)))
+            .collect();
+        let told = |order: &[&str]| {
+            let preferences = OperationPreferences {
+                region_order: order.iter().map(|name| name.parse().unwrap()).collect(),
+                ..OperationPreferences::default()
+            };
+            let mut script = fixtures::Script::with(&targets, preferences);
+            // Nothing to do in the first target, and nothing at all in one region.
+            script.end(&targets[0], TargetOutcome::NoChanges);
+            script.update(&targets[1], fixtures::change_a());
+            script.end(&targets[2], TargetOutcome::NoChanges);
+            script.update(&targets[3], fixtures::change_a());
+            script.update(&targets[4], fixtures::change_a());
+            script.end(&targets[5], TargetOutcome::NoChanges);
+            let view = script.view();
+            rollout(&view, &Review::of(&view, &Template)).remove(0)
+        };
+        assert_eq!(told(&[]), "eu-west-1, then us-east-1");
+        let order = ["sa-east-1", "us-east-1", "eu-west-1"];
+        assert_eq!(told(&order), "us-east-1, then eu-west-1");
     }
 
     #[test]

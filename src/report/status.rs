@@ -12,7 +12,7 @@ use crate::model::{
 
 use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
-use super::summary::{next, next_commands};
+use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View};
@@ -148,10 +148,13 @@ impl Status {
                 .collect(),
         });
         let state = view.state();
-        let stages = view.stages().into_iter().map(|(name, status)| Stage {
-            name: name.to_string(),
-            state: words::stage_id(status, &state, alive),
-            reason: stage_reason(status).map(str::to_owned),
+        let stages = view.stages().into_iter().map(|(name, status)| {
+            let reason = view.refused_stage(name).or(stage_reason(status));
+            Stage {
+                name: name.to_string(),
+                state: words::stage_id(status, &state, alive),
+                reason: reason.map(str::to_owned),
+            }
         });
         Self {
             document: "status",
@@ -221,7 +224,7 @@ fn is_busy(view: &View, alive: Option<bool>) -> bool {
 /// Returns the commands that go on from here, for machines.
 fn next_of(view: &View, alive: Option<bool>) -> Vec<String> {
     match view.execution() {
-        Some(id) if !is_busy(view, alive) => next(view, id.as_str()),
+        Some(id) if !is_busy(view, alive) => next_for_machines(view, id.as_str()),
         Some(_) | None => Vec::new(),
     }
 }
@@ -256,12 +259,10 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::of(Tone::Dim, &text), 4);
     }
     if let Some(approval) = view.approval() {
-        let mut line = Line::of(
-            Tone::Plain,
-            &format!("  plan {}{dot}", approval.plan.short()),
-        );
+        let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
         match approval.answer {
             Some(answer) => {
+                line.push(Tone::Plain, &dot);
                 let (word, tone) = words::decision(answer.decision);
                 line.push(tone, word);
                 let who = words::approver(&answer.approver);
@@ -272,8 +273,14 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
                     line.push(Tone::Plain, &format!(": {}", answer.summary));
                 }
             }
-            None if approval.expired => line.push(Tone::Warn, "nobody answered in time"),
+            None if approval.expired => {
+                line.push(Tone::Plain, &dot);
+                line.push(Tone::Warn, "nobody answered in time");
+            }
+            // It was given up before anybody answered.
+            None if !view.awaits_answer() => {}
             None => {
+                line.push(Tone::Plain, &dot);
                 line.push(Tone::Warn, "waits for an answer");
                 line.push(
                     Tone::Plain,
@@ -322,12 +329,16 @@ fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         .max()
         .unwrap_or(0);
     for (name, status) in &stages {
-        let (word, tone) = words::stage_status(status, &state, alive);
+        let refused = view.refused_stage(name);
+        let (word, tone) = match refused {
+            Some(word) => (word, Tone::Warn),
+            None => words::stage_status(status, &state, alive),
+        };
         let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
         line.push(Tone::Plain, &format!(" {name}"));
         line.pad(4 + wide, 0);
         line.push(tone, &format!("   {word}"));
-        if let Some(reason) = stage_reason(status) {
+        if let Some(reason) = stage_reason(status).filter(|_| refused.is_none()) {
             line.push(Tone::Dim, &format!("   {reason}"));
         }
         page.line(line, 7 + wide);
@@ -366,6 +377,10 @@ fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             line.push(Tone::Dim, &format!("   {detail}"));
         }
         page.line(line, 6);
+        if let Some(left) = target.left() {
+            let text = format!("left behind: {left}");
+            page.line(Line::indent(6).add(Tone::Warn, &text), 8);
+        }
     }
 }
 
@@ -421,6 +436,62 @@ mod tests {
             Some(false),
             options
         ));
+    }
+
+    #[test]
+    fn what_was_given_up_does_not_wait() {
+        let mut script = fixtures::fleet();
+        let waiting = status(&script.view(), None, &ScreenOptions::default());
+        assert!(waiting.contains("waits for an answer"), "{waiting}");
+        script.finish(ExecutionOutcome::Stopped);
+        let text = status(&script.view(), None, &ScreenOptions::default());
+        assert!(!text.contains("waits for an answer"), "{text}");
+    }
+
+    #[test]
+    fn an_approval_without_a_yes_is_no_failed_action() {
+        let reason = || "an action failed".to_owned();
+        let fail = |script: &mut fixtures::Script| {
+            script.stage("Approval", EventKind::StageFailed { reason: reason() });
+            let view = script.view();
+            let told = Status::of(&view, None).stages.remove(2).reason;
+            let text = status(&view, None, &ScreenOptions::default());
+            assert!(!text.contains("an action failed"), "{text}");
+            (told.unwrap(), text)
+        };
+        let (told, text) = fail(fixtures::fleet().answer(Decision::Reject, ""));
+        assert_eq!(told, "rejected");
+        assert!(text.contains("! Approval           rejected\n"), "{text}");
+        let (told, text) = fail(fixtures::fleet().say(EventKind::ApprovalExpired));
+        assert_eq!(told, "expired");
+        assert!(text.contains("! Approval           expired\n"), "{text}");
+    }
+
+    #[test]
+    fn what_a_clean_up_left_is_told_beside_its_target() {
+        let mut script = fixtures::fleet();
+        let left = Some("the change set was executed by somebody else".to_owned());
+        script.at(&fixtures::four()[1], EventKind::CleanupDone { left });
+        let text = status(&script.view(), None, &ScreenOptions::default());
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines
+            .iter()
+            .position(|l| l.contains("left behind: the change set was"));
+        assert!(
+            lines[at.unwrap() - 1].contains(fixtures::four()[1].region.as_str()),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn machines_are_told_the_plan_to_approve() {
+        let mut script = fixtures::fleet();
+        let plan = script.view().plan().unwrap();
+        let next = Status::of(&script.view(), None).next;
+        assert!(next[0].ends_with(&format!(" --plan {plan}")), "{next:?}");
+        script.answer(Decision::Approve, "");
+        let next = Status::of(&script.view(), None).next;
+        assert!(!next.concat().contains("--plan"), "{next:?}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, ExecutionId, ExecutionOutcome, Region, SkipReason, Staleness, Target,
-    TargetOutcome, status_reason,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Region, SkipReason,
+    Staleness, Target, TargetOutcome, status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
@@ -16,6 +16,9 @@ use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links};
+
+/// How many targets that were not started are named.
+const NAMED: usize = 8;
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -141,7 +144,7 @@ impl Summary {
             stale,
             not_started: causes::skipped(view),
             outputs,
-            next: id.map_or_else(Vec::new, |id| next(view, &id)),
+            next: id.map_or_else(Vec::new, |id| next_for_machines(view, &id)),
             review: None,
         }
     }
@@ -264,13 +267,20 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 format!("{name} failed in {} of {total}", summary.counts.failures()),
                 Tone::Bad,
             ),
-            ExecutionOutcome::Rejected => (format!("{name}: plan rejected"), Tone::Warn),
+            ExecutionOutcome::Rejected => {
+                let text = match (executed_elsewhere(view), here(view)) {
+                    (0, "") => "plan rejected".to_owned(),
+                    (0, here) => format!("plan rejected; nothing was executed{here}"),
+                    (some, _) => format!("plan rejected, too late for {some} of {total}"),
+                };
+                (format!("{name}: {text}"), Tone::Warn)
+            }
             ExecutionOutcome::Expired => (
                 format!("{name}: nobody answered in time, the plan expired"),
                 Tone::Warn,
             ),
             ExecutionOutcome::Stopped if executed(&summary.counts) == 0 => (
-                format!("{name}: given up; nothing was executed"),
+                format!("{name}: given up; nothing was executed{}", here(view)),
                 Tone::Warn,
             ),
             ExecutionOutcome::Stopped => (
@@ -307,6 +317,23 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
 /// Returns how many targets were executed, or may have been.
 fn executed(counts: &Counts) -> usize {
     counts.succeeded + counts.failed + counts.unknown
+}
+
+/// Returns how many targets somebody else executed, as the clean-up found.
+fn executed_elsewhere(view: &View) -> usize {
+    let targets = view.targets();
+    let texts = targets.iter().filter_map(|target| target.left());
+    texts
+        .filter(|text| text.starts_with(EXECUTED_ELSEWHERE))
+        .count()
+}
+
+/// Returns that only what happened here is told, where something may have happened elsewhere.
+fn here(view: &View) -> &'static str {
+    match view.exported().is_some() || executed_elsewhere(view) > 0 {
+        true => " here",
+        false => "",
+    }
 }
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
@@ -431,6 +458,11 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             &format!("   {}", words::skip_reason(&group.reason)),
         );
         page.line(line, 4);
+        // Where all are alike, or many, names tell nothing that `status` does not.
+        let is_some = group.targets.len() < summary.counts.total;
+        if is_some && group.targets.len() <= NAMED {
+            page.items(Line::indent(6), 6, Tone::Dim, &places.names(&group.targets));
+        }
     }
     left(page, view, places);
     outputs(page, view, summary);
@@ -574,6 +606,21 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
     }
 }
 
+/// Returns the same for machines, which cannot be asked whether they mean the plan that is shown.
+pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
+    let mut commands = next(view, id);
+    if let (State::WaitingForApproval, Some(approval)) = (view.state(), view.approval())
+        && let Some(go_on) = commands.first_mut()
+    {
+        let named = match view.exported() {
+            Some(_) => "--approve",
+            None => "--plan",
+        };
+        go_on.push_str(&format!(" {named} {}", approval.plan));
+    }
+    commands
+}
+
 fn has_failed_creation(view: &View) -> bool {
     view.targets().iter().any(|target| {
         matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
@@ -624,6 +671,31 @@ mod tests {
     fn a_halted_rollout_ends_with_causes() {
         let view = fixtures::halted().view();
         assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+    }
+
+    #[test]
+    fn what_somebody_else_executed_is_not_denied() {
+        let headline = |script: &Script| {
+            let text = summary(&script.view(), &ScreenOptions::default());
+            text.lines().next().unwrap().to_owned()
+        };
+        let ended = |outcome: ExecutionOutcome, is_found: bool| {
+            let mut script = fixtures::fleet();
+            let left =
+                is_found.then(|| format!("{EXECUTED_ELSEWHERE} (EXECUTE_COMPLETE), and left"));
+            for target in fixtures::four() {
+                script.at(&target, EventKind::CleanupDone { left: left.clone() });
+                let reason = SkipReason::Stopped;
+                script.end(&target, TargetOutcome::Skipped { reason });
+            }
+            script.finish(outcome);
+            headline(&script)
+        };
+        let (given_up, rejected) = (ExecutionOutcome::Stopped, ExecutionOutcome::Rejected);
+        assert!(ended(given_up, true).contains("nothing was executed here"));
+        assert!(!ended(given_up, false).contains("here"));
+        assert!(ended(rejected, true).contains("too late for 4 of 4 targets"));
+        assert!(ended(rejected, false).contains("plan rejected  "));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, Approver, ArtifactRef, CallFailure, Decision, Digest, Event, EventKind,
-    ExecutionDefinition, ExecutionId, ExecutionOutcome, OperationPreferences, PauseReason,
-    PlannedTarget, SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome,
-    TargetSpec,
+    ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
+    Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome,
+    OperationPreferences, PauseReason, PlannedTarget, SourceRevision, StageName, StopMode,
+    StopRequest, Target, TargetOutcome, TargetSpec,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -388,6 +388,25 @@ impl View {
             (!is_declared).then_some((name, &fact.value))
         });
         known.chain(others).collect()
+    }
+
+    /// Returns how the approval ended without a yes, where that is why `stage` failed.
+    pub(super) fn refused_stage(&self, stage: &StageName) -> Option<&'static str> {
+        let is_failed = |fact: &Fact<StageStatus>| matches!(fact.value, StageStatus::Failed(_));
+        self.stages.get(stage).filter(|fact| is_failed(fact))?;
+        let mut stages = self.definition()?.pipeline.stages.iter();
+        let actions = &stages.find(|declared| declared.name == *stage)?.actions;
+        let is_approval =
+            |a: &ActionDeclaration| a.action_type_id.category == ActionCategory::Approval;
+        if !actions.iter().any(is_approval) {
+            return None;
+        }
+        let approval = self.approval()?;
+        match approval.answer.map(|answer| answer.decision) {
+            Some(Decision::Reject) => Some("rejected"),
+            Some(Decision::Approve) => None,
+            None => approval.expired.then_some("expired"),
+        }
     }
 
     /// Returns the source artifacts, in the order they were stored.
