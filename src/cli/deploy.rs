@@ -410,10 +410,15 @@ fn check(
             parse_override_file(file, &bytes).map_err(CliError::usage)?,
         );
     }
-    // The values of functions are read later; here only the names count.
+    // The values of functions are read later; here only their names count.
     let values: IndexMap<String, String> = overrides
-        .keys()
-        .map(|name| (name.clone(), String::new()))
+        .iter()
+        .map(|(name, expression)| match expression {
+            OverrideExpression::Literal(text) => (name.clone(), text.clone()),
+            OverrideExpression::Param { .. } | OverrideExpression::ArtifactAtt { .. } => {
+                (name.clone(), String::new())
+            }
+        })
         .collect();
     let previous: Vec<String> = project.template.parameters().keys().cloned().collect();
     for target in targets {

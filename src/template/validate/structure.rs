@@ -409,7 +409,7 @@ impl<'t> Checker<'t> {
 }
 
 /// Returns what was probably meant, or what is possible.
-pub(super) fn meant(text: &str, known: &[&str]) -> String {
+pub(in super::super) fn meant(text: &str, known: &[&str]) -> String {
     match nearest(text, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => {
