@@ -1,11 +1,17 @@
 //! Whether a value is one that its parameter is declared to take.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
+use super::declaration::Position;
 use super::declaration::{Constraints, ParameterDeclaration};
 use super::node::{Entry, Node};
 use super::secret::is_dynamic;
-use super::validate::meant;
+use super::source::Source;
+use super::tree::Template;
+use super::validate::{Diagnostic, Rule, meant};
+use crate::model::nearest;
 
 /// A pattern that needs a larger program is left to CloudFormation.
 const MAX_PATTERN_BYTES: usize = 1 << 17;
@@ -40,6 +46,52 @@ impl Constraints {
             min_value: text("MinValue"),
             max_value: text("MaxValue"),
         }
+    }
+}
+
+/// Where a value is given, and the value where it is known.
+pub type Given = (String, Option<String>);
+
+impl Template {
+    /// Returns what is wrong with the values that files give the parameters, by name.
+    pub fn given(&self, values: &BTreeMap<String, Given>) -> Vec<Diagnostic> {
+        let source = Source::new(self.text(), Some(self.root()));
+        let mut found = Vec::new();
+        for (name, (place, _)) in values {
+            if self.parameters().contains_key(name) {
+                continue;
+            }
+            let message = format!("{place} gives parameter `{name}`, which is not declared");
+            let start = Position { line: 1, column: 1 };
+            let help = match nearest(name, self.parameters().keys().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "declare it in the template, or remove it there".to_owned(),
+            };
+            found.push(Diagnostic::error(Rule::UnknownName, source.at(start), message).help(help));
+        }
+        for declaration in self.parameters().values() {
+            let name = &declaration.name;
+            let span = || source.at(declaration.position);
+            match values.get(name) {
+                Some((place, Some(text))) if !declaration.no_echo => {
+                    if let Some(unmet) = constraint(declaration, text) {
+                        let what = unmet.what;
+                        let message = format!("{place}: the value of parameter `{name}` {what}");
+                        found
+                            .push(Diagnostic::error(Rule::Value, span(), message).help(unmet.help));
+                    }
+                }
+                // Secrets are given by other ways than files.
+                None if declaration.default.is_none() && !declaration.no_echo => {
+                    let message = format!("no file gives a value to parameter `{name}`");
+                    let help = "give one in an override file, or with `--parameter`";
+                    let one = Diagnostic::warning(Rule::Unresolved, span(), message);
+                    found.push(one.help(help));
+                }
+                Some(_) | None => {}
+            }
+        }
+        found
     }
 }
 
@@ -143,4 +195,45 @@ fn matches(pattern: &str, value: &str) -> Option<bool> {
         .build()
         .ok()?;
     Some(pattern.is_match(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_give_is_held_against_the_template() {
+        let text = "Parameters:\n  Env: {Type: String, AllowedValues: [dev, prod]}\n  Zones: {Type: CommaDelimitedList, AllowedValues: [a, b]}\n  Image: {Type: 'AWS::SSM::Parameter::Value<String>', AllowedPattern: x}\n  Count: {Type: Number, MinValue: 2}\n  Gone: {Type: String}\n  Key: {Type: String, NoEcho: true}\n";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let given = [
+            ("Env", "prd"),
+            ("Zones", "a, c"),
+            ("Image", "/a"),
+            ("Count", "1"),
+            ("Evn", "dev"),
+        ];
+        let values =
+            given.map(|(n, v)| (n.to_owned(), ("p/t.json:2".to_owned(), Some(v.to_owned()))));
+        let found = template.given(&values.into());
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} {}",
+                    one.message,
+                    one.help.as_deref().unwrap_or_default()
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "p/t.json:2 gives parameter `Evn`, which is not declared did you mean `Env`?",
+                "p/t.json:2: the value of parameter `Env` is none of the allowed values did you mean `prod`?",
+                "p/t.json:2: the value of parameter `Zones` has an item that is none of the allowed values did you mean `a`?",
+                "p/t.json:2: the value of parameter `Count` is less than 2 write 2 or more",
+                "no file gives a value to parameter `Gone` give one in an override file, or with `--parameter`",
+            ]
+        );
+    }
 }

@@ -21,7 +21,7 @@ mod validate;
 mod table;
 
 pub use capabilities::CAPABILITIES;
-pub use constraint::{Unmet, constraint};
+pub use constraint::{Given, Unmet, constraint};
 pub use declaration::{
     Constraints, ParameterDeclaration, PathSegment, Position, ResourceDeclaration,
 };
