@@ -372,7 +372,7 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
         .into_keys()
         .collect::<BTreeSet<_>>();
     if let Some(json) = &args.parameter_overrides {
-        given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
+        given.extend(parsed_overrides(json)?.into_keys());
     }
     given.extend(pairs("--secret", &args.secrets)?.into_keys());
     for (key, value) in values.parameters {

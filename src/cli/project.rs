@@ -359,3 +359,23 @@ fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
         .collect();
     Ok(parts.join("/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regions_and_accounts_are_places() {
+        for place in [
+            "eu-west-1",
+            "ap-southeast-9",
+            "222222222222",
+            "222222222222.us-gov-east-1",
+        ] {
+            assert!(is_place(place), "{place}");
+        }
+        for other in ["eu-wets-1", "22222222222", "prod", "222222222222.prod"] {
+            assert!(!is_place(other), "{other}");
+        }
+    }
+}

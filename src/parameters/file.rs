@@ -550,6 +550,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_a_plain_map_is_told_of_where_it_stands() {
+        let error = parse_override_file("p.yaml", b"Env: dev\nSubnets: [a, b]\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "p.yaml:2:10: found a list for parameter `Subnets`, expected a text; write a list as one text with commas, such as \"a,b\""
+        );
+    }
+
+    #[test]
     fn a_plain_map_is_read() {
         let file = parse("s.json", "{\"Cidr\": \"10.0.0.0/16\",\n\"Count\": 1.10}").unwrap();
         assert_eq!(
