@@ -23,7 +23,7 @@ use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
     LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskLevel, SecretRef, StackName, StackOptions,
-    StackWait, Target, TemplateBuckets,
+    StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -82,6 +82,13 @@ pub(super) struct WhatArgs {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Folder and base name of the override files [default: parameter-overrides/STACK]
+    ///
+    /// The files are `STACK`, `STACK.REGION`, `STACK.ACCOUNT` and `STACK.ACCOUNT.REGION`, each with `.json`, `.yaml` or
+    /// `.yml`; a later one wins. A file is an object with `Parameters`, `Tags` and `StackPolicy`, a map of names and
+    /// values, or the list of the AWS CLI (`ParameterKey`, `ParameterValue`).
+    ///
+    /// A value may be looked up in the target's account: `{StackOutput: STACK.OUTPUT}`, `{Export: NAME}` or
+    /// `{SsmParameter: NAME}`, each with `Region: REGION` where it is another one.
     #[arg(long, value_name = "PATH")]
     overrides: Option<String>,
     /// A parameter that wins over all files
@@ -256,7 +263,7 @@ impl Asked {
         let secrets = secrets(&args.secrets)?;
         let overrides_json = overrides(&args)?;
         let overrides = match &overrides_json {
-            Some(json) => parse_overrides(json).map_err(CliError::usage)?,
+            Some(json) => parsed_overrides(json)?,
             None => IndexMap::new(),
         };
         let root = project.root.to_str().ok_or_else(|| {
@@ -299,6 +306,9 @@ impl Asked {
             .targets
             .resolve(&self.stack, caller, aws.default_region())?;
         let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
+        for note in project.stray_files(&targets)? {
+            output::stderr(&format!("note: {note}\n"));
+        }
         let files = project.files(&targets, &self.overrides)?;
         check(
             project,
@@ -362,7 +372,7 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
         .into_keys()
         .collect::<BTreeSet<_>>();
     if let Some(json) = &args.parameter_overrides {
-        given.extend(parse_overrides(json).map_err(CliError::usage)?.into_keys());
+        given.extend(parsed_overrides(json)?.into_keys());
     }
     given.extend(pairs("--secret", &args.secrets)?.into_keys());
     for (key, value) in values.parameters {
@@ -410,10 +420,15 @@ fn check(
             parse_override_file(file, &bytes).map_err(CliError::usage)?,
         );
     }
-    // The values of functions are read later; here only the names count.
+    // The values of functions are read later; here only their names count.
     let values: IndexMap<String, String> = overrides
-        .keys()
-        .map(|name| (name.clone(), String::new()))
+        .iter()
+        .map(|(name, expression)| match expression {
+            OverrideExpression::Literal(text) => (name.clone(), text.clone()),
+            OverrideExpression::Param { .. } | OverrideExpression::ArtifactAtt { .. } => {
+                (name.clone(), String::new())
+            }
+        })
         .collect();
     let previous: Vec<String> = project.template.parameters().keys().cloned().collect();
     for target in targets {
@@ -523,7 +538,7 @@ fn overrides(args: &WhatArgs) -> Result<Option<String>, CliError> {
     let mut object: serde_json::Map<String, serde_json::Value> = match &args.parameter_overrides {
         // Parsed for its errors, which name the place; then again for its text.
         Some(json) => {
-            parse_overrides(json).map_err(CliError::usage)?;
+            parsed_overrides(json)?;
             serde_json::from_str(json).map_err(CliError::usage)?
         }
         None => serde_json::Map::new(),
@@ -534,14 +549,31 @@ fn overrides(args: &WhatArgs) -> Result<Option<String>, CliError> {
     Ok(Some(serde_json::Value::Object(object).to_string()))
 }
 
+/// Returns what `--parameter-overrides` says; the AWS CLI knows another form by that name.
+fn parsed_overrides(json: &str) -> Result<IndexMap<String, OverrideExpression>, CliError> {
+    parse_overrides(json).map_err(|error| {
+        let error = CliError::usage(error);
+        match json.split_once('=') {
+            Some((key, _)) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                error.hint(format!("write `-p {key}=VALUE`; this option takes JSON"))
+            }
+            Some(_) | None => error,
+        }
+    })
+}
+
 /// Returns `KEY=VALUE` pairs, each key once.
 pub(super) fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let mut map = BTreeMap::new();
-    for pair in given {
+    for (index, pair) in given.iter().enumerate() {
         let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            // The text is not echoed: it may be a value that somebody meant as a secret.
+            // Only tags are echoed: another text may be a value that somebody meant as a secret.
+            let which = match flag {
+                "--tag" => format!("`{}`", clean(pair)),
+                _ => format!("number {} of {}", index + 1, given.len()),
+            };
             return Err(CliError::message(format!(
-                "`{flag}` takes KEY=VALUE; one has no `=` or no key"
+                "`{flag}` takes KEY=VALUE; {which} has no `=` or no key"
             )));
         };
         if map.insert(key.to_owned(), value.to_owned()).is_some() {

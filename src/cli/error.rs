@@ -47,7 +47,10 @@ impl CliError {
     pub(super) fn told(&self) -> (String, Vec<String>) {
         let mut said = vec![self.error.to_string()];
         said.extend(causes(&self.error));
-        (clean(&said.join(": ")), self.hints.clone())
+        (
+            clean(&said.join(": ").replace('\n', "; ")),
+            self.hints.clone(),
+        )
     }
 
     /// Prints the error with its causes and hints; returns the exit code.

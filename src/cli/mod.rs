@@ -77,6 +77,10 @@ enum Command {
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
     /// Show the parameters of every target, and which file or look-up gave each
+    ///
+    /// Values come from override files, weakest first `STACK`, `STACK.REGION`, `STACK.ACCOUNT` and
+    /// `STACK.ACCOUNT.REGION` in `parameter-overrides/`, and from `--parameter`. In a file, a value may be looked up:
+    /// `{StackOutput: STACK.OUTPUT}`, `{Export: NAME}` or `{SsmParameter: NAME}`.
     Parameters(Box<parameters::ParametersArgs>),
     /// Show the plan in a file that `plan --out` wrote
     Show(show::ShowArgs),

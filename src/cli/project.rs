@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::CliError;
-use crate::model::{AccountId, Region, Target};
+use crate::model::{AccountId, Region, Target, clean};
 use crate::parameters::{
-    OverrideExpression, choose_file, layer_files, nearest, parse_override_file,
+    OverrideExpression, Place, choose_file, layer_files, nearest, parse_override_file,
 };
-use crate::template::Template;
+use crate::template::{Given, Template};
 
 /// Where templates are looked for.
 pub(super) const TEMPLATES: &str = "templates";
@@ -69,12 +69,13 @@ impl Project {
         })
     }
 
-    /// Returns the values that override files give the parameters at a place. What no file gives may be the stack's own.
+    /// Returns the values that override files give the parameters at a place, and where. What no file gives may be the
+    /// stack's own.
     pub(super) fn values(
         &self,
         account: &AccountId,
         region: &Region,
-    ) -> Result<BTreeMap<String, String>, CliError> {
+    ) -> Result<BTreeMap<String, Given>, CliError> {
         let (folder, name) = self
             .configuration
             .rsplit_once('/')
@@ -89,14 +90,61 @@ impl Project {
             let bytes = std::fs::read(self.root.join(path)).map_err(CliError::failed)?;
             let file = parse_override_file(path, &bytes).map_err(CliError::usage)?;
             for (parameter, value) in file.parameters {
-                match value.literal() {
-                    Some(text) => values.insert(parameter, text.to_owned()),
-                    // Known when it is planned.
-                    None => values.remove(&parameter),
-                };
+                let place = Place::line(path, value.line).to_string();
+                // What is looked up is known when it is planned.
+                let text = value.literal().map(str::to_owned);
+                values.insert(parameter, (place, text));
             }
         }
         Ok(values)
+    }
+
+    /// Returns a note for each override file that no target could ever use, since it is of no region or account.
+    pub(super) fn stray_files(&self, targets: &[Target]) -> Result<Vec<String>, CliError> {
+        let (folder, _) = self.configuration.rsplit_once('/').unwrap_or_default();
+        let others: Vec<String> = listing(&self.root, TEMPLATES)?
+            .iter()
+            .map(|path| stem(path))
+            .collect();
+        let name = self.configuration.rsplit('/').next().unwrap_or_default();
+        let mut notes = Vec::new();
+        for path in listing(&self.root, folder)? {
+            let rest = path
+                .strip_prefix(&self.configuration)
+                .and_then(|rest| rest.strip_prefix('.'));
+            let Some((place, extension)) = rest.and_then(|rest| rest.rsplit_once('.')) else {
+                continue;
+            };
+            let file = format!("{name}.{place}");
+            // A template whose name begins with this one's has files of its own.
+            let is_other = others.iter().any(|other| {
+                other.len() > name.len()
+                    && file
+                        .strip_prefix(other.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            });
+            if !crate::parameters::EXTENSIONS.contains(&extension) || is_other || is_place(place) {
+                continue;
+            }
+            let known = targets.iter().flat_map(|target| {
+                let (account, region) = (&target.account, &target.region);
+                [
+                    region.to_string(),
+                    account.to_string(),
+                    format!("{account}.{region}"),
+                ]
+            });
+            let known: Vec<String> = known.collect();
+            let meant = nearest(place, known.iter().map(String::as_str));
+            let meant = meant
+                .map(|meant| format!("; did you mean {meant}?"))
+                .unwrap_or_default();
+            notes.push(format!(
+                "{} is of no region or account, and not used{meant}",
+                clean(&path)
+            ));
+        }
+        Ok(notes)
     }
 
     /// Returns the name that the stack has if no other is given.
@@ -254,6 +302,31 @@ fn ends_with(name: &str, extension: &str) -> bool {
         .is_some_and(|(_, end)| end == extension)
 }
 
+/// Returns whether a part of a file's name is a region, an account, or both.
+fn is_place(text: &str) -> bool {
+    let is_account = |text: &str| AccountId::new(text).is_ok();
+    match text.split_once('.') {
+        Some((account, region)) => is_account(account) && is_region(region),
+        None => is_account(text) || is_region(text),
+    }
+}
+
+/// Returns whether a region may be called so; a new one must not be taken for a slip.
+fn is_region(text: &str) -> bool {
+    const SIDES: [&str; 9] = [
+        "central",
+        "east",
+        "north",
+        "northeast",
+        "northwest",
+        "south",
+        "southeast",
+        "southwest",
+        "west",
+    ];
+    Region::new(text).is_ok() && text.split('-').any(|part| SIDES.contains(&part))
+}
+
 fn stem(path: &str) -> String {
     Path::new(path)
         .file_stem()
@@ -285,4 +358,24 @@ fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
         .map(|c| c.as_os_str().to_string_lossy().into_owned())
         .collect();
     Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regions_and_accounts_are_places() {
+        for place in [
+            "eu-west-1",
+            "ap-southeast-9",
+            "222222222222",
+            "222222222222.us-gov-east-1",
+        ] {
+            assert!(is_place(place), "{place}");
+        }
+        for other in ["eu-wets-1", "22222222222", "prod", "222222222222.prod"] {
+            assert!(!is_place(other), "{other}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::project::{self, Project};
 use super::{CliError, exit, output};
 use crate::model::{AccountId, Region, clean};
 use crate::report::{DOCUMENT_VERSION, markdown_text};
-use crate::template::{self, Diagnostic, Findings, Known, Severity, Span};
+use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 
 #[cfg(test)]
 mod tests;
@@ -90,17 +90,23 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
                 .hint("paths count from the folder that stackgate runs in")
         })?;
         let mut findings = template::validate(&file, &bytes);
-        if let Some((account, region)) = &args.at
-            && findings.count(Severity::Error) == 0
+        if findings.count(Severity::Error) == 0
+            && let Ok(template) = template::Template::parse(&file, &bytes)
         {
-            let project = Project::open(None, Some(Path::new(&file)), None)?;
-            let known = Known {
-                parameters: project.values(account, region)?,
-                account: Some(account.to_string()),
-                region: Some(region.to_string()),
-                ..Known::default()
-            };
-            findings.add(project.template.unresolved(&known));
+            let mut known = Known::default();
+            if let Some((account, region)) = &args.at {
+                let project = Project::open(None, Some(Path::new(&file)), None)?;
+                let values = project.values(account, region)?;
+                findings.add(template.given(&values));
+                let literal = |(name, (_, text)): (String, Given)| Some((name, text?));
+                known = Known {
+                    parameters: values.into_iter().filter_map(literal).collect(),
+                    account: Some(account.to_string()),
+                    region: Some(region.to_string()),
+                    ..known
+                };
+            }
+            findings.add(template.unresolved(&known));
         }
         validated.push((file, findings));
     }

@@ -192,6 +192,18 @@ pub enum ParameterError {
         /// The limit.
         limit: usize,
     },
+    /// A value does not meet what the template asks of it.
+    #[error("{place}: the value of parameter `{name}` {what}; {help}")]
+    Unmet {
+        /// Where it is given.
+        place: Place,
+        /// The parameter's name.
+        name: String,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        help: String,
+    },
     /// More than one thing is wrong.
     #[error("{}", joined(.0))]
     Several(Vec<ParameterError>),

@@ -254,12 +254,13 @@ impl Reader<'_> {
     /// Returns whether an object is a map of parameters by itself: it has none of the keys of CodePipeline's
     /// form, and what stands in it can only be values.
     fn is_plain_map(&self, entries: &Object) -> bool {
-        let is_value = |entry: &document::Entry| match &entry.node.value {
+        let is_value = |(key, entry): (&String, &document::Entry)| match &entry.node.value {
             Value::Null | Value::Text(_) => true,
-            Value::List(_) => false,
+            // No value either, but one that is told of as what it was meant to be.
+            Value::List(_) => nearest(key, SECTIONS).is_none(),
             Value::Object(entries) => lookup::is_lookup(entries),
         };
-        !SECTIONS.iter().any(|key| entries.contains_key(*key)) && entries.values().all(is_value)
+        !SECTIONS.iter().any(|key| entries.contains_key(*key)) && entries.iter().all(is_value)
     }
 
     /// Returns what a file says of a parameter: a text, or where its value is looked up.
@@ -546,6 +547,15 @@ mod tests {
             ]
         );
         assert_eq!(file.stack_policy.unwrap()["n"], 1);
+    }
+
+    #[test]
+    fn a_list_in_a_plain_map_is_told_of_where_it_stands() {
+        let error = parse_override_file("p.yaml", b"Env: dev\nSubnets: [a, b]\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "p.yaml:2:10: found a list for parameter `Subnets`, expected a text; write a list as one text with commas, such as \"a,b\""
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::model::{
     ArtifactName, ArtifactPath, EffectiveParameter, Layer, Lookup, ParameterValue, Provenance,
     SecretRef, clean,
 };
-use crate::template::ParameterDeclaration;
+use crate::template::{ParameterDeclaration, constraint};
 
 /// The longest value that CloudFormation takes, in bytes.
 pub const MAX_VALUE_BYTES: usize = 4096;
@@ -24,7 +24,7 @@ pub struct Request<'a> {
     pub file: &'a str,
     /// The override files that exist for the target, in any order.
     pub files: &'a [(Layer, OverrideFile)],
-    /// `ParameterOverrides` and `--parameter`, already evaluated.
+    /// `ParameterOverrides` and `--parameter`, already evaluated; what is not yet known is an empty text.
     pub overrides: &'a IndexMap<String, String>,
     /// The secrets given by reference for this template, by parameter name.
     pub secrets: &'a BTreeMap<String, SecretRef>,
@@ -63,7 +63,10 @@ pub fn resolve(request: &Request<'_>) -> Result<Resolved, ParameterError> {
     let mut parameters = Vec::with_capacity(request.declared.len());
     for declaration in request.declared.values() {
         match effective(request, &files, declaration) {
-            Ok(parameter) => parameters.push(parameter),
+            Ok(parameter) => {
+                errors.extend(unmet(request, declaration, &parameter));
+                parameters.push(parameter);
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -221,6 +224,34 @@ fn effective(
     })
 }
 
+/// Returns what the template asks of a value that is given and does not have.
+fn unmet(
+    request: &Request<'_>,
+    declaration: &ParameterDeclaration,
+    parameter: &EffectiveParameter,
+) -> Option<ParameterError> {
+    let text = match &parameter.value {
+        ParameterValue::Plain(text) => text,
+        // The template's own is judged with the template, and the others are not known here.
+        ParameterValue::Default(_) | ParameterValue::Previous | ParameterValue::Secret(_) => {
+            return None;
+        }
+    };
+    let is_unknown = request.looked_up.is_none() && text.is_empty();
+    let unmet = constraint(declaration, text).filter(|_| !is_unknown)?;
+    let from = &parameter.provenance;
+    Some(ParameterError::Unmet {
+        place: match (&from.file, from.line) {
+            (Some(file), Some(line)) => Place::line(file, line),
+            (Some(file), None) => Place::of(file),
+            (None, _) => Place::of(OVERRIDES),
+        },
+        name: clean(&declaration.name),
+        what: clean(&unmet.what),
+        help: clean(&unmet.help),
+    })
+}
+
 /// Returns what an override file says of a parameter.
 fn of_file(
     request: &Request<'_>,
@@ -326,7 +357,7 @@ mod tests {
 
     use super::*;
     use crate::parameters::parse_override_file;
-    use crate::template::Position;
+    use crate::template::{Constraints, Position};
 
     struct World {
         declared: IndexMap<String, ParameterDeclaration>,
@@ -355,6 +386,7 @@ mod tests {
                         parameter_type: "String".to_owned(),
                         default: default.map(str::to_owned),
                         no_echo,
+                        constraints: Constraints::default(),
                         position: Position {
                             line: 10 + i as u32,
                             column: 3,
@@ -510,6 +542,67 @@ mod tests {
                 .ask(|request| overridden(&request, &resolved.parameters[0]))
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_value_that_is_given_has_to_meet_the_template() {
+        let mut world = World::new()
+            .file(Layer::Stack, "{\"Parameters\": {\n\"Plain\": \"prd\"}}")
+            .set("Chosen", "A1")
+            .secret("Secret", "env:S");
+        let allow = |world: &mut World, name: &str, constraints| {
+            world.declared[name].constraints = constraints;
+        };
+        let values = Constraints {
+            allowed_values: Some(vec!["dev".to_owned(), "prod".to_owned()]),
+            ..Constraints::default()
+        };
+        allow(&mut world, "Plain", values.clone());
+        allow(&mut world, "Secret", values);
+        let pattern = Constraints {
+            allowed_pattern: Some("[a-z]+".to_owned()),
+            ..Constraints::default()
+        };
+        allow(&mut world, "Chosen", pattern);
+        assert_eq!(
+            world.errors(),
+            [
+                "p/Stack.json:2: the value of parameter `Plain` is none of the allowed values; did you mean `prod`?",
+                "`--parameter` or `ParameterOverrides`: the value of parameter `Chosen` does not match the allowed pattern; the whole value has to match `[a-z]+`"
+            ]
+        );
+        let world = world
+            .set("Plain", "dev")
+            .set("Chosen", "{{resolve:ssm:/a}}");
+        assert!(world.resolve().is_ok());
+    }
+
+    #[test]
+    fn a_value_that_is_looked_up_is_judged_once_it_is_known() {
+        let file = r#"{"Parameters": {"Plain": {"StackOutput": "network.VpcId"}}}"#;
+        let mut world = World::new()
+            .file(Layer::Stack, file)
+            .secret("Secret", "env:S");
+        world.declared["Plain"].constraints.min_length = Some("3".to_owned());
+        let lookups = world.ask(|request| lookups(&request));
+        let known = |text: &str| {
+            lookups
+                .keys()
+                .map(|one| (one.clone(), text.to_owned()))
+                .collect()
+        };
+        let is_taken = |looked_up: Option<&BTreeMap<Lookup, String>>| {
+            world.ask(|request| {
+                resolve(&Request {
+                    looked_up,
+                    ..request
+                })
+                .is_ok()
+            })
+        };
+        assert!(is_taken(None));
+        assert!(!is_taken(Some(&known("ab"))));
+        assert!(is_taken(Some(&known("abc"))));
     }
 
     const ALL: &str = r#"{"Parameters": {"Plain": "p"}}"#;

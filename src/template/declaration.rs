@@ -20,8 +20,27 @@ pub struct ParameterDeclaration {
     pub default: Option<String>,
     /// Whether the value is secret (`NoEcho`).
     pub no_echo: bool,
+    /// What else a value has to meet.
+    pub constraints: Constraints,
     /// Where the parameter is declared.
     pub position: Position,
+}
+
+/// What a template asks of the values of a parameter, as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Constraints {
+    /// The values that are possible.
+    pub allowed_values: Option<Vec<String>>,
+    /// What the whole value has to match, in Java's syntax.
+    pub allowed_pattern: Option<String>,
+    /// The least number of characters.
+    pub min_length: Option<String>,
+    /// The greatest number of characters.
+    pub max_length: Option<String>,
+    /// The least number.
+    pub min_value: Option<String>,
+    /// The greatest number.
+    pub max_value: Option<String>,
 }
 
 /// A resource of a template.

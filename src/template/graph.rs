@@ -41,7 +41,20 @@ impl Template {
 
 impl<'t> Graph<'t> {
     pub(super) fn of(root: &'t Node) -> Self {
-        let Some(entries) = root.value("Resources").and_then(Node::entries) else {
+        Self::with(root, "Resources", dependencies)
+    }
+
+    /// Returns which condition needs which.
+    pub(super) fn of_conditions(root: &'t Node) -> Self {
+        Self::with(root, "Conditions", conditions)
+    }
+
+    fn with(
+        root: &'t Node,
+        section: &str,
+        dependencies: impl Fn(&IndexSet<&'t str>, &'t Node) -> Vec<Dependency<'t>>,
+    ) -> Self {
+        let Some(entries) = root.value(section).and_then(Node::entries) else {
             return Self {
                 resources: IndexMap::new(),
             };
@@ -213,6 +226,19 @@ fn dependencies<'t>(ids: &IndexSet<&'t str>, resource: &'t Node) -> Vec<Dependen
         }
     }
     found.into_values().collect()
+}
+
+fn conditions<'t>(ids: &IndexSet<&'t str>, condition: &'t Node) -> Vec<Dependency<'t>> {
+    let uses = references(condition).into_iter();
+    uses.filter_map(|one| match one.kind {
+        ReferenceKind::Condition | ReferenceKind::ConditionKey => Some(Dependency {
+            needed: ids.get_index_of(one.name)?,
+            node: one.node,
+            conditional: false,
+        }),
+        ReferenceKind::Value | ReferenceKind::Attribute | ReferenceKind::Mapping => None,
+    })
+    .collect()
 }
 
 /// Returns the names in `DependsOn`, one or a list.

@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod compose;
+mod constraint;
 mod declaration;
 mod error;
 mod evaluate;
@@ -20,7 +21,10 @@ mod validate;
 mod table;
 
 pub use capabilities::CAPABILITIES;
-pub use declaration::{ParameterDeclaration, PathSegment, Position, ResourceDeclaration};
+pub use constraint::{Given, Unmet, constraint};
+pub use declaration::{
+    Constraints, ParameterDeclaration, PathSegment, Position, ResourceDeclaration,
+};
 pub use error::{TemplateError, TemplateProblem};
 pub use evaluate::{Evaluation, Known, Unresolved, UnresolvedKind};
 pub use graph::{Dependency, Graph, Step};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::compose;
-use super::declaration::{ParameterDeclaration, ResourceDeclaration};
+use super::declaration::{Constraints, ParameterDeclaration, ResourceDeclaration};
 use super::error::{TemplateError, TemplateProblem};
 use super::node::{Entry, Node, NodeKind};
 use super::secret::is_dynamic;
@@ -201,6 +201,11 @@ fn parameters(
             parameter_type,
             default,
             no_echo: entry.value.value("NoEcho").is_some_and(is_no_echo),
+            constraints: entry
+                .value
+                .entries()
+                .map(Constraints::of)
+                .unwrap_or_default(),
             position: entry.position,
         };
         parameters.insert(name.clone(), declaration);

@@ -15,7 +15,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("merge-key", "Resources:\n  Queue:\n    <<: {Type: X}\n"),
         (
             "duplicate-key",
-            "Resources:\n  Queue:\n    Type: A::B\n  Other:\n    Type: A::B\n  \"Queue\":\n    Type: A::B\n",
+            "Resources:\n  Queue:\n    Type: A::B::C\n  Other:\n    Type: A::B::C\n  \"Queue\":\n    Type: A::B::C\n",
         ),
         ("key-not-text", "Resources:\n  ? [a, b]\n  : 1\n"),
         ("unknown-tag", "Resources: !!set {a}\n"),
@@ -30,41 +30,41 @@ fn cases() -> Vec<(&'static str, String)> {
         ),
         (
             "format-version",
-            "AWSTemplateFormatVersion: 2012-10-17\nResources: {A: {Type: A::B}}\n",
+            "AWSTemplateFormatVersion: 2012-10-17\nResources: {A: {Type: A::B::C}}\n",
         ),
         (
             "unknown-section",
-            "Resource: {A: {Type: A::B}}\nResources: {A: {Type: A::B}}\nStuff: {}\n",
+            "Resource: {A: {Type: A::B::C}}\nResources: {A: {Type: A::B::C}}\nStuff: {}\n",
         ),
         ("no-resources", "Parameters: {}\n"),
-        ("bad-name", "Resources: {my-queue: {Type: A::B}}\n"),
+        ("bad-name", "Resources: {my-queue: {Type: A::B::C}}\n"),
         (
             "missing-key",
             "Parameters: {P: {Default: a}}\nResources: {A: {Properties: {B: !Ref P}}}\nOutputs:\n  O: {Export: {Nam: x}}\n",
         ),
         (
             "unknown-key",
-            "Parameters: {P: {Type: String, Defualt: a}}\nResources: {A: {Type: A::B, DependOn: A, QueueName: !Ref P}}\n",
+            "Parameters: {P: {Type: String, Defualt: a}}\nResources: {A: {Type: A::B::C, DependOn: A, QueueName: !Ref P}}\n",
         ),
         (
             "bad-value",
-            "Resources: {A: {Type: Queue, DeletionPolicy: retain, UpdateReplacePolicy: Keep}}\n",
+            "Resources: {B: {Type: SNS::Topic}, C: {Type: AWS::SNS}, D: {Type: Custom::Thing}, E: {Type: A::B::C::MODULE}, A: {Type: Queue, DeletionPolicy: retain, UpdateReplacePolicy: Keep}}\n",
         ),
         (
             "parameter-type",
-            "Parameters: {P: {Type: Strin}, Q: {Type: List<Map>}}\nResources: {A: {Type: A::B, Properties: [!Ref P, !Ref Q]}}\n",
+            "Parameters: {P: {Type: Strin}, Q: {Type: List<Map>}}\nResources: {A: {Type: A::B::C, Properties: [!Ref P, !Ref Q]}}\n",
         ),
         (
             "bad-constraint",
-            "Parameters: {P: {Type: String, MinLength: 9, MaxLength: 3}, Q: {Type: Number, MinValue: low}, R: {Type: String, AllowedValues: a}}\nResources: {A: {Type: A::B, Metadata: [!Ref P, !Ref Q, !Ref R]}}\n",
+            "Parameters: {P: {Type: String, MinLength: 9, MaxLength: 3}, Q: {Type: Number, MinValue: low}, R: {Type: String, AllowedValues: a}}\nResources: {A: {Type: A::B::C, Metadata: [!Ref P, !Ref Q, !Ref R]}}\n",
         ),
         (
             "bad-default",
-            "Parameters:\n  Stage:\n    Type: String\n    Default: prodution\n    AllowedValues: [production, test]\n  Name: {Type: String, AllowedPattern: '[a-z]+', Default: App1}\n  Count: {Type: Number, Default: many}\n  Least: {Type: Number, Default: 0, MinValue: 1}\n  Most: {Type: Number, Default: 12, MaxValue: 10}\n  Short: {Type: String, Default: ab, MinLength: 3}\n  Long: {Type: String, Default: abcd, MaxLength: 3}\n  Secret: {Type: String, NoEcho: true, Default: hunter2, MinLength: 12}\nResources: {A: {Type: A::B, Metadata: [!Ref Stage, !Ref Name, !Ref Count, !Ref Least, !Ref Most, !Ref Short, !Ref Long, !Ref Secret]}}\n",
+            "Parameters:\n  Stage:\n    Type: String\n    Default: prodution\n    AllowedValues: [production, test]\n  Name: {Type: String, AllowedPattern: '[a-z]+', Default: App1}\n  Count: {Type: Number, Default: many}\n  Least: {Type: Number, Default: 0, MinValue: 1}\n  Most: {Type: Number, Default: 12, MaxValue: 10}\n  Short: {Type: String, Default: ab, MinLength: 3}\n  Long: {Type: String, Default: abcd, MaxLength: 3}\n  Secret: {Type: String, NoEcho: true, Default: hunter2, MinLength: 12}\nResources: {A: {Type: A::B::C, Metadata: [!Ref Stage, !Ref Name, !Ref Count, !Ref Least, !Ref Most, !Ref Short, !Ref Long, !Ref Secret]}}\n",
         ),
         (
             "secret-default",
-            "Parameters:\n  Password:\n    Type: String\n    NoEcho: true\n    Default: hunter2\nResources: {A: {Type: A::B, Metadata: !Ref Password}}\n",
+            "Parameters:\n  Password:\n    Type: String\n    NoEcho: true\n    Default: hunter2\nResources: {A: {Type: A::B::C, Metadata: !Ref Password}}\n",
         ),
         (
             "unknown-name",
@@ -72,53 +72,57 @@ fn cases() -> Vec<(&'static str, String)> {
         ),
         (
             "wrong-kind",
-            "Parameters: {Stage: {Type: String}}\nConditions: {C: !Equals [!Ref A, x]}\nMappings: {M: {a: {b: c}}}\nResources:\n  A:\n    Type: A::B\n    Properties: {P: !Ref C, Q: !Ref M, R: !GetAtt Stage.X, S: !If [Stage, a, b]}\n",
+            "Parameters: {Stage: {Type: String}}\nConditions: {C: !Equals [!Ref A, x]}\nMappings: {M: {a: {b: c}}}\nResources:\n  A:\n    Type: A::B::C\n    Properties: {P: !Ref C, Q: !Ref M, R: !GetAtt Stage.X, S: !If [Stage, a, b]}\n",
         ),
         (
             "unused-parameter",
-            "Parameters:\n  Used: {Type: String}\n  Unused: {Type: String}\nResources: {A: {Type: A::B, Properties: {P: !Ref Used}}}\n",
+            "Parameters:\n  Used: {Type: String}\n  Unused: {Type: String}\nResources: {A: {Type: A::B::C, Properties: {P: !Ref Used}}}\n",
         ),
         (
             "unused-condition",
-            "Conditions: {C: !Equals [a, b]}\nResources: {A: {Type: A::B}}\n",
+            "Conditions: {C: !Equals [a, b]}\nResources: {A: {Type: A::B::C}}\n",
         ),
         (
             "unused-mapping",
-            "Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: A::B}}\n",
+            "Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: A::B::C}}\n",
         ),
         (
             "unused-variable",
-            "Resources: {A: {Type: A::B, Properties: {P: !Sub [\"${B}\", {B: x, C: y}]}}}\n",
+            "Resources: {A: {Type: A::B::C, Properties: {P: !Sub [\"${B}\", {B: x, C: y}]}}}\n",
         ),
         (
             "circle",
-            "Resources:\n  First:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !GetAtt Second.GroupId\n  Second:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !Sub \"x-${Third}\"\n  Third:\n    Type: AWS::EC2::SecurityGroup\n    DependsOn: First\n  Self: {Type: A::B, DependsOn: Self}\n",
+            "Resources:\n  First:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !GetAtt Second.GroupId\n  Second:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      Source: !Sub \"x-${Third}\"\n  Third:\n    Type: AWS::EC2::SecurityGroup\n    DependsOn: First\n  Self: {Type: A::B::C, DependsOn: Self}\n",
         ),
         (
             "circle",
-            "Conditions: {C: !Equals [a, b]}\nResources:\n  A: {Type: A::B, Properties: !If [C, {P: !Ref B}, {P: x}]}\n  B: {Type: A::B, DependsOn: A}\n",
+            "Conditions: {First: !Not [!Condition Second], Second: !Not [!Condition First], Self: !Not [!Condition Self]}\nResources: {A: {Type: A::B::C, Condition: First}, B: {Type: A::B::C, Condition: Self}}\n",
+        ),
+        (
+            "circle",
+            "Conditions: {C: !Equals [a, b]}\nResources:\n  A: {Type: A::B::C, Properties: !If [C, {P: !Ref B}, {P: x}]}\n  B: {Type: A::B::C, DependsOn: A}\n",
         ),
         (
             "unknown-function",
-            "Resources: {A: {Type: A::B, Properties: {P: !Substitute x, Q: !Joni ['', [a]]}}}\n",
+            "Resources: {A: {Type: A::B::C, Properties: {P: !Substitute x, Q: !Joni ['', [a]]}}}\n",
         ),
         (
             "bad-arguments",
-            "Conditions: {C: !And [!Condition C]}\nResources:\n  A:\n    Type: A::B\n    Properties:\n      P: !Join ['-', a, b]\n      Q: !If [[C], a, b]\n      R: !GetAtt A\n      S: !Sub \"${A\"\n      T: {Fn::Sub: a, Other: b}\n      U: !Ref [A]\n      V: !Select 1\n",
+            "Conditions: {C: !And [!Condition C]}\nResources:\n  A:\n    Type: A::B::C\n    Properties:\n      P: !Join ['-', a, b]\n      Q: !If [[C], a, b]\n      R: !GetAtt A\n      S: !Sub \"${A\"\n      T: {Fn::Sub: a, Other: b}\n      U: !Ref [A]\n      V: !Select 1\n",
         ),
         (
             "needs-transform",
-            "Resources:\n  Fn::ForEach::Queues: [N, [A], {'Q${N}': {Type: A::B}}]\n  B: {Type: A::B, DeletionPolicy: !Ref AWS::Region, Properties: {P: !ToJsonString {a: b}}}\n",
+            "Resources:\n  Fn::ForEach::Queues: [N, [A], {'Q${N}': {Type: A::B::C}}]\n  B: {Type: A::B::C, DeletionPolicy: !Ref AWS::Region, Properties: {P: !ToJsonString {a: b}}}\n",
         ),
         (
             "ambiguous-scalar",
-            "Resources:\n  A:\n    Type: A::B\n    Properties: {Account: 012345670123, Mode: 0755, On: yes, Port: 22:22, Version: 3.10, Commit: 6e7890, Size: 1_000}\n",
+            "Resources:\n  A:\n    Type: A::B::C\n    Properties: {Account: 012345670123, Mode: 0755, On: yes, Port: 22:22, Version: 3.10, Commit: 6e7890, Size: 1_000}\n",
         ),
-        ("over-limit", "Resources: {A: {Type: A::B}}\n"),
+        ("over-limit", "Resources: {A: {Type: A::B::C}}\n"),
     ];
     let mut cases: Vec<(&str, String)> = short.map(|(code, text)| (code, text.to_owned())).into();
     let resources: String = (0..501)
-        .map(|n| format!("  R{n}: {{Type: A::B}}\n"))
+        .map(|n| format!("  R{n}: {{Type: A::B::C}}\n"))
         .collect();
     let parameters: String = (0..201)
         .map(|n| format!("  P{n}: {{Type: String}}\n"))
@@ -131,10 +135,12 @@ fn cases() -> Vec<(&'static str, String)> {
     cases.push(("over-limit", format!("Resources:\n{resources}")));
     cases.push((
         "over-limit",
-        format!("Parameters:\n{parameters}Resources: {{A: {{Type: A::B, Metadata: [{used}]}}}}\n"),
+        format!(
+            "Parameters:\n{parameters}Resources: {{A: {{Type: A::B::C, Metadata: [{used}]}}}}\n"
+        ),
     ));
-    cases.push(("over-limit", format!("Description: {}\nMappings:\n  M: {{{keys}}}\nResources:\n  {name}: {{Type: A::B, Properties: [!FindInMap [M, k1, a], {references}]}}\n", "d".repeat(1025))));
-    cases.push(("over-limit", format!("Parameters: {{P: {{Type: String, Default: {}}}}}\nResources: {{A: {{Type: A::B, Metadata: !Ref P}}}}\n", "v".repeat(4097))));
+    cases.push(("over-limit", format!("Description: {}\nMappings:\n  M: {{{keys}}}\nResources:\n  {name}: {{Type: A::B::C, Properties: [!FindInMap [M, k1, a], {references}]}}\n", "d".repeat(1025))));
+    cases.push(("over-limit", format!("Parameters: {{P: {{Type: String, Default: {}}}}}\nResources: {{A: {{Type: A::B::C, Metadata: !Ref P}}}}\n", "v".repeat(4097))));
     cases.push(("too-large", " ".repeat(1_048_577)));
     cases.push(("too-deep", "[".repeat(101) + &"]".repeat(101)));
     cases
@@ -164,7 +170,7 @@ fn every_diagnostic_is_as_it_was_looked_at() {
             anstream::adapter::strip_str(&drawn)
         ));
     }
-    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B, Condition: Here}\n  B:\n    Type: A::B\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
+    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B::C, Condition: Here}\n  B:\n    Type: A::B::C\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
     let known = Known {
         region: Some("us-east-1".to_owned()),
         ..Known::default()
@@ -192,7 +198,7 @@ fn every_diagnostic_is_as_it_was_looked_at() {
 #[test]
 fn long_and_strange_lines_are_cut_around_the_place() {
     let text = format!(
-        "Resources: {{A: {{Type: A::B, Metadata: [{}!Ref Nope]}}}}\n",
+        "Resources: {{A: {{Type: A::B::C, Metadata: [{}!Ref Nope]}}}}\n",
         "\u{202e}ä, ".repeat(60)
     );
     let findings = template::validate("t.yaml", text.as_bytes());

@@ -19,6 +19,7 @@ use super::tree::Template;
 use super::{TemplateError, TemplateProblem};
 
 pub use rule::{Diagnostic, Rule, Severity};
+pub(super) use structure::meant;
 
 /// What was found in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]

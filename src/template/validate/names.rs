@@ -355,9 +355,13 @@ impl<'t> Checker<'t> {
     }
 
     fn circles(&mut self) {
-        let graph = Graph::of(self.root);
+        self.circles_of(&Graph::of_conditions(self.root), "condition", &[false]);
+        self.circles_of(&Graph::of(self.root), "resource", &[false, true]);
+    }
+
+    fn circles_of(&mut self, graph: &Graph<'t>, kind: &str, passes: &[bool]) {
         let mut seen = BTreeSet::new();
-        for with_conditions in [false, true] {
+        for with_conditions in passes.iter().copied() {
             for circle in graph.circles(with_conditions) {
                 let mut names: Vec<&str> = circle.iter().map(|step| step.resource).collect();
                 if names.iter().any(|name| seen.contains(name)) {
@@ -366,12 +370,12 @@ impl<'t> Checker<'t> {
                 seen.extend(names.iter().copied());
                 names.extend(names.first().copied());
                 let message = match &names[..] {
-                    [one, _] => format!("resource `{one}` needs itself"),
+                    [one, _] => format!("{kind} `{one}` needs itself"),
                     names if names.len() <= LONGEST_CIRCLE => {
                         let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-                        format!("resources need each other: {}", names.join(" → "))
+                        format!("{kind}s need each other: {}", names.join(" → "))
                     }
-                    names => format!("{} resources need each other in a circle", names.len() - 1),
+                    names => format!("{} {kind}s need each other in a circle", names.len() - 1),
                 };
                 let Some((first, others)) = circle.split_first() else {
                     continue;
@@ -389,6 +393,8 @@ impl<'t> Checker<'t> {
                 }
                 let help = if with_conditions {
                     "make sure that the conditions never hold together"
+                } else if kind == "condition" {
+                    "remove one of these uses"
                 } else {
                     "remove one of these uses, for example by a resource of its own for the connection"
                 };

@@ -2,9 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::super::node::{Entry, Node};
+use super::super::constraint::{constraint, number};
+use super::super::declaration::{Constraints, ParameterDeclaration};
+use super::super::node::Entry;
 use super::super::tree::is_no_echo;
-use super::structure::meant;
 use super::{Checker, Diagnostic, Rule};
 use crate::model::nearest;
 
@@ -43,8 +44,6 @@ const TYPES: [&str; 14] = [
 const OTHER_TYPES: [&str; 2] = ["AWS::EC2::SecurityGroup::GroupName", "AWS::EC2::Volume::Id"];
 
 const MAX_VALUE_BYTES: usize = 4096;
-/// A pattern that needs a larger program is left to CloudFormation.
-const MAX_PATTERN_BYTES: usize = 1 << 17;
 
 impl<'t> Checker<'t> {
     pub(super) fn parameters(&mut self) {
@@ -156,90 +155,25 @@ impl<'t> Checker<'t> {
             self.say(Diagnostic::error(Rule::Limit, span, message).help("shorten it"));
             return;
         }
-        // What stands in an SSM parameter is not known, only its name is.
-        if parameter_type.starts_with("AWS::SSM::") {
+        let declaration = ParameterDeclaration {
+            name: name.to_owned(),
+            parameter_type: parameter_type.to_owned(),
+            default: None,
+            no_echo: is_secret,
+            constraints: Constraints::of(keys),
+            position: node.position,
+        };
+        let Some(unmet) = constraint(&declaration, text) else {
             return;
-        }
-        let is_list = parameter_type.starts_with("List<") || parameter_type == "CommaDelimitedList";
-        let values: Vec<&str> = if is_list {
-            text.split(',').map(str::trim).collect()
-        } else {
-            vec![text]
         };
-        let is_number = matches!(parameter_type, "Number" | "List<Number>");
-        if is_number && let Some(other) = values.iter().find(|value| number(value).is_none()) {
-            let other = if is_secret { "****" } else { *other };
-            let message =
-                format!("the default of parameter `{name}` is `{other}`, expected a number");
-            let found = Diagnostic::error(Rule::Default, span, message);
-            self.say(found.help("write a number, or change `Type`"));
-            return;
+        let what = unmet.what;
+        let message = format!("the default `{shown}` of parameter `{name}` {what}");
+        let mut found = Diagnostic::error(Rule::Default, span, message);
+        if let Some(entry) = keys.get(unmet.key) {
+            let place = self.source.of(&entry.value);
+            found = found.related(place, format!("`{}`", unmet.key));
         }
-        let mut wrong = |key: &str, what: String, help: String| {
-            let constraint = keys.get(key).map(|entry| self.source.of(&entry.value));
-            let message = format!("the default `{shown}` of parameter `{name}` {what}");
-            let mut found = Diagnostic::error(Rule::Default, span.clone(), message);
-            if let Some(constraint) = constraint {
-                found = found.related(constraint, format!("`{key}`"));
-            }
-            self.say(found.help(help));
-        };
-        if let Some(allowed) = keys.get("AllowedValues").and_then(|e| e.value.items()) {
-            let allowed: Vec<&str> = allowed.iter().filter_map(Node::text).collect();
-            let same = |a: &str, b: &str| a == b || is_number && number(a) == number(b);
-            let is_allowed = |value: &str| allowed.iter().any(|one| same(value, one));
-            if !values.iter().all(|value| is_allowed(value)) && !is_allowed(text) {
-                let help = if is_secret {
-                    "choose one of them".to_owned()
-                } else {
-                    meant(text, &allowed)
-                };
-                wrong(
-                    "AllowedValues",
-                    "is none of the allowed values".to_owned(),
-                    help,
-                );
-            }
-        }
-        if let Some(pattern) = keys.get("AllowedPattern").and_then(|e| e.value.text())
-            && values
-                .iter()
-                .any(|value| matches(pattern, value) == Some(false))
-        {
-            wrong(
-                "AllowedPattern",
-                "does not match the allowed pattern".to_owned(),
-                "the pattern has to match the whole value".to_owned(),
-            );
-        }
-        let limit = |key: &str| number(keys.get(key)?.value.text()?);
-        let length = text.chars().count() as f64;
-        let has = if is_secret {
-            "has another number of characters".to_owned()
-        } else {
-            format!("has {length} characters")
-        };
-        if !is_list && !is_number {
-            if let Some(least) = limit("MinLength").filter(|least| length < *least) {
-                let what = format!("{has}, expected {least} at least");
-                wrong("MinLength", what, "write a longer one, or none".to_owned());
-            }
-            if let Some(most) = limit("MaxLength").filter(|most| length > *most) {
-                let what = format!("{has}, expected {most} at most");
-                wrong("MaxLength", what, "shorten it".to_owned());
-            }
-        }
-        if is_number {
-            let numbers = || values.iter().filter_map(|value| number(value));
-            if let Some(least) = limit("MinValue").filter(|least| numbers().any(|n| n < *least)) {
-                let what = format!("is less than {least}");
-                wrong("MinValue", what, format!("write {least} or more"));
-            }
-            if let Some(most) = limit("MaxValue").filter(|most| numbers().any(|n| n > *most)) {
-                let what = format!("is greater than {most}");
-                wrong("MaxValue", what, format!("write {most} or less"));
-            }
-        }
+        self.say(found.help(unmet.help));
     }
 }
 
@@ -256,22 +190,4 @@ fn is_type(text: &str) -> bool {
     };
     is_plain(text)
         || inside(text, "AWS::SSM::Parameter::Value<").is_some_and(|inner| is_plain(&inner))
-}
-
-fn number(text: &str) -> Option<f64> {
-    let number: f64 = text.trim().parse().ok()?;
-    number.is_finite().then_some(number)
-}
-
-/// Returns whether the pattern matches the whole value, where both engines surely agree; CloudFormation has Java's.
-fn matches(pattern: &str, value: &str) -> Option<bool> {
-    let has_set_operations = pattern.contains("&&") || pattern.contains("[[");
-    if has_set_operations || !value.is_ascii() {
-        return None;
-    }
-    let pattern = regex_lite::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(MAX_PATTERN_BYTES)
-        .build()
-        .ok()?;
-    Some(pattern.is_match(value))
 }

@@ -42,7 +42,7 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn warning(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+    pub(in super::super) fn warning(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(rule, span, message)

@@ -409,7 +409,7 @@ impl<'t> Checker<'t> {
 }
 
 /// Returns what was probably meant, or what is possible.
-pub(super) fn meant(text: &str, known: &[&str]) -> String {
+pub(in super::super) fn meant(text: &str, known: &[&str]) -> String {
     match nearest(text, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => {
@@ -427,7 +427,12 @@ fn is_type(text: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"_@-".contains(&b))
     };
-    parts.len() >= 2 && parts.iter().all(is_part) || is_pattern(text)
+    let least = if parts.first() == Some(&"Custom") {
+        2
+    } else {
+        3
+    };
+    parts.len() >= least && parts.iter().all(is_part) || is_pattern(text)
 }
 
 fn dynamic(node: &Node, count: &mut usize) {

@@ -15,12 +15,12 @@ fn templates_in_order_are_found_so() {
         // A policy's own `Condition`, names of SAM, names that loops make, macros.
         "Resources: {A: {Type: 'AWS::IAM::Policy', Properties: {S: [{Condition: StringLike}], Q: {Condition: {Bool: {a: 'true'}}}}}}",
         "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Timeout: 3}}\nResources: {F: {Type: 'AWS::Serverless::Function', Connectors: {}}}\nOutputs: {R: {Value: !GetAtt FRole.Arn}, U: {Value: !Ref ServerlessRestApi}}",
-        "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: CommaDelimitedList}}\nResources:\n  Fn::ForEach::Q:\n    - Name\n    - !Ref Names\n    - Queue${Name}Dead:\n        Type: AWS::SQS::Queue\n        DeletionPolicy: !Ref AWS::NoValue\n        Properties: {QueueName: !Ref Name, X: !Sub '${Name}'}\n      Fixed: {Type: 'A::B', DependsOn: 'Queue${Name}Dead'}\nOutputs:\n  O: {Value: !GetAtt QueueADead.Arn}\n  P: {Value: !Ref Fixed}",
-        "Transform: [MyMacro]\nStuff: 1\nResources: {A: {Type: 'A::B', Foo: bar, Properties: !Whatever x}}",
+        "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: CommaDelimitedList}}\nResources:\n  Fn::ForEach::Q:\n    - Name\n    - !Ref Names\n    - Queue${Name}Dead:\n        Type: AWS::SQS::Queue\n        DeletionPolicy: !Ref AWS::NoValue\n        Properties: {QueueName: !Ref Name, X: !Sub '${Name}'}\n      Fixed: {Type: 'A::B::C', DependsOn: 'Queue${Name}Dead'}\nOutputs:\n  O: {Value: !GetAtt QueueADead.Arn}\n  P: {Value: !Ref Fixed}",
+        "Transform: [MyMacro]\nStuff: 1\nResources: {A: {Type: 'A::B::C', Foo: bar, Properties: !Whatever x}}",
         "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<List<AWS::EC2::Subnet::Id>>', Default: /x, AllowedPattern: a}}\nResources: {A: {Type: 'Custom::Thing', Properties: {P: !Ref P}}}",
-        "Parameters: {P: {Type: CommaDelimitedList, Default: 'a, b', AllowedValues: [a, b]}, N: {Type: Number, Default: 1.0, AllowedValues: [1]}}\nRules: {R: {Assertions: [{Assert: !Contains [[a], !Ref N]}]}}\nResources: {A: {Type: 'A::B', Properties: {P: !Select [0, !Ref P]}}}",
-        "Conditions: {A: !Equals [!Ref AWS::Region, x], B: !Not [!Condition A]}\nMappings: {M: {us-east-1: {a: [x, y]}}}\nResources: {R: {Type: 'A::B', Condition: B, Properties: {X: !FindInMap [M, !Ref AWS::Region, a]}}}",
-        "{\"Resources\": {\"A\": {\"Type\": \"A::B\", \"Properties\": {\"Rate\": 1e3, \"V\": 1.10}}}}",
+        "Parameters: {P: {Type: CommaDelimitedList, Default: 'a, b', AllowedValues: [a, b]}, N: {Type: Number, Default: 1.0, AllowedValues: [1]}}\nRules: {R: {Assertions: [{Assert: !Contains [[a], !Ref N]}]}}\nResources: {A: {Type: 'A::B::C', Properties: {P: !Select [0, !Ref P]}}}",
+        "Conditions: {A: !Equals [!Ref AWS::Region, x], B: !Not [!Condition A]}\nMappings: {M: {us-east-1: {a: [x, y]}}}\nResources: {R: {Type: 'A::B::C', Condition: B, Properties: {X: !FindInMap [M, !Ref AWS::Region, a]}}}",
+        "{\"Resources\": {\"A\": {\"Type\": \"A::B::C\", \"Properties\": {\"Rate\": 1e3, \"V\": 1.10}}}}",
     ] {
         assert_eq!(codes(text), [""; 0], "{text}");
     }
@@ -28,7 +28,7 @@ fn templates_in_order_are_found_so() {
 
 #[test]
 fn where_a_macro_may_help_a_name_is_only_doubted() {
-    let text = "Transform: MyMacro\nResources: {A: {Type: 'A::B', Properties: {P: !Ref Nope}}}";
+    let text = "Transform: MyMacro\nResources: {A: {Type: 'A::B::C', Properties: {P: !Ref Nope}}}";
     let findings = validate("t.yaml", text.as_bytes());
     assert_eq!(findings.count(Severity::Error), 0);
     assert_eq!(findings.count(Severity::Warning), 1);
@@ -38,7 +38,7 @@ fn where_a_macro_may_help_a_name_is_only_doubted() {
 fn what_cannot_be_compared_is_not_judged() {
     let default = |pattern: &str, value: &str| {
         codes(&format!(
-            "Parameters: {{P: {{Type: String, AllowedPattern: '{pattern}', Default: '{value}'}}}}\nResources: {{A: {{Type: 'A::B', Metadata: !Ref P}}}}"
+            "Parameters: {{P: {{Type: String, AllowedPattern: '{pattern}', Default: '{value}'}}}}\nResources: {{A: {{Type: 'A::B::C', Metadata: !Ref P}}}}"
         ))
     };
     assert_eq!(
@@ -58,8 +58,7 @@ fn what_cannot_be_compared_is_not_judged() {
 
 #[test]
 fn names_are_underlined_where_they_stand() {
-    let text =
-        "Resources:\n  A:\n    Type: A::B\n    Metadata: !Join ['', [ä, !Sub \"x ${Nope} y\"]]\n";
+    let text = "Resources:\n  A:\n    Type: A::B::C\n    Metadata: !Join ['', [ä, !Sub \"x ${Nope} y\"]]\n";
     let findings = validate("t.yaml", text.as_bytes());
     let span = &findings.diagnostics[0].span;
     assert_eq!(
@@ -75,7 +74,7 @@ fn names_are_underlined_where_they_stand() {
 #[test]
 fn what_goes_on_for_ever_is_counted() {
     let names: String = (0..5000).map(|n| format!("!Ref Nope{n},")).collect();
-    let text = format!("Resources: {{A: {{Type: 'A::B', Metadata: [{names}]}}}}");
+    let text = format!("Resources: {{A: {{Type: 'A::B::C', Metadata: [{names}]}}}}");
     let findings = validate("t.yaml", text.as_bytes());
     assert_eq!(findings.diagnostics.len(), MOST_DIAGNOSTICS);
     assert_eq!(findings.left_out, 4900);
@@ -92,7 +91,7 @@ proptest::proptest! {
         words in proptest::collection::vec(
             proptest::sample::select(vec![
                 "Resources:", "Parameters:", "Conditions:", "Mappings:", "Outputs:", "Transform: AWS::LanguageExtensions",
-                "A:", "B:", "Type: A::B", "Type: String", "Default: x", "NoEcho: true", "MinLength: 3", "Fn::ForEach::L:",
+                "A:", "B:", "Type: A::B::C", "Type: String", "Default: x", "NoEcho: true", "MinLength: 3", "Fn::ForEach::L:",
                 "!Ref A", "!Sub", "${A}", "!GetAtt A.B", "!If [A, b, !Ref B]", "- ", "{", "}", "[", "]", ",", "\n", "\n  ",
                 "\n    ", "'", "\"", "~", "!Select", "Properties:", "DependsOn: B", "Condition: A", "\u{85}", "ä", "\r",
             ]),
