@@ -212,6 +212,11 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
         _ => String::new(),
     };
     let total = count(summary.counts.total, "target");
+    let targets = view.targets();
+    let where_to = match targets.len() {
+        0..=3 => words::listed(&places.names(targets.iter().map(|t| t.target()))),
+        _ => total.clone(),
+    };
     let (deployed, change, change_set) = match view.deletes() {
         true => ("deleted from", "delete", "deletion"),
         false => ("deployed to", "change", "change set"),
@@ -221,6 +226,11 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             ExecutionOutcome::Succeeded => (
                 format!("{name} {deployed} {}", done(view, summary)),
                 Tone::Good,
+            ),
+            // A slip in a name or a region would read as done otherwise.
+            ExecutionOutcome::NothingToDo if view.operation() == "delete" => (
+                format!("{name}: nothing to delete, there is no such stack in {where_to}"),
+                Tone::Warn,
             ),
             ExecutionOutcome::NothingToDo => (
                 format!("{name}: nothing to {change} in {total}"),

@@ -121,6 +121,13 @@ fn a_deletion_is_reviewed_approved_and_done_and_what_is_retained_stays() {
     // A stack that is not there is nothing to do.
     let output = delete(&env, &[]);
     assert_eq!(document(&env, output.success())["outcome"], "nothing_to_do");
+    let said = env
+        .run(&["delete", "app", "--yes=high"])
+        .success()
+        .stdout
+        .clone();
+    let place = "there is no such stack in 111111111111/us-east-1";
+    assert!(env.public(&said).contains(place), "{said}");
     assert_eq!(proxy.count("DeleteStack"), 1);
 }
 
