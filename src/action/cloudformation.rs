@@ -261,6 +261,10 @@ async fn foreign_template(
         ChangeSetOutcome::NoChanges => false,
         ChangeSetOutcome::Failed { .. } => return Ok(None),
     };
+    // Where no bucket is named, the template was in the request: it need not be read for its size.
+    let Some(bucket) = bucket(spec, asked.buckets)? else {
+        return Ok(None);
+    };
     let (_, sent) = inputs::template_of(world, asked.inputs, artifacts)?;
     if !goes_through_bucket(sent.len()) {
         return Ok(None);
@@ -269,7 +273,7 @@ async fn foreign_template(
         .aws
         .template_read(spec, asked.stack, asked.change_set, &sent)
         .await?;
-    let bucket = bucket(spec, asked.buckets)?.map_or_else(String::new, |bucket| bucket.name);
+    let bucket = bucket.name;
     let digest = asked.inputs.template_digest.short();
     Ok(match read {
         TemplateRead::AsSent => None,

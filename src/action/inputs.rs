@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::bad_input;
 use super::world::{Artifacts, World};
-use crate::aws::StackRef;
+use crate::aws::{LookUps, StackRef};
 use crate::model::options::policy;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
@@ -15,7 +15,7 @@ use crate::model::{
     TargetSpec,
 };
 use crate::parameters::{
-    ArtifactAttribute, OverrideFile, Place, Request, choose_file, evaluate, layer_files, lookups,
+    ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files, lookups,
     overridden, parse_override_file, parse_overrides, resolve,
 };
 use crate::template::Template;
@@ -31,13 +31,9 @@ pub(super) async fn collect(
     let setting = |key: &str| action.configuration.get(key).map(String::as_str);
     let given = Given::of(world, spec, action, artifacts)?;
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
-    let request = given.request(world, previous);
-    let looked_up = look_up(world, spec, lookups(&request)).await?;
-    let resolved = resolve(&Request {
-        looked_up: Some(&looked_up),
-        ..request
-    })
-    .map_err(|e| bad_input(&e))?;
+    let looked_up = given.look_up(world, spec, previous).await?;
+    let request = given.request(world, previous, Some(&looked_up));
+    let resolved = resolve(&request).map_err(|e| bad_input(&e))?;
     let capabilities: BTreeSet<String> = setting("Capabilities")
         .unwrap_or_default()
         .split(',')
@@ -89,12 +85,8 @@ pub async fn explain(
     let given = Given::of(world, spec, action, artifacts)?;
     let previous = stack.as_ref().map(|s| &s.parameters[..]);
     let previous = previous.unwrap_or_default();
-    let request = given.request(world, previous);
-    let looked_up = look_up(world, spec, lookups(&request)).await?;
-    let request = Request {
-        looked_up: Some(&looked_up),
-        ..request
-    };
+    let looked_up = given.look_up(world, spec, previous).await?;
+    let request = given.request(world, previous, Some(&looked_up));
     let resolved = resolve(&request).map_err(|e| bad_input(&e))?;
     let explained = resolved.parameters.into_iter().map(|winner| {
         let others = overridden(&request, &winner);
@@ -154,7 +146,38 @@ impl Given {
         })
     }
 
-    fn request<'a>(&'a self, world: &'a World, previous: &'a [String]) -> Request<'a> {
+    /// Looks the values up that win, one after another; every one that is not there is told of at once.
+    async fn look_up(
+        &self,
+        world: &World,
+        spec: &TargetSpec,
+        previous: &[String],
+    ) -> Result<BTreeMap<Lookup, String>, CallFailure> {
+        let mut look_ups = LookUps::new(&world.aws, spec);
+        let mut found = BTreeMap::new();
+        let mut missing = Vec::new();
+        for (lookup, place) in lookups(&self.request(world, previous, None)) {
+            match look_ups.value(&lookup).await? {
+                Ok(value) => {
+                    found.insert(lookup, value);
+                }
+                Err(why) => missing.push(format!("{place}: {lookup}: {why}")),
+            }
+        }
+        if missing.is_empty() {
+            Ok(found)
+        } else {
+            missing.sort();
+            Err(bad(missing.join("; ")))
+        }
+    }
+
+    fn request<'a>(
+        &'a self,
+        world: &'a World,
+        previous: &'a [String],
+        looked_up: Option<&'a BTreeMap<Lookup, String>>,
+    ) -> Request<'a> {
         Request {
             declared: self.template.parameters(),
             file: self.template.file(),
@@ -165,32 +188,8 @@ impl Given {
             previous,
             tags: &self.tags,
             artifact: &self.template_path.artifact,
-            looked_up: None,
+            looked_up,
         }
-    }
-}
-
-/// Looks the values up one after another; every one that is not there is told of at once.
-async fn look_up(
-    world: &World,
-    spec: &TargetSpec,
-    wanted: BTreeMap<Lookup, Place>,
-) -> Result<BTreeMap<Lookup, String>, CallFailure> {
-    let mut found = BTreeMap::new();
-    let mut missing = Vec::new();
-    for (lookup, place) in wanted {
-        match world.aws.look_up(spec, &lookup).await? {
-            Ok(value) => {
-                found.insert(lookup, value);
-            }
-            Err(why) => missing.push(format!("{place}: {lookup}: {why}")),
-        }
-    }
-    if missing.is_empty() {
-        Ok(found)
-    } else {
-        missing.sort();
-        Err(bad(missing.join("; ")))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::Priority;
+use crate::model::{FailureKind, Priority};
 
 /// Decides only in the first moments, which may be all that a deployment to an emulator lasts.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -70,7 +70,7 @@ pub(super) enum Trouble {
 ///
 /// Throttling is waited out by its own clock in the budget, hence without a wait here. What people
 /// watch is patient: a deployment that succeeds must not fail because looking at it does.
-pub(super) fn patience(
+fn patience(
     trouble: Trouble,
     priority: Priority,
     attempt: u32,
@@ -91,6 +91,39 @@ pub(super) fn patience(
         Trouble::Throttled => Duration::ZERO,
         Trouble::Passing => poll(elapsed, Others::default(), jitter),
     })
+}
+
+impl Trouble {
+    /// Returns what is wrong where a later attempt may go better; none where it would not.
+    pub(super) fn of(kind: &FailureKind) -> Option<Self> {
+        match kind {
+            FailureKind::Throttled => Some(Self::Throttled),
+            FailureKind::Unreachable => Some(Self::Passing),
+            FailureKind::CredentialsExpired
+            | FailureKind::AccessDenied
+            | FailureKind::NotFound
+            | FailureKind::AlreadyExists
+            | FailureKind::MissingCapabilities(_)
+            | FailureKind::Refused
+            | FailureKind::Ambiguous
+            | FailureKind::BadInput
+            | FailureKind::SecretNeeded(_) => None,
+        }
+    }
+
+    /// Waits for the next attempt of a call that was begun with `clock`; returns false if it has failed for good.
+    pub(super) async fn outwaited(
+        self,
+        priority: Priority,
+        attempt: u32,
+        clock: Stopwatch,
+    ) -> bool {
+        let Some(wait) = patience(self, priority, attempt, clock.elapsed(), jitter()) else {
+            return false;
+        };
+        pause(wait).await;
+        true
+    }
 }
 
 /// Measures how long something has been going on.

@@ -8,10 +8,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::cadence::{self, Stopwatch, Trouble};
+use super::cadence::{Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
-use crate::model::{CallFailure, FailureKind, Priority, TargetSpec};
+use crate::model::{CallFailure, Priority, TargetSpec};
 
 /// A call: its name, its urgency, and whether it may be sent again.
 #[derive(Debug, Clone, Copy)]
@@ -88,35 +88,15 @@ impl Aws {
             // Credentials that are good elsewhere, and unknown where nothing was ever carried out.
             attempted.proven = attempted.proven && !gate.has_answered();
             let failure = classify(&error, &attempted);
-            let trouble = match failure.kind {
-                FailureKind::Throttled => {
-                    permit.throttled();
-                    Trouble::Throttled
-                }
-                FailureKind::Unreachable => {
-                    drop(permit);
-                    Trouble::Passing
-                }
-                FailureKind::CredentialsExpired
-                | FailureKind::AccessDenied
-                | FailureKind::NotFound
-                | FailureKind::AlreadyExists
-                | FailureKind::MissingCapabilities(_)
-                | FailureKind::Refused
-                | FailureKind::Ambiguous
-                | FailureKind::BadInput
-                | FailureKind::SecretNeeded(_) => return Err(failure),
+            let Some(trouble) = Trouble::of(&failure.kind) else {
+                return Err(failure);
             };
-            let next = cadence::patience(
-                trouble,
-                call.priority,
-                attempt,
-                clock.elapsed(),
-                cadence::jitter(),
-            );
-            match next {
-                Some(wait) => cadence::pause(wait).await,
-                None => return Err(failure),
+            match trouble {
+                Trouble::Throttled => permit.throttled(),
+                Trouble::Passing => drop(permit),
+            }
+            if !trouble.outwaited(call.priority, attempt, clock).await {
+                return Err(failure);
             }
             attempt += 1;
         }
@@ -129,7 +109,7 @@ mod tests {
     use super::super::scripted::{Reply, Scripted};
     use super::super::{Aws, Settings, StackRef};
     use super::*;
-    use crate::model::StackStatus;
+    use crate::model::{FailureKind, StackStatus};
 
     async fn execute(script: &Scripted) -> Result<(), CallFailure> {
         aws(script)

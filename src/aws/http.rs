@@ -13,17 +13,16 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 /// Returns the client, which trusts the authorities of the system, or `trusted` instead.
 pub(super) fn client(trusted: Option<tls::TlsContext>) -> SharedHttpClient {
     let secure = connecting(trusted);
-    if by_proxy() {
+    let plain = if by_proxy() {
         // The way to a proxy may need certificates where the way to the endpoint does not.
-        return SharedHttpClient::new(MadeOnce(secure));
-    }
-    let nobody = tls::TlsContext::builder()
-        .with_trust_store(tls::TrustStore::empty())
-        .build();
-    SharedHttpClient::new(ByScheme {
-        plain: connecting(nobody.ok()),
-        secure,
-    })
+        secure.clone()
+    } else {
+        let nobody = tls::TlsContext::builder()
+            .with_trust_store(tls::TrustStore::empty())
+            .build();
+        connecting(nobody.ok())
+    };
+    SharedHttpClient::new(ByScheme { plain, secure })
 }
 
 fn connecting(trusted: Option<tls::TlsContext>) -> SharedHttpClient {
@@ -48,22 +47,8 @@ fn by_proxy() -> bool {
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// Leaves out the SDK's trial connector for each new client, which costs a TLS configuration each time.
-#[derive(Debug)]
-struct MadeOnce(SharedHttpClient);
-
-impl HttpClient for MadeOnce {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
-    }
-}
-
 /// Reads the system's certificates, some 150 files, only when the first request with TLS is made: an emulator is
-/// asked without.
+/// asked without. Leaves out the SDK's trial connector for each new client, which costs a TLS configuration each time.
 #[derive(Debug)]
 struct ByScheme {
     plain: SharedHttpClient,

@@ -1,30 +1,52 @@
 //! Values that are kept elsewhere in the account of a target: outputs, exports, parameters of Systems Manager.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::call::Call;
 use super::connection::Aws;
 use super::stack::StackRef;
-use crate::model::{CallFailure, LookedUp, Lookup, Priority, TargetSpec};
+use crate::model::{
+    CallFailure, LookedUp, Lookup, Priority, Region, StackName, StackSummary, TargetSpec,
+};
 
-impl Aws {
-    /// Returns the value that `lookup` names, in the account of `spec`; otherwise why there is none, in words that
-    /// follow what was looked up.
-    pub async fn look_up(
-        &self,
-        spec: &TargetSpec,
-        lookup: &Lookup,
-    ) -> Result<Result<String, String>, CallFailure> {
-        let mut spec = spec.clone();
+/// The look-ups of one target. What several of them need is asked for once.
+#[derive(Debug)]
+pub struct LookUps<'a> {
+    aws: &'a Aws,
+    spec: &'a TargetSpec,
+    stacks: BTreeMap<(Region, StackName), Option<StackSummary>>,
+    exports: BTreeMap<Region, BTreeMap<String, String>>,
+}
+
+impl<'a> LookUps<'a> {
+    /// Returns those in the account of `spec`, of which nothing is known yet.
+    pub fn new(aws: &'a Aws, spec: &'a TargetSpec) -> Self {
+        Self {
+            aws,
+            spec,
+            stacks: BTreeMap::new(),
+            exports: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the value that `lookup` names; otherwise why there is none, in words that follow what was looked up.
+    pub async fn value(&mut self, lookup: &Lookup) -> Result<Result<String, String>, CallFailure> {
+        let mut spec = self.spec.clone();
         if let Some(region) = &lookup.region {
             spec.target.region = region.clone();
         }
         let region = &spec.target.region;
         match &lookup.what {
             LookedUp::StackOutput { stack, output } => {
-                let found = self
-                    .stack(&spec, StackRef::Name(stack), Priority::Read)
-                    .await?;
+                let key = (region.clone(), stack.clone());
+                let found = match self.stacks.entry(key) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        let by = StackRef::Name(stack);
+                        place.insert(self.aws.stack(&spec, by, Priority::Read).await?)
+                    }
+                };
                 Ok(match found {
                     None => Err(format!("there is no stack `{stack}` in {region}")),
                     // Its outputs are those of before, and may be others in a moment.
@@ -38,15 +60,20 @@ impl Aws {
                 })
             }
             LookedUp::Export(name) => {
-                let exports = self.exports(&spec).await?;
-                Ok(named(&exports, name, || {
+                let exports = match self.exports.entry(region.clone()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.aws.exports(&spec).await?),
+                };
+                Ok(named(exports, name, || {
                     format!("nothing in {region} is exported by that name")
                 }))
             }
-            LookedUp::SsmParameter(name) => self.ssm_parameter(&spec, name).await,
+            LookedUp::SsmParameter(name) => self.aws.ssm_parameter(&spec, name).await,
         }
     }
+}
 
+impl Aws {
     /// Returns the exports of a region by name.
     async fn exports(&self, spec: &TargetSpec) -> Result<BTreeMap<String, String>, CallFailure> {
         let mut exports = BTreeMap::new();
@@ -98,7 +125,7 @@ mod tests {
     use super::super::fixture::{aws, spec, stacks};
     use super::super::scripted::{Reply, Scripted};
     use super::*;
-    use crate::model::{FailureKind, Region, StackName};
+    use crate::model::FailureKind;
 
     fn output(name: &str, region: Option<&str>) -> Lookup {
         Lookup {
@@ -116,7 +143,10 @@ mod tests {
         script.ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
         let aws = aws(&script).await;
         for (region, host) in [(None, "eu-west-1"), (Some("us-east-1"), "us-east-1")] {
-            let found = aws.look_up(&spec(), &output("Url", region)).await.unwrap();
+            let found = LookUps::new(&aws, &spec())
+                .value(&output("Url", region))
+                .await
+                .unwrap();
             assert_eq!(found.as_deref(), Ok("of CREATE_COMPLETE"));
             let request = script.requests_of("DescribeStacks").pop().unwrap();
             assert_eq!(request.field("StackName"), "app");
@@ -125,12 +155,38 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_several_values_need_is_asked_for_once() {
+        let script = Scripted::new();
+        let exports = "<Exports><member><Name>a</Name><Value>1</Value></member></Exports>";
+        script
+            .ok("DescribeStacks", &stacks("CREATE_COMPLETE"))
+            .ok("ListExports", exports);
+        let (aws, spec) = (aws(&script).await, spec());
+        let mut look_ups = LookUps::new(&aws, &spec);
+        let export = Lookup {
+            what: LookedUp::Export("a".into()),
+            region: None,
+        };
+        for _ in 0..2 {
+            for lookup in [&output("Url", None), &export] {
+                look_ups.value(lookup).await.unwrap().unwrap();
+            }
+        }
+        assert_eq!(script.requests_of("DescribeStacks").len(), 1);
+        assert_eq!(script.requests_of("ListExports").len(), 1);
+        // Another region has its own.
+        let elsewhere = output("Url", Some("us-east-1"));
+        look_ups.value(&elsewhere).await.unwrap().unwrap();
+        assert_eq!(script.requests_of("DescribeStacks").len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_there_is_named_where_an_output_is_missing() {
         let script = Scripted::new();
         script.ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
         let aws = aws(&script).await;
-        let why = aws
-            .look_up(&spec(), &output("VpcId", None))
+        let why = LookUps::new(&aws, &spec())
+            .value(&output("VpcId", None))
             .await
             .unwrap()
             .unwrap_err();
@@ -147,8 +203,8 @@ mod tests {
             "Stack with id app does not exist",
         );
         let aws = aws(&script).await;
-        let why = aws
-            .look_up(&spec(), &output("VpcId", None))
+        let why = LookUps::new(&aws, &spec())
+            .value(&output("VpcId", None))
             .await
             .unwrap()
             .unwrap_err();
@@ -171,13 +227,17 @@ mod tests {
             what: LookedUp::Export("second".into()),
             region: None,
         };
-        let found = aws.look_up(&spec(), &lookup).await.unwrap();
+        let found = LookUps::new(&aws, &spec()).value(&lookup).await.unwrap();
         assert_eq!(found.as_deref(), Ok("v-second"));
         let missing = Lookup {
             what: LookedUp::Export("third".into()),
             region: None,
         };
-        let why = aws.look_up(&spec(), &missing).await.unwrap().unwrap_err();
+        let why = LookUps::new(&aws, &spec())
+            .value(&missing)
+            .await
+            .unwrap()
+            .unwrap_err();
         assert!(
             why.contains("exported by that name") && why.contains("second"),
             "{why}"
@@ -204,12 +264,15 @@ mod tests {
             .on("GetParameter", reply("String"))
             .on("GetParameter", reply("SecureString"));
         let aws = aws(&script).await;
-        let found = aws.look_up(&spec(), &parameter("/a:3")).await.unwrap();
+        let found = LookUps::new(&aws, &spec())
+            .value(&parameter("/a:3"))
+            .await
+            .unwrap();
         assert_eq!(found.as_deref(), Ok("ami-1"));
         let request = script.requests_of("GetParameter").pop().unwrap();
         assert_eq!(request.field("Name"), "/a:3");
-        let why = aws
-            .look_up(&spec(), &parameter("/a"))
+        let why = LookUps::new(&aws, &spec())
+            .value(&parameter("/a"))
             .await
             .unwrap()
             .unwrap_err();
@@ -232,13 +295,16 @@ mod tests {
             .on("GetParameter", refusal("ParameterNotFound"))
             .on("GetParameter", refusal("AccessDeniedException"));
         let aws = aws(&script).await;
-        let why = aws
-            .look_up(&spec(), &parameter("/a"))
+        let why = LookUps::new(&aws, &spec())
+            .value(&parameter("/a"))
             .await
             .unwrap()
             .unwrap_err();
         assert!(why.contains("no such parameter"), "{why}");
-        let failure = aws.look_up(&spec(), &parameter("/a")).await.unwrap_err();
+        let failure = LookUps::new(&aws, &spec())
+            .value(&parameter("/a"))
+            .await
+            .unwrap_err();
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure:?}");
     }
 }

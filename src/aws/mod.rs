@@ -40,6 +40,7 @@ mod watch;
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use connection::{Aws, Settings};
 pub use deletion::{DescribedStack, HeldResource};
+pub use lookup::LookUps;
 pub use mfa::MfaPrompt;
 pub use reading::ReadChangeSet;
 pub use stack::{Deleted, StackRef};

@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorErr
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use tokio::sync::OnceCell;
 
-use super::cadence::{self, Stopwatch, Trouble};
+use super::cadence::{Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Attempted, Effect, classify};
 use super::signed::{Signed, Signer, dns_suffix, encoded};
@@ -196,21 +196,11 @@ impl Aws {
                     bucket.name
                 ));
             }
-            let trouble = match failure.kind {
-                FailureKind::Throttled => Trouble::Throttled,
-                FailureKind::Unreachable => Trouble::Passing,
-                _ => return Err(failure),
+            let Some(trouble) = Trouble::of(&failure.kind) else {
+                return Err(failure);
             };
-            let next = cadence::patience(
-                trouble,
-                Priority::Mutate,
-                attempt,
-                clock.elapsed(),
-                cadence::jitter(),
-            );
-            match next {
-                Some(wait) => cadence::pause(wait).await,
-                None => return Err(failure),
+            if !trouble.outwaited(Priority::Mutate, attempt, clock).await {
+                return Err(failure);
             }
             attempt += 1;
         }

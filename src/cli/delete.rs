@@ -61,20 +61,9 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
     taken.fill_expiry(&mut args.approval_expires);
     taken.say();
     let preferences = args.targets.preferences()?;
-    let root = root
-        .to_str()
-        .ok_or_else(|| CliError::message(format!("the path `{}` is not UTF-8", root.display())))?;
-    let invocation = Invocation {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        root: root.to_owned(),
-        profile: args.connection.profile.clone(),
-        endpoint_url: args.connection.endpoint_url.clone(),
-        own_endpoint: false,
-        // Where only one region is named, STS is asked there too.
-        region: args.targets.regions.first().map(ToString::to_string),
-        session: args.targets.session()?,
-        chosen: taken.chosen,
-    };
+    let invocation = args
+        .targets
+        .invocation(&root, &args.connection, taken.chosen)?;
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
 

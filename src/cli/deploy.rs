@@ -266,23 +266,9 @@ impl Asked {
             Some(json) => parsed_overrides(json)?,
             None => IndexMap::new(),
         };
-        let root = project.root.to_str().ok_or_else(|| {
-            CliError::message(format!(
-                "the path `{}` is not UTF-8",
-                project.root.display()
-            ))
-        })?;
-        let invocation = Invocation {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            root: root.to_owned(),
-            profile: args.connection.profile.clone(),
-            endpoint_url: args.connection.endpoint_url.clone(),
-            own_endpoint: false,
-            // Where only one region is named, STS is asked there too.
-            region: args.targets.regions.first().map(ToString::to_string),
-            session: args.targets.session()?,
-            chosen,
-        };
+        let invocation = args
+            .targets
+            .invocation(&project.root, &args.connection, chosen)?;
         Ok(Self {
             options: args.options.options(&project.template)?,
             stack_policy: args.options.policy()?,

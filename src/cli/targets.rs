@@ -12,8 +12,8 @@ use super::settings::{FILE, Settings, SettingsError, Values};
 use super::{CliError, output};
 use crate::approval;
 use crate::model::{
-    AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, OperationPreferences, Region,
-    RegionConcurrency, RoleSession, StackName, Target, TargetSpec, clean,
+    AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, OperationPreferences,
+    Region, RegionConcurrency, RoleSession, StackName, Target, TargetSpec, clean,
 };
 
 /// The role that StackSets assumes in other accounts.
@@ -222,6 +222,29 @@ impl TryFrom<serde_yaml::Value> for AccountText {
 }
 
 impl TargetArgs {
+    /// Returns how an execution in the project `root` is begun.
+    pub(super) fn invocation(
+        &self,
+        root: &Path,
+        connection: &Connection,
+        chosen: Chosen,
+    ) -> Result<Invocation, CliError> {
+        let root = root.to_str().ok_or_else(|| {
+            CliError::message(format!("the path `{}` is not UTF-8", root.display()))
+        })?;
+        Ok(Invocation {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            root: root.to_owned(),
+            profile: connection.profile.clone(),
+            endpoint_url: connection.endpoint_url.clone(),
+            own_endpoint: false,
+            // Where only one region is named, STS is asked there too.
+            region: self.regions.first().map(ToString::to_string),
+            session: self.session()?,
+            chosen,
+        })
+    }
+
     /// Returns what is sent along when a role is assumed.
     pub(super) fn session(&self) -> Result<RoleSession, CliError> {
         self.sessions.session()

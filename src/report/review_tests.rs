@@ -1,0 +1,217 @@
+//! Tests of `review`.
+
+use super::super::fixtures::{self, Template, assert_screens};
+use super::super::review_data::NoSources;
+use super::*;
+
+#[test]
+fn a_change_without_resources_shows_a_short_difference_of_the_template() {
+    let targets = fixtures::four();
+    let mut script = fixtures::Script::new(&targets);
+    for target in &targets {
+        script.update(target, Vec::new());
+    }
+    let view = script.ask().view();
+    let mut of_template = Review::of(&view, &Template);
+    let options = ScreenOptions::default();
+    let text = draw(&view, &of_template, &options);
+    assert!(text.contains("+    VisibilityTimeout: 60"), "{text}");
+    assert!(text.contains("`--full` elsewhere"), "{text}");
+    of_template.groups[0].template_diff = Some("+ line\n".repeat(SHORT_DIFF + 1));
+    let text = draw(&view, &of_template, &options);
+    assert!(!text.contains("+ line"), "{text}");
+    assert!(text.contains("`--full` elsewhere"), "{text}");
+}
+
+#[test]
+fn identical_changes_are_shown_once() {
+    let view = fixtures::fleet().view();
+    assert_screens!("fleet", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+}
+
+#[test]
+fn changes_inside_nested_stacks_are_shown_by_their_path() {
+    use crate::model::ChangeAction::{Add, Modify, Remove};
+    let stack = "AWS::CloudFormation::Stack";
+    let mut network = fixtures::change("Network", stack, Modify);
+    network.nested = Some("arn:child".parse().unwrap());
+    let long = "Network/PrivateSubnetsOfTheSecondKind/RouteTable";
+    let changes = vec![
+        network,
+        fixtures::change("Network/Alerts", "AWS::SNS::Topic", Add),
+        fixtures::change("Network/Orders", "AWS::DynamoDB::Table", Remove),
+        fixtures::change(long, "AWS::EC2::RouteTable", Modify),
+    ];
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+    script.update(&only, changes).ask();
+    let view = script.view();
+    assert_screens!("nested", |options: &ScreenOptions| review(
+        &view, &NoSources, options
+    ));
+}
+
+#[test]
+fn many_targets_are_told_by_region() {
+    let view = fixtures::many().view();
+    assert_screens!("many", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+}
+
+#[test]
+fn secrets_show_as_changed_only() {
+    let view = fixtures::secrets().view();
+    assert_screens!("secrets", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+}
+
+#[test]
+fn new_stacks_show_what_they_are_made_with() {
+    let view = fixtures::made().view();
+    assert_screens!("made", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+}
+
+#[test]
+fn an_update_shows_the_parameters_through_which_something_changes() {
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+    let mut with = fixtures::inputs();
+    let layer = crate::model::Layer::Stack;
+    with.parameters = (0..20)
+        .map(|n| fixtures::parameter(&format!("P{n}"), "v", layer, "network.json"))
+        .collect();
+    let mut changes = fixtures::change_a();
+    changes[1].details[0].causing_entity = Some("P7".to_owned());
+    changes[1].details[0].source = Some("ParameterReference".to_owned());
+    script
+        .plan(&only, ChangeSetKind::Update, with, changes)
+        .ask();
+    let view = script.view();
+    let text = review(&view, &NoSources, &ScreenOptions::default());
+    let begin = text.find("Parameters\n").unwrap();
+    let said: Vec<&str> = text[begin..].lines().take(4).collect();
+    assert_eq!(
+        said,
+        [
+            "Parameters",
+            "  P7   \"v\"   parameter-overrides/network.json:4",
+            "  and 19 more parameters with one value in all targets; the full diff shows all",
+            "",
+        ],
+        "{text}"
+    );
+    let full = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    let text = review(&view, &NoSources, &full);
+    assert!(
+        (0..20).all(|n| text.contains(&format!("  P{n} "))),
+        "{text}"
+    );
+}
+
+#[test]
+fn hostile_text_is_harmless() {
+    let view = fixtures::hostile().view();
+    assert_screens!("hostile", |options: &ScreenOptions| {
+        let text = review(&view, &NoSources, options);
+        let escapes = text.matches('\u{1b}').count();
+        assert!(options.colour || escapes == 0);
+        assert!(!text.contains(['\u{202e}', '\u{200b}']));
+        text
+    });
+}
+
+#[test]
+fn a_plan_without_changes_says_so() {
+    let view = fixtures::nothing().view();
+    assert_screens!("nothing", |options: &ScreenOptions| review(
+        &view, &NoSources, options
+    ));
+}
+
+#[test]
+fn values_that_differ_within_a_group_name_their_target() {
+    let targets = fixtures::four();
+    let mut script = fixtures::Script::new(&targets);
+    for target in &targets {
+        let arn = |name: &str| {
+            let (region, account) = (&target.region, &target.account);
+            format!("arn:aws:sqs:{region}:{account}:{name}")
+        };
+        let mut change = fixtures::change_a().remove(1);
+        change.details = vec![fixtures::detail("DeadLetter", &arn("old"), &arn("new"))];
+        script.update(target, vec![change]);
+    }
+    let options = ScreenOptions {
+        width: 120,
+        ..ScreenOptions::default()
+    };
+    let text = review(&script.ask().view(), &NoSources, &options);
+    assert!(text.contains("Change A · 4 targets"), "{text}");
+    assert!(text.contains("as in 111111111111/us-east-1"), "{text}");
+}
+
+#[test]
+fn everything_is_shown_on_request() {
+    for (name, script) in [
+        ("fleet", fixtures::fleet()),
+        ("hostile", fixtures::hostile()),
+        ("made", fixtures::made()),
+    ] {
+        let options = ScreenOptions {
+            full: true,
+            ..ScreenOptions::default()
+        };
+        let text = review(&script.view(), &Template, &options);
+        assert!(!text.contains('…'), "nothing is shortened");
+        insta::assert_snapshot!(format!("{name}_full"), text);
+    }
+}
+
+#[test]
+fn ascii_terminals_get_ascii() {
+    let options = ScreenOptions {
+        unicode: false,
+        now: Some("2026-11-23T23:00:00Z".parse().unwrap()),
+        ..ScreenOptions::default()
+    };
+    let text = review(&fixtures::fleet().view(), &Template, &options);
+    assert!(text.is_ascii());
+    insta::assert_snapshot!("fleet_ascii", text);
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    for script in [
+        fixtures::fleet(),
+        fixtures::many(),
+        fixtures::secrets(),
+        fixtures::hostile(),
+        fixtures::made(),
+    ] {
+        let view = script.view();
+        for width in 60..130 {
+            let options = ScreenOptions {
+                width,
+                ..ScreenOptions::default()
+            };
+            for line in review(&view, &Template, &options).lines() {
+                assert!(columns(line) <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_machine_form_is_pinned() {
+    let review = Review::of(&fixtures::fleet().view(), &Template);
+    insta::assert_json_snapshot!("fleet_json", review);
+}

@@ -1,0 +1,198 @@
+//! Tests of `summary`.
+
+use super::super::fixtures::{self, Script, assert_screens};
+use super::*;
+use crate::model::{Cause, EventKind, PauseReason};
+
+#[test]
+fn a_halted_rollout_ends_with_causes() {
+    let view = fixtures::halted().view();
+    assert_screens!("halted", |options: &ScreenOptions| summary(&view, options));
+}
+
+#[test]
+fn what_somebody_else_executed_is_not_denied() {
+    let headline = |script: &Script| {
+        let text = summary(&script.view(), &ScreenOptions::default());
+        text.lines().next().unwrap().to_owned()
+    };
+    let ended = |outcome: ExecutionOutcome, is_found: bool| {
+        let mut script = fixtures::fleet();
+        let left = is_found.then(|| format!("{EXECUTED_ELSEWHERE} (EXECUTE_COMPLETE), and left"));
+        for target in fixtures::four() {
+            script.at(&target, EventKind::CleanupDone { left: left.clone() });
+            let reason = SkipReason::Stopped;
+            script.end(&target, TargetOutcome::Skipped { reason });
+        }
+        script.finish(outcome);
+        headline(&script)
+    };
+    let (given_up, rejected) = (ExecutionOutcome::Stopped, ExecutionOutcome::Rejected);
+    assert!(ended(given_up, true).contains("nothing was executed here"));
+    assert!(!ended(given_up, false).contains("here"));
+    assert!(ended(rejected, true).contains("too late for 4 of 4 targets"));
+    assert!(ended(rejected, false).contains("plan rejected  "));
+}
+
+#[test]
+fn a_command_is_repeated_only_where_that_helps() {
+    let advice_of = |script: &Script| advice(&script.view()).unwrap();
+    assert!(advice_of(&fixtures::halted()).contains("run the same command again"));
+    assert!(advice_of(&fixtures::stale()).contains("plan and review anew"));
+    let mut elsewhere = fixtures::halted();
+    elsewhere.say(EventKind::PlanImported {
+        file: crate::model::Digest::of(b"file"),
+        by: fixtures::alice(),
+        invocation: Default::default(),
+    });
+    assert!(advice_of(&elsewhere).contains("make a new plan"));
+}
+
+#[test]
+fn what_was_denied_says_what_would_allow_it() {
+    let targets = fixtures::four();
+    let mut script = Script::new(&targets);
+    for target in &targets[..3] {
+        let reason = format!(
+            "CreateChangeSet in {}: AccessDenied: User: arn:aws:sts::{}:assumed-role/Deploy/stackgate-1 is not authorized to \
+                 perform: cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:{}:{}:stack/orders/* because no \
+                 identity-based policy allows the cloudformation:CreateChangeSet action (request 1)",
+            target.place(),
+            target.account,
+            target.region,
+            target.account,
+        );
+        let cause = Cause::of(reason);
+        script.end(target, TargetOutcome::NotPlanned { cause });
+    }
+    let cause = Cause::of(format!(
+        "DescribeStacks in {}: AccessDenied: User: arn:aws:iam::111111111111:user/ann is not authorized to perform: \
+             cloudformation:DescribeStacks with an explicit deny in a service control policy",
+        targets[3].place()
+    ));
+    script.end(&targets[3], TargetOutcome::NotPlanned { cause });
+    script.finish(ExecutionOutcome::Failed);
+    let view = script.view();
+    assert_screens!("denied", |options: &ScreenOptions| summary(&view, options));
+    let json = serde_json::to_value(Summary::of(&view)).unwrap();
+    assert_eq!(
+        json["not_planned"][0]["denial"]["by"]["no_allow"],
+        "identity"
+    );
+    assert_eq!(
+        json["not_planned"][1]["denial"]["by"]["explicit_deny"],
+        "service_control"
+    );
+}
+
+#[test]
+fn a_stale_target_says_how_it_differs() {
+    let view = fixtures::stale().view();
+    assert_screens!("stale", |options: &ScreenOptions| summary(&view, options));
+}
+
+#[test]
+fn a_rejection_names_who_and_why() {
+    let view = fixtures::rejected().view();
+    assert_screens!("rejected", |options: &ScreenOptions| summary(
+        &view, options
+    ));
+}
+
+#[test]
+fn no_changes_are_good_news() {
+    let view = fixtures::nothing().view();
+    assert_screens!("nothing", |options: &ScreenOptions| summary(&view, options));
+}
+
+#[test]
+fn a_single_target_shows_its_outputs() {
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = Script::new(std::slice::from_ref(&only));
+    script
+        .update(&only, fixtures::change_a())
+        .ask()
+        .approve()
+        .start(&only);
+    let outputs = [
+        (
+            "QueueUrl",
+            "https://sqs.eu-west-1.amazonaws.com/111111111111/orders",
+        ),
+        ("Arn", "arn:aws:sqs:eu-west-1:111111111111:orders"),
+    ];
+    script.at(
+        &only,
+        EventKind::TargetFinished {
+            outcome: fixtures::succeeded(),
+            outputs: outputs.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        },
+    );
+    script.finish(ExecutionOutcome::Succeeded);
+    let view = script.view();
+    assert_screens!("outputs", |options: &ScreenOptions| summary(&view, options));
+}
+
+#[test]
+fn other_ends_read_well() {
+    let options = ScreenOptions::default();
+    let mut all = String::new();
+    let waiting = fixtures::fleet();
+    let mut paused = fixtures::fleet();
+    paused
+        .approve()
+        .start(&fixtures::four()[0])
+        .say(EventKind::Paused {
+            reason: PauseReason::CredentialsExpired {
+                message: "the security token included in the request is expired".to_owned(),
+            },
+        });
+    let hostile = fixtures::hostile();
+    let done = fixtures::finished();
+    for script in [waiting, paused, hostile, done] {
+        all.push_str(&summary(&script.view(), &options));
+        all.push_str("--\n");
+    }
+    all.push_str(&summary(&View::new(), &options));
+    insta::assert_snapshot!("other_ends", all);
+}
+
+#[test]
+fn ascii_terminals_get_ascii() {
+    let options = ScreenOptions {
+        unicode: false,
+        ..ScreenOptions::default()
+    };
+    for script in [fixtures::halted(), fixtures::stale(), fixtures::rejected()] {
+        let text = summary(&script.view(), &options);
+        assert!(text.is_ascii(), "{text}");
+    }
+}
+
+#[test]
+fn a_region_that_failed_to_its_last_target_halts_the_next() {
+    let targets = fixtures::four();
+    let mut script = fixtures::fleet();
+    script.approve();
+    for target in &targets[..2] {
+        script.start(target).end(target, fixtures::quota(target));
+    }
+    for target in &targets[2..] {
+        let reason = SkipReason::EarlierRegionFailed {
+            region: "us-east-1".parse().unwrap(),
+        };
+        script.end(target, TargetOutcome::Skipped { reason });
+    }
+    script.finish(ExecutionOutcome::Failed);
+    let text = summary(&script.view(), &ScreenOptions::default());
+    assert!(
+        text.starts_with("rollout halted in us-east-1: 2 failures exceed the tolerance "),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_machine_form_is_pinned() {
+    let summary = Summary::of(&fixtures::halted().view());
+    insta::assert_json_snapshot!("halted_json", summary);
+}
