@@ -14,11 +14,13 @@ impl<'t> Evaluator<'t> {
             "Fn::GetAtt" => return Outcome::Value(self.attribute(node, argument)),
             _ => {}
         }
-        let had_no_value = self.has_no_value(argument);
-        // All that these take stays theirs; an argument without a value is for CloudFormation to judge.
-        let argument = match self.node(argument) {
-            Outcome::Value(argument) if !had_no_value => argument,
-            Outcome::Value(_) | Outcome::NoValue => return Outcome::Value(self.kept(node)),
+        // What functions make of an argument without a value is not documented: that is for CloudFormation to judge.
+        if self.has_no_value(argument) {
+            let argument = self.with_no_values(argument);
+            return Outcome::Value(function_at(position, name, argument));
+        }
+        let Outcome::Value(argument) = self.node(argument) else {
+            return Outcome::Value(self.kept(node));
         };
         let known = match (name, argument.items()) {
             ("Fn::FindInMap", Some(items)) => self.find_in_map(node, items),
@@ -40,9 +42,7 @@ impl<'t> Evaluator<'t> {
     fn reference(&mut self, node: &'t Node, argument: &'t Node) -> Outcome {
         let position = node.position;
         let Some(written) = argument.text() else {
-            let Outcome::Value(argument) = self.node(argument) else {
-                return Outcome::Value(self.kept(node));
-            };
+            let argument = self.with_no_values(argument);
             return Outcome::Value(function_at(position, "Ref", argument));
         };
         if let Some((_, value)) = self.variables.iter().rev().find(|(v, _)| *v == written) {
@@ -78,10 +78,7 @@ impl<'t> Evaluator<'t> {
             .iter()
             .map(|item| match item.text() {
                 Some(text) => text_at(item.position, self.filled(text)),
-                None => match self.node(item) {
-                    Outcome::Value(value) => value,
-                    Outcome::NoValue => self.kept(item),
-                },
+                None => self.with_no_values(item),
             })
             .collect();
         if items.is_empty() {
@@ -168,9 +165,7 @@ impl<'t> Evaluator<'t> {
         };
         let mut left = indexmap::IndexMap::new();
         for (name, entry) in variables.into_iter().flatten() {
-            let Outcome::Value(value) = self.node(&entry.value) else {
-                return self.kept(node);
-            };
+            let value = self.with_no_values(&entry.value);
             let position = entry.position;
             left.insert(name.clone(), Entry { position, value });
         }
@@ -306,6 +301,20 @@ impl<'t> Evaluator<'t> {
                 self.problem(node.position, UnresolvedKind::NoItem { index, length });
                 None
             }
+        }
+    }
+
+    /// Returns an argument worked out, in which what has no value says so in its place.
+    fn with_no_values(&mut self, node: &'t Node) -> Node {
+        if let Some(items) = node.items() {
+            let items = items.iter().map(|item| self.with_no_values(item));
+            let kind = NodeKind::Sequence(items.collect());
+            let position = node.position;
+            return Node { position, kind };
+        }
+        match self.node(node) {
+            Outcome::Value(value) => value,
+            Outcome::NoValue => no_value(node),
         }
     }
 
