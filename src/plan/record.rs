@@ -609,5 +609,4 @@ fn recreation<S: serde::Serializer>(value: &Recreation, to: S) -> Result<S::Ok, 
 }
 
 #[cfg(test)]
-#[path = "record_tests.rs"]
 mod tests;

@@ -693,5 +693,4 @@ fn table_of_targets(page: &mut Page, view: &View, places: &Places) {
 }
 
 #[cfg(test)]
-#[path = "markdown_tests.rs"]
 mod tests;

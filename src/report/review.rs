@@ -592,5 +592,4 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "review_tests.rs"]
 mod tests;

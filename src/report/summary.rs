@@ -672,5 +672,4 @@ fn advice(view: &View) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-#[path = "summary_tests.rs"]
 mod tests;

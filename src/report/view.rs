@@ -655,5 +655,4 @@ impl View {
 }
 
 #[cfg(test)]
-#[path = "view_tests.rs"]
 mod tests;

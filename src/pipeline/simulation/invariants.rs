@@ -1,0 +1,230 @@
+//! What holds for every run.
+
+use super::*;
+
+pub(super) fn invariant_no_change_set_is_executed_twice(run: &Run) {
+    for (target, stack) in &run.world {
+        assert!(stack.executions <= 1, "{target} was executed twice");
+        assert_eq!(stack.repeated, 0, "{target} was asked for again");
+        assert!(stack.creations <= 1, "{target} got two change sets");
+        let ended = &run.machine.state().targets[target].outcome;
+        let moved = matches!(
+            ended,
+            Some(
+                TargetOutcome::Succeeded { .. }
+                    | TargetOutcome::Failed {
+                        status: Some(_),
+                        ..
+                    }
+            )
+        );
+        if !stack.sets_policy_only() {
+            assert_eq!(moved, stack.executions == 1, "{target}: {ended:?}");
+        }
+        assert!(stack.policies <= 1, "{target} got its policy twice");
+        let is_set = stack.policies == 1;
+        let wants = stack.script.policy != Policy::None && !stack.deletes;
+        let succeeded = matches!(ended, Some(TargetOutcome::Succeeded { .. }));
+        assert_eq!(succeeded && wants, is_set, "{target}: {ended:?}");
+    }
+}
+
+pub(super) fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
+    let state = run.machine.state();
+    for step in &turn.steps {
+        let (StepKind::Execute { approved, .. } | StepKind::ApplySetting { approved, .. }) =
+            &step.kind
+        else {
+            continue;
+        };
+        let answer = state.approval.as_ref().and_then(|r| r.answered.as_ref());
+        let answer = answer.expect("nothing is executed that nobody answered for");
+        assert_eq!(answer.decision, Decision::Approve);
+        assert_eq!(Some(answer.plan), state.plan);
+        let planned = &state.targets[&approved.target].planned;
+        assert_eq!(planned.as_ref(), Some(approved), "what was approved runs");
+        let intended = run.events.iter().any(|e| {
+            e.scope.target.as_ref() == Some(&approved.target)
+                && match step.kind {
+                    StepKind::Execute { .. } => {
+                        matches!(e.kind, EventKind::ExecuteIntended { .. })
+                    }
+                    _ => matches!(e.kind, EventKind::SettingIntended { .. }),
+                }
+        });
+        assert!(intended, "an intent is written before its call");
+    }
+}
+
+pub(super) fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining: bool) {
+    if !was_draining {
+        return;
+    }
+    for event in &turn.events {
+        let begins = matches!(
+            event.kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+        );
+        assert!(!begins, "{} while stopping", event.kind.name());
+    }
+    for step in &turn.steps {
+        let mutates = matches!(
+            step.kind,
+            StepKind::CreateChangeSet { .. }
+                | StepKind::Execute { .. }
+                | StepKind::DeleteChangeSet { .. }
+                | StepKind::DeleteReviewStack { .. }
+        );
+        assert!(!mutates, "{:?} while stopping", step.kind);
+    }
+}
+
+/// Giving up holds for whoever takes the execution up afterwards.
+pub(super) fn invariant_nothing_begins_after_giving_up(run: &Run, turn: &Turn) {
+    let Some(at) = given_up_at(run) else { return };
+    for event in &run.events[at..] {
+        let begins = matches!(
+            event.kind,
+            EventKind::ChangeSetIntended { .. }
+                | EventKind::TargetStarted
+                | EventKind::ExecuteIntended { .. }
+                | EventKind::Answered { .. }
+        );
+        assert!(!begins, "{} after giving up", event.kind.name());
+    }
+    if at + 1 == run.events.len() {
+        return;
+    }
+    for step in &turn.steps {
+        let begins = matches!(
+            step.kind,
+            StepKind::CreateChangeSet { .. } | StepKind::Execute { .. }
+        );
+        assert!(!begins, "{:?} after giving up", step.kind);
+    }
+}
+
+pub(super) fn given_up_at(run: &Run) -> Option<usize> {
+    run.events.iter().position(|event| {
+        matches!(&event.kind, EventKind::StopRequested { request } if request.mode == StopMode::GiveUp)
+    })
+}
+
+/// A target that is said to be left out was not executed, will not be, and nobody waits for an answer about it.
+pub(super) fn invariant_what_was_given_up_says_what_was_done(run: &Run) {
+    let stopped = TargetOutcome::Skipped {
+        reason: SkipReason::Stopped,
+    };
+    let mut left_out = 0;
+    for (target, stack) in &run.world {
+        if run.machine.state().targets[target].outcome.as_ref() == Some(&stopped) {
+            left_out += 1;
+            assert_eq!(stack.executions, 0, "{target} was executed");
+            assert!(!stack.late, "{target} may yet be executed");
+        }
+    }
+    let outcome = run.machine.state().outcome;
+    if given_up_at(run).is_none() {
+        assert_eq!(left_out, 0);
+        assert_ne!(outcome, Some(ExecutionOutcome::Stopped));
+    } else if left_out > 0 {
+        let ended = [ExecutionOutcome::Stopped, ExecutionOutcome::Failed];
+        assert!(ended.contains(&outcome.unwrap()), "{outcome:?}");
+    }
+}
+
+pub(super) fn invariant_every_target_ends_or_the_execution_can_be_resumed(run: &Run) {
+    let state = run.machine.state();
+    if state.outcome.is_none() {
+        assert!(
+            state.awaits_answer(),
+            "nothing runs and nobody is waited for: {:#?}",
+            state.targets
+        );
+        return;
+    }
+    for (target, state) in &state.targets {
+        assert!(state.outcome.is_some(), "{target} has no end");
+        assert!(!state.is_being_cleaned(), "{target} is half cleaned up");
+    }
+}
+
+pub(super) fn invariant_nothing_is_left_behind(run: &Run) {
+    for (target, stack) in &run.world {
+        let executed = stack.executions > 0;
+        assert!(executed || !stack.has_change_set, "{target}: a change set");
+        assert!(executed || !stack.in_review, "{target}: an empty stack");
+    }
+}
+
+pub(super) fn invariant_replay_equals_live(run: &Run) {
+    let live = run.machine.state();
+    let replayed = Execution::replay(&run.events).unwrap();
+    let told = |state: &Execution| {
+        format!(
+            "{:?}",
+            (
+                (state.seq, &state.stages, &state.artifacts, &state.targets),
+                (state.plan, &state.approval, &state.paused),
+                (state.stop, state.outcome),
+            )
+        )
+    };
+    assert_eq!(told(live), told(&replayed));
+    assert_eq!(live.rollout, replayed.rollout);
+}
+
+pub(super) fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Turn) {
+    let state = run.machine.state();
+    let mut regions: BTreeMap<&Region, (usize, usize, u32)> = BTreeMap::new();
+    for (target, state) in &state.targets {
+        let (all, running, failed) = regions.entry(&target.region).or_default();
+        *all += 1;
+        *running += usize::from(matches!(
+            state.phase,
+            Phase::Started | Phase::Executing | Phase::Running | Phase::Settled
+        ));
+        *failed += u32::from(
+            state
+                .outcome
+                .as_ref()
+                .is_some_and(TargetOutcome::is_failure),
+        );
+    }
+    let busy = regions.values().filter(|(_, running, _)| *running > 0);
+    if run.preferences.region_concurrency == RegionConcurrency::Sequential {
+        assert!(busy.count() <= 1, "one region after the other");
+    }
+    for (region, (all, running, failed)) in regions {
+        let limits = Limits::new(all, &run.preferences);
+        assert!(running <= limits.max_concurrent as usize, "{region}");
+        let starts = turn.events.iter().any(|e| {
+            matches!(e.kind, EventKind::TargetStarted)
+                && e.scope.target.as_ref().is_some_and(|t| t.region == *region)
+        });
+        if starts {
+            assert!(failed <= limits.tolerance, "{region} had failed");
+            assert!(running <= limits.allowed(failed) as usize, "{region}");
+        }
+    }
+}
+
+/// The same world with and without disturbances ends the same.
+pub(super) fn invariant_crash_changes_nothing(case: &Case) {
+    let calm = Case {
+        disturbances: 0,
+        ..case.clone()
+    };
+    let (calm, disturbed) = (Run::to_the_end(&calm), Run::to_the_end(case));
+    assert_eq!(calm.outcomes(), disturbed.outcomes());
+    assert_eq!(
+        calm.machine.state().outcome,
+        disturbed.machine.state().outcome
+    );
+}
+
+pub(super) fn invariant_execution_has_its_own_role(spec: &TargetSpec) {
+    assert_eq!(spec.role_arn.as_deref(), Some("execute"));
+}

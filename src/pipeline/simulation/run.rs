@@ -1,0 +1,368 @@
+//! A run: one execution in a world, with everything that happens to it by chance.
+
+use super::*;
+
+/// What the approver does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Approval {
+    Approves,
+    Rejects,
+    IsSilent,
+}
+
+/// A case: the world and everything that happens by chance in it.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) deletes: bool,
+    pub(super) scripts: Vec<Script>,
+    pub(super) preferences: OperationPreferences,
+    pub(super) approval: Approval,
+    /// How often the process may die, be stopped, or get a message that makes no sense.
+    pub(super) disturbances: u8,
+    /// After how many turns the execution is given up, if it has not ended by then.
+    pub(super) gives_up: Option<u8>,
+    pub(super) chances: Vec<u16>,
+}
+
+pub(super) struct Run {
+    pub(super) world: World,
+    pub(super) machine: Machine,
+    pub(super) events: Vec<Event>,
+    pub(super) in_flight: Vec<Step>,
+    pub(super) now: Timestamp,
+    pub(super) preferences: OperationPreferences,
+    pub(super) chances: std::vec::IntoIter<u16>,
+    pub(super) all_chances: Vec<u16>,
+    pub(super) disturbances: u8,
+    pub(super) gives_up: Option<u8>,
+}
+
+impl Run {
+    pub(super) fn start(case: &Case) -> Self {
+        let world: World = case
+            .scripts
+            .iter()
+            .enumerate()
+            .map(|(n, script)| {
+                let stack = Stack {
+                    script: script.clone(),
+                    deletes: case.deletes,
+                    has_change_set: false,
+                    in_review: false,
+                    executions: 0,
+                    late: false,
+                    repeated: 0,
+                    creations: 0,
+                    has_ended: false,
+                    has_policy: false,
+                    policies: 0,
+                };
+                (target(n, script.second_region), stack)
+            })
+            .collect();
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let definition = definition(
+            world.keys().cloned().collect(),
+            &case.preferences,
+            case.deletes,
+        );
+        let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
+        let (machine, turn) = Machine::start(id, definition, now).unwrap();
+        let mut run = Self {
+            world,
+            machine,
+            events: Vec::new(),
+            in_flight: Vec::new(),
+            now,
+            preferences: case.preferences.clone(),
+            chances: case.chances.clone().into_iter(),
+            all_chances: case.chances.clone(),
+            disturbances: case.disturbances,
+            gives_up: case.gives_up,
+        };
+        run.commit(turn, false);
+        run
+    }
+
+    /// Runs to the end, resuming whenever the process left.
+    pub(super) fn to_the_end(case: &Case) -> Self {
+        let mut run = Self::start(case);
+        for _ in 0..2_000 {
+            if run.machine.state().outcome.is_some() {
+                invariant_every_target_ends_or_the_execution_can_be_resumed(&run);
+                invariant_replay_equals_live(&run);
+                invariant_no_change_set_is_executed_twice(&run);
+                invariant_nothing_is_left_behind(&run);
+                invariant_what_was_given_up_says_what_was_done(&run);
+                return run;
+            }
+            run.go_on(case.approval);
+        }
+        panic!("the execution does not come to its end");
+    }
+
+    pub(super) fn chance(&mut self, of: usize) -> usize {
+        let next = self.chances.next().unwrap_or_else(|| {
+            self.chances = self.all_chances.clone().into_iter();
+            self.chances.next().unwrap()
+        });
+        usize::from(next) % of
+    }
+
+    pub(super) fn go_on(&mut self, approval: Approval) {
+        assert_eq!(self.machine.is_idle(), self.in_flight.is_empty());
+        self.now += SignedDuration::from_secs(1);
+        match self.gives_up {
+            Some(0) => {
+                self.gives_up = None;
+                return self.give_up();
+            }
+            Some(turns) => self.gives_up = Some(turns - 1),
+            None => {}
+        }
+        if self.disturbances > 0 && self.chance(8) == 0 {
+            self.disturbances -= 1;
+            return self.disturb();
+        }
+        if !self.in_flight.is_empty() {
+            return self.arrive();
+        }
+        let state = self.machine.state();
+        if state.paused.is_some() || state.stop.is_some() {
+            return self.resume();
+        }
+        invariant_every_target_ends_or_the_execution_can_be_resumed(self);
+        let request = state.approval.clone().unwrap();
+        let decision = match approval {
+            Approval::Approves => Decision::Approve,
+            Approval::Rejects => Decision::Reject,
+            Approval::IsSilent => {
+                self.now = request.expires;
+                return self.handle(vec![Input::Tick]);
+            }
+        };
+        self.answer(decision, request.plan);
+    }
+
+    /// Lets some of what is under way come to its end.
+    pub(super) fn arrive(&mut self) {
+        let mut inputs = Vec::new();
+        for _ in 0..=self.chance(2) {
+            if !self.in_flight.is_empty() {
+                let index = self.chance(self.in_flight.len());
+                let step = self.in_flight.swap_remove(index);
+                inputs.extend(perform(&mut self.world, step));
+            }
+        }
+        self.handle(inputs);
+    }
+
+    pub(super) fn disturb(&mut self) {
+        match self.chance(6) {
+            0 | 1 => self.crash(),
+            2 => self.stop(StopMode::Wait),
+            3 => {
+                self.stop(StopMode::Abandon);
+                self.crash();
+            }
+            4 => self.answer(Decision::Approve, Digest::of(b"another plan")),
+            _ => {
+                // Given in time, read whenever.
+                let request = self.machine.state().approval.clone();
+                if let Some(request) = request.filter(|_| !self.machine.state().awaits_answer()) {
+                    let message = answer(Decision::Reject, request.plan, request.requested);
+                    self.handle(vec![Input::Inbox(vec![message])]);
+                }
+            }
+        }
+    }
+
+    /// Gives the execution up, in the running process or while none runs it.
+    pub(super) fn give_up(&mut self) {
+        match self.chance(4) {
+            0 => return self.stop(StopMode::GiveUp),
+            1 => {
+                // What was looked into meanwhile was kept for a resumption.
+                self.stop(StopMode::Wait);
+                for _ in 0..self.chance(8) {
+                    self.arrive();
+                }
+                return self.stop(StopMode::GiveUp);
+            }
+            _ => {}
+        }
+        self.in_flight.clear();
+        let request = StopRequest {
+            mode: StopMode::GiveUp,
+            by: approver(),
+            reason: String::new(),
+        };
+        let state = Execution::replay(&self.events).unwrap();
+        let event = state.follow(self.now, EventKind::StopRequested { request });
+        self.events.push(event.unwrap());
+        let owner = "laptop:3".to_owned();
+        let (machine, turn) = Machine::resume(
+            &self.events,
+            owner,
+            UnknownPolicy::Ask,
+            BTreeMap::new(),
+            self.now,
+        )
+        .unwrap();
+        self.machine = machine;
+        self.commit(turn, false);
+    }
+
+    pub(super) fn stop(&mut self, mode: StopMode) {
+        self.handle(vec![Input::Stop(StopRequest {
+            mode,
+            by: approver(),
+            reason: String::new(),
+        })]);
+    }
+
+    pub(super) fn answer(&mut self, decision: Decision, plan: Digest) {
+        let message = answer(decision, plan, self.now);
+        self.handle(vec![Input::Inbox(vec![message])]);
+    }
+
+    /// Ends the process: each call under way was carried out or not, and nobody hears of it.
+    pub(super) fn crash(&mut self) {
+        for step in std::mem::take(&mut self.in_flight) {
+            if self.chance(2) == 0 {
+                perform(&mut self.world, step);
+            }
+        }
+        self.resume();
+    }
+
+    pub(super) fn resume(&mut self) {
+        invariant_replay_equals_live(self);
+        if self.machine.state().outcome.is_some() {
+            return;
+        }
+        let owner = "laptop:2".to_owned();
+        let (machine, turn) = Machine::resume(
+            &self.events,
+            owner,
+            UnknownPolicy::Ask,
+            BTreeMap::new(),
+            self.now,
+        )
+        .unwrap();
+        self.machine = machine;
+        self.in_flight.clear();
+        self.commit(turn, false);
+    }
+
+    pub(super) fn handle(&mut self, inputs: Vec<Input>) {
+        let was_draining = is_draining(&self.machine);
+        let turn = self.machine.handle(inputs, self.now);
+        self.commit(turn, was_draining);
+    }
+
+    pub(super) fn commit(&mut self, turn: Turn, was_draining: bool) {
+        self.events.extend(turn.events.iter().cloned());
+        invariant_nothing_executes_before_approval_of_that_plan(self, &turn);
+        // Giving up takes the place of a stop that can be resumed: its clean-up begins at once.
+        let drains = was_draining && is_draining(&self.machine);
+        invariant_nothing_begins_while_stopping(&turn, drains);
+        invariant_nothing_begins_after_giving_up(self, &turn);
+        invariant_in_flight_never_exceeds_preferences(self, &turn);
+        self.in_flight.extend(turn.steps);
+    }
+
+    pub(super) fn outcomes(&self) -> BTreeMap<Target, Option<TargetOutcome>> {
+        let targets = self.machine.state().targets.iter();
+        targets
+            .map(|(target, state)| (target.clone(), state.outcome.clone()))
+            .collect()
+    }
+}
+
+pub(super) fn is_draining(machine: &Machine) -> bool {
+    machine.state().paused.is_some() || machine.state().stop.is_some()
+}
+
+pub(super) fn approver() -> Approver {
+    Approver {
+        arn: None,
+        os_user: "ana".to_owned(),
+        host: "laptop".to_owned(),
+    }
+}
+
+pub(super) fn answer(decision: Decision, plan: Digest, at: Timestamp) -> InboxMessage {
+    InboxMessage::Answer(Answer {
+        decision,
+        plan,
+        approver: approver(),
+        origin: Origin::Command,
+        at,
+        summary: String::new(),
+    })
+}
+
+pub(super) fn target(n: usize, second_region: bool) -> Target {
+    Target {
+        account: AccountId::new(format!("{n:012}")).unwrap(),
+        region: Region::new(if second_region {
+            "us-east-1"
+        } else {
+            "eu-west-1"
+        })
+        .unwrap(),
+        stack: StackName::new("network").unwrap(),
+    }
+}
+
+pub(super) fn definition(
+    targets: Vec<Target>,
+    preferences: &OperationPreferences,
+    deletes: bool,
+) -> ExecutionDefinition {
+    let specs = targets.into_iter().map(|target| TargetSpec {
+        target,
+        role_arn: Some("plan".to_owned()),
+        execute_role_arn: Some("execute".to_owned()),
+    });
+    let fan_out = FanOut {
+        targets: specs.collect(),
+        preferences: preferences.clone(),
+    };
+    let deletion = Deletion {
+        wait: None,
+        stack: StackName::new("network").unwrap(),
+        only_failed: false,
+        retain: Vec::new(),
+        role_arn: None,
+        fan_out: fan_out.clone(),
+        approval_minutes: 600,
+    };
+    let deployment = Deployment {
+        wait: None,
+        stack: StackName::new("network").unwrap(),
+        template: "network.yaml".to_owned(),
+        files: vec!["network.yaml".to_owned()],
+        configuration: None,
+        parameter_overrides: None,
+        tags: BTreeMap::new(),
+        capabilities: Vec::new(),
+        role_arn: None,
+        artifact_bucket: None,
+        stack_policy: None,
+        options: crate::model::StackOptions::default(),
+        template_buckets: None,
+        fan_out,
+        approval_minutes: 600,
+    };
+    ExecutionDefinition {
+        pipeline: match deletes {
+            true => deletion.pipeline(),
+            false => deployment.pipeline(),
+        },
+        invocation: Invocation::default(),
+        secrets: BTreeMap::new(),
+        allow_literal_secrets: false,
+    }
+}
