@@ -17,6 +17,7 @@ use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, others, output};
+use crate::action::package::{Scan, scan};
 use crate::approval;
 use crate::aws::Aws;
 use crate::journal::Journal;
@@ -117,7 +118,8 @@ pub(super) struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
-    /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
+    /// The bucket for the code and nested templates that a template names by local paths, and for templates above
+    /// 51,200 bytes, for one region or for all; `{region}`,
     /// `{account}` and `{partition}` are filled in. It must be of your own account, or of the one behind `@`
     #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET[@ACCOUNT]")]
     s3_buckets: Vec<String>,
@@ -305,6 +307,7 @@ impl Asked {
             args.allow_literal_secrets,
             &self.tags,
         )?;
+        let scan = scan(&project.root, &project.template_path).map_err(CliError::usage)?;
         Ok(Deployment {
             stack: self.stack.clone(),
             template: project.template_path.clone(),
@@ -317,7 +320,11 @@ impl Asked {
             artifact_bucket: args.artifact_bucket.clone(),
             stack_policy: self.stack_policy.clone(),
             options: self.options.clone(),
-            template_buckets: template_buckets(project, &targets, &args.s3_buckets)?,
+            template_buckets: template_buckets(project, &scan, &targets, &args.s3_buckets)?,
+            packaged: match scan.is_empty() {
+                true => Vec::new(),
+                false => vec![project.template_path.clone()],
+            },
             wait: args.wait_for_stack,
             fan_out: FanOut {
                 targets: specs,
@@ -446,9 +453,10 @@ fn check(
     Ok(())
 }
 
-/// Returns the buckets for a template that is too large for a request; none where it is not.
+/// Returns the buckets for a template that is too large for a request or names local files; none where it is neither.
 fn template_buckets(
     project: &Project,
+    scan: &Scan,
     targets: &[Target],
     given: &[String],
 ) -> Result<Option<String>, CliError> {
@@ -456,9 +464,18 @@ fn template_buckets(
         .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`--s3-bucket`")))?;
     let path = &project.template_path;
     let bytes = std::fs::metadata(project.root.join(path)).map_or(0, |m| m.len());
-    if bytes <= LARGEST_INLINE_TEMPLATE as u64 {
-        return Ok(None);
-    }
+    let why = match scan.first() {
+        _ if bytes > LARGEST_INLINE_TEMPLATE as u64 => format!(
+            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket"
+        ),
+        Some(named) => format!(
+            "{}: {} is the local path `{}`, and stacks read its content from a bucket",
+            named.at(),
+            named.local.place,
+            clean(&named.local.path)
+        ),
+        None => return Ok(None),
+    };
     if let Some(target) = targets.iter().find(|t| buckets.of(t).is_none()) {
         let region = &target.region;
         let more = if buckets.is_empty() {
@@ -467,7 +484,7 @@ fn template_buckets(
             format!(" in {region}")
         };
         return Err(CliError::message(format!(
-            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
+            "{why}, and none is named{more}"
         ))
         .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region; one of another account as NAME@ACCOUNT"));
     }
