@@ -13,7 +13,7 @@ mod error;
 mod folder;
 mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ pub(super) fn gather(
         ..Manifest::default()
     };
     let mut files = BTreeMap::new();
-    let mut known: BTreeMap<(String, Kind), ()> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for template in templates {
         let scan = scan(root, template)?;
         let order = scan.templates.iter().map(|(path, _)| path.clone());
@@ -106,7 +106,7 @@ pub(super) fn gather(
             let Some(kind) = Kind::of(named.local.content) else {
                 continue;
             };
-            if known.insert((named.path.clone(), kind), ()).is_some() {
+            if !known.insert((named.path.clone(), kind)) {
                 continue;
             }
             let (bytes, ending) = folder::read(root, named)?;

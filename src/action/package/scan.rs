@@ -1,6 +1,6 @@
 //! Which files and folders a template names, and those that are nested in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -18,6 +18,7 @@ pub struct Scan {
     pub(super) templates: Vec<(String, Vec<u8>)>,
     /// Every local path, in the order of the files.
     named: Vec<Named>,
+    capabilities: BTreeSet<String>,
 }
 
 /// A local path and where it leads.
@@ -40,6 +41,16 @@ impl Scan {
     /// Returns the first local path.
     pub fn first(&self) -> Option<&Named> {
         self.named.first()
+    }
+
+    /// Returns the capabilities that the templates need, as far as they show.
+    pub fn required_capabilities(&self) -> BTreeSet<String> {
+        let mut capabilities = self.capabilities.clone();
+        if capabilities.contains("CAPABILITY_NAMED_IAM") {
+            // It includes the other one.
+            capabilities.remove("CAPABILITY_IAM");
+        }
+        capabilities
     }
 
     /// Returns what is no template, each path once for each way to read it.
@@ -84,7 +95,7 @@ pub fn scan(root: &Path, template: &str) -> Result<Scan, PackageError> {
         root,
         root_folder: &root_folder,
         scan: Scan::default(),
-        done: BTreeMap::new(),
+        done: BTreeSet::new(),
         chain: Vec::new(),
     };
     finder.template(template, bytes)?;
@@ -97,7 +108,7 @@ struct Finder<'a> {
     root_folder: &'a Path,
     scan: Scan,
     /// The templates that were visited with all below them.
-    done: BTreeMap<String, ()>,
+    done: BTreeSet<String>,
     /// The templates that are being visited, each nested in the one before.
     chain: Vec<String>,
 }
@@ -106,6 +117,8 @@ impl Finder<'_> {
     fn template(&mut self, path: &str, bytes: Vec<u8>) -> Result<(), PackageError> {
         let template = Template::parse(path, &bytes)?;
         self.chain.push(path.to_owned());
+        let capabilities = template.required_capabilities();
+        self.scan.capabilities.extend(capabilities);
         for local in template.local_paths()? {
             let found = local.from_root(path);
             let named = Named {
@@ -118,12 +131,12 @@ impl Finder<'_> {
             }
             self.check(&named)?;
             self.scan.named.push(named.clone());
-            if named.local.content == Content::Template && !self.done.contains_key(&named.path) {
+            if named.local.content == Content::Template && !self.done.contains(&named.path) {
                 self.nested(&named)?;
             }
         }
         self.chain.pop();
-        self.done.insert(path.to_owned(), ());
+        self.done.insert(path.to_owned());
         self.scan.templates.push((path.to_owned(), bytes));
         Ok(())
     }

@@ -70,6 +70,26 @@ fn nested_templates_come_before_those_that_nest_them_and_each_once() {
 }
 
 #[test]
+fn what_nested_templates_need_is_needed_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let named = "Resources: {R: {Type: AWS::IAM::Role, Properties: {RoleName: r}}}\n";
+    write(root, "templates/named.yaml", named);
+    write(root, "templates/macro.yaml", "Transform: Mine\n");
+    let with_role = "  R: {Type: AWS::IAM::Role}\n";
+    let text = template(&["named.yaml", "macro.yaml"], &[]) + with_role;
+    write(root, "templates/app.yaml", &text);
+    let needed = scan(root, "templates/app.yaml")
+        .unwrap()
+        .required_capabilities();
+    assert!(
+        needed
+            .iter()
+            .eq(["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"])
+    );
+}
+
+#[test]
 fn what_is_gathered_is_the_same_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
