@@ -71,7 +71,7 @@ pub(super) fn pack(
 /// Writes a zip of paths, contents and modes, the paths in their order.
 fn write<'a>(
     what: &str,
-    entries: impl Iterator<Item = (&'a str, &'a [u8], u32)> + Clone + ExactSizeIterator,
+    entries: impl ExactSizeIterator<Item = (&'a str, &'a [u8], u32)> + Clone,
     limits: Limits,
 ) -> Result<Vec<u8>, ArtifactError> {
     let too_large = |what: String, limit, unit| ArtifactError::TooLarge { what, limit, unit };

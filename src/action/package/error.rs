@@ -30,7 +30,7 @@ pub enum PackageError {
         /// The path as it is written, cleaned.
         path: String,
         /// What is wrong with it.
-        problem: PackageProblem,
+        problem: Box<PackageProblem>,
     },
     /// The list cannot be written.
     #[error("cannot list what was packaged")]

@@ -76,7 +76,7 @@ impl Named {
             at: self.at(),
             place: self.local.place.clone(),
             path: clean(&self.local.path),
-            problem,
+            problem: Box::new(problem),
         }
     }
 }
