@@ -20,6 +20,7 @@ mod moto;
 mod nested;
 mod network;
 mod options;
+mod oracle;
 mod parameters;
 mod portable;
 mod screens;
