@@ -73,6 +73,7 @@ fn template(template: &Template, number: u64) -> Result<(), String> {
     for known in [Known::default(), known(template, number)] {
         let evaluation = template.evaluate(&known);
         is_read_again(&evaluation.root, "the template as it is at a target")?;
+        is_worked_out(&evaluation.root, &known)?;
         let given = known.parameters.into_iter();
         let given = given.map(|(name, value)| (name, ("f.json:1".to_owned(), Some(value))));
         for found in template.given(&given.collect()) {
@@ -80,6 +81,25 @@ fn template(template: &Template, number: u64) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Nothing more comes of working out again what was worked out.
+fn is_worked_out(root: &Node, known: &Known) -> Result<(), String> {
+    let printed = root.to_yaml(Forms::Long);
+    // A template that was left as it is since it makes too much of itself would be left again at another place.
+    if printed.len() >= LONGEST / 4 {
+        return Ok(());
+    }
+    let Ok(again) = Template::parse("again.yaml", printed.as_bytes()) else {
+        return Err(format!(
+            "the template as it is at a target is none:\n{printed}"
+        ));
+    };
+    let again = again.evaluate(known).root;
+    let place = differs(root, &again);
+    place.map_or(Ok(()), |place| {
+        Err(format!("working it out again makes it another: {place}"))
+    })
 }
 
 /// What is printed is read as the same.
