@@ -23,7 +23,7 @@ static ALLOCATOR: Counting = Counting;
 const INPUTS: u64 = 600;
 
 /// An input that takes longer hangs. The largest take seconds on a busy machine.
-const HANGS: Duration = Duration::from_secs(180);
+const HANGS: Duration = Duration::from_secs(600);
 
 /// A thread of the program has this much stack.
 const STACK: usize = 2 << 20;
@@ -31,7 +31,7 @@ const STACK: usize = 2 << 20;
 /// How many bytes reading may take at its peak: some for each byte of input, and what a template may make of itself at
 /// most when it is worked out, with what the values of the tree take beside their text.
 fn most_memory(input: usize) -> usize {
-    input * 2500 + (320 << 20)
+    input * 2500 + (128 << 20)
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -99,7 +99,7 @@ pub enum UnresolvedKind {
 
 /// Nothing more is worked out when loops and functions made so many bytes: a megabyte of them would be refused, and a few
 /// lines can ask for more than any memory holds.
-const MOST_MADE: usize = 64 << 20;
+const MOST_MADE: usize = 16 << 20;
 
 /// What a value weighs beside its text.
 const WEIGHT: usize = 128;
