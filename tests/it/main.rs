@@ -21,6 +21,7 @@ mod nested;
 mod network;
 mod options;
 mod packaging;
+mod oracle;
 mod parameters;
 mod portable;
 mod screens;
