@@ -3,6 +3,7 @@
 mod mask;
 mod property;
 mod rules;
+mod semantic;
 mod stateful;
 mod text;
 mod value;
@@ -10,6 +11,10 @@ mod value;
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
 pub use rules::{level, risks, when_deleted};
+pub use semantic::{
+    EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
+    compare_trees, steps_text,
+};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

@@ -82,7 +82,7 @@ pub fn path_text(path: &[PathSegment]) -> String {
     text
 }
 
-fn is_simple(key: &str) -> bool {
+pub(super) fn is_simple(key: &str) -> bool {
     let is_special = |c: char| c.is_whitespace() || c.is_control() || "[].\"".contains(c);
     !key.is_empty() && !key.contains(is_special)
 }
