@@ -4,6 +4,7 @@ mod mask;
 mod property;
 mod rules;
 mod semantic;
+mod shown;
 mod stateful;
 mod text;
 mod value;
@@ -15,6 +16,7 @@ pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,
 };
+pub use shown::{EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange, shown};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

@@ -5,7 +5,8 @@ use super::review_resource::{annotate, window};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
-    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, text_diff,
+    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange,
+    text_diff,
 };
 
 /// The lines of a text that are shown of one that is added or removed.
@@ -33,7 +34,11 @@ pub fn diff(diff: &Diff, options: &ScreenOptions) -> String {
     for (what, tone, targets) in rest {
         if !targets.is_empty() {
             page.blank();
-            let text = format!("{what} {} {}", page.glyphs.dot, count(targets.len(), "target"));
+            let text = format!(
+                "{what} {} {}",
+                page.glyphs.dot,
+                count(targets.len(), "target")
+            );
             let line = Line::of(tone, &text).add(Tone::Plain, "   ");
             page.items(line, 4, Tone::Dim, &places.names(targets));
         }
@@ -205,7 +210,12 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
     line.pad(4 + wide, 0);
     line.push(Tone::Dim, &format!("   {}", kind(entry)));
     line.push(tone, &format!("   {word}"));
-    annotate(page, line, None, place(entry.before, entry.after, &page.glyphs));
+    annotate(
+        page,
+        line,
+        None,
+        place(entry.before, entry.after, &page.glyphs),
+    );
     let is_shown = match entry.change {
         EntryChange::Changed | EntryChange::Renamed => true,
         // What is added is in the one file, and what is gone in the other.
@@ -228,7 +238,10 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
     }
     let more = entry.values.len().saturating_sub(limit);
     if more > 0 {
-        let text = format!("      and {}; `--full` shows all", count(more, "more value"));
+        let text = format!(
+            "      and {}; `--full` shows all",
+            count(more, "more value")
+        );
         page.line(Line::of(Tone::Dim, &text), 8);
     }
 }
@@ -252,16 +265,37 @@ pub(super) fn place(
 fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let place = place(at(&value.before), at(&value.after), &page.glyphs);
-    let note = value
-        .follows
-        .then(|| (Tone::Dim, "follows a new name".to_owned()));
+    let note = (!value.follows.is_empty()).then(|| {
+        let names = words::listed(&value.follows);
+        (Tone::Dim, format!("follows {names}, which is renamed"))
+    });
     let mut line = Line::indent(6).add(Tone::Plain, &value.path);
     if line.columns() <= 6 + wide {
         line.pad(6 + wide, 0);
     }
     line.spaces(3);
+    if value.change == ValueChange::Moved {
+        line.push(Tone::Strong, "moved");
+        annotate(page, line, note, place);
+        return;
+    }
     let text = |side: &Option<ShownText>| side.as_ref().map(|side| side.text.clone());
-    sides(page, line, (text(&value.before), text(&value.after)), note, place);
+    if value.path.is_empty() {
+        // All of the entry, whose place is told already.
+        lines(
+            page,
+            text(&value.before).as_deref(),
+            text(&value.after).as_deref(),
+        );
+        return;
+    }
+    sides(
+        page,
+        line,
+        (text(&value.before), text(&value.after)),
+        note,
+        place,
+    );
 }
 
 /// Adds the two sides of a value to the line that names it: behind the name if they fit, else below it.
@@ -350,7 +384,10 @@ fn lines(page: &mut Page<'_>, before: Option<&str>, after: Option<&str>) {
     }
     let more = lines.len().saturating_sub(limit);
     if more > 0 {
-        let text = format!("        and {}; `--full` shows all", count(more, "more line"));
+        let text = format!(
+            "        and {}; `--full` shows all",
+            count(more, "more line")
+        );
         page.line(Line::of(Tone::Dim, &text), 8);
     }
 }
@@ -360,7 +397,9 @@ fn summary(diff: &Diff, glyphs: &Glyphs) -> Line {
     let entries: Vec<&ShownEntry> = diff.groups.iter().flat_map(|g| &g.entries).collect();
     let parameters: Vec<&ParameterDiff> = diff.groups.iter().flat_map(|g| &g.parameters).collect();
     let mut parts = counts(&entries);
-    let changing = parameters.iter().filter(|p| p.change != ParameterChange::Kept);
+    let changing = parameters
+        .iter()
+        .filter(|p| p.change != ParameterChange::Kept);
     let changing = changing.count();
     if changing > 0 {
         parts.push((Tone::Warn, count(changing, "parameter value")));
@@ -369,7 +408,10 @@ fn summary(diff: &Diff, glyphs: &Glyphs) -> Line {
     if kept > 0 {
         let verb = if kept == 1 { "keeps" } else { "keep" };
         let text = format!("{} {verb} its value", count(kept, "parameter"));
-        parts.push((Tone::Warn, text.replace("keep its value", "keep their values")));
+        parts.push((
+            Tone::Warn,
+            text.replace("keep its value", "keep their values"),
+        ));
     }
     if !diff.new_stacks.is_empty() {
         parts.push((Tone::Good, count(diff.new_stacks.len(), "new stack")));

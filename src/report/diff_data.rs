@@ -16,6 +16,7 @@ pub struct Diff {
     /// The version of this form.
     pub version: u32,
     /// The file before; none where it is what the stacks have.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The file after.
     pub after: String,
@@ -53,8 +54,10 @@ pub struct ParameterDiff {
     /// What becomes of it.
     pub change: ParameterChange,
     /// The value that the stack has.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The value that it gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Where the value after comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,8 +87,10 @@ pub enum ParameterChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DefaultDiff {
     /// The default before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The default after.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
@@ -197,7 +202,10 @@ impl Diff {
     pub(super) fn targets(&self) -> impl Iterator<Item = &Target> {
         let groups = self.groups.iter().flat_map(|group| &group.targets);
         let failed = self.not_compared.iter().map(|one| &one.target);
-        groups.chain(&self.same).chain(&self.new_stacks).chain(failed)
+        groups
+            .chain(&self.same)
+            .chain(&self.new_stacks)
+            .chain(failed)
     }
 }
 
@@ -221,7 +229,10 @@ impl DiffGroup {
         let mut entries = self.entries.clone();
         for value in entries.iter_mut().flat_map(|entry| &mut entry.values) {
             let sides = [&mut value.before, &mut value.after];
-            sides.into_iter().flatten().for_each(|side| common(&mut side.text));
+            sides
+                .into_iter()
+                .flatten()
+                .for_each(|side| common(&mut side.text));
         }
         let mut parameters = self.parameters.clone();
         for parameter in &mut parameters {

@@ -2,7 +2,7 @@
 
 use super::diff::name_of;
 use super::diff_data::NotCompared;
-use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, visible};
+use super::screen::{Line, Page, ScreenOptions, Tone, head, visible};
 use super::words::{Places, count};
 use crate::diff::{TextDiff, TextLine, TextTag};
 use crate::model::Target;
@@ -35,6 +35,13 @@ pub struct RawText {
     pub diff: TextDiff,
     /// Whether they differ at all; what is secret is not shown.
     pub differs: bool,
+}
+
+impl RawDiff {
+    /// Returns whether a text differs, or a stack does not exist.
+    pub fn differs(&self) -> bool {
+        !self.new_stacks.is_empty() || self.texts.iter().any(|(_, text)| text.differs)
+    }
 }
 
 /// Draws texts line by line.
@@ -72,16 +79,20 @@ pub fn raw_diff(all: &RawDiff, options: &ScreenOptions) -> String {
 
 fn one(page: &mut Page<'_>, text: &RawText) {
     if text.diff.is_empty() {
-        let said = if text.differs {
-            "only values that are not shown differ, or line breaks"
-        } else {
-            "no differences"
-        };
-        page.line(Line::of(Tone::Dim, said), 2);
+        page.line(Line::of(Tone::Dim, same(text)), 2);
     } else if page.options.width >= WIDE {
         side_by_side(page, text);
     } else {
         unified(page, text);
+    }
+}
+
+/// Returns what is said of texts that look the same.
+pub(super) fn same(text: &RawText) -> &'static str {
+    if text.differs {
+        "only values that are not shown differ, or line breaks"
+    } else {
+        "no differences"
     }
 }
 
@@ -118,7 +129,14 @@ fn parts(line: &TextLine) -> Line {
     let mut shown = Line::default();
     for (is_changed, part) in &line.parts {
         // A line that is new as a whole has nothing in it to point at.
-        shown.push(if *is_changed && !is_all { differs } else { tone }, part);
+        shown.push(
+            if *is_changed && !is_all {
+                differs
+            } else {
+                tone
+            },
+            part,
+        );
     }
     shown
 }
@@ -127,7 +145,9 @@ fn side_by_side(page: &mut Page<'_>, text: &RawText) {
     let half = page.options.width.saturating_sub(3) / 2;
     let bar = if page.options.unicode { " │ " } else { " | " };
     let last = text.diff.lines().iter().rev();
-    let most = last.filter_map(|line| line.old_line.max(line.new_line)).next();
+    let most = last
+        .filter_map(|line| line.old_line.max(line.new_line))
+        .next();
     let digits = most.unwrap_or_default().to_string().len();
     let mut title = Line::of(Tone::Strong, &page.options.shorten(&text.before, half));
     title.pad(half, 0);
@@ -163,7 +183,8 @@ fn rows(hunk: &[TextLine]) -> Vec<(Option<&TextLine>, Option<&TextLine>)> {
             lines = rest;
             continue;
         }
-        let of = |lines: &[TextLine], tag: TextTag| lines.iter().take_while(|l| l.tag == tag).count();
+        let of =
+            |lines: &[TextLine], tag: TextTag| lines.iter().take_while(|l| l.tag == tag).count();
         let (old, rest) = lines.split_at(of(lines, TextTag::Delete));
         let (new, rest) = rest.split_at(of(rest, TextTag::Insert));
         for at in 0..old.len().max(new.len()) {
@@ -185,7 +206,11 @@ fn cell(line: &TextLine, number: Option<usize>, digits: usize, half: usize) -> V
     let mut current = begin(&number, marker);
     let mut done = Vec::new();
     for (is_changed, part) in &line.parts {
-        let tone = if *is_changed && !is_all { differs } else { tone };
+        let tone = if *is_changed && !is_all {
+            differs
+        } else {
+            tone
+        };
         let part = visible(part);
         let mut rest = part.as_str();
         while !rest.is_empty() {
@@ -209,6 +234,7 @@ fn cell(line: &TextLine, number: Option<usize>, digits: usize, half: usize) -> V
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::assert_screens;
+    use super::super::screen::columns;
     use super::*;
     use crate::diff::text_diff;
 
@@ -229,8 +255,12 @@ mod tests {
     fn sample() -> RawDiff {
         let long = "x".repeat(70);
         of(
-            &format!("Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      Delay: 30 # seconds\n      Name: {long}\n      Old: 1\n  A: 1\n  B: 2\n  C: 3\n  D: 4\n  E: 5\n  F: 6\n  G: 7\n  H: 8\n  Last: 日本\u{1b}[31m"),
-            &format!("Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      Delay: 60 # seconds\n      Name: {long}\n  A: 1\n  B: 2\n  C: 3\n  D: 4\n  E: 5\n  F: 6\n  G: 7\n  H: 8\n  Last: 日本語 {long}\n  More: true\n"),
+            &format!(
+                "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      Delay: 30 # seconds\n      Name: {long}\n      Old: 1\n  A: 1\n  B: 2\n  C: 3\n  D: 4\n  E: 5\n  F: 6\n  G: 7\n  H: 8\n  Last: 日本\u{1b}[31m"
+            ),
+            &format!(
+                "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      Delay: 60 # seconds\n      Name: {long}\n  A: 1\n  B: 2\n  C: 3\n  D: 4\n  E: 5\n  F: 6\n  G: 7\n  H: 8\n  Last: 日本語 {long}\n  More: true\n"
+            ),
         )
     }
 
@@ -258,7 +288,10 @@ mod tests {
     #[test]
     fn what_is_only_masked_is_said_to_differ() {
         let mut all = of("a\n", "a\n");
-        assert_eq!(raw_diff(&all, &ScreenOptions::default()), "no differences\n");
+        assert_eq!(
+            raw_diff(&all, &ScreenOptions::default()),
+            "no differences\n"
+        );
         all.texts[0].1.differs = true;
         let text = raw_diff(&all, &ScreenOptions::default());
         assert!(text.contains("not shown differ"), "{text}");

@@ -7,6 +7,7 @@ mod support;
 mod bad_days;
 mod crash;
 mod delete;
+mod diff;
 mod doctor;
 mod faults;
 mod first_deploy;
