@@ -35,7 +35,19 @@ pub(super) fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, TemplateE
 /// Returns the root of the only document of `text`.
 pub(super) fn compose(file: &str, text: &str) -> Result<Node, TemplateError> {
     // CloudFormation reads what begins with a brace as JSON, and refuses what only YAML allows.
-    let is_json = text.trim_start().starts_with('{');
+    read(file, text, text.trim_start().starts_with('{'))
+}
+
+impl Node {
+    /// Returns the JSON object or array that a text holds, such as a policy; none if it is no such text. Positions are
+    /// those in the text.
+    pub fn of_json(text: &str) -> Option<Node> {
+        let is_structure = text.trim_start().starts_with(['{', '[']);
+        is_structure.then(|| read("", text, true).ok()).flatten()
+    }
+}
+
+fn read(file: &str, text: &str, is_json: bool) -> Result<Node, TemplateError> {
     if is_json && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         return Err(json_error(file, text, &error));
     }

@@ -18,7 +18,7 @@ pub enum ScalarValue<'a> {
 }
 
 /// Why a scalar without quotes may mean something else than what is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ambiguity {
     /// `0755`: digits behind a zero are an octal number to YAML 1.1.
     Octal,

@@ -1,11 +1,11 @@
 //! Differences applied to the template that they begin with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use indexmap::IndexMap;
 
 use super::{EntryDiff, EntryKind, Step, ValueDiff, ValueKind};
-use crate::template::{Entry, Node, NodeKind, Position};
+use crate::template::{Entry, Node, NodeKind, Position, Scalar};
 
 type Entries = IndexMap<String, Entry>;
 
@@ -15,13 +15,6 @@ const NOWHERE: Position = Position { line: 1, column: 1 };
 /// Returns `before` with the differences applied.
 pub(super) fn apply(differences: &[EntryDiff], before: &Node) -> Node {
     let mut root = before.clone();
-    // Old names go first, since a new one may be the same.
-    for entry in differences {
-        match &entry.kind {
-            EntryKind::Removed | EntryKind::Renamed { .. } | EntryKind::Changed => {}
-            EntryKind::Added => {}
-        }
-    }
     for entry in differences {
         entry_applied(entry, &mut root, before);
     }
@@ -78,14 +71,33 @@ fn set(entries: &mut Entries, name: &str, value: Option<Node>) {
 
 /// Returns a value with the differences in it applied, whose paths are followed from `depth`; none if it is gone.
 fn value(old: Option<&Node>, differences: &[&ValueDiff], depth: usize) -> Option<Node> {
-    let here = differences
-        .iter()
-        .find(|one| one.path.len() == depth && one.kind != ValueKind::Moved);
-    if let Some(here) = here {
+    let is_whole = |one: &&&ValueDiff| one.path.len() == depth && one.kind != ValueKind::Moved;
+    if let Some(here) = differences.iter().find(is_whole) {
         return here.after.as_ref().map(|side| side.node.clone());
     }
     let old = old?;
-    let mut by_key: HashMap<&str, Vec<&ValueDiff>> = HashMap::new();
+    // All go on with the same kind of step.
+    match differences.iter().find_map(|one| one.path.get(depth)) {
+        None => Some(old.clone()),
+        Some(Step::Key(_)) => Some(mapping_applied(old, differences, depth)),
+        Some(Step::Item { .. }) => Some(list_applied(old, differences, depth)),
+        Some(Step::Document) => {
+            let document = Node::of_json(old.text().unwrap_or_default())?;
+            let text = value(Some(&document), differences, depth + 1)?.to_json();
+            Some(Node {
+                position: old.position,
+                kind: NodeKind::Scalar(Scalar {
+                    text,
+                    plain: false,
+                    bytes: 0..0,
+                }),
+            })
+        }
+    }
+}
+
+fn mapping_applied(old: &Node, differences: &[&ValueDiff], depth: usize) -> Node {
+    let mut by_key: IndexMap<&str, Vec<&ValueDiff>> = IndexMap::new();
     for one in differences {
         if let Some(Step::Key(key)) = one.path.get(depth) {
             by_key.entry(key).or_default().push(one);
@@ -94,11 +106,60 @@ fn value(old: Option<&Node>, differences: &[&ValueDiff], depth: usize) -> Option
     let mut new = old.clone();
     if let Some(entries) = entries_of(&mut new) {
         for (key, below) in by_key {
-            let inner = old.value(key);
-            set(entries, key, value(inner, &below, depth + 1));
+            set(entries, key, value(old.value(key), &below, depth + 1));
         }
     }
-    Some(new)
+    new
+}
+
+/// What is added or moved has its place in the new list; all others fill the places between, in their old order.
+fn list_applied(old: &Node, differences: &[&ValueDiff], depth: usize) -> Node {
+    let old_items = old.items().unwrap_or(std::slice::from_ref(old));
+    let mut by_item: HashMap<usize, Vec<&ValueDiff>> = HashMap::new();
+    let mut moved: HashMap<usize, usize> = HashMap::new();
+    let mut placed: BTreeMap<usize, Node> = BTreeMap::new();
+    for one in differences {
+        let Some(Step::Item { before, after, .. }) = one.path.get(depth) else {
+            continue;
+        };
+        let is_item = one.path.len() == depth + 1;
+        match (before, after) {
+            (Some(before), Some(after)) if is_item && one.kind == ValueKind::Moved => {
+                moved.insert(*before, *after);
+            }
+            (Some(before), _) => by_item.entry(*before).or_default().push(one),
+            (None, Some(after)) => {
+                if let Some(side) = &one.after {
+                    placed.insert(*after, side.node.clone());
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    let mut rest = VecDeque::new();
+    for (index, item) in old_items.iter().enumerate() {
+        let differences = by_item.get(&index).map(Vec::as_slice).unwrap_or_default();
+        let Some(item) = value(Some(item), differences, depth + 1) else {
+            continue;
+        };
+        match moved.get(&index) {
+            Some(place) => {
+                placed.insert(*place, item);
+            }
+            None => rest.push_back(item),
+        }
+    }
+    let mut items = Vec::with_capacity(rest.len() + placed.len());
+    loop {
+        match placed.remove(&items.len()).or_else(|| rest.pop_front()) {
+            Some(item) => items.push(item),
+            None => break,
+        }
+    }
+    Node {
+        position: old.position,
+        kind: NodeKind::Sequence(items),
+    }
 }
 
 fn mapping(entries: Entries) -> Node {

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::compare::values;
+use super::context::{Context, Names};
+use super::rename::{Named, Renames, renames};
 use super::{EntryDiff, EntryKind, Section, Side, TemplateDiff, ValueDiff, ValueKind};
-use crate::template::{Entry, Node, Position};
+use crate::template::{Entry, Node};
 
-type Entries = IndexMap<String, Entry>;
+pub(super) type Entries = IndexMap<String, Entry>;
 
 impl Section {
     /// Returns the section under a key of the template.
@@ -49,6 +51,24 @@ impl Section {
         }
     }
 
+    /// Returns what the names of its entries name, where those can be renamed.
+    fn names(&self) -> Option<Names> {
+        match self {
+            Self::Parameters | Self::Resources => Some(Names::Values),
+            Self::Conditions => Some(Names::Conditions),
+            Self::Mappings => Some(Names::Mappings),
+            Self::Outputs => Some(Names::Outputs),
+            Self::FormatVersion
+            | Self::Description
+            | Self::Metadata
+            | Self::Rules
+            | Self::Transform
+            | Self::Globals
+            | Self::Hooks
+            | Self::Other(_) => None,
+        }
+    }
+
     /// Returns whether it has named entries.
     pub(super) fn has_names(&self) -> bool {
         match self {
@@ -81,63 +101,118 @@ pub(super) fn compare(before: &Node, after: &Node) -> TemplateDiff {
         Section::Other(_) => Section::Other(String::new()),
         known => known.clone(),
     });
+    let halves = |section: &Section| Halves {
+        old: old.get(section.key()),
+        new: new.get(section.key()),
+    };
+    let named = sections.iter().filter_map(|section| {
+        let (before, after) = halves(section).named(section, &none)?;
+        Some(Named {
+            section: section.clone(),
+            names: section.names()?,
+            before,
+            after,
+        })
+    });
+    let renames = renames(&named.collect::<Vec<_>>());
     let mut entries = Vec::new();
-    for section in sections {
-        let (old, new) = (old.get(section.key()), new.get(section.key()));
-        compare_section(&section, old, new, &mut entries);
+    for section in &sections {
+        let halves = halves(section);
+        match halves.named(section, &none) {
+            Some((before, after)) => {
+                section_compared(section, before, after, &renames, &mut entries)
+            }
+            None => entries.extend(entry(section, "", None, halves, &renames)),
+        }
     }
     TemplateDiff { entries }
 }
 
-fn compare_section(
-    section: &Section,
-    old: Option<&Entry>,
-    new: Option<&Entry>,
-    found: &mut Vec<EntryDiff>,
-) {
-    let names = |entry: Option<&'_ Entry>| match entry {
-        None => Some(Entries::new()),
-        Some(entry) => entry.value.entries().cloned(),
-    };
-    if section.has_names()
-        && let (Some(before), Some(after)) = (names(old), names(new))
-    {
-        for name in merged(&before, &after, |_| None) {
-            let (old, new) = (before.get(name), after.get(name));
-            found.extend(compare_entry(section, name, old, new));
+/// What is under a name on both sides.
+#[derive(Clone, Copy)]
+struct Halves<'a> {
+    old: Option<&'a Entry>,
+    new: Option<&'a Entry>,
+}
+
+impl<'a> Halves<'a> {
+    /// Returns the named entries of a section, where it has nothing but such.
+    fn named(self, section: &Section, none: &'a Entries) -> Option<(&'a Entries, &'a Entries)> {
+        let entries = |half: Option<&'a Entry>| match half {
+            None => Some(none),
+            Some(entry) => entry.value.entries().filter(|all| !all.contains_key("")),
+        };
+        if !section.has_names() {
+            return None;
         }
-    } else {
-        found.extend(compare_entry(section, "", old, new));
+        Some((entries(self.old)?, entries(self.new)?))
     }
 }
 
-fn compare_entry(
+fn section_compared(
+    section: &Section,
+    before: &Entries,
+    after: &Entries,
+    renames: &Renames<'_>,
+    found: &mut Vec<EntryDiff>,
+) {
+    let names = section.names();
+    let renamed = |old: &str| {
+        let new = renames.new_name(names?, old)?;
+        after.get_key_value(new).map(|(new, _)| new.as_str())
+    };
+    for name in merged(before, after, renamed) {
+        let is_new = after.contains_key(name) && !before.contains_key(name);
+        let from = if is_new {
+            names.and_then(|names| renames.old_name(names, name))
+        } else {
+            None
+        };
+        let halves = Halves {
+            old: before.get(from.unwrap_or(name)),
+            new: after.get(name),
+        };
+        found.extend(entry(section, name, from, halves, renames));
+    }
+}
+
+fn entry(
     section: &Section,
     name: &str,
-    old: Option<&Entry>,
-    new: Option<&Entry>,
+    from: Option<&str>,
+    halves: Halves<'_>,
+    renames: &Renames<'_>,
 ) -> Option<EntryDiff> {
+    let Halves { old, new } = halves;
     let (kind, values) = match (old, new) {
-        (Some(old), Some(new)) => (EntryKind::Changed, values(old, new)),
+        (Some(old), Some(new)) => {
+            let kind = match from {
+                Some(from) => EntryKind::Renamed {
+                    from: from.to_owned(),
+                },
+                None => EntryKind::Changed,
+            };
+            (kind, values(old, new, Context::of(section), renames))
+        }
         (None, Some(new)) => (EntryKind::Added, vec![whole(None, Some(new))]),
         (Some(old), None) => (EntryKind::Removed, vec![whole(Some(old), None)]),
         (None, None) => return None,
     };
-    if values.is_empty() {
+    if values.is_empty() && kind == EntryKind::Changed {
         return None;
     }
-    let position = |entry: Option<&Entry>| -> Option<Position> { entry.map(|e| e.position) };
     let declared = new.or(old).and_then(|entry| entry.value.value("Type"));
+    let is_resource = *section == Section::Resources;
     Some(EntryDiff {
-        resource_type: match section {
-            Section::Resources => declared.and_then(Node::text).map(str::to_owned),
-            _ => None,
-        },
         section: section.clone(),
         name: name.to_owned(),
+        resource_type: declared
+            .filter(|_| is_resource)
+            .and_then(Node::text)
+            .map(str::to_owned),
         kind,
-        before: position(old),
-        after: position(new),
+        before: old.map(|entry| entry.position),
+        after: new.map(|entry| entry.position),
         values,
     })
 }

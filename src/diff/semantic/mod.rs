@@ -6,9 +6,13 @@
 //! compared as sets: `DependsOn`, `Tags`, and what the statements of a policy list. A resource, parameter, condition,
 //! mapping or output that has another name and the same body is renamed, and what refers to it follows.
 
+mod align;
 mod apply;
 mod compare;
+mod context;
+mod digest;
 mod entries;
+mod rename;
 mod step;
 
 pub use step::{Step, steps_text};
@@ -214,3 +218,6 @@ fn text_of(node: &Node) -> Option<&str> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
