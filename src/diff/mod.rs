@@ -16,7 +16,9 @@ pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,
 };
-pub use shown::{EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange, shown};
+pub use shown::{
+    EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, ValueChange, shown,
+};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::mask::{MASK, MASK_CHANGED};
 use super::semantic::{EntryDiff, EntryKind, Section, Side, TemplateDiff, ValueDiff, ValueKind};
+use super::value::value_text;
 use crate::model::LogicalId;
 use crate::template::{Forms, Node, NodeKind, PathSegment, Position, Scalar, Secrecy, Template};
 
@@ -92,11 +93,33 @@ pub enum ValueChange {
 /// A value on one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownText {
-    /// The text as YAML, or the lines of a text of several; masked where it is a secret.
+    /// The text, masked where it is a secret.
     pub text: String,
+    /// How the text is to be read.
+    pub form: TextForm,
     /// Where it is written.
     #[serde(flatten)]
     pub place: ShownPlace,
+}
+
+/// How a text stands for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextForm {
+    /// It is the value: a text, number or boolean, which are the same to CloudFormation.
+    Text,
+    /// It is YAML: a function, a structure, or a value in a JSON document, where numbers are no texts.
+    Yaml,
+}
+
+impl ShownText {
+    /// Returns the value on one line as a review shows it, or the lines of it.
+    pub fn for_people(&self) -> String {
+        match self.form {
+            TextForm::Text if !self.text.contains('\n') => value_text(&self.text),
+            TextForm::Text | TextForm::Yaml => self.text.clone(),
+        }
+    }
 }
 
 /// Returns the differences of two templates as texts. What depends on a secret in either of them is masked.
@@ -172,8 +195,10 @@ impl Show<'_> {
         };
         let side = |side: &Side| {
             let node = masked(&side.node, &path, &secrecy);
+            let (text, form) = node_text(&node, value.is_in_document());
             ShownText {
-                text: node_text(&node),
+                text,
+                form,
                 place: place(side.position),
             }
         };
@@ -186,6 +211,7 @@ impl Show<'_> {
             // What differs is masked on both sides, and the rest says nothing.
             old.text = MASK.to_owned();
             new.text = MASK_CHANGED.to_owned();
+            (old.form, new.form) = (TextForm::Text, TextForm::Text);
         }
         ShownValue {
             path: entry.path_text(value),
@@ -313,11 +339,16 @@ fn mask() -> NodeKind {
     })
 }
 
-fn node_text(node: &Node) -> String {
+fn node_text(node: &Node, in_document: bool) -> (String, TextForm) {
     match node.text() {
-        // The mask is no YAML, and lines of a text are read as they are.
-        Some(text) if text == MASK || text.contains('\n') => text.to_owned(),
-        Some(_) | None => node.to_yaml(Forms::Short).trim_end().to_owned(),
+        // The mask is no YAML.
+        Some(text) if text == MASK || !(in_document || node.is_null()) => {
+            (text.to_owned(), TextForm::Text)
+        }
+        Some(_) | None => {
+            let text = node.to_yaml(Forms::Short);
+            (text.trim_end().to_owned(), TextForm::Yaml)
+        }
     }
 }
 

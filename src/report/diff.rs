@@ -279,7 +279,7 @@ fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
         annotate(page, line, note, place);
         return;
     }
-    let text = |side: &Option<ShownText>| side.as_ref().map(|side| side.text.clone());
+    let text = |side: &Option<ShownText>| side.as_ref().map(ShownText::for_people);
     if value.path.is_empty() {
         // All of the entry, whose place is told already.
         lines(

@@ -177,7 +177,7 @@ fn changed_lines(value: &ShownValue) -> String {
 
 fn value(value: &ShownValue) -> String {
     // Line breaks become spaces in a table.
-    let text = |side: &Option<ShownText>| side.as_ref().map(|side| visible(&side.text));
+    let text = |side: &Option<ShownText>| side.as_ref().map(|side| visible(&side.for_people()));
     let change = match (text(&value.before), text(&value.after), value.change) {
         (_, _, ValueChange::Moved) => "moved".to_owned(),
         (_, Some(after), _) if after == MASK_CHANGED => code(&after),

@@ -54,16 +54,23 @@ fn document(output: &Output) -> Value {
     document
 }
 
-/// Returns the name and the paths of every entry of a section.
+/// Returns the name of every entry of a section, and its values by their paths.
 fn named(group: &Value, section: &str) -> BTreeMap<String, BTreeSet<String>> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let entries = group["entries"].as_array().unwrap().iter();
     let entries = entries.filter(|entry| entry["section"] == section);
     let entry = |entry: &Value| {
         let values = entry["values"].as_array().unwrap().iter();
+        let changed = values.map(|value| {
+            let side = |side: &str| value[side]["text"].as_str().unwrap_or("-");
+            let (before, after) = (side("before"), side("after"));
+            format!("{} {before} -> {after}", text(&value["path"]))
+        });
+        // What is new or gone as a whole is named by itself.
+        let is_changed = entry["change"] == "changed";
         (
             text(&entry["name"]),
-            values.map(|v| text(&v["path"])).collect(),
+            changed.filter(|_| is_changed).collect(),
         )
     };
     entries.map(entry).collect()
@@ -199,24 +206,25 @@ fn diff_and_review_agree() {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let properties = |resource: &Value| {
         let properties = resource["properties"].as_array().unwrap().iter();
-        let changed = properties.map(|one| text(&one["path"])).collect();
-        // What is new or gone as a whole is named by itself.
-        let is_whole = resource["action"] != "Modify";
+        let changed = properties.map(|one| {
+            let side = |side: &str| one[side].as_str().unwrap_or("-");
+            let (before, after) = (side("before"), side("after"));
+            format!("{} {before} -> {after}", text(&one["path"]))
+        });
+        let is_changed = resource["action"] == "Modify";
         (
             text(&resource["logical_id"]),
-            if is_whole {
-                [String::new()].into()
-            } else {
-                changed
-            },
+            changed.filter(|_| is_changed).collect(),
         )
     };
     let resources = reviewed[0]["resources"].as_array().unwrap().iter();
     let reviewed: BTreeMap<String, BTreeSet<String>> = resources.map(properties).collect();
     assert_eq!(named(&groups[0], "Resources"), reviewed, "{found:#}");
-    let paths = |id: &str| reviewed[id].iter().cloned().collect::<Vec<_>>();
-    assert_eq!(paths("Queue"), ["DelaySeconds", "VisibilityTimeout"]);
-    assert_eq!(paths("Setting"), ["Value"]);
+    let queue = &reviewed["Queue"];
+    assert_eq!(
+        queue.iter().collect::<Vec<_>>(),
+        ["DelaySeconds 1 -> 2", "VisibilityTimeout 30 -> 60"]
+    );
 }
 
 #[test]
