@@ -43,16 +43,8 @@ impl Aws {
         by: StackRef<'_>,
         priority: Priority,
     ) -> Result<Option<StackSummary>, CallFailure> {
-        let place = spec.target.place();
-        let found = self.sdk_stack(spec, by, priority).await?;
-        found
-            .as_ref()
-            .map(convert::stack)
-            .transpose()
-            .map_err(|why| {
-                self.attempted("DescribeStacks", &place, Effect::Repeatable)
-                    .failure(FailureKind::Refused, why)
-            })
+        let found = self.stack_and_parameters(spec, by, priority).await?;
+        Ok(found.map(|(stack, _)| stack))
     }
 
     /// Returns a stack and the values of its parameters, or `None` if there is none. A secret value is what the service
