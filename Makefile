@@ -25,7 +25,8 @@ test: tools check
 	$(PYTHON) scripts/emulators.py run -- $(CARGO) test --locked
 
 bench: tools
-	$(CARGO) build --locked --release --bin stackgate --example raw_client
+	$(CARGO) build --locked --release --bin stackgate --example raw_client --example template_diff
+	$(PYTHON) scripts/bench_diff.py $(TARGET)/release
 	$(PYTHON) scripts/emulators.py run --only localstack -- $(PYTHON) scripts/bench.py $(TARGET)/release
 	$(PYTHON) scripts/emulators.py run --only localstack --only ministack -- $(PYTHON) scripts/bench_slow.py $(TARGET)/release
 

@@ -40,6 +40,13 @@ const KEYS: [&str; 26] = [
     "id",
 ];
 
+/// Items are told apart by what they have so deep inside, lest lists in lists in lists are looked through for each.
+const LEVELS: usize = 12;
+
+/// Lists of more pairs than this are compared by the first partner that each item finds, which is as good unless items
+/// are there several times.
+const MOST_PAIRS: usize = 1_000_000;
+
 /// An item of one list or of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pair<'t> {
@@ -103,6 +110,10 @@ impl<'t, 'n> List<'t, 'n> {
         }
     }
 
+    fn digest(&self, node: &'t Node, context: Context<'t>) -> u64 {
+        self.naming.digest(node, context, LEVELS)
+    }
+
     /// Returns the best key for both lists: one that all mappings have, else one that some have.
     fn key(&self, other: &Self) -> Option<&'static str> {
         let mut second = None;
@@ -125,7 +136,7 @@ impl<'t, 'n> List<'t, 'n> {
         for mapping in mappings {
             match mapping.value(key) {
                 Some(value) if self.may_identify(value) => {
-                    if !seen.insert(self.naming.digest(value, self.context.below(mapping, key))) {
+                    if !seen.insert(self.digest(value, self.context.below(mapping, key))) {
                         return Coverage::Broken;
                     }
                 }
@@ -156,13 +167,13 @@ impl<'t, 'n> List<'t, 'n> {
         for (index, item) in self.items.iter().enumerate() {
             let by_key = key.filter(|_| self.is_mapping(item)).and_then(|key| {
                 let value = item.value(key)?;
-                Some(self.naming.digest(value, self.context.below(item, key)))
+                Some(self.digest(value, self.context.below(item, key)))
             });
             let context = self.context.item(self.items, index);
             self.is_keyed.push(by_key.is_some());
             self.ids.push(match by_key {
                 Some(value) => number(&("key", value)),
-                None => self.naming.digest(item, context),
+                None => self.digest(item, context),
             });
         }
         self
@@ -178,7 +189,7 @@ impl<'t, 'n> List<'t, 'n> {
         entries
             .map(|(item, key, entry)| {
                 let context = self.context.below(item, key);
-                number(&(key, self.naming.digest(&entry.value, context)))
+                number(&(key, self.digest(&entry.value, context)))
             })
             .collect()
     }
@@ -226,6 +237,10 @@ impl Partners {
 
     /// Joins as many as possible without moving any.
     fn join_in_order(&mut self, old: &[u64], new: &[u64]) {
+        if old.len().saturating_mul(new.len()) > MOST_PAIRS {
+            self.join_anywhere(old, new, false);
+            return self.part_those_that_moved();
+        }
         for operation in capture_diff_slices(Algorithm::Myers, old, new) {
             if let DiffOp::Equal {
                 old_index,
@@ -251,6 +266,34 @@ impl Partners {
                 && let Some(partner) = waiting.get_mut(id).and_then(VecDeque::pop_front)
             {
                 self.join(index, partner, is_moved);
+            }
+        }
+    }
+
+    /// Leaves the longest row of pairs that are in the same order in both lists.
+    fn part_those_that_moved(&mut self) {
+        // The last pair of the best row of each length, and the pair before each in its row.
+        let mut ends: Vec<(usize, usize)> = Vec::new();
+        let mut previous: Vec<Option<usize>> = vec![None; self.of_old.len()];
+        for (index, partner) in self.of_old.iter().enumerate() {
+            if let Some((partner, _)) = *partner {
+                let length = ends.partition_point(|(_, end)| *end < partner);
+                previous[index] = length.checked_sub(1).map(|shorter| ends[shorter].0);
+                match ends.get_mut(length) {
+                    Some(end) => *end = (index, partner),
+                    None => ends.push((index, partner)),
+                }
+            }
+        }
+        let mut is_kept = vec![false; self.of_old.len()];
+        let mut next = ends.last().map(|(index, _)| *index);
+        while let Some(index) = next {
+            is_kept[index] = true;
+            next = previous[index];
+        }
+        for (index, is_kept) in is_kept.into_iter().enumerate() {
+            if !is_kept && let Some((partner, _)) = self.of_old[index].take() {
+                self.of_new[partner] = None;
             }
         }
     }

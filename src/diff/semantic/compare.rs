@@ -112,7 +112,7 @@ impl<'t> Walk<'t, '_> {
             self.path.push(At::Key(key));
             let (old_place, new_place) = (before.get(key), after.get(key));
             match (old_place.map(Place::of), new_place.map(Place::of)) {
-                (Some(a), Some(b)) => self.node(a, b, context.below(old, key)),
+                (Some(a), Some(b)) => self.node(a, b, context.below_both(old, new, key)),
                 (a, b) => self.add(a, b, Vec::new()),
             }
             self.path.pop();

@@ -15,7 +15,7 @@ pub(super) struct Context<'t> {
 }
 
 /// What a value is used for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Role<'t> {
     /// Nothing special.
     Value,
@@ -105,6 +105,16 @@ impl<'t> Context<'t> {
             "Principal" | "NotPrincipal" if is_statement(mapping) => self.with(Role::Sets(1)),
             "Condition" if is_statement(mapping) => self.with(Role::Sets(2)),
             _ => self.inside(),
+        }
+    }
+
+    /// Returns the context of the values of `key` in two mappings: special only if both are.
+    pub fn below_both(self, old: &Node, new: &Node, key: &str) -> Self {
+        let context = self.below(old, key);
+        if context.role == self.below(new, key).role {
+            context
+        } else {
+            self.inside()
         }
     }
 

@@ -32,13 +32,17 @@ impl Naming<'_> {
     }
 
     /// Returns the number of a value. Values that say the same have the same; the opposite is only likely, since
-    /// numbers can meet: whoever pairs values by them compares the pairs afterwards.
-    pub fn digest<'t>(&self, node: &'t Node, context: Context<'t>) -> u64 {
+    /// numbers can meet: whoever pairs values by them compares the pairs afterwards. What is more than `levels` deep
+    /// does not count.
+    pub fn digest<'t>(&self, node: &'t Node, context: Context<'t>, levels: usize) -> u64 {
+        let Some(levels) = levels.checked_sub(1) else {
+            return 0;
+        };
         if let Some(items) = context.items(node) {
             let numbers = items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| self.digest(item, context.item(items, index)));
+                .map(|(index, item)| self.digest(item, context.item(items, index), levels));
             return if context.is_free() {
                 let sum = numbers.fold(0u64, |sum, one| sum.wrapping_add(number(&one)));
                 number(&(2u8, items.len(), sum))
@@ -51,15 +55,15 @@ impl Naming<'_> {
         }
         if let Some((function, argument)) = context.intrinsic(node) {
             let inner = context.argument(function, argument);
-            return number(&(1u8, function, self.digest(argument, inner)));
+            return number(&(1u8, function, self.digest(argument, inner, levels)));
         }
         match &node.kind {
-            NodeKind::Scalar(scalar) => self.scalar(scalar, context),
+            NodeKind::Scalar(scalar) => self.scalar(scalar, context, levels),
             // Every list was dealt with.
             NodeKind::Sequence(_) => 0,
             NodeKind::Mapping(entries) => {
                 let sum = entries.iter().fold(0u64, |sum, (key, entry)| {
-                    let value = self.digest(&entry.value, context.below(node, key));
+                    let value = self.digest(&entry.value, context.below(node, key), levels);
                     sum.wrapping_add(number(&(key, value)))
                 });
                 number(&(4u8, entries.len(), sum))
@@ -67,9 +71,9 @@ impl Naming<'_> {
         }
     }
 
-    fn scalar(&self, scalar: &Scalar, context: Context<'_>) -> u64 {
+    fn scalar(&self, scalar: &Scalar, context: Context<'_>, levels: usize) -> u64 {
         if let Some(document) = document(scalar, context) {
-            return number(&(5u8, self.digest(&document, context.document())));
+            return number(&(5u8, self.digest(&document, context.document(), levels)));
         }
         let said = said(scalar, context);
         let Said::Text(text, ambiguity) = &said else {

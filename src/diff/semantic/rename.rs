@@ -203,7 +203,7 @@ fn number(candidates: &mut [Candidate<'_>]) {
     let next: Vec<u64> = candidates
         .iter()
         .map(|one| {
-            let body = Naming::Numbered(&numbers).digest(one.body, one.context);
+            let body = Naming::Numbered(&numbers).digest(one.body, one.context, usize::MAX);
             // What was told apart stays so.
             digest::number(&(body, one.number))
         })

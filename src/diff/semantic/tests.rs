@@ -239,6 +239,36 @@ fn items_without_a_key_are_matched_by_a_minimal_edit() {
 }
 
 #[test]
+fn long_lists_are_matched_too() {
+    let list = |items: &[u32]| format!("L: {items:?}");
+    let old: Vec<u32> = (0..1500).collect();
+    let mut new = old.clone();
+    let last = new.pop().unwrap();
+    new.insert(3, last);
+    new[700] = 9999;
+    new.remove(1000);
+    assert_eq!(
+        properties_told(&list(&old), &list(&new)),
+        ["L[3] moved", "L[700] 699 > 9999", "L[999] 999 > -"]
+    );
+    // As good as all moved, and some are there twice.
+    new.reverse();
+    assert_eq!(properties_told(&list(&old), &list(&new)).len(), 1499);
+    let twice = [new.clone(), new].concat();
+    assert!(properties_told(&list(&twice), &list(&old)).len() >= 1499);
+}
+
+#[test]
+fn what_is_deep_inside_is_compared() {
+    let list = |text: &str| format!("L: {}{text}{}", "[x, ".repeat(30), "]".repeat(30));
+    let told = properties_told(&list("a"), &list("b"));
+    assert_eq!(told, [format!("L{} a > b", "[1]".repeat(30))]);
+    // Of two items that are alike so far, each finds its own.
+    let lists = |a: &str, b: &str| format!("L: [{}, {}]", &list(a)[3..], &list(b)[3..]);
+    assert_eq!(properties_told(&lists("a", "b"), &lists("b", "a")).len(), 2);
+}
+
+#[test]
 fn lists_of_policies_are_sets() {
     let policy = |action: &str| {
         format!("D: {{Statement: [{{Effect: Allow, Action: {action}, Resource: '*'}}]}}")
