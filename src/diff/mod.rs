@@ -16,6 +16,8 @@ pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,
 };
+#[cfg(test)]
+pub(crate) use shown::of_texts;
 pub use shown::{
     EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, ValueChange, shown,
 };

@@ -359,16 +359,18 @@ fn place(position: Position) -> ShownPlace {
     }
 }
 
+/// Returns the differences of two texts of templates, for the tests of screens.
+#[cfg(test)]
+pub(crate) fn of_texts(before: &str, after: &str) -> Vec<ShownEntry> {
+    let parse = |name: &str, text: &str| Template::parse(name, text.as_bytes()).unwrap();
+    let (before, after) = (parse("before.yaml", before), parse("after.yaml", after));
+    shown(&super::compare(&before, &after), &before, &after)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::of_texts as of;
     use super::*;
-    use crate::diff::compare;
-
-    fn of(before: &str, after: &str) -> Vec<ShownEntry> {
-        let parse = |name: &str, text: &str| Template::parse(name, text.as_bytes()).unwrap();
-        let (before, after) = (parse("before.yaml", before), parse("after.yaml", after));
-        shown(&compare(&before, &after), &before, &after)
-    }
 
     const SECRETS: &str = "Parameters:
   Password: {Type: String, NoEcho: true, Default: hunter2}

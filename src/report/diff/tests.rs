@@ -2,9 +2,8 @@ use super::super::fixtures::{assert_screens, target};
 use super::super::screen::columns;
 use super::super::{DefaultDiff, TargetDiff, markdown_diff};
 use super::*;
-use crate::diff::{ShownText, compare, shown};
+use crate::diff::{ShownText, of_texts};
 use crate::model::{Layer, Provenance};
-use crate::template::Template;
 
 const BEFORE: &str = r#"Parameters:
   Size: {Type: String, Default: small}
@@ -45,9 +44,7 @@ fn after() -> String {
 }
 
 fn entries() -> Vec<ShownEntry> {
-    let template = |text: &str| Template::parse("t.yaml", text.as_bytes()).unwrap();
-    let (before, after) = (template(BEFORE), template(&after()));
-    shown(&compare(&before, &after), &before, &after)
+    of_texts(BEFORE, &after())
 }
 
 fn files() -> Diff {
