@@ -11,6 +11,7 @@ mod documents;
 mod events;
 #[cfg(test)]
 mod fixtures;
+mod html;
 mod lines;
 mod links;
 mod list;
@@ -41,6 +42,7 @@ pub use diff_data::{
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use events::{EventLine, Events, events};
+pub use html::{html, html_text};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
