@@ -116,15 +116,20 @@ fn show(global: &Global, compared: &Compared, full: bool) -> Result<(), CliError
         full,
         ..output::screen()
     };
-    match (compared, global.output) {
-        (Compared::Meaning(diff), OutputForm::Text) => output::stdout(&draw(diff, &screen))?,
-        (Compared::Meaning(diff), OutputForm::Markdown) => output::stdout(&markdown_diff(diff))?,
-        (Compared::Meaning(diff), OutputForm::Json) => output::document(diff)?,
-        (Compared::Meaning(diff), OutputForm::Ndjson) => output::line(diff)?,
-        (Compared::Lines(raw), OutputForm::Markdown) => output::stdout(&markdown_raw_diff(raw))?,
-        (Compared::Lines(raw), OutputForm::Text | OutputForm::Json | OutputForm::Ndjson) => {
-            output::stdout(&raw_diff(raw, &screen))?;
+    let text = |screen: &ScreenOptions| match compared {
+        Compared::Meaning(diff) => draw(diff, screen),
+        Compared::Lines(raw) => raw_diff(raw, screen),
+    };
+    match (global.output, compared) {
+        (form @ (OutputForm::Text | OutputForm::Html), _) => {
+            output::text(form, "stackgate diff", &text(&screen))?;
         }
+        (OutputForm::Markdown, Compared::Meaning(diff)) => output::stdout(&markdown_diff(diff))?,
+        (OutputForm::Markdown, Compared::Lines(raw)) => output::stdout(&markdown_raw_diff(raw))?,
+        (OutputForm::Json, Compared::Meaning(diff)) => output::document(diff)?,
+        (OutputForm::Ndjson, Compared::Meaning(diff)) => output::line(diff)?,
+        // They were refused before anything was read.
+        (OutputForm::Json | OutputForm::Ndjson, Compared::Lines(_)) => {}
     }
     Ok(())
 }
