@@ -21,6 +21,8 @@ mod moto;
 mod nested;
 mod network;
 mod options;
+mod packaging;
+mod oracle;
 mod parameters;
 mod portable;
 mod screens;
