@@ -150,11 +150,8 @@ fn list_applied(old: &Node, differences: &[&ValueDiff], depth: usize) -> Node {
         }
     }
     let mut items = Vec::with_capacity(rest.len() + placed.len());
-    loop {
-        match placed.remove(&items.len()).or_else(|| rest.pop_front()) {
-            Some(item) => items.push(item),
-            None => break,
-        }
+    while let Some(item) = placed.remove(&items.len()).or_else(|| rest.pop_front()) {
+        items.push(item);
     }
     Node {
         position: old.position,

@@ -137,29 +137,30 @@ pub(super) fn renames<'a>(sections: &[Named<'a>]) -> Renames<'a> {
         }
         classes = numbers.len();
     }
-    let mut groups: IndexMap<(Names, u64), (Vec<&'a str>, Vec<&'a str>)> = IndexMap::new();
+    let mut groups: IndexMap<(Names, u64), Group<'a>> = IndexMap::new();
     for one in &old {
-        groups
-            .entry((one.names, one.number))
-            .or_default()
-            .0
-            .push(one.name);
+        let group = groups.entry((one.names, one.number)).or_default();
+        group.old.push(one.name);
     }
     for one in &new {
-        groups
-            .entry((one.names, one.number))
-            .or_default()
-            .1
-            .push(one.name);
+        let group = groups.entry((one.names, one.number)).or_default();
+        group.new.push(one.name);
     }
     let mut found = Renames::default();
-    for ((names, _), (old, new)) in groups {
-        for (old, new) in pairs(&old, &new) {
+    for ((names, _), group) in groups {
+        for (old, new) in pairs(&group.old, &group.new) {
             found.new_names.insert((names, old), new);
             found.old_names.insert((names, new), old);
         }
     }
     found
+}
+
+/// The names of what has the same body.
+#[derive(Default)]
+struct Group<'a> {
+    old: Vec<&'a str>,
+    new: Vec<&'a str>,
 }
 
 struct Candidate<'a> {
