@@ -70,8 +70,11 @@ pub struct Explained {
     /// Whether the stack exists, and so has values of its own.
     pub stack_exists: bool,
     /// Each effective parameter, and what it won over, the strongest first.
-    pub parameters: Vec<(EffectiveParameter, Vec<EffectiveParameter>)>,
+    pub parameters: Vec<WithOthers>,
 }
+
+/// An effective parameter, and what it won over.
+type WithOthers = (EffectiveParameter, Vec<EffectiveParameter>);
 
 /// Returns the effective parameters of a target, as its change set would have them.
 pub async fn explain(
@@ -85,9 +88,23 @@ pub async fn explain(
     let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
     // One that is in review has never had any.
     let stack = stack.filter(|stack| stack.status != StackStatus::ReviewInProgress);
+    let (_, parameters) = explained(world, spec, action, artifacts, stack.as_ref()).await?;
+    Ok(Explained {
+        stack_exists: stack.is_some(),
+        parameters,
+    })
+}
+
+/// Returns the template of a target, and the effective parameters where its stack is `stack`, each with what it won over.
+pub(super) async fn explained(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+    stack: Option<&StackSummary>,
+) -> Result<(Arc<Template>, Vec<WithOthers>), CallFailure> {
     let given = Given::of(world, spec, action, artifacts)?;
-    let previous = stack.as_ref().map(|s| &s.parameters[..]);
-    let previous = previous.unwrap_or_default();
+    let previous = stack.map(|s| &s.parameters[..]).unwrap_or_default();
     let looked_up = given.look_up(world, spec, previous).await?;
     let request = given.request(world, previous, Some(&looked_up));
     let resolved = resolve(&request).map_err(|e| bad_input(&e))?;
@@ -95,10 +112,8 @@ pub async fn explain(
         let others = overridden(&request, &winner);
         (winner, others)
     });
-    Ok(Explained {
-        stack_exists: stack.is_some(),
-        parameters: explained.collect(),
-    })
+    let explained = explained.collect();
+    Ok((given.template, explained))
 }
 
 /// What the artifacts of an action give for a target.

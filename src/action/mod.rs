@@ -5,6 +5,7 @@
 
 pub mod cloudformation;
 pub mod deletion;
+pub mod deployed;
 pub mod inputs;
 pub mod package;
 pub mod secrets;

@@ -1,5 +1,7 @@
 //! Stacks: what they are, what happened to them, and the removal of empty ones that are ours.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudformation::types::TemplateStage;
 use jiff::Timestamp;
 
@@ -41,16 +43,32 @@ impl Aws {
         by: StackRef<'_>,
         priority: Priority,
     ) -> Result<Option<StackSummary>, CallFailure> {
+        let found = self.stack_and_parameters(spec, by, priority).await?;
+        Ok(found.map(|(stack, _)| stack))
+    }
+
+    /// Returns a stack and the values of its parameters, or `None` if there is none. A secret value is what the service
+    /// shows of it; some endpoints show all.
+    pub async fn stack_and_parameters(
+        &self,
+        spec: &TargetSpec,
+        by: StackRef<'_>,
+        priority: Priority,
+    ) -> Result<Option<(StackSummary, BTreeMap<String, String>)>, CallFailure> {
+        let Some(stack) = self.sdk_stack(spec, by, priority).await? else {
+            return Ok(None);
+        };
         let place = spec.target.place();
-        let found = self.sdk_stack(spec, by, priority).await?;
-        found
-            .as_ref()
-            .map(convert::stack)
-            .transpose()
-            .map_err(|why| {
-                self.attempted("DescribeStacks", &place, Effect::Repeatable)
-                    .failure(FailureKind::Refused, why)
-            })
+        let summary = convert::stack(&stack).map_err(|why| {
+            self.attempted("DescribeStacks", &place, Effect::Repeatable)
+                .failure(FailureKind::Refused, why)
+        })?;
+        let values = stack.parameters().iter();
+        let values = values.filter_map(|one| {
+            let value = one.parameter_value().unwrap_or_default();
+            Some((clean(one.parameter_key()?), value.to_owned()))
+        });
+        Ok(Some((summary, values.collect())))
     }
 
     pub(super) async fn sdk_stack(

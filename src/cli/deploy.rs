@@ -139,6 +139,23 @@ pub(super) struct WhatArgs {
     connection: Connection,
 }
 
+impl WhatArgs {
+    /// Returns the stack that is named.
+    pub(super) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    /// Returns the base name of override files.
+    pub(super) fn overrides(&self) -> Option<&str> {
+        self.overrides.as_deref()
+    }
+
+    /// Returns the parameters that are given one by one.
+    pub(super) fn parameters(&self) -> &[String] {
+        &self.parameters
+    }
+}
+
 /// Runs `stackgate deploy`.
 pub(super) fn deploy(global: &Global, args: DeployArgs) -> Result<u8, CliError> {
     let answering = answering(args.yes, args.detach);

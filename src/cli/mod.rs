@@ -8,6 +8,7 @@ mod damaged;
 mod debug;
 mod delete;
 mod deploy;
+mod diff;
 mod doctor;
 mod error;
 mod events;
@@ -104,6 +105,15 @@ enum Command {
     Events(events::EventsArgs),
     /// Make a template with its parameters that deploys as it stands
     Init(init::InitArgs),
+    /// Compare two templates, or a template and what is deployed; changes nothing
+    ///
+    /// What counts is what templates say: the order of keys, formatting, comments, YAML or JSON and the form of functions
+    /// do not. With a stack, each target's template and parameters are read, and compared with the local ones as they are
+    /// there.
+    #[command(
+        override_usage = "stackgate diff BEFORE AFTER [OPTIONS]\n       stackgate diff STACK [OPTIONS]"
+    )]
+    Diff(Box<diff::DiffArgs>),
     /// Find what CloudFormation would refuse in templates, without asking it
     Validate(validate::ValidateArgs),
     /// Look whether a deployment from here would get through; changes nothing
@@ -134,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&global, &args),
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
+        Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),

@@ -13,12 +13,12 @@ use super::{CliError, exit, output};
 use crate::action::secrets::Secrets;
 use crate::action::{World, inputs, source_local};
 use crate::artifact::Store;
-use crate::model::{CallFailure, ExecutionDefinition, TargetSpec};
+use crate::model::{ActionDeclaration, CallFailure, ExecutionDefinition, TargetSpec};
 use crate::pipeline::{CREATE_STAGE, SOURCE_STAGE};
 use crate::report::{self, Parameters, TargetParameters};
 
 /// How many targets are asked at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Arguments of `parameters`: those of `plan`, so that one word turns one into the other.
 #[derive(Debug, Args)]
@@ -63,14 +63,7 @@ async fn explained(
     world: &World,
     definition: &ExecutionDefinition,
 ) -> Result<Vec<TargetParameters>, CliError> {
-    let action = |name: &str| {
-        let stages = &definition.pipeline.stages;
-        let stage = stages.iter().find(|stage| stage.name.as_str() == name);
-        stage
-            .and_then(|stage| stage.actions.first())
-            .ok_or_else(|| CliError::message(format!("the pipeline has no stage {name}")))
-    };
-    let (source, create) = (action(SOURCE_STAGE)?, action(CREATE_STAGE)?);
+    let (source, create) = actions(definition)?;
     let (artifact, _) = source_local::store(world, source).await?;
     let artifacts = [(artifact.name.clone(), artifact)].into();
     let specs = create.fan_out.iter().flat_map(|fan_out| &fan_out.targets);
@@ -80,6 +73,20 @@ async fn explained(
     }))
     .buffered(AT_ONCE);
     Ok(targets.try_collect().await?)
+}
+
+/// Returns the actions that read the files and that make the change sets.
+pub(super) fn actions(
+    definition: &ExecutionDefinition,
+) -> Result<(&ActionDeclaration, &ActionDeclaration), CliError> {
+    let action = |name: &str| {
+        let stages = &definition.pipeline.stages;
+        let stage = stages.iter().find(|stage| stage.name.as_str() == name);
+        stage
+            .and_then(|stage| stage.actions.first())
+            .ok_or_else(|| CliError::message(format!("the pipeline has no stage {name}")))
+    };
+    Ok((action(SOURCE_STAGE)?, action(CREATE_STAGE)?))
 }
 
 fn target(spec: &TargetSpec, explained: inputs::Explained) -> TargetParameters {

@@ -139,7 +139,7 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
 }
 
 /// Takes an account and a region, as they are shown.
-fn place(text: &str) -> Result<(AccountId, Region), String> {
+pub(super) fn place(text: &str) -> Result<(AccountId, Region), String> {
     let expected =
         || "expected an account and a region such as `111111111111/eu-west-1`".to_owned();
     let (account, region) = text.split_once('/').ok_or_else(expected)?;
@@ -149,7 +149,7 @@ fn place(text: &str) -> Result<(AccountId, Region), String> {
 }
 
 /// Returns the path of a template that was named by its file or its stack.
-fn named(root: &Path, name: &str) -> Result<String, CliError> {
+pub(super) fn named(root: &Path, name: &str) -> Result<String, CliError> {
     let is_path = name.contains('/')
         || project::EXTENSIONS
             .iter()

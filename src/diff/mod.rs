@@ -4,6 +4,7 @@ mod mask;
 mod property;
 mod rules;
 mod semantic;
+mod shown;
 mod stateful;
 mod text;
 mod value;
@@ -14,6 +15,11 @@ pub use rules::{level, risks, when_deleted};
 pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,
+};
+#[cfg(test)]
+pub(crate) use shown::of_texts;
+pub use shown::{
+    EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, ValueChange, shown,
 };
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};

@@ -87,9 +87,8 @@ impl TextDiff {
     pub fn unified(&self, context: usize) -> String {
         let mut text = String::new();
         for hunk in self.hunks(context) {
-            let old = span(hunk, |line| line.old_line);
-            let new = span(hunk, |line| line.new_line);
-            text.push_str(&format!("@@ -{old} +{new} @@\n"));
+            text.push_str(&self.header(hunk));
+            text.push('\n');
             for line in hunk {
                 text.push(match line.tag {
                     TextTag::Equal => ' ',
@@ -106,7 +105,15 @@ impl TextDiff {
         text
     }
 
-    fn ends_without_line_break(&self, line: &TextLine) -> bool {
+    /// Returns the header of a hunk: the lines that it has of either text.
+    pub fn header(&self, hunk: &[TextLine]) -> String {
+        let old = span(hunk, |line| line.old_line);
+        let new = span(hunk, |line| line.new_line);
+        format!("@@ -{old} +{new} @@")
+    }
+
+    /// Returns whether the line is the last of a text that does not end in a line break.
+    pub fn ends_without_line_break(&self, line: &TextLine) -> bool {
         let last = |number: fn(&TextLine) -> Option<usize>| {
             self.lines.iter().rev().find_map(number) == number(line) && number(line).is_some()
         };

@@ -191,9 +191,9 @@ fn class(tone: Tone) -> &'static str {
         Tone::Plain => "plain",
         Tone::Strong => "strong",
         Tone::Dim => "dim",
-        Tone::Good => "good",
+        Tone::Good | Tone::Inserted => "good",
         Tone::Warn => "warn",
-        Tone::Bad => "bad",
+        Tone::Bad | Tone::Deleted => "bad",
         Tone::Busy => "busy",
     }
 }

@@ -22,7 +22,7 @@ const LONGEST: usize = 65_536;
 const KEPT: usize = 1_024;
 
 /// The longest value that is shown.
-const LONGEST_VALUE: usize = 200;
+pub(super) const LONGEST_VALUE: usize = 200;
 
 /// The rows of a table that is not folded.
 const SHOWN_ROWS: usize = 50;
@@ -102,7 +102,7 @@ pub fn markdown_text(text: &str) -> String {
 }
 
 /// Returns `text` in a fence that is longer than any in it. The lines are shown as they are, without what is invisible.
-fn block(language: &str, text: &str) -> String {
+pub(super) fn block(language: &str, text: &str) -> String {
     let runs = text.split(|c| c != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or_default().max(2) + 1);
     let lines: Vec<String> = text.lines().map(visible).collect();
@@ -110,13 +110,13 @@ fn block(language: &str, text: &str) -> String {
 }
 
 /// Markdown under construction, never longer than a comment may be.
-struct Page {
+pub(super) struct Page {
     out: String,
     left_out: Vec<String>,
 }
 
 impl Page {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             out: String::new(),
             left_out: Vec::new(),
@@ -129,7 +129,7 @@ impl Page {
     }
 
     /// Adds a text, or notes that it was left out.
-    fn add(&mut self, text: &str, what: &str) {
+    pub(super) fn add(&mut self, text: &str, what: &str) {
         if self.fits(text) {
             self.out.push_str(text);
         } else if !what.is_empty() {
@@ -138,7 +138,7 @@ impl Page {
     }
 
     /// Adds `begin`, as many rows as there is room for, and `end`; says how many rows are missing.
-    fn rows(&mut self, begin: &str, rows: Vec<String>, end: &str, noun: &str) {
+    pub(super) fn rows(&mut self, begin: &str, rows: Vec<String>, end: &str, noun: &str) {
         let (mut text, total) = (begin.to_owned(), rows.len());
         let mut added = 0;
         for row in rows {
@@ -157,7 +157,7 @@ impl Page {
         }
     }
 
-    fn closed(mut self) -> String {
+    pub(super) fn closed(mut self) -> String {
         if !self.left_out.is_empty() {
             // Many parts of one kind are enough of a hint.
             let total = self.left_out.len();
@@ -189,12 +189,12 @@ impl Page {
 }
 
 /// Returns `text` as code: exactly what it is, and nothing that Markdown or HTML gives a meaning to.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     coded(&shorten(text, LONGEST_VALUE, "…"))
 }
 
 /// Returns the whole of `text` as [`code`].
-fn whole(text: &str) -> String {
+pub(super) fn whole(text: &str) -> String {
     coded(&visible(text))
 }
 
@@ -241,7 +241,7 @@ fn places_of(view: &View, places: &Places, targets: &[Target]) -> String {
 }
 
 /// Returns the first of the names, and how many there are besides.
-fn some(names: Vec<String>) -> String {
+pub(super) fn some(names: Vec<String>) -> String {
     let more = names.len().saturating_sub(12);
     let mut text = names[..names.len() - more].join(", ");
     if more > 0 {
@@ -576,7 +576,13 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
         let level = match tone {
             Tone::Bad => risk_word(RiskLevel::High),
             Tone::Warn => risk_word(RiskLevel::Medium),
-            Tone::Plain | Tone::Strong | Tone::Dim | Tone::Good | Tone::Busy => "",
+            Tone::Plain
+            | Tone::Strong
+            | Tone::Dim
+            | Tone::Good
+            | Tone::Busy
+            | Tone::Inserted
+            | Tone::Deleted => "",
         };
         rows.push(format!("| | | {level} | {} |\n", whole(&text)));
     }
@@ -603,7 +609,14 @@ fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
         let text = code(&text);
         match tone {
             Tone::Bad => change.push_str(&format!(" **{text}**")),
-            Tone::Warn | Tone::Plain | Tone::Strong | Tone::Dim | Tone::Good | Tone::Busy => {
+            Tone::Warn
+            | Tone::Plain
+            | Tone::Strong
+            | Tone::Dim
+            | Tone::Good
+            | Tone::Busy
+            | Tone::Inserted
+            | Tone::Deleted => {
                 change.push_str(&format!(" ({text})"));
             }
         }

@@ -2,6 +2,10 @@
 
 mod annotations;
 mod causes;
+mod diff;
+mod diff_data;
+mod diff_markdown;
+mod diff_raw;
 #[cfg(test)]
 mod documents;
 mod events;
@@ -31,6 +35,12 @@ mod words;
 
 pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
+pub use diff::diff;
+pub use diff_data::{
+    DefaultDiff, Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff,
+};
+pub use diff_markdown::{markdown_diff, markdown_raw_diff};
+pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use events::{EventLine, Events, events};
 pub use html::{html, html_text};
 pub use lines::Lines;

@@ -266,7 +266,7 @@ pub(super) fn diff_tone(line: &str) -> Tone {
 }
 
 /// Adds a line with its note and place, on a second line if there is no room.
-fn annotate(
+pub(super) fn annotate(
     page: &mut Page<'_>,
     mut line: Line,
     note: Option<(Tone, String)>,

@@ -50,6 +50,10 @@ pub(super) enum Tone {
     Bad,
     /// Under way.
     Busy,
+    /// The part of an added line that differs.
+    Inserted,
+    /// The part of a removed line that differs.
+    Deleted,
 }
 
 impl Tone {
@@ -63,6 +67,8 @@ impl Tone {
             Tone::Warn => colour(AnsiColor::Yellow),
             Tone::Bad => colour(AnsiColor::Red).bold(),
             Tone::Busy => colour(AnsiColor::Cyan),
+            Tone::Inserted => colour(AnsiColor::Green).bold().invert(),
+            Tone::Deleted => colour(AnsiColor::Red).bold().invert(),
         }
     }
 }
@@ -348,6 +354,12 @@ impl<'a> Page<'a> {
     /// Adds a line as it is, however long.
     pub(super) fn verbatim(&mut self, line: Line) {
         self.put(&line);
+    }
+
+    /// Adds a line, cut where it does not fit.
+    pub(super) fn cut(&mut self, line: &Line) {
+        self.out.push_str(&line.render_cut(self.options));
+        self.out.push('\n');
     }
 
     /// Adds the items, separated by a dot, over as many lines as they need. `first` begins the first

@@ -405,8 +405,8 @@ pub(super) fn detail(target: &TargetView) -> Option<String> {
 /// Returns the mark of a line, which says with a shape what its tone says with a colour.
 pub(super) fn mark(glyphs: Glyphs, tone: Tone) -> &'static str {
     match tone {
-        Tone::Good => glyphs.good,
-        Tone::Bad => glyphs.bad,
+        Tone::Good | Tone::Inserted => glyphs.good,
+        Tone::Bad | Tone::Deleted => glyphs.bad,
         Tone::Warn => "!",
         Tone::Busy => glyphs.busy,
         Tone::Plain | Tone::Strong | Tone::Dim => glyphs.idle,

@@ -1,0 +1,453 @@
+//! The differences of templates for people.
+
+use super::diff_data::{Diff, DiffGroup, ParameterChange, ParameterDiff};
+use super::review_resource::{annotate, window};
+use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
+use super::words::{self, Places, count};
+use crate::diff::{
+    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange,
+    text_diff,
+};
+
+/// The lines of a text that are shown of one that is added or removed.
+const SHOWN_LINES: usize = 8;
+
+/// The values of an entry that are shown before the rest is counted.
+const SHOWN_VALUES: usize = 30;
+
+/// Draws how templates differ, and the parameters of stacks.
+pub fn diff(diff: &Diff, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    let places = Places::of(diff.targets());
+    page.line(title(diff, &places, options), 2);
+    for (index, group) in diff.groups.iter().enumerate() {
+        page.blank();
+        if !group.targets.is_empty() {
+            heading(&mut page, &name_of(index), group, &places);
+        }
+        body(&mut page, group);
+    }
+    let rest = [
+        ("No differences", Tone::Good, &diff.same),
+        ("New stack", Tone::Good, &diff.new_stacks),
+    ];
+    for (what, tone, targets) in rest {
+        if !targets.is_empty() {
+            page.blank();
+            let text = format!(
+                "{what} {} {}",
+                page.glyphs.dot,
+                count(targets.len(), "target")
+            );
+            let line = Line::of(tone, &text).add(Tone::Plain, "   ");
+            page.items(line, 4, Tone::Dim, &places.names(targets));
+        }
+    }
+    if !diff.new_stacks.is_empty() {
+        let text = "  there is no such stack yet; everything in the template is added";
+        page.line(Line::of(Tone::Dim, text), 4);
+    }
+    if !diff.not_compared.is_empty() {
+        page.blank();
+        for one in &diff.not_compared {
+            let line = Line::of(Tone::Bad, "Not compared")
+                .add(Tone::Plain, &format!("   {}", places.name(&one.target)))
+                .add(Tone::Dim, &format!("   {}", one.reason));
+            page.line(line, 4);
+        }
+    }
+    page.blank();
+    page.line(summary(diff, &page.glyphs), 2);
+    page.finish()
+}
+
+/// Returns `Change A`, …, `Change Z`, `Change 27`.
+pub(super) fn name_of(index: usize) -> String {
+    match u8::try_from(index) {
+        Ok(small @ 0..26) => format!("Change {}", char::from(b'A' + small)),
+        Ok(_) | Err(_) => format!("Change {}", index + 1),
+    }
+}
+
+fn title(diff: &Diff, places: &Places, options: &ScreenOptions) -> Line {
+    let glyphs = options.glyphs();
+    match &diff.before {
+        Some(before) => Line::of(Tone::Strong, before)
+            .add(Tone::Dim, &format!(" {} ", glyphs.arrow))
+            .add(Tone::Strong, &diff.after),
+        None => Line::of(Tone::Strong, places.stack().unwrap_or("stacks")).add(
+            Tone::Dim,
+            &format!(
+                " {dot} deployed {} {} {dot} {}",
+                glyphs.arrow,
+                diff.after,
+                count(diff.targets().count(), "target"),
+                dot = glyphs.dot
+            ),
+        ),
+    }
+}
+
+fn heading(page: &mut Page<'_>, name: &str, group: &DiffGroup, places: &Places) {
+    let text = format!(
+        "{name} {} {}",
+        page.glyphs.dot,
+        count(group.targets.len(), "target")
+    );
+    let line = Line::of(Tone::Strong, &text).add(Tone::Plain, "   ");
+    page.items(line, 4, Tone::Dim, &places.names(&group.targets));
+    if group.varies
+        && let Some(first) = group.targets.first()
+    {
+        let text = format!("  values and files as for {}", places.name(first));
+        page.line(Line::of(Tone::Dim, &text), 4);
+    }
+}
+
+fn body(page: &mut Page<'_>, group: &DiffGroup) {
+    if !group.parameters.is_empty() {
+        page.line(Line::of(Tone::Dim, "  parameters of the stack"), 4);
+        let names = group.parameters.iter().map(|p| columns(&visible(&p.name)));
+        let wide = names.max().unwrap_or(0).min(page.options.width / 3);
+        for one in &group.parameters {
+            parameter(page, one, wide);
+        }
+        if !group.entries.is_empty() {
+            page.line(Line::of(Tone::Dim, "  template"), 4);
+        }
+    }
+    let names = group.entries.iter().map(|e| columns(&visible(&e.name)));
+    let wide = names.max().unwrap_or(0).min(page.options.width * 35 / 100);
+    for one in &group.entries {
+        entry(page, one, wide);
+    }
+}
+
+fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
+    let (symbol, tone) = match one.change {
+        ParameterChange::Added => ("+", Tone::Good),
+        ParameterChange::Removed => ("-", Tone::Bad),
+        ParameterChange::Changed => ("~", Tone::Warn),
+        ParameterChange::Unknown => ("?", Tone::Warn),
+        ParameterChange::Kept => ("=", Tone::Warn),
+    };
+    let mut line = Line::indent(2)
+        .add(tone, symbol)
+        .add(Tone::Plain, &format!(" {}", one.name));
+    line.pad(4 + wide, 0);
+    line.spaces(3);
+    let from = one.provenance.as_ref().map(words::provenance);
+    match one.change {
+        ParameterChange::Unknown => {
+            let text = format!("{MASK} (whether it changes is not known)");
+            line.push(Tone::Strong, &text);
+            annotate(page, line, None, from);
+        }
+        ParameterChange::Kept => {
+            let kept = parameter_text(one.before.as_deref());
+            line.push(Tone::Strong, &format!("keeps {kept}"));
+            page.line(line, 8);
+            if let Some(default) = &one.default {
+                let text = format!(
+                    "the template's default changes, {} {} {}, and the stack keeps its value; set it to change it",
+                    parameter_text(default.before.as_deref()),
+                    page.glyphs.arrow,
+                    parameter_text(default.after.as_deref()),
+                );
+                page.line(Line::indent(8).add(Tone::Dim, &text), 8);
+            }
+        }
+        ParameterChange::Added | ParameterChange::Removed | ParameterChange::Changed => {
+            let (before, after) = (one.before.as_deref(), one.after.as_deref());
+            let pair = (before.map(words_of), after.map(words_of));
+            sides(page, line, pair, None, from);
+        }
+    }
+}
+
+fn words_of(text: &str) -> String {
+    crate::diff::value_text(text)
+}
+
+/// Returns what is said of a value that there may not be.
+pub(super) fn parameter_text(value: Option<&str>) -> String {
+    value.map_or_else(|| "(none)".to_owned(), words_of)
+}
+
+/// Returns the symbol and the word of what became of an entry.
+pub(super) fn what(entry: &ShownEntry) -> (&'static str, String, Tone) {
+    match entry.change {
+        EntryChange::Added => ("+", "added".to_owned(), Tone::Good),
+        EntryChange::Removed => ("-", "REMOVED".to_owned(), Tone::Bad),
+        EntryChange::Changed => ("~", "changed".to_owned(), Tone::Warn),
+        EntryChange::Renamed => {
+            let from = entry.renamed_from.as_deref().unwrap_or_default();
+            (">", format!("RENAMED from {from}"), Tone::Bad)
+        }
+    }
+}
+
+/// Returns what kind of entry it is: the type of a resource, else its section's.
+pub(super) fn kind(entry: &ShownEntry) -> String {
+    match (&entry.resource_type, entry.section.as_str()) {
+        (Some(resource_type), _) => resource_type.clone(),
+        (None, "Resources") => "resource".to_owned(),
+        (None, "Parameters") => "parameter".to_owned(),
+        (None, "Outputs") => "output".to_owned(),
+        (None, "Conditions") => "condition".to_owned(),
+        (None, "Mappings") => "mapping".to_owned(),
+        (None, "Rules") => "rule".to_owned(),
+        (None, section) => section.to_owned(),
+    }
+}
+
+/// `~ Queue   AWS::SQS::Queue   changed   12:3 → 14:3`, and what differs inside below it.
+fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
+    let (symbol, word, tone) = what(entry);
+    let mut line = Line::indent(2)
+        .add(tone, symbol)
+        .add(Tone::Strong, &format!(" {}", entry.name));
+    line.pad(4 + wide, 0);
+    line.push(Tone::Dim, &format!("   {}", kind(entry)));
+    line.push(tone, &format!("   {word}"));
+    annotate(
+        page,
+        line,
+        None,
+        place(entry.before, entry.after, &page.glyphs),
+    );
+    let is_shown = match entry.change {
+        EntryChange::Changed | EntryChange::Renamed => true,
+        // What is added is in the one file, and what is gone in the other.
+        EntryChange::Added | EntryChange::Removed => page.options.full,
+    };
+    if !is_shown {
+        return;
+    }
+    let limit = if page.options.full {
+        usize::MAX
+    } else {
+        SHOWN_VALUES
+    };
+    let shown = entry.values.iter().take(limit);
+    let cap = page.options.width * 35 / 100;
+    let paths = shown.clone().map(|value| columns(&visible(&value.path)));
+    let wide = paths.filter(|&wide| wide <= cap).max().unwrap_or(0);
+    for one in shown {
+        value(page, one, wide);
+    }
+    let more = entry.values.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!(
+            "      and {}; `--full` shows all",
+            count(more, "more value")
+        );
+        page.line(Line::of(Tone::Dim, &text), 8);
+    }
+}
+
+/// Returns the place before and after.
+pub(super) fn place(
+    before: Option<ShownPlace>,
+    after: Option<ShownPlace>,
+    glyphs: &Glyphs,
+) -> Option<String> {
+    let text = |place: ShownPlace| format!("{}:{}", place.line, place.column);
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            Some(format!("{} {} {}", text(before), glyphs.arrow, text(after)))
+        }
+        (Some(one), None) | (None, Some(one)) => Some(text(one)),
+        (None, None) => None,
+    }
+}
+
+fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
+    let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
+    let place = place(at(&value.before), at(&value.after), &page.glyphs);
+    let note = (!value.follows.is_empty()).then(|| {
+        let names = words::listed(&value.follows);
+        (Tone::Dim, format!("follows {names}, which is renamed"))
+    });
+    let mut line = Line::indent(6).add(Tone::Plain, &value.path);
+    if line.columns() <= 6 + wide {
+        line.pad(6 + wide, 0);
+    }
+    line.spaces(3);
+    if value.change == ValueChange::Moved {
+        line.push(Tone::Strong, "moved");
+        annotate(page, line, note, place);
+        return;
+    }
+    let text = |side: &Option<ShownText>| side.as_ref().map(ShownText::for_people);
+    if value.path.is_empty() {
+        // All of the entry, whose place is told already.
+        lines(
+            page,
+            text(&value.before).as_deref(),
+            text(&value.after).as_deref(),
+        );
+        return;
+    }
+    sides(
+        page,
+        line,
+        (text(&value.before), text(&value.after)),
+        note,
+        place,
+    );
+}
+
+/// Adds the two sides of a value to the line that names it: behind the name if they fit, else below it.
+fn sides(
+    page: &mut Page<'_>,
+    mut line: Line,
+    (before, after): (Option<String>, Option<String>),
+    note: Option<(Tone, String)>,
+    place: Option<String>,
+) {
+    let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
+    if is_long(&before) || is_long(&after) {
+        annotate(page, line, note, place);
+        lines(page, before.as_deref(), after.as_deref());
+        return;
+    }
+    let (before, after) = match (before.as_deref(), after.as_deref()) {
+        // That it changes says all that may be said.
+        (Some(MASK) | None, Some(MASK_CHANGED)) => (String::new(), MASK_CHANGED.to_owned()),
+        (before, after) => (
+            before.map_or_else(|| "(none)".to_owned(), visible),
+            after.map_or_else(|| "(removed)".to_owned(), visible),
+        ),
+    };
+    let arrow = format!(" {} ", page.glyphs.arrow);
+    let room = page.options.width.saturating_sub(line.columns());
+    if columns(&before) + columns(&arrow) + columns(&after) <= room {
+        if !before.is_empty() {
+            line.push(Tone::Plain, &before);
+            line.push(Tone::Dim, &arrow);
+        }
+        line.push(Tone::Strong, &after);
+        annotate(page, line, note, place);
+        return;
+    }
+    annotate(page, line, note, place);
+    // Each gets a line of its own, cut where the two begin to differ.
+    let (before, after) = if page.options.full {
+        (before, after)
+    } else {
+        let room = page.options.width.saturating_sub(8 + 8);
+        window(&before, &after, room, page.glyphs.ellipsis)
+    };
+    for (label, text, tone) in [
+        ("before", before, Tone::Plain),
+        ("after ", after, Tone::Strong),
+    ] {
+        if !text.is_empty() {
+            let line = Line::indent(8)
+                .add(Tone::Dim, &format!("{label}  "))
+                .add(tone, &text);
+            page.line(line, 16);
+        }
+    }
+}
+
+/// Adds the lines in which two texts differ.
+fn lines(page: &mut Page<'_>, before: Option<&str>, after: Option<&str>) {
+    let is_change = before.is_some() && after.is_some();
+    let text = text_diff(before.unwrap_or_default(), after.unwrap_or_default()).unified(2);
+    // The numbers of its lines are not those of the file.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('\\'))
+        .map(|line| if line.starts_with("@@") { "@@" } else { line })
+        .skip(1)
+        .collect();
+    let limit = if is_change || page.options.full {
+        usize::MAX
+    } else {
+        SHOWN_LINES
+    };
+    for line in lines.iter().take(limit) {
+        let (tone, text) = match line.as_bytes().first() {
+            Some(b'+') => (Tone::Good, *line),
+            Some(b'-') => (Tone::Bad, *line),
+            Some(b'@') => (Tone::Dim, page.glyphs.ellipsis),
+            Some(_) | None => (Tone::Plain, *line),
+        };
+        let line = Line::indent(8).add(tone, text);
+        if page.options.full {
+            page.verbatim(line);
+        } else {
+            page.cut(&line);
+        }
+    }
+    let more = lines.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!(
+            "        and {}; `--full` shows all",
+            count(more, "more line")
+        );
+        page.line(Line::of(Tone::Dim, &text), 8);
+    }
+}
+
+/// Returns how much differs, in one line.
+fn summary(diff: &Diff, glyphs: &Glyphs) -> Line {
+    let entries: Vec<&ShownEntry> = diff.groups.iter().flat_map(|g| &g.entries).collect();
+    let parameters: Vec<&ParameterDiff> = diff.groups.iter().flat_map(|g| &g.parameters).collect();
+    let mut parts = counts(&entries);
+    let changing = parameters
+        .iter()
+        .filter(|p| p.change != ParameterChange::Kept);
+    let changing = changing.count();
+    if changing > 0 {
+        parts.push((Tone::Warn, count(changing, "parameter value")));
+    }
+    let kept = parameters.len() - changing;
+    if kept > 0 {
+        let verb = if kept == 1 { "keeps" } else { "keep" };
+        let text = format!("{} {verb} its value", count(kept, "parameter"));
+        parts.push((
+            Tone::Warn,
+            text.replace("keep its value", "keep their values"),
+        ));
+    }
+    if !diff.new_stacks.is_empty() {
+        parts.push((Tone::Good, count(diff.new_stacks.len(), "new stack")));
+    }
+    if !diff.not_compared.is_empty() {
+        let text = format!("{} not compared", diff.not_compared.len());
+        parts.push((Tone::Bad, text));
+    }
+    if parts.is_empty() {
+        return Line::of(Tone::Good, "no differences");
+    }
+    let mut line = Line::default();
+    for (index, (tone, text)) in parts.iter().enumerate() {
+        if index > 0 {
+            line.push(Tone::Dim, &format!(" {} ", glyphs.dot));
+        }
+        line.push(*tone, text);
+    }
+    line
+}
+
+/// Returns how many entries were added, removed, changed and renamed, those that there are.
+pub(super) fn counts(entries: &[&ShownEntry]) -> Vec<(Tone, String)> {
+    let kinds = [
+        (EntryChange::Added, "added", Tone::Good),
+        (EntryChange::Removed, "removed", Tone::Bad),
+        (EntryChange::Changed, "changed", Tone::Warn),
+        (EntryChange::Renamed, "renamed", Tone::Bad),
+    ];
+    let counted = kinds.map(|(change, word, tone)| {
+        let number = entries.iter().filter(|e| e.change == change).count();
+        (number, tone, format!("{number} {word}"))
+    });
+    let counted = counted.into_iter().filter(|(number, _, _)| *number > 0);
+    counted.map(|(_, tone, text)| (tone, text)).collect()
+}
+
+#[cfg(test)]
+mod tests;
