@@ -582,7 +582,23 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
         "removal" => ("removal", "removals"),
         "unknown_change" => ("change not known yet", "changes not known yet"),
         "protection" => ("protection taken away", "protections taken away"),
+        "deletion_protection" => (
+            "protection from deletion turned off",
+            "protections from deletion turned off",
+        ),
+        "public_ingress" => (
+            "port opened to the internet",
+            "resources with ports opened to the internet",
+        ),
+        "public_web_ingress" => (
+            "web port opened to the internet",
+            "resources with web ports opened to the internet",
+        ),
+        "public_access" => ("resource made public", "resources made public"),
+        "iam_broadening" => ("resource allows more", "resources allow more"),
         "iam_change" => ("change of permissions", "changes of permissions"),
+        "encryption_key" => ("change of encryption keys", "changes of encryption keys"),
+        "output_removed" => ("output or export removed", "outputs or exports removed"),
         other => {
             let name = other.replace('_', " ");
             return format!("{name} ({findings})");
