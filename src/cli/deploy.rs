@@ -22,8 +22,8 @@ use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskLevel, SecretRef, StackName, StackOptions,
-    StackWait, Target, TemplateBuckets, clean,
+    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskChoices, RiskLevel, SecretRef, StackName,
+    StackOptions, StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -201,6 +201,7 @@ fn start(
                 role_arn: deployment.role_arn.clone(),
                 fan_out: deployment.fan_out.clone(),
                 approval_minutes: deployment.approval_minutes,
+                risks: deployment.risks.clone(),
             };
             let invocation = &asked.invocation;
             let code =
@@ -236,6 +237,7 @@ pub(super) struct Asked {
     options: StackOptions,
     stack_policy: Option<String>,
     preferences: OperationPreferences,
+    risks: RiskChoices,
 }
 
 impl Asked {
@@ -257,7 +259,7 @@ impl Asked {
                 })?
             }
         };
-        let chosen = fill(&project, &mut args)?;
+        let (chosen, risks) = fill(&project, &mut args)?;
         check_capabilities(&args.capabilities)?;
         let tags = pairs("--tag", &args.tags)?;
         let secrets = secrets(&args.secrets)?;
@@ -273,6 +275,7 @@ impl Asked {
             options: args.options.options(&project.template)?,
             stack_policy: args.options.policy()?,
             preferences: args.targets.preferences()?,
+            risks,
             project,
             invocation,
             stack,
@@ -326,6 +329,7 @@ impl Asked {
             approval_minutes: args
                 .approval_expires
                 .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+            risks: self.risks.clone(),
         })
     }
 
@@ -340,8 +344,9 @@ impl Asked {
     }
 }
 
-/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
-fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
+/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen, and what is made
+/// of risk rules.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<(Chosen, RiskChoices), CliError> {
     let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
     taken.fill_role(&mut args.role_arn);
     taken.fill_expiry(&mut args.approval_expires);
@@ -373,8 +378,9 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
             args.parameters.push(format!("{key}={value}"));
         }
     }
+    taken.note_risks(&values.risks);
     taken.say();
-    Ok(taken.chosen)
+    Ok((taken.chosen, values.risks))
 }
 
 /// Checks the parameters of every target before anything is asked of AWS for it.

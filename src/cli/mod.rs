@@ -5,6 +5,7 @@ mod ci;
 mod completions;
 mod debug;
 mod delete;
+mod denied;
 mod deploy;
 mod doctor;
 mod error;
@@ -26,6 +27,7 @@ mod project;
 mod prompt;
 mod reach;
 mod resume;
+mod risks;
 mod run;
 mod secret;
 mod session;
@@ -104,6 +106,8 @@ enum Command {
     Init(init::InitArgs),
     /// Find what CloudFormation would refuse in templates, without asking it
     Validate(validate::ValidateArgs),
+    /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
+    Risks(risks::RisksArgs),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -133,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::events(&global, &args),
         Command::Init(args) => init::init(&global, &args),
         Command::Validate(args) => validate::validate(&global, &args),
+        Command::Risks(args) => risks::risks(&global, args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

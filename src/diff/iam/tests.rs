@@ -185,9 +185,7 @@ fn whoever_is_let_in_is_told() {
             trust(json!({"Service": "lambda.amazonaws.com"})),
             trust(json!({"AWS": "*"}))
         ),
-        [
-            "broadened AssumeRolePolicyDocument: principal + * MORE PUBLIC"
-        ]
+        ["broadened AssumeRolePolicyDocument: principal + * MORE PUBLIC"]
     );
     assert!(told(role, trust(json!("*")), trust(json!({"AWS": "*"}))).is_empty());
 }

@@ -79,6 +79,7 @@ pub fn risks(
             level: rule.level,
             resource,
             message,
+            chosen: None,
         });
     };
     for change in changes {
@@ -104,9 +105,9 @@ pub fn risks(
     risks
 }
 
-/// Returns the worst level, `Low` where there is no risk.
+/// Returns the worst level that counts, `Low` where there is no risk.
 pub fn level(risks: &[Risk]) -> RiskLevel {
-    let levels = risks.iter().map(|risk| risk.level);
+    let levels = risks.iter().map(Risk::weight);
     levels.max().unwrap_or(RiskLevel::Low)
 }
 
@@ -143,7 +144,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Returns what becomes of the data of a resource that holds some.
+    /// Returns what becomes of the data of a resource that holds some, where it does not just stay.
     pub(super) fn data(&self) -> Option<(ImpactKind, &'static str)> {
         if !self.is_stateful() {
             return None;
@@ -174,18 +175,17 @@ impl<'a> Subject<'a> {
                     (ImpactKind::Kept, "may be replaced; the old data is kept")
                 }
             },
-            (ChangeAction::Modify, Replacement::No) => {
-                (ImpactKind::Changed, "changed in place; its data stays")
-            }
             (ChangeAction::Modify, Replacement::Unknown) => (
                 ImpactKind::Changed,
                 "changed; whether it is replaced is not known",
             ),
+            // Data stays where a resource is changed in place.
             (
                 ChangeAction::Add
                 | ChangeAction::Import
                 | ChangeAction::Dynamic
-                | ChangeAction::SyncWithActual,
+                | ChangeAction::SyncWithActual
+                | ChangeAction::Modify,
                 _,
             ) => return None,
         };
