@@ -110,7 +110,7 @@ impl ReviewSources for Sources {
 
     fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
         let (template, previous) = (self.template(target), self.previous(target));
-        let mut risks = diff::risks(&target.changes, template.as_deref(), previous.as_deref());
+        let mut risks = diff::risks_of_target(target, template.as_deref(), previous.as_deref());
         self.choices.apply(&mut risks);
         risks
     }

@@ -15,7 +15,7 @@ mod value;
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
-pub use rules::{RULES, Rule, level, risks, when_deleted};
+pub use rules::{RULES, Rule, level, risks_of_target, when_deleted};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

@@ -614,6 +614,10 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
             "protection from deletion turned off",
             "protections from deletion turned off",
         ),
+        "termination_protection" => (
+            "stack without termination protection",
+            "stacks without termination protection",
+        ),
         "public_ingress" => (
             "port opened to the internet",
             "resources with ports opened to the internet",

@@ -33,7 +33,7 @@ pub trait ReviewSources {
 
     /// Returns the risks of the target's changes, judged with its templates where they are at hand.
     fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
-        diff::risks(&target.changes, None, None)
+        diff::risks_of_target(target, None, None)
     }
 
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.

@@ -22,6 +22,7 @@ mod network;
 mod options;
 mod parameters;
 mod portable;
+mod risks;
 mod screens;
 mod settings;
 mod sso;

@@ -14,18 +14,20 @@ mod replacement;
 mod stateful_may_replace;
 mod stateful_removal;
 mod stateful_replacement;
+mod termination_protection;
 mod unknown_change;
 
 use super::declared::Sides;
 use super::impact::ImpactKind;
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
-    ChangeAction, LogicalId, PolicyAction, Recreation, Replacement, ResourceChange, Risk, RiskLevel,
+    ChangeAction, LogicalId, PlannedTarget, PolicyAction, Recreation, Replacement, ResourceChange,
+    Risk, RiskLevel, TargetInputs,
 };
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-pub const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 16] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
@@ -34,6 +36,7 @@ pub const RULES: [Rule; 15] = [
     unknown_change::RULE,
     protection::RULE,
     deletion_protection::RULE,
+    termination_protection::RULE,
     public_ingress::RULE,
     public_web_ingress::RULE,
     public_access::RULE,
@@ -55,13 +58,49 @@ pub struct Rule {
     check: Check,
 }
 
+impl Rule {
+    fn finding(&self, resource: LogicalId, message: String) -> Risk {
+        Risk {
+            rule: self.name.to_owned(),
+            level: self.level,
+            resource,
+            message,
+            chosen: None,
+        }
+    }
+}
+
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
 enum Check {
     /// One change.
     Resource(fn(&Subject<'_>) -> Option<String>),
+    /// What is asked of the stack itself.
+    Stack(fn(&TargetInputs) -> Option<String>),
     /// The new and the old template; each finding is about the name that comes with it.
     Templates(fn(&Template, &Template) -> Vec<(LogicalId, String)>),
+}
+
+/// Returns what may go wrong in a target, as [`risks`] does, with what is asked of the stack itself.
+pub fn risks_of_target(
+    target: &PlannedTarget,
+    template: Option<&Template>,
+    previous: Option<&Template>,
+) -> Vec<Risk> {
+    let mut risks = risks(&target.changes, template, previous);
+    // A stack has no logical id; no resource is called so.
+    let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) else {
+        return risks;
+    };
+    for rule in &RULES {
+        if let Check::Stack(check) = rule.check
+            && let Some(message) = check(&target.inputs)
+        {
+            risks.push(rule.finding(stack.clone(), message));
+        }
+    }
+    risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    risks
 }
 
 /// Returns what may go wrong, the worst first, else in the order of the changes.
@@ -73,22 +112,13 @@ pub fn risks(
     previous: Option<&Template>,
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
-    let mut push = |rule: &Rule, resource: LogicalId, message: String| {
-        risks.push(Risk {
-            rule: rule.name.to_owned(),
-            level: rule.level,
-            resource,
-            message,
-            chosen: None,
-        });
-    };
     for change in changes {
         let subject = Subject::of(change, template, previous);
         for rule in &RULES {
             if let Check::Resource(check) = rule.check
                 && let Some(message) = check(&subject)
             {
-                push(rule, change.logical_id.clone(), message);
+                risks.push(rule.finding(change.logical_id.clone(), message));
             }
         }
     }
@@ -96,7 +126,7 @@ pub fn risks(
         for rule in &RULES {
             if let Check::Templates(check) = rule.check {
                 for (name, message) in check(new, old) {
-                    push(rule, name, message);
+                    risks.push(rule.finding(name, message));
                 }
             }
         }

@@ -69,7 +69,7 @@ impl super::super::review_data::ReviewSources for Chosen {
             let place = format!("stackgate.yaml:{}:9", at + 2);
             (rule.to_owned(), RiskChoice { setting, place })
         });
-        let mut risks = crate::diff::risks(&target.changes, None, None);
+        let mut risks = crate::diff::risks_of_target(target, None, None);
         RiskChoices(choices.collect()).apply(&mut risks);
         risks
     }
