@@ -6,7 +6,7 @@ use super::declared::Sides;
 use super::rules::Subject;
 use super::value::MARKER;
 use super::{KNOWN_AFTER_APPLY, iam, network, outputs};
-use crate::model::{LogicalId, ResourceChange, clean};
+use crate::model::{ChangeAction, LogicalId, ResourceChange, clean};
 use crate::template::Template;
 
 /// What changes that a person should see at once, whatever else does.
@@ -111,7 +111,9 @@ pub fn impact(
         let name = &change.logical_id;
         let sides = Sides::of(change, template, previous);
         for one in iam::permissions(&change.resource_type, &sides) {
-            let row = row(name, one.kind, &one.what, one.is_wider);
+            // What a new resource permits is read as a whole; a policy that grows may be overlooked.
+            let is_grown = one.is_wider && change.action != ChangeAction::Add;
+            let row = row(name, one.kind, &one.what, is_grown || one.is_public);
             impact.permissions.push(row);
         }
         for one in network::changes(&change.resource_type, &sides) {
