@@ -120,7 +120,9 @@ impl TerminalFace {
             OutputForm::Text => {
                 let _ = output::stdout(&text);
             }
-            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => output::stderr(&text),
+            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown | OutputForm::Html => {
+                output::stderr(&text);
+            }
         });
         if denied(&self.view, &sources).is_some() {
             // Why is told at the end, once.

@@ -113,7 +113,7 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
     let stack = args.stack.as_str();
     let files = scaffold(&root, stack)?;
     match global.output {
-        OutputForm::Text | OutputForm::Markdown => {
+        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
             for made in &files {
                 let fate = match made.fate {
                     Fate::Created => "created ",

@@ -6,7 +6,7 @@ use super::options::{Global, OutputForm};
 use super::settings::{Settings, SettingsError};
 use super::{CliError, exit, output};
 use crate::model::{RiskChoices, clean};
-use crate::report::{RiskRules, markdown_text, risk_rules};
+use crate::report::{RiskRules, risk_rules};
 
 /// Arguments of `risks`.
 #[derive(Debug, Args)]
@@ -34,9 +34,8 @@ pub(super) fn risks(global: &Global, args: RisksArgs) -> Result<u8, CliError> {
     };
     let all = RiskRules::new(args.environment, &choices);
     match global.output {
-        OutputForm::Text => output::stdout(&risk_rules(&all, &output::screen()))?,
-        OutputForm::Markdown => {
-            output::stdout(&markdown_text(&risk_rules(&all, &output::screen())))?;
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            output::text(form, "risk rules", &risk_rules(&all, &output::screen()))?;
         }
         OutputForm::Json => output::document(&all)?,
         OutputForm::Ndjson => output::line(&all)?,

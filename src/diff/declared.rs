@@ -54,12 +54,12 @@ impl<'a> Sides<'a> {
     }
 
     /// Returns the value of a property before.
-    pub(super) fn old(&self, name: &str) -> Option<&Value> {
+    pub(super) fn was(&self, name: &str) -> Option<&Value> {
         self.before.as_ref()?.get(name)
     }
 
     /// Returns the value of a property after.
-    pub(super) fn new(&self, name: &str) -> Option<&Value> {
+    pub(super) fn is(&self, name: &str) -> Option<&Value> {
         self.after.as_ref()?.get(name)
     }
 }

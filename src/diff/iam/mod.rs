@@ -51,7 +51,7 @@ pub(super) fn permissions(resource_type: &str, sides: &Sides<'_>) -> Vec<Permiss
     }
     if resource_type.starts_with("AWS::IAM::") {
         for (property, word) in ATTACHED {
-            attached(sides.old(property), sides.new(property), word, &mut found);
+            attached(sides.was(property), sides.is(property), word, &mut found);
         }
         boundary(sides, &mut found);
     }
@@ -96,7 +96,7 @@ fn attached(old: Option<&Value>, new: Option<&Value>, word: &str, found: &mut Ve
 /// A permissions boundary is a limit: without it, all that the policies allow is allowed.
 fn boundary(sides: &Sides<'_>, found: &mut Vec<Permission>) {
     let name = "PermissionsBoundary";
-    let (kind, what, is_wider) = match (sides.old(name), sides.new(name)) {
+    let (kind, what, is_wider) = match (sides.was(name), sides.is(name)) {
         (Some(old), None) if sides.after.is_some() => (
             ImpactKind::Removed,
             format!("permissions boundary {}", to_text(old)),
@@ -169,10 +169,7 @@ fn collect(value: &Value, path: &mut String, found: &mut IndexMap<String, Vec<St
                 None => Vec::new(),
             };
             if !statements.is_empty() {
-                found
-                    .entry(path.clone())
-                    .or_insert_with(Vec::new)
-                    .extend(statements);
+                found.entry(path.clone()).or_default().extend(statements);
                 return;
             }
             for (key, value) in entries {

@@ -29,12 +29,12 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     let is_on = |value: Option<&Value>| is_true(value) || value.is_some_and(|v| v == "ACTIVE");
     let mut off: Vec<&str> = PROPERTIES
         .into_iter()
-        .filter(|name| is_on(sides.old(name)) && !is_on(sides.new(name)))
+        .filter(|name| is_on(sides.was(name)) && !is_on(sides.is(name)))
         .collect();
     let attribute = "deletion_protection.enabled";
     let attributes = "LoadBalancerAttributes";
-    if is_true(attribute_of(sides.old(attributes), attribute))
-        && !is_true(attribute_of(sides.new(attributes), attribute))
+    if is_true(attribute_of(sides.was(attributes), attribute))
+        && !is_true(attribute_of(sides.is(attributes), attribute))
     {
         off.push(attribute);
     }

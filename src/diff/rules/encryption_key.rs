@@ -45,7 +45,7 @@ fn check(subject: &Subject<'_>) -> Option<String> {
 
 fn key(subject: &Subject<'_>) -> Vec<String> {
     let sides = &subject.sides;
-    let (old, new) = (|name| sides.old(name), |name| sides.new(name));
+    let (old, new) = (|name| sides.was(name), |name| sides.is(name));
     let mut found = Vec::new();
     if old("KeyPolicy") != new("KeyPolicy") {
         found.push("its key policy changes".to_owned());

@@ -31,11 +31,11 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     if of.starts_with("AWS::S3::") {
         bucket(sides, &mut found);
     }
-    if is_true(sides.new("PubliclyAccessible")) && !is_true(sides.old("PubliclyAccessible")) {
+    if is_true(sides.is("PubliclyAccessible")) && !is_true(sides.was("PubliclyAccessible")) {
         found.push("is reachable from the internet: PubliclyAccessible".to_owned());
     }
     let is_open = |auth: Option<&Value>| auth.is_some_and(|auth| auth == "NONE");
-    if of == "AWS::Lambda::Url" && is_open(sides.new("AuthType")) && !is_open(sides.old("AuthType"))
+    if of == "AWS::Lambda::Url" && is_open(sides.is("AuthType")) && !is_open(sides.was("AuthType"))
     {
         found.push("anybody may call its URL: AuthType NONE".to_owned());
     }
@@ -53,8 +53,8 @@ fn bucket(sides: &Sides<'_>, found: &mut Vec<String>) {
         let acl = acl.and_then(Value::as_str)?;
         matches!(acl, "PublicRead" | "PublicReadWrite").then(|| acl.to_owned())
     };
-    if let Some(acl) = public(sides.new("AccessControl"))
-        && public(sides.old("AccessControl")) != Some(acl.clone())
+    if let Some(acl) = public(sides.is("AccessControl"))
+        && public(sides.was("AccessControl")) != Some(acl.clone())
     {
         found.push(format!("its ACL is {acl}"));
     }
@@ -63,8 +63,8 @@ fn bucket(sides: &Sides<'_>, found: &mut Vec<String>) {
     let lifted: Vec<&str> = BLOCKS
         .into_iter()
         .filter(|flag| {
-            let old = sides.old(block).and_then(|block| block.get(flag));
-            let new = sides.new(block).and_then(|block| block.get(flag));
+            let old = sides.was(block).and_then(|block| block.get(flag));
+            let new = sides.is(block).and_then(|block| block.get(flag));
             let was_lifted = is_false(old);
             match (is_true(old), is_true(new)) {
                 (true, false) => sides.after.is_some(),
