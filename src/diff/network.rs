@@ -1,7 +1,7 @@
 //! What security groups let through, before and after.
 
 use std::fmt;
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde_json::Value;
 
