@@ -6,6 +6,7 @@
 pub mod cloudformation;
 pub mod deletion;
 pub mod inputs;
+pub mod package;
 pub mod secrets;
 pub mod source_local;
 mod world;

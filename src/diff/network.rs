@@ -1,7 +1,7 @@
 //! What security groups let through, before and after.
 
-use std::fmt;
 use core::net::IpAddr;
+use std::fmt;
 
 use serde_json::Value;
 
