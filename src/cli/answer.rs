@@ -2,13 +2,13 @@
 
 use clap::Args;
 
+use super::denied::denied;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
 use super::{CliError, exit, identity, output, portable, prompt, resume, stop};
 use crate::approval::{Request, judge};
-use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
@@ -47,11 +47,14 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
     if let Some(file) = view.exported() {
         return Err(portable::left_in(file, &id));
     }
+    let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
+    if let Some(why) = denied(&view, &sources) {
+        output::stderr(&why);
+        return Ok(exit::FAILED);
+    }
     let plan = match args.plan {
         Some(plan) => plan,
         None if output::is_interactive() => {
-            let store = Store::open(&run::store_folder(journal.folder()))?;
-            let sources = Sources::new(store, view.sources().map(|s| s.artifact.clone()).collect());
             output::stdout(&review(&view, &sources, &output::screen()))?;
             if !prompt::confirm(&format!("Approve plan {}?", shown.short())) {
                 output::stderr(&format!(

@@ -59,6 +59,8 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
     let mut taken = args.targets.fill(&root, &mut args.connection)?;
     taken.fill_role(&mut args.role_arn);
     taken.fill_expiry(&mut args.approval_expires);
+    let risks = std::mem::take(&mut taken.values.risks);
+    taken.note_risks(&risks);
     taken.say();
     let preferences = args.targets.preferences()?;
     let invocation = args
@@ -85,6 +87,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             approval_minutes: args
                 .approval_expires
                 .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+            risks,
         };
         let definition = ExecutionDefinition {
             pipeline: deletion.pipeline(),

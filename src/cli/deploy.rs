@@ -23,8 +23,8 @@ use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskLevel, SecretRef, StackName, StackOptions,
-    StackWait, Target, TemplateBuckets, clean,
+    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskChoices, RiskLevel, SecretRef, StackName,
+    StackOptions, StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -222,6 +222,7 @@ fn start(
                 role_arn: deployment.role_arn.clone(),
                 fan_out: deployment.fan_out.clone(),
                 approval_minutes: deployment.approval_minutes,
+                risks: deployment.risks.clone(),
             };
             let invocation = &asked.invocation;
             let code =
@@ -257,6 +258,7 @@ pub(super) struct Asked {
     options: StackOptions,
     stack_policy: Option<String>,
     preferences: OperationPreferences,
+    risks: RiskChoices,
 }
 
 impl Asked {
@@ -278,7 +280,7 @@ impl Asked {
                 })?
             }
         };
-        let chosen = fill(&project, &mut args)?;
+        let (chosen, risks) = fill(&project, &mut args)?;
         check_capabilities(&args.capabilities)?;
         let tags = pairs("--tag", &args.tags)?;
         let secrets = secrets(&args.secrets)?;
@@ -294,6 +296,7 @@ impl Asked {
             options: args.options.options(&project.template)?,
             stack_policy: args.options.policy()?,
             preferences: args.targets.preferences()?,
+            risks,
             project,
             invocation,
             stack,
@@ -348,6 +351,7 @@ impl Asked {
             approval_minutes: args
                 .approval_expires
                 .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+            risks: self.risks.clone(),
         })
     }
 
@@ -374,8 +378,9 @@ impl Asked {
     }
 }
 
-/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen.
-fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
+/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen, and what is made
+/// of risk rules.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<(Chosen, RiskChoices), CliError> {
     let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
     taken.fill_role(&mut args.role_arn);
     taken.fill_expiry(&mut args.approval_expires);
@@ -407,8 +412,9 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Chosen, CliError> {
             args.parameters.push(format!("{key}={value}"));
         }
     }
+    taken.note_risks(&values.risks);
     taken.say();
-    Ok(taken.chosen)
+    Ok((taken.chosen, values.risks))
 }
 
 /// Checks the parameters of every target before anything is asked of AWS for it.

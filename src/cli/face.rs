@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::answer::{verb, who};
+use super::denied::denied;
 use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
@@ -106,11 +107,7 @@ impl TerminalFace {
     }
 
     fn sources(&self) -> Option<Sources> {
-        let store = crate::artifact::Store::open(&self.store_folder).ok()?;
-        Some(Sources::new(
-            store,
-            self.view.sources().map(|s| s.artifact.clone()).collect(),
-        ))
+        Sources::of(&self.view, &self.store_folder).ok()
     }
 
     /// Shows the review and asks for the answer in the way that was chosen.
@@ -127,6 +124,11 @@ impl TerminalFace {
                 output::stderr(&text);
             }
         });
+        if denied(&self.view, &sources).is_some() {
+            // Why is told at the end, once.
+            self.detach.store(true, Ordering::SeqCst);
+            return;
+        }
         match self.answering {
             Answering::Detached | Answering::Given => {}
             Answering::Yes(limit) => {
@@ -206,7 +208,7 @@ fn refused(
     let mut above: Vec<(Risk, Vec<String>)> = Vec::new();
     for target in planned {
         let risks = sources.risks(target);
-        for risk in risks.into_iter().filter(|risk| risk.level > limit) {
+        for risk in risks.into_iter().filter(|risk| risk.weight() > limit) {
             let place = target.target.place();
             match above.iter_mut().find(|(known, _)| *known == risk) {
                 Some((_, places)) => places.push(place),

@@ -7,6 +7,7 @@ mod completions;
 mod damaged;
 mod debug;
 mod delete;
+mod denied;
 mod deploy;
 mod diff;
 mod doctor;
@@ -29,6 +30,7 @@ mod project;
 mod prompt;
 mod reach;
 mod resume;
+mod risks;
 mod run;
 mod secret;
 mod session;
@@ -116,6 +118,8 @@ enum Command {
     Diff(Box<diff::DiffArgs>),
     /// Find what CloudFormation would refuse in templates, without asking it
     Validate(validate::ValidateArgs),
+    /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
+    Risks(risks::RisksArgs),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -146,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::init(&global, &args),
         Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
+        Command::Risks(args) => risks::risks(&global, args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::denied::denied;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::resume::{Policy, definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
-use super::{CliError, answer, identity, output};
+use super::sources::Sources;
+use super::{CliError, answer, exit, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
 use crate::journal::{Durability, Journal};
 use crate::model::{
@@ -336,6 +338,14 @@ pub(super) fn deploy(
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
     let view = View::of(&journal.events(&id, 0)?);
+    if view.awaits_answer() {
+        // Where the plan was made this was said too; here it is asked to run.
+        let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
+        if let Some(why) = denied(&view, &sources) {
+            output::stderr(&why);
+            return Ok(exit::FAILED);
+        }
+    }
     // One that has ended, or was answered, takes no answer any more; what became of it is told below.
     let is_given = !view.awaits_answer() || answer::given(&journal, &id, &view)?.is_some();
     let answering = match approve {

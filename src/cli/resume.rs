@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 
+use super::denied::denied;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Run, acquire, block_on, connect};
 use super::secret::secrets;
+use super::sources::Sources;
 use super::{CliError, answer, exit, output, portable};
 use crate::aws::Aws;
 use crate::journal::Journal;
@@ -116,6 +118,10 @@ pub(super) fn take_up(
     if let Some(definition) = definition(&started) {
         only_secrets_of(definition, &policy.secrets)?;
     }
+    if let Some(why) = denied_answer(&journal, &id, &ended)? {
+        output::stderr(&why);
+        return Ok(exit::FAILED);
+    }
     let lease = acquire(&journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
@@ -209,6 +215,21 @@ fn left_in<'a>(
     let given = answer::given(journal, id, view)?;
     let is_withdrawn = given.is_some_and(|a| a.decision == Decision::Reject);
     Ok((!is_withdrawn).then_some(file))
+}
+
+/// Returns why the approval in the inbox does not hold: an earlier stackgate may have let it in.
+fn denied_answer(
+    journal: &Journal,
+    id: &ExecutionId,
+    view: &View,
+) -> Result<Option<String>, CliError> {
+    match answer::given(journal, id, view)? {
+        Some(answer) if answer.decision == Decision::Approve => {
+            let sources = Sources::of(view, &run::store_folder(journal.folder()))?;
+            Ok(denied(view, &sources))
+        }
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Returns what the execution was started with.

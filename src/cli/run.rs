@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::denied::denied;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
@@ -256,11 +257,23 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
+        let refused = match ended {
+            Ended::AwaitingAnswer => denied(&face.view, &Sources::of(&face.view, &artifacts)?),
+            Ended::Finished(_) | Ended::Paused(_) | Ended::Stopped | Ended::Detached => None,
+        };
+        face.view.note_denied(refused.is_some());
         if let Some(out) = &self.out
             && ended == Ended::AwaitingAnswer
+            && refused.is_none()
         {
             let event = portable::export(self.journal, &id, out, operator)?;
             face.view.apply(&event);
+        }
+        if let Some(why) = refused {
+            ci::tell(&face.view, &artifacts);
+            account(self.global, &face.view, self.journal.folder())?;
+            output::stderr(&why);
+            return Ok(exit::FAILED);
         }
         let code = code(&ended);
         if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {

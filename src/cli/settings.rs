@@ -6,6 +6,8 @@
 //!
 //! Everything is checked as it is read, used or not: a mistake shows on the first run, with its line and column.
 
+mod risks;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -15,7 +17,7 @@ use indexmap::IndexMap;
 use super::CliError;
 use super::options::url;
 use super::targets::{ConcurrencyModeArg, RegionConcurrencyArg};
-use crate::model::{AccountId, CountOrPercent, Region, clean};
+use crate::model::{AccountId, CountOrPercent, Region, RiskChoices, clean};
 use crate::parameters::{
     Entry, Node, Object, ParameterError, Place, Value, nearest, parse_document,
 };
@@ -56,6 +58,7 @@ pub(super) struct Values {
     pub approval_expires: Option<u32>,
     pub parameters: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
+    pub risks: RiskChoices,
 }
 
 /// Why the file cannot be used. Values are never part of a message that a flag would not show either.
@@ -90,6 +93,13 @@ pub(super) enum SettingsError {
         key: String,
         problem: String,
     },
+    /// There is no such rule.
+    #[error("{place}: there is no risk rule `{name}`; {}", meant(.name, .known))]
+    UnknownRule {
+        place: Place,
+        name: String,
+        known: Vec<&'static str>,
+    },
     /// An environment names a target set that is not there.
     #[error("{place}: there is no target set `{name}`; {}", listed("target sets", .known, .name))]
     UnknownTargets {
@@ -114,7 +124,7 @@ pub(super) enum SettingsError {
     NoFile { flag: &'static str, name: String },
 }
 
-const TOP: [&str; 3] = ["defaults", "targetSets", "environments"];
+const TOP: [&str; 4] = ["defaults", "risks", "targetSets", "environments"];
 const OF_SET: [&str; 9] = [
     "accounts",
     "regions",
@@ -126,7 +136,7 @@ const OF_SET: [&str; 9] = [
     "region-concurrency",
     "concurrency-mode",
 ];
-const OF_ENVIRONMENT: [&str; 8] = [
+const OF_ENVIRONMENT: [&str; 9] = [
     "targets",
     "profile",
     "endpoint-url",
@@ -135,6 +145,7 @@ const OF_ENVIRONMENT: [&str; 8] = [
     "approval-expires",
     "parameters",
     "tags",
+    "risks",
 ];
 const OF_DEFAULTS: [&str; 13] = [
     "regions",
@@ -173,15 +184,18 @@ impl Settings {
         };
         let mut sets = None;
         let mut environments = None;
+        let mut risks = RiskChoices::default();
         for (key, entry) in &known(FILE, &node, "the file", &TOP)? {
             match key.as_str() {
                 "defaults" => {
                     settings.defaults = values(key, &entry.node, "`defaults`", &OF_DEFAULTS)?
                 }
+                "risks" => risks = risks::choices(key, &entry.node)?,
                 "targetSets" => sets = Some(object(key, &entry.node)?),
                 _ => environments = Some(object(key, &entry.node)?),
             }
         }
+        settings.defaults.risks = risks;
         for (name, entry) in sets.unwrap_or_default() {
             let set = values(&name, &entry.node, "a target set", &OF_SET)?;
             if set.targets.is_some() && set.accounts.is_some() {
@@ -273,6 +287,10 @@ impl Values {
         fill(&mut self.role_arn, &lower.role_arn);
         fill(&mut self.capabilities, &lower.capabilities);
         fill(&mut self.approval_expires, &lower.approval_expires);
+        for (rule, choice) in &lower.risks.0 {
+            let mine = self.risks.0.entry(rule.clone());
+            mine.or_insert_with(|| choice.clone());
+        }
         for (mine, lower) in [
             (&mut self.parameters, &lower.parameters),
             (&mut self.tags, &lower.tags),
@@ -331,6 +349,7 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
                 values.approval_expires = Some(minutes);
             }
             "parameters" => values.parameters = texts(key, node)?,
+            "risks" => values.risks = risks::choices(key, node)?,
             // The last of the keys that can come here.
             _ => values.tags = texts(key, node)?,
         }
@@ -544,6 +563,12 @@ mod tests {
             "- a\n",
             "defaults: {profile: a, profile: b}",
             "defaults:\n  tags: {a: b\n",
+            "risks: {statefull_removal: deny}",
+            "risks: {wholly-unlike: deny}",
+            "risks:\n  removal: never\n",
+            "risks:\n  removal: [deny]\n",
+            "risks: deny",
+            "environments:\n  prod:\n    risks: {removal: denied}\n",
         ];
         let all: Vec<String> = cases.iter().map(|text| said(text)).collect();
         insta::assert_snapshot!(all.join("\n"));
@@ -561,6 +586,32 @@ mod tests {
         assert!(
             error.to_string().contains("names there: fleet, pilot"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn an_environment_decides_about_risks_rule_by_rule() {
+        let text = "risks:\n  removal: off\n  replacement: warn\n\
+                    environments:\n  prod:\n    risks: {removal: deny, iam_change: approval}\n";
+        let settings = Settings::parse(text.as_bytes()).unwrap();
+        let told = |environment| {
+            let (values, _) = settings.choose(environment, None).unwrap();
+            let choices = values.risks.0.into_iter();
+            let choices = choices.map(|(r, c)| format!("{r} {} {}", c.setting.as_str(), c.place));
+            choices.collect::<Vec<_>>()
+        };
+        let below = [
+            "removal off stackgate.yaml:2:12",
+            "replacement warn stackgate.yaml:3:16",
+        ];
+        assert_eq!(told(None), below);
+        assert_eq!(
+            told(Some("prod")),
+            [
+                "iam_change approval stackgate.yaml:6:40",
+                "removal deny stackgate.yaml:6:22",
+                "replacement warn stackgate.yaml:3:16"
+            ]
         );
     }
 

@@ -28,7 +28,7 @@ pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<u8, CliError> {
     let store = Store::open(aside.path())?;
     let file = PlanFile::open(&args.file, &store)?;
     let view = View::of(&file.plan.events);
-    let sources = Sources::new(store, view.sources().map(|s| s.artifact.clone()).collect());
+    let sources = Sources::new(store, &view)?;
     let name = args.file.display();
     match global.output {
         OutputForm::Text => {

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::artifact::{ArtifactError, Store};
-use crate::diff::{self, PropertyChange};
-use crate::model::{ArtifactRef, ChangeSetKind, Digest, LogicalId, PlannedTarget, Risk};
+use super::CliError;
+use crate::artifact::Store;
+use crate::diff::{self, Impact, PropertyChange};
+use crate::model::{
+    ArtifactRef, ChangeSetKind, Digest, ExecutionDefinition, LogicalId, PlannedTarget, Risk,
+    RiskChoices,
+};
 use crate::report::{Place, ReviewSources, View};
 use crate::template::Template;
 
@@ -14,24 +18,42 @@ use crate::template::Template;
 pub(super) struct Sources {
     store: Store,
     artifacts: Vec<ArtifactRef>,
+    /// What the execution was begun with.
+    choices: RiskChoices,
     /// Hundreds of targets share a few templates: each is read once.
     read: Mutex<HashMap<Digest, Option<Arc<Template>>>>,
 }
 
 impl Sources {
-    /// Returns the templates in `store` that `artifacts` hold.
-    pub(super) fn new(store: Store, artifacts: Vec<ArtifactRef>) -> Self {
-        Self {
+    /// Returns the templates of the execution in `view`, from the artifacts in `store`.
+    pub(super) fn new(store: Store, view: &View) -> Result<Self, CliError> {
+        let choices = view.definition().map(ExecutionDefinition::risk_choices);
+        Ok(Self {
             store,
-            artifacts,
+            artifacts: view.sources().map(|s| s.artifact.clone()).collect(),
+            choices: choices
+                .transpose()
+                .map_err(CliError::failed)?
+                .unwrap_or_default(),
             read: Mutex::default(),
-        }
+        })
     }
 
     /// Returns the templates of the execution in `view`, from the artifacts below `folder`.
-    pub(super) fn of(view: &View, folder: &Path) -> Result<Self, ArtifactError> {
-        let artifacts = view.sources().map(|s| s.artifact.clone()).collect();
-        Ok(Self::new(Store::open(folder)?, artifacts))
+    pub(super) fn of(view: &View, folder: &Path) -> Result<Self, CliError> {
+        Self::new(Store::open(folder)?, view)
+    }
+
+    /// Returns what was chosen for risk rules.
+    pub(super) fn choices(&self) -> &RiskChoices {
+        &self.choices
+    }
+
+    /// Returns whether every template by which the target's changes are judged is at hand.
+    pub(super) fn can_judge(&self, target: &PlannedTarget) -> bool {
+        let is_deletion = target.kind == ChangeSetKind::Delete;
+        (is_deletion || self.template(target).is_some())
+            && (target.previous_template.is_none() || self.previous(target).is_some())
     }
 
     fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
@@ -94,7 +116,14 @@ impl ReviewSources for Sources {
 
     fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
         let (template, previous) = (self.template(target), self.previous(target));
-        diff::risks(&target.changes, template.as_deref(), previous.as_deref())
+        let mut risks = diff::risks_of_target(target, template.as_deref(), previous.as_deref());
+        self.choices.apply(&mut risks);
+        risks
+    }
+
+    fn impact(&self, target: &PlannedTarget) -> Impact {
+        let (template, previous) = (self.template(target), self.previous(target));
+        diff::impact(&target.changes, template.as_deref(), previous.as_deref())
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

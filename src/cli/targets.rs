@@ -13,7 +13,7 @@ use super::{CliError, output};
 use crate::approval;
 use crate::model::{
     AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, OperationPreferences,
-    Region, RegionConcurrency, RoleSession, StackName, Target, TargetSpec, clean,
+    Region, RegionConcurrency, RiskChoices, RoleSession, StackName, Target, TargetSpec, clean,
 };
 
 /// The role that StackSets assumes in other accounts.
@@ -147,6 +147,13 @@ impl Taken {
             m if m % 60 == 0 => format!("{}h", m / 60),
             m => format!("{m}m"),
         });
+    }
+
+    /// Notes what is made of risk rules.
+    pub(super) fn note_risks(&mut self, risks: &RiskChoices) {
+        for (rule, choice) in &risks.0 {
+            self.note("risk", &format!("{rule} {}", choice.setting.as_str()));
+        }
     }
 
     /// Notes what was taken.

@@ -1,6 +1,11 @@
 //! What changes: in text, resources and properties; and how risky it is.
 
+mod declared;
+mod iam;
+mod impact;
 mod mask;
+mod network;
+mod outputs;
 mod property;
 mod rules;
 mod semantic;
@@ -9,9 +14,10 @@ mod stateful;
 mod text;
 mod value;
 
+pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
-pub use rules::{level, risks, when_deleted};
+pub use rules::{RULES, Rule, level, risks_of_target, when_deleted};
 pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,

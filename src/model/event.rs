@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller, ChangeSetId,
-    ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
-    PipelineDeclaration, PlannedTarget, ResourceChange, RoleSession, SecretRef, SourceRevision,
-    StackEvent, StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target,
-    TargetInputs, TargetOutcome, TargetSpec,
+    ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
+    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
+    PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError, RoleSession,
+    SecretRef, SourceRevision, StackEvent, StackId, StackSetting, StackStatus, StackSummary,
+    StageName, StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -338,6 +338,15 @@ impl ExecutionDefinition {
     pub fn target_specs(&self) -> impl Iterator<Item = &TargetSpec> {
         let fan_outs = self.pipeline.actions().filter_map(|a| a.fan_out.as_ref());
         fan_outs.flat_map(|fan_out| &fan_out.targets)
+    }
+
+    /// Returns what was chosen for risk rules.
+    pub fn risk_choices(&self) -> Result<RiskChoices, RiskChoicesError> {
+        let mut actions = self.pipeline.actions();
+        match actions.find(|a| a.action_type_id.category == ActionCategory::Approval) {
+            Some(approval) => RiskChoices::from_configuration(&approval.configuration),
+            None => Ok(RiskChoices::default()),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! How much harm a change can do.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::LogicalId;
@@ -46,4 +48,178 @@ pub struct Risk {
     pub resource: LogicalId,
     /// What may happen and why, in one line.
     pub message: String,
+    /// What was chosen for the rule, where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<RiskChoice>,
+}
+
+impl Risk {
+    /// Returns up to which level `--yes` has to go for it.
+    pub fn weight(&self) -> RiskLevel {
+        match self.setting() {
+            Some(RiskSetting::Off | RiskSetting::Warn) => RiskLevel::Low,
+            Some(RiskSetting::Approval | RiskSetting::Deny) => RiskLevel::High,
+            None => self.level,
+        }
+    }
+
+    /// Returns what was chosen for its rule.
+    pub fn setting(&self) -> Option<RiskSetting> {
+        self.chosen.as_ref().map(|chosen| chosen.setting)
+    }
+}
+
+/// What a project makes of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RiskSetting {
+    /// It is not judged.
+    Off,
+    /// It is told, and stops nothing.
+    Warn,
+    /// A person has to approve it, as high risk.
+    Approval,
+    /// A plan with it cannot be approved.
+    Deny,
+}
+
+impl RiskSetting {
+    /// Every setting, the weakest first.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Warn, Self::Approval, Self::Deny];
+
+    /// Returns the lowercase name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Approval => "approval",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What was chosen for a rule, and where that is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskChoice {
+    /// What is made of it.
+    pub setting: RiskSetting,
+    /// File, line and column.
+    pub place: String,
+}
+
+/// What was chosen for rules, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RiskChoices(pub BTreeMap<String, RiskChoice>);
+
+/// Choices that this program cannot read: what they forbid is not known.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the settings of risk rules that the execution was begun with cannot be read; a newer stackgate probably wrote them: \
+     update this one"
+)]
+pub struct RiskChoicesError(#[source] serde_json::Error);
+
+impl RiskChoices {
+    /// The setting of an approval action that holds them. It is part of what is approved.
+    pub const KEY: &'static str = "RiskRules";
+
+    /// Returns the settings of an approval action with these choices; none where nothing was chosen.
+    pub fn to_configuration(&self) -> IndexMap<String, String> {
+        let mut settings = IndexMap::new();
+        if !self.0.is_empty() {
+            // A map of texts and names is always JSON.
+            settings.insert(Self::KEY.to_owned(), serde_json::json!(self.0).to_string());
+        }
+        settings
+    }
+
+    /// Returns the choices among the settings of an approval action.
+    pub fn from_configuration(
+        settings: &IndexMap<String, String>,
+    ) -> Result<Self, RiskChoicesError> {
+        match settings.get(Self::KEY) {
+            None => Ok(Self::default()),
+            Some(text) => serde_json::from_str(text).map_err(RiskChoicesError),
+        }
+    }
+
+    /// Notes at each of `risks` what was chosen for its rule. What needs an approval or is denied is high risk.
+    pub fn apply(&self, risks: &mut [Risk]) {
+        for risk in risks.iter_mut() {
+            risk.chosen = self.0.get(&risk.rule).cloned();
+            if risk.weight() == RiskLevel::High {
+                risk.level = RiskLevel::High;
+            }
+        }
+        risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    }
+
+    /// Returns whether a rule is denied.
+    pub fn denies(&self) -> bool {
+        let mut choices = self.0.values();
+        choices.any(|choice| choice.setting == RiskSetting::Deny)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LogicalId;
+
+    fn choices(setting: RiskSetting) -> RiskChoices {
+        let place = "stackgate.yaml:2:3".to_owned();
+        RiskChoices([("removal".to_owned(), RiskChoice { setting, place })].into())
+    }
+
+    #[test]
+    fn a_choice_decides_what_stops_yes() {
+        for (setting, level, weight) in [
+            (RiskSetting::Off, RiskLevel::Medium, RiskLevel::Low),
+            (RiskSetting::Warn, RiskLevel::Medium, RiskLevel::Low),
+            (RiskSetting::Approval, RiskLevel::High, RiskLevel::High),
+            (RiskSetting::Deny, RiskLevel::High, RiskLevel::High),
+        ] {
+            let mut risks = [Risk {
+                rule: "removal".into(),
+                level: RiskLevel::Medium,
+                resource: LogicalId::new("Queue").unwrap(),
+                message: "deleted".into(),
+                chosen: None,
+            }];
+            assert_eq!(risks[0].weight(), RiskLevel::Medium);
+            choices(setting).apply(&mut risks);
+            assert_eq!(
+                (risks[0].level, risks[0].weight()),
+                (level, weight),
+                "{setting:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn choices_survive_the_settings_of_an_action() {
+        for setting in RiskSetting::ALL {
+            let choices = choices(setting);
+            let settings = choices.to_configuration();
+            assert_eq!(RiskChoices::from_configuration(&settings).unwrap(), choices);
+            assert_eq!(choices.denies(), setting == RiskSetting::Deny);
+        }
+        assert!(RiskChoices::default().to_configuration().is_empty());
+        let nothing = RiskChoices::from_configuration(&IndexMap::new()).unwrap();
+        assert_eq!(nothing, RiskChoices::default());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_permission() {
+        for text in [
+            "",
+            "{",
+            r#"{"removal": {"setting": "forbid", "place": "x"}}"#,
+        ] {
+            let settings = [(RiskChoices::KEY.to_owned(), text.to_owned())].into();
+            let error = RiskChoices::from_configuration(&settings).unwrap_err();
+            assert!(error.to_string().contains("update this one"), "{error}");
+        }
+    }
 }

@@ -13,8 +13,8 @@ use super::step::StepKind;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
     ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
-    PlannedTarget, Scope, StackName, StackOptions, StackWait, StageDeclaration, Target,
-    TargetInputs, TargetOutcome,
+    PlannedTarget, RiskChoices, Scope, StackName, StackOptions, StackWait, StageDeclaration,
+    Target, TargetInputs, TargetOutcome,
 };
 
 /// The stage that looks at the stacks.
@@ -39,6 +39,8 @@ pub struct Deletion {
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
     pub approval_minutes: u32,
+    /// What was chosen for risk rules.
+    pub risks: RiskChoices,
 }
 
 impl Deletion {
@@ -83,7 +85,7 @@ impl Deletion {
                     ActionDeclaration {
                         name: name("Review"),
                         action_type_id: type_id(ActionCategory::Approval, "AWS", "Manual"),
-                        configuration: IndexMap::new(),
+                        configuration: self.risks.to_configuration(),
                         timeout_in_minutes: Some(self.approval_minutes),
                         fan_out: None,
                         ..base.clone()

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
-    NamedArtifact, PipelineDeclaration, StackName, StackOptions, StackWait, StageDeclaration,
-    StageName,
+    NamedArtifact, PipelineDeclaration, RiskChoices, StackName, StackOptions, StackWait,
+    StageDeclaration, StageName,
 };
 
 /// The stage that stores the files used.
@@ -56,6 +56,8 @@ pub struct Deployment {
     pub fan_out: FanOut,
     /// How long the answer is waited for, in minutes.
     pub approval_minutes: u32,
+    /// What was chosen for risk rules.
+    pub risks: RiskChoices,
 }
 
 impl Deployment {
@@ -148,6 +150,7 @@ impl Deployment {
                     ActionDeclaration {
                         name: name("Review"),
                         action_type_id: type_id(ActionCategory::Approval, "AWS", "Manual"),
+                        configuration: self.risks.to_configuration(),
                         timeout_in_minutes: Some(self.approval_minutes),
                         ..base.clone()
                     },

@@ -54,6 +54,7 @@ fn begun() -> Execution {
             preferences: OperationPreferences::default(),
         },
         approval_minutes: 60,
+        risks: crate::model::RiskChoices::default(),
     };
     Execution::begin(&Event {
         seq: 1,

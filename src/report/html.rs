@@ -8,6 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, value::Serde};
 use serde::Serialize;
 
+use crate::diff::ImpactRow;
 use crate::model::{ChangeAction, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
@@ -107,6 +108,22 @@ struct Rule {
     level: Toned,
     text: String,
     resources: String,
+    /// What the project made of the rule.
+    chosen: Option<String>,
+}
+
+/// A table of what changes in permissions, network, data or outputs.
+#[derive(Serialize)]
+struct Table {
+    title: &'static str,
+    rows: Vec<TableRow>,
+}
+
+#[derive(Serialize)]
+struct TableRow {
+    name: String,
+    kind: Toned,
+    what: String,
 }
 
 #[derive(Serialize)]
@@ -128,6 +145,7 @@ struct Group {
     resources: Vec<Resource>,
     /// What is done where no resource changes.
     without: Option<String>,
+    tables: Vec<Table>,
     blocks: Vec<Block>,
 }
 
@@ -255,7 +273,11 @@ impl Page {
                 .risks
                 .iter()
                 .map(|group| Rule {
-                    level: risk(group.level),
+                    level: {
+                        let (tone, word) = review::level_of(group);
+                        toned(tone, word)
+                    },
+                    chosen: review::chosen_text(group).map(|text| visible(&text)),
                     text: review::rule_text(&group.rule, group.findings),
                     resources: listed(group.resources.iter().map(|id| id.as_str())),
                 })
@@ -399,7 +421,7 @@ impl Context<'_> {
 
     fn group(&self, group: &ReviewGroup) -> Group {
         let worst = group.resources.iter().flat_map(|r| &r.risks);
-        let worst = worst.map(|risk| risk.level).max();
+        let worst = worst.map(crate::model::Risk::weight).max();
         let (symbol, without) = facts::without_resources(group);
         Group {
             name: group.name.clone(),
@@ -414,6 +436,7 @@ impl Context<'_> {
                 .resources
                 .is_empty()
                 .then(|| format!("{symbol} {without}")),
+            tables: tables(group),
             blocks: blocks(group),
         }
     }
@@ -518,6 +541,26 @@ fn property(property: &ReviewProperty, group: &ReviewGroup, is_new: bool) -> Pro
             .as_ref()
             .map(|place| visible(&place.to_string())),
     }
+}
+
+fn tables(group: &ReviewGroup) -> Vec<Table> {
+    let row = |row: &ImpactRow| {
+        let (mark, tone) = match row.warns {
+            true => ("! ", Tone::Warn),
+            false => ("", Tone::Plain),
+        };
+        TableRow {
+            name: visible(row.name.as_str()),
+            kind: toned(tone, format!("{mark}{}", row.kind.as_str())),
+            what: visible(&row.what),
+        }
+    };
+    let tables = group.impact.tables();
+    let tables = tables.map(|(title, rows)| Table {
+        title,
+        rows: rows.iter().map(row).collect(),
+    });
+    tables.collect()
 }
 
 fn blocks(group: &ReviewGroup) -> Vec<Block> {

@@ -3,7 +3,7 @@
 //! Every text from outside goes through [`code`]: what a template or a reason says cannot become a heading,
 //! a link, a mention or a tag. What does not fit into a comment is left out, and said to be.
 
-use crate::model::{RiskLevel, StackId, Target};
+use crate::model::{Risk, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
@@ -13,7 +13,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, links, review};
+use super::{Summary, View, impact, links, review};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -339,9 +339,13 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         for group in &review.risks {
             let names = group.resources.iter().map(|r| code(r.as_str())).collect();
             let rule = review::rule_text(&group.rule, group.findings);
-            text.push_str(&format!("\n- {}: {rule}: {}", group.level, some(names)));
+            let (_, level) = review::level_of(group);
+            text.push_str(&format!("\n- {level}: {rule}: {}", some(names)));
             if group.targets > 1 {
                 text.push_str(&format!(" in {} targets", group.targets));
+            }
+            if let Some(chosen) = review::chosen_text(group) {
+                text.push_str(&format!(" ({})", whole(&chosen)));
             }
         }
         text.push_str("\n\n");
@@ -368,7 +372,7 @@ fn risk_word(level: RiskLevel) -> &'static str {
 
 fn risk_of(group: &ReviewGroup) -> RiskLevel {
     let risks = group.resources.iter().flat_map(|r| &r.risks);
-    risks.map(|r| r.level).max().unwrap_or(RiskLevel::Low)
+    risks.map(Risk::weight).max().unwrap_or(RiskLevel::Low)
 }
 
 /// Returns `1 REPLACE, 3 modify`.
@@ -509,6 +513,22 @@ fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
         begin.push_str(&format!("- {label}: {said}\n"));
     }
     if !facts.is_empty() {
+        begin.push('\n');
+    }
+    for (title, rows) in group.impact.tables() {
+        begin.push_str(&format!("**{title}**\n\n"));
+        for row in rows.iter().take(impact::SHOWN) {
+            let mark = if row.warns { "**!** " } else { "" };
+            let name = code(row.name.as_str());
+            begin.push_str(&format!(
+                "- {mark}{name} {}: {}\n",
+                row.kind.as_str(),
+                whole(&row.what)
+            ));
+        }
+        if let Some(more) = impact::more(rows.len()) {
+            begin.push_str(&format!("- {more}\n"));
+        }
         begin.push('\n');
     }
     if let (Some(target), Some(set)) = (group.targets.first(), group.change_sets.first())

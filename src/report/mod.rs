@@ -12,6 +12,7 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod html;
+mod impact;
 mod lines;
 mod links;
 mod list;
@@ -23,6 +24,7 @@ mod review;
 mod review_data;
 mod review_facts;
 mod review_resource;
+mod risk_rules;
 #[cfg(test)]
 #[path = "../../tests/support/schema.rs"]
 mod schema;
@@ -54,6 +56,7 @@ pub use review_data::{
     NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,
     ReviewResource, ReviewSources, RiskGroup,
 };
+pub use risk_rules::{RiskRule, RiskRules, risk_rules};
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};

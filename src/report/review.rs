@@ -1,13 +1,13 @@
 //! The review screen: what approval approves.
 
-use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, Target};
+use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, RiskSetting, Target, clean};
 
 use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup};
 use super::review_facts::{self as facts, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource, what};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
-use super::{TargetView, View, links};
+use super::{TargetView, View, impact, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
@@ -48,6 +48,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
         if group.resources.is_empty() {
             without_resources(&mut page, group);
         }
+        impact::tables(&mut page, &group.impact);
         if options.full {
             group_in_full(&mut page, group, view);
         }
@@ -540,7 +541,8 @@ fn risk(page: &mut Page<'_>, level: RiskLevel, risks: &[RiskGroup]) {
     for (at, group) in risks.iter().enumerate() {
         let label = if at == 0 { "Risk     " } else { "         " };
         let mut line = Line::of(Tone::Strong, label);
-        line.push(risk_tone(group.level), group.level.as_str());
+        let (tone, word) = level_of(group);
+        line.push(tone, word);
         line.pad(18, 2);
         line.push(Tone::Plain, &rule_text(&group.rule, group.findings));
         let names: Vec<String> = group.resources.iter().map(|r| r.to_string()).collect();
@@ -551,8 +553,34 @@ fn risk(page: &mut Page<'_>, level: RiskLevel, risks: &[RiskGroup]) {
             detail.push_str(&format!(" in {} targets", group.targets));
         }
         line.push(Tone::Dim, &detail);
+        if let Some(text) = chosen_text(group) {
+            line.push(tone, &format!("   {text}"));
+        }
         page.line(line, 18);
     }
+}
+
+/// Returns the word for how bad a kind of risk is.
+pub(super) fn level_of(group: &RiskGroup) -> (Tone, &'static str) {
+    match group.chosen.as_ref().map(|chosen| chosen.setting) {
+        Some(RiskSetting::Off) => (Tone::Dim, "off"),
+        Some(RiskSetting::Warn) => (Tone::Warn, "warn"),
+        Some(RiskSetting::Approval | RiskSetting::Deny) | None => {
+            (risk_tone(group.level), group.level.as_str())
+        }
+    }
+}
+
+/// Returns what was chosen for the rule, and where.
+pub(super) fn chosen_text(group: &RiskGroup) -> Option<String> {
+    let chosen = group.chosen.as_ref()?;
+    let what = match chosen.setting {
+        RiskSetting::Off => "not judged",
+        RiskSetting::Warn => "stops nothing",
+        RiskSetting::Approval => "needs approval",
+        RiskSetting::Deny => "DENIED",
+    };
+    Some(format!("{what}, by {}", clean(&chosen.place)))
 }
 
 pub(super) fn risk_tone(level: RiskLevel) -> Tone {
@@ -582,7 +610,27 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
         "removal" => ("removal", "removals"),
         "unknown_change" => ("change not known yet", "changes not known yet"),
         "protection" => ("protection taken away", "protections taken away"),
+        "deletion_protection" => (
+            "protection from deletion turned off",
+            "protections from deletion turned off",
+        ),
+        "termination_protection" => (
+            "stack without termination protection",
+            "stacks without termination protection",
+        ),
+        "public_ingress" => (
+            "port opened to the internet",
+            "resources with ports opened to the internet",
+        ),
+        "public_web_ingress" => (
+            "web port opened to the internet",
+            "resources with web ports opened to the internet",
+        ),
+        "public_access" => ("resource made public", "resources made public"),
+        "iam_broadening" => ("resource allows more", "resources allow more"),
         "iam_change" => ("change of permissions", "changes of permissions"),
+        "encryption_key" => ("change of encryption keys", "changes of encryption keys"),
+        "output_removed" => ("output or export removed", "outputs or exports removed"),
         other => {
             let name = other.replace('_', " ");
             return format!("{name} ({findings})");

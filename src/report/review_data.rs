@@ -6,11 +6,12 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::diff::{self, PropertyChange};
+use crate::diff::{self, Impact, PropertyChange};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskLevel, StackOptions, StackStatus, Target, TargetOutcome,
+    ResourceChange, Risk, RiskChoice, RiskLevel, RiskSetting, StackOptions, StackStatus, Target,
+    TargetOutcome,
 };
 use crate::plan;
 
@@ -32,7 +33,12 @@ pub trait ReviewSources {
 
     /// Returns the risks of the target's changes, judged with its templates where they are at hand.
     fn risks(&self, target: &PlannedTarget) -> Vec<Risk> {
-        diff::risks(&target.changes, None, None)
+        diff::risks_of_target(target, None, None)
+    }
+
+    /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
+    fn impact(&self, target: &PlannedTarget) -> Impact {
+        diff::impact(&target.changes, None, None)
     }
 
     /// Returns how the target's template differs from the stack's present one, as a unified diff.
@@ -103,6 +109,9 @@ pub struct RiskGroup {
     pub targets: usize,
     /// How often, over all resources and targets.
     pub findings: usize,
+    /// What was chosen for the rule, where something was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<RiskChoice>,
 }
 
 /// Targets whose changes are identical.
@@ -146,6 +155,9 @@ pub struct ReviewGroup {
     pub change_sets: Vec<ChangeSetId>,
     /// The changes, those that may do harm first.
     pub resources: Vec<ReviewResource>,
+    /// What they do to permissions, network, data and outputs; of the group's first target.
+    #[serde(skip_serializing_if = "Impact::is_empty")]
+    pub impact: Impact,
     /// How the template differs from the present one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_diff: Option<String>,
@@ -310,6 +322,7 @@ fn group_of(
             .filter_map(|m| m.change_set.clone())
             .collect(),
         resources,
+        impact: sources.impact(first),
         template_diff: sources.template_diff(first),
     })
 }
@@ -323,7 +336,7 @@ fn resource_of(
 ) -> ReviewResource {
     let mut own: Vec<Risk> = Vec::new();
     for risk in risks.iter().filter(|r| r.resource == change.logical_id) {
-        if !own.contains(risk) {
+        if risk.setting() != Some(RiskSetting::Off) && !own.contains(risk) {
             own.push((*risk).clone());
         }
     }
@@ -398,6 +411,7 @@ fn risk_groups(risks: &[Vec<Risk>]) -> Vec<RiskGroup> {
                 resources: BTreeSet::new(),
                 targets: 0,
                 findings: 0,
+                chosen: risk.chosen.clone(),
             });
             group.findings += 1;
             group.resources.insert(risk.resource.clone());

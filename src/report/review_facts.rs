@@ -49,6 +49,8 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         settings_only,
         change_sets: _,
         resources,
+        // Tables of their own.
+        impact: _,
         template_diff: _,
     } = group;
     let mut facts = Vec::new();
@@ -295,17 +297,19 @@ mod tests {
     use super::super::fixtures::{self, Template};
     use super::super::{ScreenOptions, draw, markdown};
     use super::*;
-    use crate::diff;
+    use crate::diff::{self, Impact, ImpactKind, ImpactRow};
     use crate::model::{
         ChangeSetKind, ImportedResource, OnStackFailure, OperationPreferences, ParameterValue,
-        Recreation, Replacement, Risk, RiskLevel, RollbackTrigger, StackStatus, TargetOutcome,
+        Recreation, Replacement, Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger,
+        StackStatus, TargetOutcome,
     };
 
     /// The parts of a review whose fields are told one by one.
-    const TAKEN_APART: [&str; 10] = [
+    const TAKEN_APART: [&str; 11] = [
         "common_parameters",
         "common_parameters.values",
         "groups",
+        "groups.impact",
         "groups.options",
         "groups.resources",
         "groups.resources.properties",
@@ -316,7 +320,7 @@ mod tests {
     ];
 
     /// What no screen tells, and why that hides nothing.
-    const NOT_TOLD: [&str; 9] = [
+    const NOT_TOLD: [&str; 10] = [
         // Of the document, not of the plan.
         "document",
         "version",
@@ -327,6 +331,8 @@ mod tests {
         "groups.resources.physical_id",
         "groups.resources.risks.rule",
         "groups.resources.risks.resource",
+        // Told once, with the rule.
+        "groups.resources.risks.chosen",
         // All of them.
         "common_parameters.values.targets",
         // Told with the other failures, from the events.
@@ -356,6 +362,7 @@ mod tests {
             }),
             ("risks.targets", |r| r.risks[0].targets = 30),
             ("risks.findings", |r| r.risks[0].findings = 7),
+            ("risks.chosen", |r| r.risks[0].chosen = None),
             ("groups.name", |r| r.groups[0].name = "Z".into()),
             ("groups.targets", |r| {
                 r.groups[0].targets.pop();
@@ -417,6 +424,18 @@ mod tests {
                 r.groups[0].policy = Some("{\"Marked\":[]}".into());
             }),
             ("groups.settings_only", |r| r.groups[0].settings_only = true),
+            ("groups.impact.permissions", |r| {
+                r.groups[0].impact.permissions[0].kind = ImpactKind::Narrowed;
+            }),
+            ("groups.impact.network", |r| {
+                r.groups[0].impact.network[0].what = "marked".into();
+            }),
+            ("groups.impact.data", |r| {
+                r.groups[0].impact.data[0].name = id("Marked");
+            }),
+            ("groups.impact.outputs", |r| {
+                r.groups[0].impact.outputs[0].warns = false;
+            }),
             ("groups.template_diff", |r| {
                 r.groups[0].template_diff = Some("@@ -1 +1 @@\n-marked\n+marks\n".into());
             }),
@@ -557,11 +576,28 @@ mod tests {
             )]
             .into(),
         };
+        let row = |kind| ImpactRow {
+            name: id("Told"),
+            kind,
+            what: "what it does".into(),
+            warns: true,
+        };
+        group.impact = Impact {
+            permissions: vec![row(ImpactKind::Broadened)],
+            network: vec![row(ImpactKind::Opened)],
+            data: vec![row(ImpactKind::Lost)],
+            outputs: vec![row(ImpactKind::Removed)],
+        };
+        review.risks[0].chosen = Some(RiskChoice {
+            setting: RiskSetting::Approval,
+            place: "stackgate.yaml:2:3".into(),
+        });
         group.resources[0].risks = vec![Risk {
             rule: "removal".into(),
             level: RiskLevel::High,
             resource: id("Queue"),
             message: "it is gone".into(),
+            chosen: None,
         }];
         // The second one has no properties, so that its scope is what there is to tell.
         group.resources[1].action = ChangeAction::Modify;

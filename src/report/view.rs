@@ -70,6 +70,7 @@ pub struct View {
 struct Outside {
     answer: Option<Answer>,
     is_late: bool,
+    is_denied: bool,
 }
 
 /// How far a stage is.
@@ -303,7 +304,18 @@ impl View {
     /// Notes what no process has made an event of yet: the answer that will count, or that the time for one is over.
     pub fn note(&mut self, answer: Option<Answer>, now: Timestamp) {
         let is_late = answer.is_none() && self.approval().is_some_and(|a| now >= a.expires);
-        self.outside = Outside { answer, is_late };
+        self.outside.answer = answer;
+        self.outside.is_late = is_late;
+    }
+
+    /// Notes whether the plan holds something that the project denies, which is judged with the templates at hand.
+    pub fn note_denied(&mut self, is_denied: bool) {
+        self.outside.is_denied = is_denied;
+    }
+
+    /// Returns whether the plan is known to hold something that the project denies.
+    pub fn is_denied(&self) -> bool {
+        self.outside.is_denied
     }
 
     /// Returns the execution, once there was an event.

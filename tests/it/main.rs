@@ -25,6 +25,7 @@ mod oracle;
 mod packaging;
 mod parameters;
 mod portable;
+mod risks;
 mod screens;
 mod settings;
 mod sso;

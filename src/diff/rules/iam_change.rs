@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
-use super::{Rule, Subject};
+use super::{Check, Rule, Subject};
 use crate::diff::property::properties;
 use crate::model::{ChangeAction, ResourceChange, RiskLevel};
 use crate::template::PathSegment;
 
 pub(super) const RULE: Rule = Rule {
     name: "iam_change",
-    check,
+    level: RiskLevel::Medium,
+    explanation: "Who may do what changes: a policy, a trust, a permission or a membership is added or changed, in whatever direction.",
+    check: Check::Resource(check),
 };
 
 /// Types that exist to give permissions, each with the properties that do; none listed: all of them.
@@ -85,7 +87,7 @@ const WITH_POLICY: &[(&str, &[&str])] = &[
     ("AWS::Serverless::Function", &["Policies", "Role"]),
 ];
 
-fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+fn check(subject: &Subject<'_>) -> Option<String> {
     let change = subject.change;
     let of = |table: &'static [(&str, &[&str])]| {
         let row = table.iter().find(|(name, _)| *name == change.resource_type);
@@ -116,7 +118,7 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
     } else {
         ""
     };
-    Some((RiskLevel::Medium, format!("{message}{wildcard}")))
+    Some(format!("{message}{wildcard}"))
 }
 
 /// Returns which of `granting` change, as the end of a message, or none where only others do.
@@ -168,7 +170,8 @@ mod tests {
 
     fn found(change: ResourceChange) -> Vec<String> {
         let risks = risks(&[change], None, None);
-        risks.into_iter().map(|risk| risk.message).collect()
+        let own = risks.into_iter().filter(|risk| risk.rule == "iam_change");
+        own.map(|risk| risk.message).collect()
     }
 
     fn modified(resource_type: &str, before: Value, after: Value) -> Vec<String> {

@@ -1,22 +1,33 @@
 //! What can go wrong when changes are executed: one rule a file, listed in [`RULES`].
 
+mod deletion_protection;
+mod encryption_key;
+mod iam_broadening;
 mod iam_change;
+mod output_removed;
 mod protection;
+mod public_access;
+mod public_ingress;
+mod public_web_ingress;
 mod removal;
 mod replacement;
 mod stateful_may_replace;
 mod stateful_removal;
 mod stateful_replacement;
+mod termination_protection;
 mod unknown_change;
 
+use super::declared::Sides;
+use super::impact::ImpactKind;
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
-    ChangeAction, PolicyAction, Recreation, Replacement, ResourceChange, Risk, RiskLevel,
+    ChangeAction, LogicalId, PlannedTarget, PolicyAction, Recreation, Replacement, ResourceChange,
+    Risk, RiskLevel, TargetInputs,
 };
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-const RULES: [Rule; 8] = [
+pub const RULES: [Rule; 16] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
@@ -24,13 +35,72 @@ const RULES: [Rule; 8] = [
     removal::RULE,
     unknown_change::RULE,
     protection::RULE,
+    deletion_protection::RULE,
+    termination_protection::RULE,
+    public_ingress::RULE,
+    public_web_ingress::RULE,
+    public_access::RULE,
+    iam_broadening::RULE,
     iam_change::RULE,
+    encryption_key::RULE,
+    output_removed::RULE,
 ];
 
-/// A rule: looks at one change and says what may happen.
-struct Rule {
-    name: &'static str,
-    check: fn(&Subject<'_>) -> Option<(RiskLevel, String)>,
+/// A rule: looks at a change and says what may happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its id, by which `stackgate.yaml` names it. It never changes.
+    pub name: &'static str,
+    /// How bad its findings are, unless `stackgate.yaml` says otherwise.
+    pub level: RiskLevel,
+    /// What it finds and why that matters, in one paragraph.
+    pub explanation: &'static str,
+    check: Check,
+}
+
+impl Rule {
+    fn finding(&self, resource: LogicalId, message: String) -> Risk {
+        Risk {
+            rule: self.name.to_owned(),
+            level: self.level,
+            resource,
+            message,
+            chosen: None,
+        }
+    }
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+enum Check {
+    /// One change.
+    Resource(fn(&Subject<'_>) -> Option<String>),
+    /// What is asked of the stack itself.
+    Stack(fn(&TargetInputs) -> Option<String>),
+    /// The new and the old template; each finding is about the name that comes with it.
+    Templates(fn(&Template, &Template) -> Vec<(LogicalId, String)>),
+}
+
+/// Returns what may go wrong in a target, as [`risks`] does, with what is asked of the stack itself.
+pub fn risks_of_target(
+    target: &PlannedTarget,
+    template: Option<&Template>,
+    previous: Option<&Template>,
+) -> Vec<Risk> {
+    let mut risks = risks(&target.changes, template, previous);
+    // A stack has no logical id; no resource is called so.
+    let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) else {
+        return risks;
+    };
+    for rule in &RULES {
+        if let Check::Stack(check) = rule.check
+            && let Some(message) = check(&target.inputs)
+        {
+            risks.push(rule.finding(stack.clone(), message));
+        }
+    }
+    risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    risks
 }
 
 /// Returns what may go wrong, the worst first, else in the order of the changes.
@@ -43,19 +113,21 @@ pub fn risks(
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     for change in changes {
-        let subject = Subject {
-            change,
-            new: template.and_then(|template| template.resource(&change.logical_id)),
-            old: previous.and_then(|previous| previous.resource(&change.logical_id)),
-        };
+        let subject = Subject::of(change, template, previous);
         for rule in &RULES {
-            if let Some((level, message)) = (rule.check)(&subject) {
-                risks.push(Risk {
-                    rule: rule.name.to_owned(),
-                    level,
-                    resource: change.logical_id.clone(),
-                    message,
-                });
+            if let Check::Resource(check) = rule.check
+                && let Some(message) = check(&subject)
+            {
+                risks.push(rule.finding(change.logical_id.clone(), message));
+            }
+        }
+    }
+    if let (Some(new), Some(old)) = (template, previous) {
+        for rule in &RULES {
+            if let Check::Templates(check) = rule.check {
+                for (name, message) in check(new, old) {
+                    risks.push(rule.finding(name, message));
+                }
             }
         }
     }
@@ -63,17 +135,18 @@ pub fn risks(
     risks
 }
 
-/// Returns the worst level, `Low` where there is no risk.
+/// Returns the worst level that counts, `Low` where there is no risk.
 pub fn level(risks: &[Risk]) -> RiskLevel {
-    let levels = risks.iter().map(|risk| risk.level);
+    let levels = risks.iter().map(Risk::weight);
     levels.max().unwrap_or(RiskLevel::Low)
 }
 
 /// A change and what the templates declare of its resource.
-struct Subject<'a> {
+pub(super) struct Subject<'a> {
     change: &'a ResourceChange,
     new: Option<&'a ResourceDeclaration>,
     old: Option<&'a ResourceDeclaration>,
+    sides: Sides<'a>,
 }
 
 /// What happens to the physical resource that goes.
@@ -87,7 +160,68 @@ enum Fate {
     Snapshot,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    pub(super) fn of(
+        change: &'a ResourceChange,
+        new: Option<&'a Template>,
+        old: Option<&'a Template>,
+    ) -> Self {
+        Subject {
+            change,
+            new: new.and_then(|template| template.resource(&change.logical_id)),
+            old: old.and_then(|template| template.resource(&change.logical_id)),
+            sides: Sides::of(change, new, old),
+        }
+    }
+
+    /// Returns what becomes of the data of a resource that holds some, where it does not just stay.
+    pub(super) fn data(&self) -> Option<(ImpactKind, &'static str)> {
+        if !self.is_stateful() {
+            return None;
+        }
+        let fate = match (self.change.action, self.replacement()) {
+            (ChangeAction::Remove, _) => match self.fate_when_removed() {
+                Fate::Deleted => (ImpactKind::Lost, "removed, and its data with it"),
+                Fate::Kept => (ImpactKind::Kept, "removed; it stays outside the stack"),
+                Fate::Snapshot => (ImpactKind::Kept, "removed; its data stays in a snapshot"),
+            },
+            (_, Replacement::Will) => match self.fate_when_replaced() {
+                Fate::Deleted => (
+                    ImpactKind::Lost,
+                    "replaced by an empty one, its data is lost",
+                ),
+                Fate::Kept => (
+                    ImpactKind::Kept,
+                    "replaced by an empty one; the old one stays outside the stack",
+                ),
+                Fate::Snapshot => (
+                    ImpactKind::Kept,
+                    "replaced by an empty one; the old data stays in a snapshot",
+                ),
+            },
+            (_, Replacement::May) => match self.fate_when_replaced() {
+                Fate::Deleted => (ImpactKind::Lost, "may be replaced, and its data lost"),
+                Fate::Kept | Fate::Snapshot => {
+                    (ImpactKind::Kept, "may be replaced; the old data is kept")
+                }
+            },
+            (ChangeAction::Modify, Replacement::Unknown) => (
+                ImpactKind::Changed,
+                "changed; whether it is replaced is not known",
+            ),
+            // Data stays where a resource is changed in place.
+            (
+                ChangeAction::Add
+                | ChangeAction::Import
+                | ChangeAction::Dynamic
+                | ChangeAction::SyncWithActual
+                | ChangeAction::Modify,
+                _,
+            ) => return None,
+        };
+        Some(fate)
+    }
+
     fn is_stateful(&self) -> bool {
         is_stateful(&self.change.resource_type)
     }
@@ -223,6 +357,29 @@ Resources:
             nested: None,
             module: None,
         }
+    }
+
+    /// Returns what a rule says about a resource that has these properties before and after.
+    pub(super) fn fired(
+        rule: &str,
+        resource_type: &str,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Option<String> {
+        let action = match (&before, &after) {
+            (None, _) => ChangeAction::Add,
+            (Some(_), None) => ChangeAction::Remove,
+            (Some(_), Some(_)) => ChangeAction::Modify,
+        };
+        let mut change = change("R", resource_type, action, Replacement::No);
+        let context = |properties| serde_json::json!({ "Properties": properties });
+        change.before = before.map(context);
+        change.after = after.map(context);
+        assert!(RULES.iter().any(|known| known.name == rule), "{rule}");
+        let mut found = risks(&[change], None, None).into_iter();
+        found
+            .find(|risk| risk.rule == rule)
+            .map(|risk| risk.message)
     }
 
     fn found(change: ResourceChange) -> Vec<String> {

@@ -1,14 +1,16 @@
 //! A resource is removed, without loss of data.
 
-use super::{Fate, Rule, Subject};
+use super::{Check, Fate, Rule, Subject};
 use crate::model::RiskLevel;
 
 pub(super) const RULE: Rule = Rule {
     name: "removal",
-    check,
+    level: RiskLevel::Medium,
+    explanation: "A resource leaves the stack without loss of data: it holds none, or it is kept outside the stack or as a snapshot.",
+    check: Check::Resource(check),
 };
 
-fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+fn check(subject: &Subject<'_>) -> Option<String> {
     if !subject.is_removed() {
         return None;
     }
@@ -19,5 +21,5 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
         (_, Fate::Kept) => "leaves the stack; it is kept outside the stack",
         (_, Fate::Snapshot) => "deleted after a snapshot",
     };
-    Some((RiskLevel::Medium, message.to_owned()))
+    Some(message.to_owned())
 }

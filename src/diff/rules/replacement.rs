@@ -1,14 +1,16 @@
 //! A resource is replaced, without loss of data.
 
-use super::{Fate, Rule, Subject};
+use super::{Check, Fate, Rule, Subject};
 use crate::model::{Replacement, RiskLevel};
 
 pub(super) const RULE: Rule = Rule {
     name: "replacement",
-    check,
+    level: RiskLevel::Medium,
+    explanation: "A resource is replaced without loss of data: it holds none, or the old one is kept. Physical ids, addresses and ARNs change.",
+    check: Check::Resource(check),
 };
 
-fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+fn check(subject: &Subject<'_>) -> Option<String> {
     if subject.replacement() != Replacement::Will {
         return None;
     }
@@ -27,5 +29,5 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
             "replaced by a new resource; the old one is deleted after a snapshot"
         }
     };
-    Some((RiskLevel::Medium, message.to_owned()))
+    Some(message.to_owned())
 }

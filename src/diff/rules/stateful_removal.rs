@@ -1,14 +1,16 @@
 //! A resource that holds data is removed, and nothing keeps it.
 
-use super::{Fate, Rule, Subject};
+use super::{Check, Fate, Rule, Subject};
 use crate::model::RiskLevel;
 
 pub(super) const RULE: Rule = Rule {
     name: "stateful_removal",
-    check,
+    level: RiskLevel::High,
+    explanation: "A resource that holds data is deleted, and neither `DeletionPolicy: Retain` nor a snapshot keeps its data. The policy of the template that the stack has now counts.",
+    check: Check::Resource(check),
 };
 
-fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+fn check(subject: &Subject<'_>) -> Option<String> {
     let is_lost = subject.is_stateful()
         && subject.is_removed()
         && subject.fate_when_removed() == Fate::Deleted;
@@ -18,6 +20,6 @@ fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
         } else {
             "data loss: DeletionPolicy is not Retain"
         };
-        (RiskLevel::High, message.to_owned())
+        message.to_owned()
     })
 }

@@ -1,18 +1,20 @@
 //! A resource that holds data is replaced, and nothing keeps the old one.
 
-use super::{Fate, Rule, Subject};
+use super::{Check, Fate, Rule, Subject};
 use crate::model::{Replacement, RiskLevel};
 
 pub(super) const RULE: Rule = Rule {
     name: "stateful_replacement",
-    check,
+    level: RiskLevel::High,
+    explanation: "A resource that holds data is replaced by a new, empty one, and nothing keeps the old one: its data is lost. `UpdateReplacePolicy: Retain` (or `Snapshot`, where the type has it) keeps it.",
+    check: Check::Resource(check),
 };
 
-fn check(subject: &Subject<'_>) -> Option<(RiskLevel, String)> {
+fn check(subject: &Subject<'_>) -> Option<String> {
     let is_lost = subject.is_stateful()
         && subject.replacement() == Replacement::Will
         && subject.fate_when_replaced() == Fate::Deleted;
-    is_lost.then(|| (RiskLevel::High, loss(subject)))
+    is_lost.then(|| loss(subject))
 }
 
 /// Returns why the data is lost.

@@ -338,6 +338,7 @@ pub(super) fn definition(
         role_arn: None,
         fan_out: fan_out.clone(),
         approval_minutes: 600,
+        risks: crate::model::RiskChoices::default(),
     };
     let deployment = Deployment {
         wait: None,
@@ -356,6 +357,7 @@ pub(super) fn definition(
         template_buckets: None,
         fan_out,
         approval_minutes: 600,
+        risks: crate::model::RiskChoices::default(),
     };
     ExecutionDefinition {
         pipeline: match deletes {

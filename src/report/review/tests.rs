@@ -53,6 +53,70 @@ fn changes_inside_nested_stacks_are_shown_by_their_path() {
     ));
 }
 
+/// Judges as a project does that has chosen something for each kind of setting.
+struct Chosen;
+
+impl super::super::review_data::ReviewSources for Chosen {
+    fn risks(&self, target: &crate::model::PlannedTarget) -> Vec<crate::model::Risk> {
+        use crate::model::{RiskChoice, RiskChoices};
+        let chosen = [
+            ("iam_change", RiskSetting::Off),
+            ("iam_broadening", RiskSetting::Warn),
+            ("public_ingress", RiskSetting::Deny),
+            ("removal", RiskSetting::Approval),
+        ];
+        let choices = chosen.into_iter().enumerate().map(|(at, (rule, setting))| {
+            let place = format!("stackgate.yaml:{}:9", at + 2);
+            (rule.to_owned(), RiskChoice { setting, place })
+        });
+        let mut risks = crate::diff::risks_of_target(target, None, None);
+        RiskChoices(choices.collect()).apply(&mut risks);
+        risks
+    }
+}
+
+#[test]
+fn permissions_and_ports_have_tables_of_their_own() {
+    use crate::model::ChangeAction::{Modify, Remove};
+    use serde_json::json;
+    let mut role = fixtures::change("WorkerRole", "AWS::IAM::Role", Modify);
+    let policy = |actions: &str, resource: &str| {
+        json!({"Properties": {"Policies": [{"PolicyName": "queue", "PolicyDocument": {"Statement": [
+            {"Sid": "Send", "Effect": "Allow", "Action": actions, "Resource": resource}
+        ]}}]}})
+    };
+    role.before = Some(policy(
+        "sqs:SendMessage",
+        "arn:aws:sqs:us-east-1:111111111111:orders",
+    ));
+    role.after = Some(policy("sqs:*", "*"));
+    let mut group = fixtures::change("Web", "AWS::EC2::SecurityGroup", Modify);
+    let open = |port: u16, cidr: &str| {
+        json!({"Properties": {"SecurityGroupIngress": [
+            {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": cidr}
+        ]}})
+    };
+    group.before = Some(open(443, "10.0.0.0/8"));
+    group.after = Some(open(22, "0.0.0.0/0"));
+    let changes = vec![
+        role,
+        group,
+        fixtures::change("Orders", "AWS::DynamoDB::Table", Remove),
+        fixtures::change("Alerts", "AWS::SNS::Topic", Remove),
+    ];
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+    script.update(&only, changes).ask();
+    let view = script.view();
+    assert_screens!("impact", |options: &ScreenOptions| review(
+        &view, &Chosen, options
+    ));
+    let review = Review::of(&view, &Chosen);
+    let json = serde_json::to_value(&review).unwrap();
+    super::super::schema::assert_documented(&json);
+    assert_eq!(json["groups"][0]["impact"]["network"][0]["kind"], "opened");
+}
+
 #[test]
 fn many_targets_are_told_by_region() {
     let view = fixtures::many().view();

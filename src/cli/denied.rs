@@ -1,0 +1,62 @@
+//! A plan in which something happens that the project denies: nobody can approve it, here or elsewhere.
+//!
+//! What is denied was recorded when the execution began, and is part of the plan's digest.
+
+use super::sources::Sources;
+use crate::model::{RiskSetting, clean};
+use crate::report::{ReviewSources as _, View};
+
+/// The most findings that are told one by one.
+const TOLD: usize = 5;
+
+/// Returns why the plan in `view` cannot be approved, and what to do; none where it can.
+pub(super) fn denied(view: &View, sources: &Sources) -> Option<String> {
+    if !sources.choices().denies() {
+        return None;
+    }
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for target in view.planned() {
+        let place = target.target.place();
+        if !sources.can_judge(&target) {
+            let text =
+                format!("{place}: its templates cannot be read, so that it cannot be judged");
+            found.push((text, vec![place]));
+            continue;
+        }
+        for risk in sources.risks(&target) {
+            let Some(chosen) = risk.chosen.filter(|c| c.setting == RiskSetting::Deny) else {
+                continue;
+            };
+            let text = format!(
+                "{} denies `{}`: {}: {}",
+                chosen.place, risk.rule, risk.resource, risk.message
+            );
+            match found.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, places)) => places.push(place.clone()),
+                None => found.push((text, vec![place.clone()])),
+            }
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let mut text = "this plan cannot be approved:\n".to_owned();
+    for (finding, places) in found.iter().take(TOLD) {
+        let place = match &places[..] {
+            [one] => one.clone(),
+            many => format!("{} targets", many.len()),
+        };
+        text.push_str(&format!("  {} (in {place})\n", clean(finding)));
+    }
+    if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        text.push_str(&format!("  and {more} more, which the review names\n"));
+    }
+    let id = view
+        .execution()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    text.push_str(&format!(
+        "change the template, or what is denied there, and plan again; this plan is removed with\n  stackgate reject {id}\n"
+    ));
+    Some(text)
+}

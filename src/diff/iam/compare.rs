@@ -1,0 +1,164 @@
+//! How the statements of a policy differ.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::statement::{Effect, Names, Statement, some};
+use crate::diff::impact::ImpactKind;
+
+/// How one statement differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub kind: ImpactKind,
+    /// The statement's `Sid`.
+    pub sid: Option<String>,
+    pub what: String,
+    /// Whether somebody may do more than before.
+    pub is_wider: bool,
+    /// Whether anybody may, who could not before.
+    pub is_public: bool,
+}
+
+/// Compares the statements of a policy, paired by `Sid`, else by what they have in common.
+pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
+    let mut left: Vec<Option<&Statement>> = old.iter().map(Some).collect();
+    let mut partners: Vec<Option<&Statement>> = vec![None; new.len()];
+    // Names first, then the whole content, then parts of it.
+    let keys: [fn(&Statement) -> Option<String>; 4] = [
+        |s| s.sid.clone(),
+        |s| {
+            Some(format!(
+                "{:?}{:?}{:?}{:?}{:?}",
+                s.effect, s.principals, s.actions, s.resources, s.condition
+            ))
+        },
+        |s| Some(format!("{:?}{:?}{:?}", s.effect, s.principals, s.resources)),
+        |s| Some(format!("{:?}{:?}", s.effect, s.actions)),
+    ];
+    for key in keys {
+        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, statement) in left.iter().enumerate().rev() {
+            if let Some(key) = statement.and_then(key) {
+                by_key.entry(key).or_default().push(at);
+            }
+        }
+        for (statement, partner) in new.iter().zip(&mut partners) {
+            if partner.is_none()
+                && let Some(at) = key(statement).and_then(|key| by_key.get_mut(&key)?.pop())
+            {
+                *partner = left[at].take();
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (statement, partner) in new.iter().zip(partners) {
+        match partner {
+            Some(old) => found.extend(changed(old, statement)),
+            None => found.push(Difference {
+                kind: ImpactKind::Added,
+                sid: statement.sid.clone(),
+                what: statement.text(),
+                is_wider: statement.effect == Effect::Allow,
+                is_public: statement.is_public(),
+            }),
+        }
+    }
+    found.extend(left.into_iter().flatten().map(|statement| Difference {
+        kind: ImpactKind::Removed,
+        sid: statement.sid.clone(),
+        what: statement.text(),
+        is_wider: statement.effect == Effect::Deny,
+        is_public: false,
+    }));
+    found
+}
+
+fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
+    let (mut more, mut less) = (Vec::new(), Vec::new());
+    let parts: [(&str, &Names, &Names); 3] = [
+        ("action", &old.actions, &new.actions),
+        ("resource", &old.resources, &new.resources),
+        ("principal", &old.principals, &new.principals),
+    ];
+    for (part, before, after) in parts {
+        let (gained, lost) = (after.beyond(before), before.beyond(after));
+        if !gained.is_empty() {
+            more.push(format!("{part} + {}", some(&gained)));
+        }
+        if !lost.is_empty() {
+            less.push(format!("{part} - {}", some(&lost)));
+        }
+    }
+    let (before, after) = (conditions(old), conditions(new));
+    let is_gone = |key: &&String| !after.contains(*key);
+    let is_added = |key: &&String| !before.contains(*key);
+    let gone: Vec<String> = before.iter().filter(is_gone).cloned().collect();
+    let added: Vec<String> = after.iter().filter(is_added).cloned().collect();
+    if !gone.is_empty() {
+        more.push(format!("condition removed: {}", some(&gone)));
+    }
+    if !added.is_empty() {
+        less.push(format!("condition added: {}", some(&added)));
+    }
+    let is_other_condition = gone.is_empty() && added.is_empty() && old.condition != new.condition;
+    let (more_counts, less_counts) = (!more.is_empty(), !less.is_empty());
+    let mut what = more;
+    what.extend(less);
+    let (kind, is_wider) = match (old.effect, new.effect) {
+        (Effect::Allow, Effect::Deny) => {
+            what.insert(0, "Allow became Deny".to_owned());
+            (ImpactKind::Narrowed, false)
+        }
+        (Effect::Deny, Effect::Allow) => {
+            what.insert(0, "Deny became Allow".to_owned());
+            (ImpactKind::Broadened, true)
+        }
+        (Effect::Allow, Effect::Allow) => (kind(more_counts, less_counts), more_counts),
+        // Whoever is denied less, may do more.
+        (Effect::Deny, Effect::Deny) => {
+            what.iter_mut()
+                .for_each(|text| text.insert_str(0, "Deny: "));
+            (kind(less_counts, more_counts), less_counts)
+        }
+    };
+    if is_other_condition {
+        what.push("condition changed".to_owned());
+    }
+    if what.is_empty() {
+        return None;
+    }
+    Some(Difference {
+        kind,
+        sid: new.sid.clone(),
+        what: what.join("; "),
+        is_wider,
+        is_public: new.is_public() && !old.is_public(),
+    })
+}
+
+fn kind(is_wider: bool, is_narrower: bool) -> ImpactKind {
+    match (is_wider, is_narrower) {
+        (true, _) => ImpactKind::Broadened,
+        (false, true) => ImpactKind::Narrowed,
+        (false, false) => ImpactKind::Changed,
+    }
+}
+
+/// Returns the operator and key of each condition, such as `StringEquals aws:SourceArn`.
+fn conditions(statement: &Statement) -> Vec<String> {
+    let Some(condition) = &statement.condition else {
+        return Vec::new();
+    };
+    let Value::Object(operators) = condition else {
+        return vec!["Condition".to_owned()];
+    };
+    let mut found = Vec::new();
+    for (operator, keys) in operators {
+        match keys.as_object() {
+            Some(keys) => found.extend(keys.keys().map(|key| format!("{operator} {key}"))),
+            None => found.push(operator.clone()),
+        }
+    }
+    found
+}

@@ -1,0 +1,169 @@
+//! A statement of a policy, as far as comparing needs it.
+
+use serde_json::Value;
+
+use super::pattern::covers;
+use crate::diff::value::to_text;
+
+/// What a statement does with what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// What a part of a statement names: those, or all but those.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Names {
+    Only(Vec<String>),
+    AllBut(Vec<String>),
+}
+
+/// A statement; names are sorted, so that their order means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub sid: Option<String>,
+    pub effect: Effect,
+    pub principals: Names,
+    pub actions: Names,
+    pub resources: Names,
+    pub condition: Option<Value>,
+}
+
+impl Statement {
+    /// Reads a statement; none where it is none, or a function that is evaluated later.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        let effect = match value.get("Effect")?.as_str()? {
+            "Allow" => Effect::Allow,
+            "Deny" => Effect::Deny,
+            _ => return None,
+        };
+        let part = |name: &str, not: &str, read: fn(&Value) -> Vec<String>| match value.get(not) {
+            Some(but) => Names::AllBut(read(but)),
+            None => Names::Only(value.get(name).map(read).unwrap_or_default()),
+        };
+        let condition = value.get("Condition").cloned();
+        Some(Self {
+            sid: value
+                .get("Sid")
+                .and_then(Value::as_str)
+                .filter(|sid| !sid.is_empty())
+                .map(str::to_owned),
+            effect,
+            principals: part("Principal", "NotPrincipal", principals),
+            actions: part("Action", "NotAction", texts),
+            resources: part("Resource", "NotResource", texts),
+            condition: condition.filter(|c| c.as_object().is_none_or(|c| !c.is_empty())),
+        })
+    }
+
+    /// Returns whether it lets anybody in, without a condition.
+    pub(super) fn is_public(&self) -> bool {
+        let anybody = match &self.principals {
+            Names::Only(names) => names.iter().any(|name| name == "*"),
+            Names::AllBut(_) => true,
+        };
+        self.effect == Effect::Allow && self.condition.is_none() && anybody
+    }
+
+    /// Returns it in one line, such as `Allow s3:GetObject on * to *`.
+    pub(super) fn text(&self) -> String {
+        let mut text = match self.effect {
+            Effect::Allow => "Allow ".to_owned(),
+            Effect::Deny => "Deny ".to_owned(),
+        };
+        text.push_str(&self.actions.text());
+        for (word, names) in [(" on ", &self.resources), (" to ", &self.principals)] {
+            if !names.is_empty() {
+                text.push_str(word);
+                text.push_str(&names.text());
+            }
+        }
+        if self.condition.is_some() {
+            text.push_str(", on a condition");
+        }
+        text
+    }
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        match self {
+            Names::Only(names) => names.is_empty(),
+            Names::AllBut(_) => false,
+        }
+    }
+
+    /// Returns what it names.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Names::Only(names) => some(names),
+            Names::AllBut(names) => format!("all but {}", some(names)),
+        }
+    }
+
+    /// Returns what these names cover and `others` do not.
+    pub(super) fn beyond(&self, others: &Self) -> Vec<String> {
+        let uncovered = |names: &[String], by: &[String]| -> Vec<String> {
+            let is_uncovered = |name: &&String| !by.iter().any(|pattern| covers(pattern, name));
+            names.iter().filter(is_uncovered).cloned().collect()
+        };
+        match (self, others) {
+            (Names::Only(mine), Names::Only(theirs)) => uncovered(mine, theirs),
+            // What they leave out and this does not.
+            (Names::AllBut(mine), Names::AllBut(theirs)) => uncovered(theirs, mine),
+            (Names::AllBut(_), Names::Only(theirs)) if theirs.iter().any(|name| name == "*") => {
+                Vec::new()
+            }
+            (Names::AllBut(_), Names::Only(_)) => vec![self.text()],
+            (Names::Only(mine), Names::AllBut(left_out)) => {
+                let meets = |name: &&String| {
+                    let both = |out: &String| covers(out, name) || covers(name, out);
+                    left_out.iter().any(both)
+                };
+                mine.iter().filter(meets).cloned().collect()
+            }
+        }
+    }
+}
+
+/// The most names that are told.
+const TOLD: usize = 3;
+
+/// Returns the first of `names`, and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    let mut told: Vec<String> = names.iter().take(TOLD).cloned().collect();
+    if let Some(more) = names.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        told.push(format!("and {more} more"));
+    }
+    told.join(", ")
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    sorted(match value {
+        Value::Array(items) => items.iter().map(to_text).collect(),
+        one => vec![to_text(one)],
+    })
+}
+
+/// Returns whom a `Principal` names; `*` and `{AWS: "*"}` are the same.
+fn principals(value: &Value) -> Vec<String> {
+    let Value::Object(kinds) = value else {
+        return texts(value);
+    };
+    let named = kinds.iter().flat_map(|(kind, names)| {
+        texts(names)
+            .into_iter()
+            .map(move |name| match kind.as_str() {
+                "AWS" => name,
+                kind => format!("{kind}:{name}"),
+            })
+    });
+    sorted(named.collect())
+}

@@ -1,0 +1,244 @@
+//! Tests of what changes in permissions.
+
+use std::borrow::Cow;
+
+use super::*;
+
+fn told(resource_type: &str, before: Value, after: Value) -> Vec<String> {
+    let sides = Sides {
+        before: Some(Cow::Owned(before)),
+        after: Some(Cow::Owned(after)),
+    };
+    permissions(resource_type, &sides)
+        .iter()
+        .map(|one| {
+            let more = if one.is_wider { " MORE" } else { "" };
+            let public = if one.is_public { " PUBLIC" } else { "" };
+            format!("{} {}{more}{public}", one.kind.as_str(), one.what)
+        })
+        .collect()
+}
+
+fn policy(before: Value, after: Value) -> Vec<String> {
+    let document = |statements| json!({"PolicyDocument": {"Statement": statements}});
+    told("AWS::IAM::Policy", document(before), document(after))
+}
+
+fn allow(actions: Value, resources: Value) -> Value {
+    json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+#[test]
+fn the_same_in_another_order_is_no_change() {
+    let (a, b) = (
+        allow(json!(["s3:Get", "s3:Put"]), json!("x")),
+        allow(json!("sqs:Send"), json!("y")),
+    );
+    let a_again = allow(json!(["s3:Put", "s3:Get"]), json!(["x"]));
+    assert!(policy(json!([a, b]), json!([b, a_again])).is_empty());
+    assert!(policy(json!(a), json!([a])).is_empty());
+}
+
+#[test]
+fn statements_that_grow_are_broadened() {
+    assert_eq!(
+        policy(
+            json!(allow(json!("s3:Get"), json!("x"))),
+            json!(allow(json!(["s3:Get", "s3:Put"]), json!("x")))
+        ),
+        ["broadened PolicyDocument: action + s3:Put MORE"]
+    );
+    assert_eq!(
+        policy(
+            json!(allow(json!("s3:Get"), json!("x"))),
+            json!(allow(json!("s3:Get"), json!("*")))
+        ),
+        ["broadened PolicyDocument: resource + * MORE"]
+    );
+    assert_eq!(
+        policy(
+            json!(allow(json!("s3:*"), json!("x"))),
+            json!(allow(json!("s3:Get"), json!("x")))
+        ),
+        ["narrowed PolicyDocument: action - s3:*"]
+    );
+    let both = policy(
+        json!(allow(json!("s3:Get"), json!("x"))),
+        json!(allow(json!("s3:Put"), json!("x"))),
+    );
+    assert_eq!(
+        both,
+        ["broadened PolicyDocument: action + s3:Put; action - s3:Get MORE"]
+    );
+}
+
+#[test]
+fn statements_are_paired_by_their_sid() {
+    let statement = |sid: &str, action: &str| json!({"Sid": sid, "Effect": "Allow", "Action": action, "Resource": "x"});
+    assert_eq!(
+        policy(
+            json!([statement("A", "a:x"), statement("B", "b:x")]),
+            json!([
+                statement("B", "b:*"),
+                statement("C", "c:x"),
+                statement("A", "a:x")
+            ])
+        ),
+        [
+            "broadened PolicyDocument B: action + b:* MORE",
+            "added PolicyDocument C: Allow c:x on x MORE"
+        ]
+    );
+    assert_eq!(
+        policy(
+            json!([statement("A", "a:x"), statement("B", "b:x")]),
+            json!([statement("A", "a:x")])
+        ),
+        ["removed PolicyDocument B: Allow b:x on x"]
+    );
+}
+
+#[test]
+fn a_deny_works_the_other_way_round() {
+    let deny =
+        |actions: Value| json!({"Sid": "D", "Effect": "Deny", "Action": actions, "Resource": "*"});
+    assert_eq!(
+        policy(
+            json!([deny(json!(["a:x", "a:y"]))]),
+            json!([deny(json!("a:x"))])
+        ),
+        ["broadened PolicyDocument D: Deny: action - a:y MORE"]
+    );
+    assert_eq!(
+        policy(json!([deny(json!("a:x"))]), json!([deny(json!("a:*"))])),
+        ["narrowed PolicyDocument D: Deny: action + a:*"]
+    );
+    assert_eq!(
+        policy(json!([deny(json!("a:x"))]), json!([])),
+        ["removed PolicyDocument D: Deny a:x on * MORE"]
+    );
+    let mut allowed = deny(json!("a:x"));
+    allowed["Effect"] = json!("Allow");
+    assert_eq!(
+        policy(json!([deny(json!("a:x"))]), json!([allowed])),
+        ["broadened PolicyDocument D: Deny became Allow MORE"]
+    );
+}
+
+#[test]
+fn a_condition_that_goes_broadens() {
+    let on = |condition: Value| json!({"Sid": "A", "Effect": "Allow", "Action": "a:x", "Resource": "x", "Condition": condition});
+    let (mfa, none) = (
+        json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+        json!({}),
+    );
+    assert_eq!(
+        policy(json!([on(mfa.clone())]), json!([on(none.clone())])),
+        ["broadened PolicyDocument A: condition removed: Bool aws:MultiFactorAuthPresent MORE"]
+    );
+    assert_eq!(
+        policy(json!([on(none)]), json!([on(mfa.clone())])),
+        ["narrowed PolicyDocument A: condition added: Bool aws:MultiFactorAuthPresent"]
+    );
+    let other = json!({"Bool": {"aws:MultiFactorAuthPresent": "false"}});
+    assert_eq!(
+        policy(json!([on(mfa)]), json!([on(other)])),
+        ["changed PolicyDocument A: condition changed"]
+    );
+}
+
+#[test]
+fn all_but_some_is_understood() {
+    let but = |actions: Value| json!({"Sid": "A", "Effect": "Allow", "NotAction": actions, "Resource": "*"});
+    assert_eq!(
+        policy(
+            json!([but(json!(["iam:*", "kms:*"]))]),
+            json!([but(json!("iam:*"))])
+        ),
+        ["broadened PolicyDocument A: action + kms:* MORE"]
+    );
+    assert_eq!(
+        policy(
+            json!([but(json!("iam:*"))]),
+            json!([but(json!(["iam:*", "kms:*"]))])
+        ),
+        ["narrowed PolicyDocument A: action - kms:*"]
+    );
+    let only = json!({"Sid": "A", "Effect": "Allow", "Action": "s3:Get", "Resource": "*"});
+    assert_eq!(
+        policy(json!([only]), json!([but(json!("iam:*"))])),
+        ["broadened PolicyDocument A: action + all but iam:* MORE"]
+    );
+}
+
+#[test]
+fn whoever_is_let_in_is_told() {
+    let trust = |principal: Value| {
+        json!({"AssumeRolePolicyDocument": {"Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        ]}})
+    };
+    let role = "AWS::IAM::Role";
+    assert_eq!(
+        told(
+            role,
+            trust(json!({"Service": "lambda.amazonaws.com"})),
+            trust(json!({"AWS": "*"}))
+        ),
+        ["broadened AssumeRolePolicyDocument: principal + * MORE PUBLIC"]
+    );
+    assert!(told(role, trust(json!("*")), trust(json!({"AWS": "*"}))).is_empty());
+}
+
+#[test]
+fn attachments_and_boundaries_count() {
+    let role = "AWS::IAM::Role";
+    assert_eq!(
+        told(
+            role,
+            json!({"ManagedPolicyArns": ["a", "b"], "PermissionsBoundary": "p"}),
+            json!({"ManagedPolicyArns": ["b", "c"]})
+        ),
+        [
+            "added managed policy c MORE",
+            "removed managed policy a",
+            "removed permissions boundary p MORE"
+        ]
+    );
+}
+
+#[test]
+fn policies_are_found_by_their_names_and_in_texts() {
+    let inline = |names: &[&str]| {
+        let policies: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"PolicyName": name, "PolicyDocument": {"Statement": [allow(json!("s3:Get"), json!(name))]}}))
+            .collect();
+        json!({"Policies": policies})
+    };
+    assert_eq!(
+        told("AWS::IAM::Role", inline(&["a", "b"]), inline(&["b", "c"])),
+        [
+            "added Policies.c: Allow s3:Get on c MORE",
+            "removed Policies.a: Allow s3:Get on a"
+        ]
+    );
+    let text = |action: &str| json!({"PolicyDocument": json!({"Statement": allow(json!(action), json!("*"))}).to_string()});
+    assert_eq!(
+        told(
+            "AWS::Logs::ResourcePolicy",
+            text("logs:Put"),
+            text("logs:*")
+        ),
+        ["broadened PolicyDocument: action + logs:* MORE"]
+    );
+}
+
+#[test]
+fn what_is_no_policy_is_left_alone() {
+    let rule =
+        |name: &str| json!({"Rules": [{"Name": name, "Statement": {"GeoMatchStatement": {}}}]});
+    assert!(told("AWS::WAFv2::WebACL", rule("a"), rule("b")).is_empty());
+    let function = json!({"PolicyDocument": {"Statement": {"Fn::If": ["A", "B", "C"]}}});
+    assert!(told("AWS::IAM::Policy", function.clone(), function).is_empty());
+}

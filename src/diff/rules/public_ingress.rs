@@ -1,0 +1,60 @@
+//! A security group lets the whole internet in.
+
+use super::{Check, Rule, Subject};
+use crate::diff::network::{self, Direction};
+use crate::model::RiskLevel;
+
+pub(super) const RULE: Rule = Rule {
+    name: "public_ingress",
+    level: RiskLevel::High,
+    explanation: "A security group opens a port to the whole internet (`0.0.0.0/0` or `::/0`), which it did not before. The \
+                  ports 80 and 443 are those of `public_web_ingress`.",
+    check: Check::Resource(|subject| opened(subject, false)),
+};
+
+/// Returns what is opened to everybody, on the ports of the web or on others.
+pub(super) fn opened(subject: &Subject<'_>, is_web: bool) -> Option<String> {
+    let changes = network::changes(&subject.change.resource_type, &subject.sides);
+    let opened = changes.iter().filter(|one| {
+        one.direction == Direction::In && one.is_opened_to_world() && one.is_web() == is_web
+    });
+    let texts: Vec<String> = opened
+        .map(|one| crate::model::clean(&one.to_string()))
+        .collect();
+    (!texts.is_empty()).then(|| format!("opens {}", texts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fired;
+    use serde_json::json;
+
+    #[test]
+    fn ports_are_told_by_what_they_are_for() {
+        let group = |port: u16, cidr: &str| {
+            json!({"SecurityGroupIngress": [
+                {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": cidr}
+            ]})
+        };
+        let of = "AWS::EC2::SecurityGroup";
+        let found = |rule, new| fired(rule, of, None, Some(new));
+        let ssh = "opens ingress tcp 22 from 0.0.0.0/0 (the whole internet)";
+        assert_eq!(
+            found("public_ingress", group(22, "0.0.0.0/0")).unwrap(),
+            ssh
+        );
+        assert_eq!(found("public_web_ingress", group(22, "0.0.0.0/0")), None);
+        assert_eq!(found("public_ingress", group(443, "0.0.0.0/0")), None);
+        let web = "opens ingress tcp 443 from 0.0.0.0/0 (the whole internet)";
+        assert_eq!(
+            found("public_web_ingress", group(443, "0.0.0.0/0")).unwrap(),
+            web
+        );
+        assert_eq!(found("public_ingress", group(22, "10.0.0.0/8")), None);
+        let same = group(22, "0.0.0.0/0");
+        assert_eq!(
+            fired("public_ingress", of, Some(same.clone()), Some(same)),
+            None
+        );
+    }
+}
