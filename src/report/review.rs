@@ -271,17 +271,19 @@ fn without_resources(page: &mut Page<'_>, group: &ReviewGroup) {
         page.line(line, 4);
         return;
     }
-    line.push(
-        Tone::Dim,
-        "; in full: `full` at the prompt, `--full` elsewhere",
-    );
-    page.line(line, 4);
     let is_short = group
         .template_diff
         .as_ref()
         .is_some_and(|diff| diff.lines().count() <= SHORT_DIFF);
     if is_short {
+        page.line(line, 4);
         template_diff(page, group);
+    } else {
+        line.push(
+            Tone::Dim,
+            "; in full: `full` at the prompt, `--full` elsewhere",
+        );
+        page.line(line, 4);
     }
 }
 
