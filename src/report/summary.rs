@@ -579,8 +579,8 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
         let label = if at == 0 { "next: " } else { "      " };
         page.verbatim(Line::of(Tone::Dim, label).add(Tone::Strong, command));
     }
-    if let Some(advice) = advice(view) {
-        page.line(Line::indent(6).add(Tone::Dim, advice), 6);
+    if let Some(advice) = super::advice::advice(view) {
+        page.line(Line::indent(6).add(Tone::Dim, &advice), 6);
     }
 }
 
@@ -629,46 +629,6 @@ pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
         go_on.push_str(&format!(" {named} {}", approval.plan));
     }
     commands
-}
-
-fn has_failed_creation(view: &View) -> bool {
-    view.targets().iter().any(|target| {
-        matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
-    })
-}
-
-/// Returns what to do besides the commands.
-fn advice(view: &View) -> Option<&'static str> {
-    match view.outcome()? {
-        ExecutionOutcome::Succeeded
-        | ExecutionOutcome::NothingToDo
-        | ExecutionOutcome::Rejected
-        | ExecutionOutcome::Expired => None,
-        ExecutionOutcome::SucceededWithFailures
-        | ExecutionOutcome::Failed
-        | ExecutionOutcome::Stopped
-            if has_failed_creation(view) =>
-        {
-            Some(
-                "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
-             deleted first, after a review of its own",
-            )
-        }
-        ExecutionOutcome::SucceededWithFailures
-        | ExecutionOutcome::Failed
-        | ExecutionOutcome::Stopped => {
-            let counts = view.counts();
-            Some(if view.deletes() && counts.not_planned > 0 {
-                "then clear away what keeps the others, and delete again: what is gone is passed over"
-            } else if view.imported_by().is_some() {
-                "then make a new plan, since this one is spent: targets that are done show no changes"
-            } else if counts.stale > 0 {
-                "then plan and review anew: targets that are done show no changes"
-            } else {
-                "then run the same command again: targets that are done show no changes"
-            })
-        }
-    }
 }
 
 #[cfg(test)]

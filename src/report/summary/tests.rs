@@ -35,20 +35,6 @@ fn what_somebody_else_executed_is_not_denied() {
 }
 
 #[test]
-fn a_command_is_repeated_only_where_that_helps() {
-    let advice_of = |script: &Script| advice(&script.view()).unwrap();
-    assert!(advice_of(&fixtures::halted()).contains("run the same command again"));
-    assert!(advice_of(&fixtures::stale()).contains("plan and review anew"));
-    let mut elsewhere = fixtures::halted();
-    elsewhere.say(EventKind::PlanImported {
-        file: crate::model::Digest::of(b"file"),
-        by: fixtures::alice(),
-        invocation: Default::default(),
-    });
-    assert!(advice_of(&elsewhere).contains("make a new plan"));
-}
-
-#[test]
 fn what_was_denied_says_what_would_allow_it() {
     let targets = fixtures::four();
     let mut script = Script::new(&targets);
