@@ -23,6 +23,5 @@ pub(crate) fn bad_input(error: &dyn std::error::Error) -> CallFailure {
         message.push_str(&cause.to_string());
         source = cause.source();
     }
-    // Several problems have a line each, which a failure does not keep.
-    CallFailure::new(FailureKind::BadInput, message.replace('\n', "; "))
+    CallFailure::several(FailureKind::BadInput, message.lines())
 }

@@ -158,6 +158,11 @@ pub fn is_secondary(reason: &str) -> bool {
 /// Returns `reason` without what differs between equal failures of two targets: request ids,
 /// account ids and region names.
 pub fn normalised(reason: &str) -> String {
+    let lines: Vec<String> = reason.lines().map(normalised_line).collect();
+    lines.join("\n")
+}
+
+fn normalised_line(reason: &str) -> String {
     let mut out = String::with_capacity(reason.len());
     for word in super::clean(reason).split(' ') {
         if word.is_empty() {

@@ -88,7 +88,9 @@ fn after(obstacles: &BTreeSet<Obstacle>) -> &'static str {
         Some(Obstacle::Capabilities) => {
             "run the same command again with the capabilities that are missing"
         }
-        Some(Obstacle::File) => "mend the file, and run the same command again",
+        Some(Obstacle::File) => {
+            "mend the template or its values as said above, and run the same command again"
+        }
         Some(Obstacle::Status(_)) => {
             "run the command that the stack's status asks for, as said above, and the same command again"
         }

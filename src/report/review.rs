@@ -463,8 +463,9 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
         let number = count(group.targets.len(), "target");
         let title = format!("Not planned {} {number}", page.glyphs.dot);
         place_list(page, Line::of(Tone::Bad, &title), &group.targets, places);
-        let cause = words::cause(&group.cause);
-        page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &cause), 4);
+        for problem in words::problems(&group.cause) {
+            page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &problem), 4);
+        }
     }
 }
 

@@ -494,10 +494,19 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
         // What differs between the targets would be true for the first alone.
         cause.reason = status_reason::normalised(&cause.reason).replace('…', page.glyphs.ellipsis);
     }
-    let text = words::cause(&cause);
     let room = if page.options.full { usize::MAX } else { 600 };
-    line.push(Tone::Plain, &page.options.shorten(&text, room));
-    page.line(line, 6);
+    let problems = words::problems(&cause);
+    if let [only] = &problems[..] {
+        line.push(Tone::Plain, &page.options.shorten(only, room));
+        page.line(line, 6);
+    } else {
+        line.push(Tone::Plain, &count(problems.len(), "problem"));
+        page.line(line, 6);
+        for problem in &problems {
+            let text = page.options.shorten(problem, room);
+            page.line(Line::indent(6).add(Tone::Plain, &text), 8);
+        }
+    }
     let indent = Line::indent(3);
     place_list_dim(page, indent, group, places);
     if group.targets.len() > 1 && !group.advice.is_empty() {

@@ -308,10 +308,16 @@ pub(super) fn target_outcome_detail(outcome: &TargetOutcome) -> Option<String> {
     }
 }
 
+/// Returns a cause in one line.
 pub(super) fn cause(cause: &Cause) -> String {
+    problems(cause).join("; ")
+}
+
+/// Returns the problems that a cause tells of, which are several where files are wrong in several places.
+pub(super) fn problems(cause: &Cause) -> Vec<String> {
     match &cause.resource {
-        Some((id, kind)) => format!("{id} ({kind}): {}", cause.reason),
-        None => cause.reason.clone(),
+        Some((id, kind)) => vec![format!("{id} ({kind}): {}", cause.reason)],
+        None => cause.reason.split('\n').map(str::to_owned).collect(),
     }
 }
 

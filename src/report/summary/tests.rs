@@ -2,7 +2,7 @@
 
 use super::super::fixtures::{self, Script, assert_screens};
 use super::*;
-use crate::model::{Cause, EventKind, PauseReason};
+use crate::model::{CallFailure, Cause, EventKind, FailureKind, PauseReason};
 
 #[test]
 fn a_halted_rollout_ends_with_causes() {
@@ -32,6 +32,31 @@ fn what_somebody_else_executed_is_not_denied() {
     assert!(!ended(given_up, false).contains("here"));
     assert!(ended(rejected, true).contains("too late for 4 of 4 targets"));
     assert!(ended(rejected, false).contains("plan rejected  "));
+}
+
+#[test]
+fn several_problems_have_a_line_each_and_the_log_keeps_them_in_one() {
+    let targets = fixtures::four();
+    let mut script = Script::new(&targets[..2]);
+    let problems = [
+        "orders.json:1: parameter `A` is not declared; remove it",
+        "orders.json:2: export b: there is none",
+    ];
+    let failure = CallFailure::several(FailureKind::BadInput, problems);
+    for target in &targets[..2] {
+        let cause = Cause::of_call(&failure);
+        script.end(target, TargetOutcome::NotPlanned { cause });
+    }
+    script.finish(ExecutionOutcome::Failed);
+    let view = script.view();
+    let text = summary(&view, &ScreenOptions::default());
+    assert!(text.contains("2 problems\n      orders.json:1: "), "{text}");
+    for problem in problems {
+        assert!(text.lines().any(|line| line.trim() == problem), "{text}");
+    }
+    let outcome = view.targets()[0].outcome().unwrap();
+    let said = words::target_outcome_detail(outcome).unwrap();
+    assert_eq!(said, problems.join("; "));
 }
 
 #[test]
