@@ -5,6 +5,7 @@
 
 pub mod cloudformation;
 pub mod deletion;
+mod foreign;
 pub mod inputs;
 pub mod secrets;
 pub mod source_local;
@@ -14,7 +15,7 @@ pub use world::World;
 
 use crate::model::{CallFailure, FailureKind};
 
-/// Returns a failure of files or options, with every cause in one line.
+/// Returns a failure of files or options, with a line for each problem.
 pub(crate) fn bad_input(error: &dyn std::error::Error) -> CallFailure {
     let mut message = error.to_string();
     let mut source = error.source();
