@@ -197,7 +197,7 @@ pub(super) fn given(
         Some(_) | None => return Ok(None),
     };
     let now = runtime::now();
-    let messages = journal.inbox(id)?.into_iter();
+    let messages = journal.inbox(id)?.messages.into_iter();
     let mut answers = messages.filter_map(|(_, message)| match message {
         InboxMessage::Answer(answer) => Some(answer),
         InboxMessage::Stop(_) => None,
