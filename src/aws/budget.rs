@@ -16,6 +16,9 @@ use crate::model::Priority;
 /// Calls at once. CloudFormation's own limits are low; a target makes one call at a time.
 const WIDEST: usize = 8;
 
+/// How long after a rest an account and region still counts as short of calls.
+const SHORT_FOR: Duration = Duration::from_secs(10);
+
 /// The gate that every call of one account and region passes.
 #[derive(Debug)]
 pub(super) struct Gate(Mutex<State>);
@@ -181,11 +184,15 @@ impl Drop for Permit {
 }
 
 impl Watcher {
-    /// Returns how many other stacks are being watched.
+    /// Returns how many other stacks are being watched, and whether the service asks for fewer calls.
     pub(super) fn others(&self) -> Others {
+        let state = self.gate.state();
         Others {
-            in_place: self.gate.state().watchers.saturating_sub(1),
+            in_place: state.watchers.saturating_sub(1),
             anywhere: self.anywhere.load(Ordering::Relaxed).saturating_sub(1),
+            is_short: state
+                .closed_until
+                .is_some_and(|until| until + SHORT_FOR > cadence::now()),
         }
     }
 }
@@ -272,9 +279,14 @@ mod tests {
         two.throttled();
         assert_eq!(gate.state().width, WIDEST / 2);
         let before = cadence::now();
+        let watcher = gate.watch(&Arc::default());
+        assert!(watcher.others().is_short);
         gate.enter(Priority::Mutate).await.succeeded();
         let waited = before.elapsed();
         assert!(waited >= Duration::from_millis(250) && waited <= Duration::from_millis(510));
         assert_eq!(gate.state().width, WIDEST / 2 + 1);
+        assert!(watcher.others().is_short);
+        cadence::pause(SHORT_FOR).await;
+        assert!(!watcher.others().is_short);
     }
 }

@@ -17,20 +17,36 @@ const SPACING_IN_PLACE: Duration = Duration::from_millis(100);
 /// The same for all watched stacks: about a hundred polls a second together, however large the fleet.
 const SPACING: Duration = Duration::from_millis(10);
 
-/// How many other stacks are being watched.
+/// How long a poll waits at least where the service has asked for fewer calls: one that comes too early to see
+/// anything would take the place of a call that gets something done.
+const SPACING_WHEN_SHORT: Duration = Duration::from_secs(1);
+
+/// The longest rest of an account and region. Rests spread by half of it, so that many places that are refused
+/// together do not come back together, nor are all idle at once.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// How many other stacks are being watched, and how the service takes it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Others {
     /// In the same account and region.
     pub(super) in_place: usize,
     /// Anywhere.
     pub(super) anywhere: usize,
+    /// Whether the service asked for fewer calls a short while ago.
+    pub(super) is_short: bool,
 }
 
 impl Others {
     fn spacing(self) -> Duration {
         let times =
             |each: Duration, n: usize| each.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-        times(SPACING_IN_PLACE, self.in_place).max(times(SPACING, self.anywhere))
+        let short = match self.is_short {
+            true => SPACING_WHEN_SHORT,
+            false => Duration::ZERO,
+        };
+        times(SPACING_IN_PLACE, self.in_place)
+            .max(times(SPACING, self.anywhere))
+            .max(short)
     }
 }
 
@@ -53,7 +69,7 @@ pub(super) fn poll(elapsed: Duration, others: Others, jitter: f64) -> Duration {
 pub(super) fn rest(throttled: u32, jitter: f64) -> Duration {
     let full = Duration::from_millis(500)
         .saturating_mul(1 << throttled.min(10))
-        .min(Duration::from_secs(20));
+        .min(LONGEST_REST);
     full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
@@ -81,9 +97,7 @@ fn patience(
         (Trouble::Throttled, Priority::Observe) => return Some(Duration::ZERO),
         (Trouble::Throttled, Priority::Read | Priority::Mutate) => Duration::from_secs(600),
         (Trouble::Passing, Priority::Observe) => Duration::from_secs(300),
-        // The SDK has tried a read three times already.
-        (Trouble::Passing, Priority::Read) => return None,
-        (Trouble::Passing, Priority::Mutate) => {
+        (Trouble::Passing, Priority::Read | Priority::Mutate) => {
             return (attempt < 3).then(|| Duration::from_millis(200) * (1 << attempt));
         }
     };
@@ -172,6 +186,7 @@ mod tests {
     const ALONE: Others = Others {
         in_place: 0,
         anywhere: 0,
+        is_short: false,
     };
 
     fn seconds(s: f64) -> Duration {
@@ -188,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn where_calls_are_short_no_poll_comes_early() {
+        let short = Others {
+            is_short: true,
+            ..ALONE
+        };
+        assert_eq!(poll(Duration::ZERO, short, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(3600.0), short, 0.0), LONGEST);
+    }
+
+    #[test]
     fn an_hour_takes_few_polls() {
         let (mut now, mut polls) = (Duration::ZERO, 0);
         while now < seconds(3600.0) {
@@ -201,7 +226,7 @@ mod tests {
     fn throttling_rests_longer_each_time_and_never_fails_an_observation() {
         assert_eq!(rest(0, 1.0), seconds(0.5));
         assert_eq!(rest(1, 1.0), seconds(1.0));
-        assert_eq!(rest(u32::MAX, 1.0), seconds(20.0));
+        assert_eq!(rest(u32::MAX, 1.0), LONGEST_REST);
         let of = |priority, elapsed| patience(Trouble::Throttled, priority, 9, elapsed, 0.0);
         assert!(of(Priority::Observe, seconds(86_400.0)).is_some());
         assert!(of(Priority::Mutate, seconds(30.0)).is_some());
@@ -219,13 +244,13 @@ mod tests {
 
         #[test]
         fn invariant_one_poll_a_second_after_five_seconds(ms in 5_000u64..10_000_000, n in 0usize..500, jitter in 0.0..1.0f64) {
-            let others = Others { in_place: n, anywhere: n };
+            let others = Others { in_place: n, anywhere: n, is_short: false };
             prop_assert!(poll(Duration::from_millis(ms), others, jitter) >= Duration::from_secs(1));
         }
 
         #[test]
         fn invariant_many_stacks_share_a_bounded_number_of_polls(ms in 0u64..10_000, in_place in 10usize..500, elsewhere in 100usize..5_000) {
-            let others = Others { in_place, anywhere: in_place + elsewhere };
+            let others = Others { in_place, anywhere: in_place + elsewhere, is_short: false };
             let each = poll(Duration::from_millis(ms), others, 0.0).as_secs_f64();
             prop_assert!((in_place + 1) as f64 / each <= 11.1);
             prop_assert!((in_place + elsewhere + 1) as f64 / each <= 101.1);

@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::cadence::{Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
+use super::trace;
 use crate::model::{CallFailure, Priority, TargetSpec};
 
 /// A call: its name, its urgency, and whether it may be sent again.
@@ -63,18 +64,15 @@ impl Aws {
         F: Fn(Client) -> Fut,
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let clients = self.clients(spec).await?;
-        let client = match call.effect {
-            Effect::Repeatable => clients.repeating,
-            Effect::Once => clients.once,
-        };
+        let client = self.client(spec).await?;
         let gate = self.gate(&spec.target);
         let place = spec.target.place();
         let clock = Stopwatch::start();
         let mut attempt = 0;
         loop {
             let permit = gate.enter(call.priority).await;
-            let sent = send(client.clone()).await;
+            let sending = send(client.clone());
+            let sent = trace::NUMBER.scope(attempt + 1, sending).await;
             // Lets the connection go back to its pool: a call that follows at once would open another one.
             tokio::task::yield_now().await;
             let error = match sent {
@@ -238,7 +236,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.message.contains("HTTP 500"), "{failure}");
-        assert_eq!(script.requests().len(), 3);
+        assert_eq!(script.requests().len(), 4);
     }
 
     #[tokio::test(start_paused = true)]

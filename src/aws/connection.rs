@@ -13,6 +13,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
@@ -70,19 +71,11 @@ struct Shared {
     renewal: String,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
-    clients: Mutex<HashMap<(Option<String>, Region), Clients>>,
+    /// By role and region.
+    clients: Mutex<HashMap<(Option<String>, Region), Client>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
     uploads: Uploads,
-}
-
-/// The clients of one role and region.
-#[derive(Debug, Clone)]
-pub(super) struct Clients {
-    /// For calls that may be repeated: the SDK's standard retries.
-    pub(super) repeating: aws_sdk_cloudformation::Client,
-    /// For calls that are sent once.
-    pub(super) once: aws_sdk_cloudformation::Client,
 }
 
 impl Aws {
@@ -322,11 +315,12 @@ impl Aws {
             .cloned()
     }
 
-    /// Returns the clients for a target.
-    pub(super) async fn clients(&self, spec: &TargetSpec) -> Result<Clients, CallFailure> {
+    /// Returns the client for a target. It sends each call once: what may be sent again, and when, is decided in one
+    /// place, within the budget of the target's account and region.
+    pub(super) async fn client(&self, spec: &TargetSpec) -> Result<Client, CallFailure> {
         let key = (spec.role_arn.clone(), spec.target.region.clone());
-        if let Some(clients) = locked(&self.0.clients).get(&key) {
-            return Ok(clients.clone());
+        if let Some(client) = locked(&self.0.clients).get(&key) {
+            return Ok(client.clone());
         }
         let region = aws_config::Region::new(spec.target.region.as_str().to_owned());
         let mut config = self.with_region(&region);
@@ -341,14 +335,10 @@ impl Aws {
         if let Some(traced) = self.traced(&spec.target.place()) {
             config = config.interceptor(traced);
         }
-        let once = config.clone().retry_config(RetryConfig::disabled());
-        let repeating = aws_sdk_cloudformation::Client::from_conf(config.build());
-        let once = aws_sdk_cloudformation::Client::from_conf(once.build());
-        // Somebody else may have made them meanwhile; the first ones stay.
-        Ok(locked(&self.0.clients)
-            .entry(key)
-            .or_insert(Clients { repeating, once })
-            .clone())
+        let config = config.retry_config(RetryConfig::disabled());
+        let client = Client::from_conf(config.build());
+        // Somebody else may have made it meanwhile; the first one stays.
+        Ok(locked(&self.0.clients).entry(key).or_insert(client).clone())
     }
 
     fn traced(&self, place: &str) -> Option<Traced> {

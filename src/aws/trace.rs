@@ -15,7 +15,6 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
-use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
@@ -28,7 +27,7 @@ pub struct Attempt {
     pub operation: String,
     /// Where: account and region of the target, or the region.
     pub place: String,
-    /// Which attempt of the same sending, from 1.
+    /// Which attempt of the same call, from 1.
     pub number: u32,
     /// The HTTP status; absent where no reply came.
     pub status: Option<u16>,
@@ -36,6 +35,11 @@ pub struct Attempt {
     pub request_id: Option<String>,
     /// How long it took.
     pub took: Duration,
+}
+
+tokio::task_local! {
+    /// Which attempt of its call is being made, where it is not the SDK that makes another one.
+    pub(super) static NUMBER: u32;
 }
 
 /// Who is told of attempts.
@@ -198,7 +202,7 @@ impl Intercept for Traced {
         (self.trace.0)(&Attempt {
             operation: crate::model::clean(&operation),
             place: self.place.clone(),
-            number: bag.load::<RequestAttempts>().map_or(1, |n| n.attempts()),
+            number: NUMBER.try_get().unwrap_or(1),
             status: reply.map(|reply| reply.status().as_u16()),
             request_id: reply.and_then(request_id),
             took: bag

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use super::targets::TargetArgs;
 use super::{CliError, exit, output, permissions};
 use crate::model::{Invocation, StackName, TargetSpec, TemplateBuckets};
-use crate::report::{DOCUMENT_VERSION, markdown_text};
+use crate::report::DOCUMENT_VERSION;
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -97,8 +97,9 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
             }
             output::document(&policies)?;
         }
-        OutputForm::Text => output::stdout(&health::draw(&checks))?,
-        OutputForm::Markdown => output::stdout(&markdown_text(&health::draw(&checks)))?,
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            output::text(form, "doctor", &health::draw(&checks))?;
+        }
         form @ (OutputForm::Json | OutputForm::Ndjson) => {
             let document = Document {
                 document: "doctor",

@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output};
 use crate::journal::Journal;
-use crate::report::{EventLine, Events, ScreenOptions, events as draw, markdown_text};
+use crate::report::{EventLine, Events, ScreenOptions, events as draw};
 
 /// Arguments of `events`.
 #[derive(Debug, Args)]
@@ -25,9 +25,9 @@ pub(super) fn events(global: &Global, args: &EventsArgs) -> Result<u8, CliError>
     let events = journal.events(&id, args.after)?;
     match global.output {
         OutputForm::Text => output::stdout(&draw(&events, &output::screen()))?,
-        OutputForm::Markdown => {
+        form @ (OutputForm::Markdown | OutputForm::Html) => {
             let text = draw(&events, &ScreenOptions::default());
-            output::stdout(&markdown_text(&text))?;
+            output::text(form, &format!("events of {id}"), &text)?;
         }
         OutputForm::Json => {
             output::document(&Events::of(&events))?;

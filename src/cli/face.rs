@@ -123,7 +123,9 @@ impl TerminalFace {
             OutputForm::Text => {
                 let _ = output::stdout(&text);
             }
-            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => output::stderr(&text),
+            OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown | OutputForm::Html => {
+                output::stderr(&text);
+            }
         });
         match self.answering {
             Answering::Detached | Answering::Given => {}

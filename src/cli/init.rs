@@ -129,7 +129,7 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
         output::stderr(&format!("note: what parameters need is not known: {why}\n"));
     }
     match global.output {
-        OutputForm::Text | OutputForm::Markdown => {
+        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
             for made in &files {
                 let fate = match made.fate {
                     Fate::Created => "created ",

@@ -6,7 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use super::options::{Global, OutputForm};
 use super::{CliError, answer, exit, output, run};
 use crate::journal::{Journal, JournalError};
-use crate::report::{List, ListEntry, View, list as draw, markdown_list};
+use crate::report::{List, ListEntry, ScreenOptions, View, list as draw, markdown_list};
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -45,6 +45,13 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     match global.output {
         OutputForm::Text => output::stdout(&draw(&entries, &output::screen()))?,
         OutputForm::Markdown => output::stdout(&markdown_list(&entries))?,
+        form @ OutputForm::Html => {
+            output::text(
+                form,
+                "executions",
+                &draw(&entries, &ScreenOptions::default()),
+            )?;
+        }
         OutputForm::Json => output::document(&List::of(entries))?,
         OutputForm::Ndjson => output::line(&List::of(entries))?,
     }

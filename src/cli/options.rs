@@ -45,6 +45,8 @@ pub(super) enum OutputForm {
     Ndjson,
     /// A comment for a pull request, at the end
     Markdown,
+    /// A file for a ticket that needs nothing beside it, at the end
+    Html,
 }
 
 /// How to reach AWS.

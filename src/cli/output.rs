@@ -7,8 +7,9 @@ use anstream::{AutoStream, ColorChoice};
 use console::Term;
 
 use super::CliError;
+use super::options::OutputForm;
 use crate::model::inert;
-use crate::report::ScreenOptions;
+use crate::report::{ScreenOptions, html_text, markdown_text};
 
 /// Writes data to standard output. A reader that went away is no error.
 pub(super) fn stdout(text: &str) -> std::io::Result<()> {
@@ -17,6 +18,16 @@ pub(super) fn stdout(text: &str) -> std::io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+/// Writes a page that is drawn as text to standard output: as it is, or as a part of a comment or file.
+pub(super) fn text(form: OutputForm, title: &str, text: &str) -> std::io::Result<()> {
+    let plain = || anstream::adapter::strip_str(text).to_string();
+    match form {
+        OutputForm::Html => stdout(&html_text(title, &plain())),
+        OutputForm::Markdown => stdout(&markdown_text(&plain())),
+        OutputForm::Text | OutputForm::Json | OutputForm::Ndjson => stdout(text),
     }
 }
 

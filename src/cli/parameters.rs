@@ -48,8 +48,9 @@ pub(super) fn parameters(global: &Global, args: ParametersArgs) -> Result<u8, Cl
         Ok::<_, CliError>(Parameters::new(template, targets))
     })??;
     match global.output {
-        OutputForm::Text | OutputForm::Markdown => {
-            output::stdout(&report::parameters(&all, &output::screen()))?;
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            let text = report::parameters(&all, &output::screen());
+            output::text(form, "parameters", &text)?;
         }
         OutputForm::Json => output::document(&all)?,
         OutputForm::Ndjson => output::line(&all)?,

@@ -21,7 +21,7 @@ use crate::model::{
     RoleSession,
 };
 use crate::pipeline::{Machine, Turn, validate};
-use crate::report::{Review, Summary, View, markdown, summary};
+use crate::report::{Review, Summary, View, html, markdown, summary};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -294,6 +294,10 @@ pub(super) fn account(global: &Global, view: &View, state: &Path) -> Result<(), 
             let review = reviewed(view, state)?;
             output::stdout(&markdown(view, None, review.as_ref()))?;
         }
+        OutputForm::Html => {
+            let review = reviewed(view, state)?;
+            output::stdout(&html(view, None, review.as_ref()))?;
+        }
         OutputForm::Ndjson => {}
     }
     Ok(())
@@ -320,7 +324,7 @@ fn report(
     // The account says how to go on, where it is text.
     let go_on = match global.output {
         OutputForm::Text => String::new(),
-        OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown => {
+        OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown | OutputForm::Html => {
             format!("  stackgate resume {id}\n")
         }
     };

@@ -9,7 +9,7 @@ use super::portable::PlanFile;
 use super::sources::Sources;
 use super::{CliError, exit, output};
 use crate::artifact::Store;
-use crate::report::{Review, ScreenOptions, Summary, View, markdown_of_file, review};
+use crate::report::{Review, ScreenOptions, Summary, View, html, markdown_of_file, review};
 use crate::runtime;
 
 /// Arguments of `show`.
@@ -51,6 +51,10 @@ pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<u8, CliError> {
         OutputForm::Markdown => {
             let review = Review::of(&view, &sources);
             output::stdout(&markdown_of_file(&view, &review, &name.to_string()))?;
+        }
+        OutputForm::Html => {
+            let review = Review::of(&view, &sources);
+            output::stdout(&html(&view, None, Some(&review)))?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
             let value =

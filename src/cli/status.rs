@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, run};
-use crate::report::{Review, ScreenOptions, Status, markdown, review, status as draw};
+use crate::report::{Review, ScreenOptions, Status, html, markdown, review, status as draw};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -38,6 +38,10 @@ pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError>
         OutputForm::Markdown => {
             let review = view.plan().map(|_| Review::of(&view, &sources));
             output::stdout(&markdown(&view, alive, review.as_ref()))?;
+        }
+        OutputForm::Html => {
+            let review = view.plan().map(|_| Review::of(&view, &sources));
+            output::stdout(&html(&view, alive, review.as_ref()))?;
         }
         OutputForm::Json | OutputForm::Ndjson => {
             let mut status = Status::of(&view, alive);

@@ -8,7 +8,7 @@ use super::{CliError, answer, exit, identity, output, resume, run};
 use crate::journal::{Durability, Journal};
 use crate::model::{EventKind, ExecutionId, InboxMessage, StopMode, StopRequest};
 use crate::pipeline::Execution;
-use crate::report::{Recorded, View, markdown_text};
+use crate::report::{Recorded, View};
 use crate::runtime;
 
 /// Arguments of `stop`.
@@ -94,8 +94,9 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
 /// Says in the form asked for what became of a request.
 pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u8, CliError> {
     match global.output {
-        OutputForm::Text => output::stdout(text)?,
-        OutputForm::Markdown => output::stdout(&markdown_text(text))?,
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            output::text(form, "stackgate", text)?;
+        }
         OutputForm::Json => output::document(recorded)?,
         OutputForm::Ndjson => output::line(recorded)?,
     }

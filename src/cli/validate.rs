@@ -10,7 +10,7 @@ use super::options::{Global, OutputForm};
 use super::project::{self, Project};
 use super::{CliError, exit, output};
 use crate::model::{AccountId, Region, clean};
-use crate::report::{DOCUMENT_VERSION, markdown_text};
+use crate::report::DOCUMENT_VERSION;
 use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 
 #[cfg(test)]
@@ -118,8 +118,9 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     };
     let is_valid = count(Severity::Error) == 0 && (!args.strict || count(Severity::Warning) == 0);
     match global.output {
-        OutputForm::Text => output::stdout(&drawn(&validated))?,
-        OutputForm::Markdown => output::stdout(&markdown_text(&drawn(&validated)))?,
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            output::text(form, "validate", &drawn(&validated))?;
+        }
         OutputForm::Json | OutputForm::Ndjson => {
             let document = Document {
                 document: "validate",

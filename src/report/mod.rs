@@ -8,6 +8,7 @@ mod documents;
 mod events;
 #[cfg(test)]
 mod fixtures;
+mod html;
 mod lines;
 mod links;
 mod list;
@@ -32,6 +33,7 @@ mod words;
 pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
 pub use events::{EventLine, Events, events};
+pub use html::{html, html_text};
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;

@@ -253,14 +253,18 @@ fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: 
 /// Adds the lines of a unified diff.
 pub(super) fn diff_lines(page: &mut Page<'_>, lines: &str, indent: usize) {
     for text in lines.lines() {
-        let tone = match text.as_bytes().first() {
-            Some(b'+') => Tone::Good,
-            Some(b'-') => Tone::Bad,
-            Some(b'@') => Tone::Busy,
-            Some(_) | None => Tone::Plain,
-        };
         // Breaking the lines would change what they say.
-        page.verbatim(Line::indent(indent).add(tone, text));
+        page.verbatim(Line::indent(indent).add(diff_tone(text), text));
+    }
+}
+
+/// Returns the tone of a line of a unified diff.
+pub(super) fn diff_tone(line: &str) -> Tone {
+    match line.as_bytes().first() {
+        Some(b'+') => Tone::Good,
+        Some(b'-') => Tone::Bad,
+        Some(b'@') => Tone::Busy,
+        Some(_) | None => Tone::Plain,
     }
 }
 
