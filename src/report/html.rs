@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, value::Serde};
 use serde::Serialize;
 
-use crate::model::{RiskLevel, StackId, Target};
+use crate::model::{ChangeAction, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource};
@@ -474,6 +474,7 @@ fn counts(group: &ReviewGroup) -> String {
 
 fn resource(change: &ReviewResource, group: &ReviewGroup) -> Resource {
     let (symbol, word, tone) = what(change, "±");
+    let is_new = change.action == ChangeAction::Add;
     let mut said: Vec<Toned> = notes(change)
         .iter()
         .map(|(tone, text)| toned(*tone, text))
@@ -495,13 +496,18 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Resource {
         properties: change
             .properties
             .iter()
-            .map(|p| property(p, group))
+            .map(|p| property(p, group, is_new))
             .collect(),
     }
 }
 
-fn property(property: &ReviewProperty, group: &ReviewGroup) -> Property {
+fn property(property: &ReviewProperty, group: &ReviewGroup, is_new: bool) -> Property {
     let (before, after) = values(property);
+    // What is new had no value.
+    let before = match property.before {
+        None if is_new => String::new(),
+        None | Some(_) => before,
+    };
     Property {
         path: visible(&property.path),
         before: visible(&before),
