@@ -9,11 +9,12 @@ endif
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check tools
+.PHONY: help demo test fuzz bench check tools
 
 help:
 	@echo "make demo    deploy the samples to 2 accounts x 2 regions on a local emulator"
 	@echo "make test    formatting, lints and all tests, beside running emulators"
+	@echo "make fuzz    damaged files for the readers, SECONDS=300 long"
 	@echo "make bench   stackgate beside the AWS CLI and a raw SDK client"
 	@echo "make check   formatting and lints only"
 
@@ -23,6 +24,9 @@ demo: tools
 
 test: tools check
 	$(PYTHON) scripts/emulators.py run -- $(CARGO) test --locked
+
+fuzz:
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --test fuzz -- --nocapture
 
 bench: tools
 	$(CARGO) build --locked --release --bin stackgate --example raw_client

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::bad_input;
 use super::world::{Artifacts, World};
+use super::{bad_input, package};
 use crate::aws::{LookUps, StackRef};
 use crate::model::options::policy;
 use crate::model::{
@@ -30,6 +30,8 @@ pub(super) async fn collect(
 ) -> Result<TargetInputs, CallFailure> {
     let setting = |key: &str| action.configuration.get(key).map(String::as_str);
     let given = Given::of(world, spec, action, artifacts)?;
+    let path = &given.template_path;
+    let packaged = package::packaged(world, spec, action, artifacts, path).await?;
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
     let looked_up = given.look_up(world, spec, previous).await?;
     let request = given.request(world, previous, Some(&looked_up));
@@ -52,6 +54,7 @@ pub(super) async fn collect(
     Ok(TargetInputs {
         template: given.template_path,
         template_digest: given.template_digest,
+        packaged,
         parameters: resolved.parameters,
         tags: resolved.tags,
         capabilities,
@@ -194,13 +197,16 @@ impl Given {
     }
 }
 
-/// Returns the template that `inputs` were made from, and its bytes as text.
+/// Returns the template that `inputs` send, and its bytes as text.
 pub(super) fn template_of(
     world: &World,
     inputs: &TargetInputs,
     artifacts: &Artifacts,
 ) -> Result<(Arc<Template>, String), CallFailure> {
-    let bytes = world.file(artifacts, &inputs.template)?;
+    let bytes = match &inputs.packaged {
+        None => world.file(artifacts, &inputs.template)?,
+        Some(digest) => world.store.blob(digest).map_err(|e| bad_input(&e))?,
+    };
     let (_, template) = world.template(&inputs.template.path, &bytes)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| bad(format!("`{}` is not UTF-8", inputs.template.path)))?;

@@ -7,6 +7,7 @@ pub mod cloudformation;
 pub mod deletion;
 mod foreign;
 pub mod inputs;
+pub mod package;
 pub mod secrets;
 pub mod source_local;
 mod world;

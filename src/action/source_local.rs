@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{World, bad_input};
+use super::{World, bad_input, package};
 use crate::model::{
     ActionDeclaration, ArtifactRef, CallFailure, FailureKind, SourceRevision, clean,
 };
@@ -38,11 +38,29 @@ pub async fn store(
             .map_err(|e| bad(format!("failed to read `{name}`: {e}")))?;
         files.insert(name.clone(), bytes);
     }
+    let mut read = names;
+    if let Some(listed) = action.configuration.get(package::SETTING) {
+        let templates: Vec<String> = serde_json::from_str(listed).map_err(|e| {
+            bad(format!(
+                "`{}` of action `{}` is no list of paths: {e}",
+                package::SETTING,
+                action.name
+            ))
+        })?;
+        let (root, store) = (world.root.clone(), world.store.clone());
+        let gather = move || package::gather(&root, &store, &templates);
+        let gathered = tokio::task::spawn_blocking(gather)
+            .await
+            .map_err(|e| bad(format!("failed to package: {e}")))?
+            .map_err(|e| bad_input(&e))?;
+        files.extend(gathered.files);
+        read.extend(gathered.read);
+    }
     let artifact = world
         .store
         .put_zip(output.name.clone(), &files)
         .map_err(|e| bad_input(&e))?;
-    Ok((artifact, revision(&world.root, &names).await))
+    Ok((artifact, revision(&world.root, &read).await))
 }
 
 /// Returns the git commit of `root`, and whether one of `files` differs from it.

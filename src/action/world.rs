@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::OnceCell;
+
 use super::bad_input;
+use super::package;
 use super::secrets::Secrets;
 use crate::artifact::Store;
 use crate::aws::Aws;
-use crate::model::{ArtifactName, ArtifactPath, ArtifactRef, CallFailure, Digest, FailureKind};
+use crate::model::{
+    ArtifactName, ArtifactPath, ArtifactRef, CallFailure, Digest, FailureKind, TemplateBucket,
+};
 use crate::template::Template;
 
 /// What steps act on: AWS, the artifact store, the project's files and the secrets.
@@ -22,6 +27,7 @@ pub struct World {
     /// The secrets.
     pub secrets: Secrets,
     templates: Mutex<HashMap<Digest, Arc<Template>>>,
+    packages: Mutex<package::Cells>,
 }
 
 /// The artifacts made so far.
@@ -36,6 +42,7 @@ impl World {
             root,
             secrets,
             templates: Mutex::default(),
+            packages: Mutex::default(),
         }
     }
 
@@ -70,6 +77,15 @@ impl World {
         let template = Arc::new(Template::parse(file, bytes).map_err(|e| bad_input(&e))?);
         self.lock().insert(digest, template.clone());
         Ok((digest, template))
+    }
+
+    /// Returns where it is noted what a template is for a bucket.
+    pub(super) fn package_cell(
+        &self,
+        key: (TemplateBucket, Digest, String),
+    ) -> Arc<OnceCell<package::Packaged>> {
+        let mut cells = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.entry(key).or_default().clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Template>>> {

@@ -71,10 +71,10 @@ impl Store {
     /// Stores one text or other content, and returns its digest.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, ArtifactError> {
         let digest = Digest::of(bytes);
-        if bytes.len() as u64 > LIMITS.file {
+        if bytes.len() as u64 > LARGEST {
             return Err(ArtifactError::TooLarge {
                 what: format!("blob {}", digest.short()),
-                limit: LIMITS.file,
+                limit: LARGEST,
                 unit: "bytes",
             });
         }

@@ -26,6 +26,32 @@ pub(super) const LIMITS: Limits = Limits {
     files: 10_000,
 };
 
+/// The limits of code for a function: what AWS Lambda takes, unpacked.
+const CODE: Limits = Limits {
+    file: 250 << 20,
+    archive: 250 << 20,
+    files: 50_000,
+};
+
+/// A file of code that is put into a zip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeFile {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it can be executed.
+    pub is_executable: bool,
+}
+
+/// Returns the zip of `files` of code, by the same rules as artifacts: the same files give the same bytes. Of their
+/// permissions only one is kept, that to execute.
+pub fn zip_code(what: &str, files: &BTreeMap<String, CodeFile>) -> Result<Vec<u8>, ArtifactError> {
+    let entries = files.iter().map(|(path, file)| {
+        let mode = if file.is_executable { 0o755 } else { 0o644 };
+        (path.as_str(), file.bytes.as_slice(), mode)
+    });
+    write(what, entries, CODE)
+}
+
 /// Returns the zip of `files`.
 ///
 /// Nothing in it depends on the time, the machine or the file system. Entries are stored and not
@@ -36,12 +62,24 @@ pub(super) fn pack(
     files: &BTreeMap<String, Vec<u8>>,
     limits: Limits,
 ) -> Result<Vec<u8>, ArtifactError> {
+    let entries = files
+        .iter()
+        .map(|(path, bytes)| (path.as_str(), bytes.as_slice(), 0o644));
+    write(what, entries, limits)
+}
+
+/// Writes a zip of paths, contents and modes, the paths in their order.
+fn write<'a>(
+    what: &str,
+    entries: impl ExactSizeIterator<Item = (&'a str, &'a [u8], u32)> + Clone,
+    limits: Limits,
+) -> Result<Vec<u8>, ArtifactError> {
     let too_large = |what: String, limit, unit| ArtifactError::TooLarge { what, limit, unit };
-    if files.len() as u64 > limits.files {
+    if entries.len() as u64 > limits.files {
         return Err(too_large(what.to_owned(), limits.files, "files"));
     }
     let mut total = 0u64;
-    for (path, bytes) in files {
+    for (path, bytes, _) in entries.clone() {
         check_path(path)?;
         let size = bytes.len() as u64;
         total = total.saturating_add(size);
@@ -63,11 +101,11 @@ pub(super) fn pack(
     let options = SimpleFileOptions::DEFAULT
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::DEFAULT)
-        .system(System::Unix)
-        .unix_permissions(0o644);
+        .system(System::Unix);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, bytes) in files {
-        writer.start_file(path.as_str(), options).map_err(failed)?;
+    for (path, bytes, mode) in entries {
+        let options = options.unix_permissions(mode);
+        writer.start_file(path, options).map_err(failed)?;
         writer
             .write_all(bytes)
             .map_err(|source| failed(source.into()))?;
@@ -192,6 +230,29 @@ mod tests {
             crate::model::Digest::of(&packed).to_string(),
             "568a9d07207a258ada8503f3fd4b18351cf837f4db0483d292b9d474a2b482a7"
         );
+    }
+
+    #[test]
+    fn the_bytes_of_code_never_change_and_tell_what_can_be_executed() {
+        let file = |bytes: &[u8], is_executable| CodeFile {
+            bytes: bytes.to_vec(),
+            is_executable,
+        };
+        let files = BTreeMap::from([
+            ("bootstrap".to_owned(), file(b"#!/bin/sh\n", true)),
+            ("lib/a.py".to_owned(), file(b"x = 1\n", false)),
+        ]);
+        let packed = zip_code("code", &files).unwrap();
+        // A new digest here means that all code is uploaded a second time, and every function updated.
+        assert_eq!(
+            crate::model::Digest::of(&packed).to_string(),
+            "9e5204304be6adb132a7ca593572ec15206ba71d6692c1145f9c68dc2910efb6"
+        );
+        let mut archive = ZipArchive::new(Cursor::new(&packed)).unwrap();
+        let mut mode = |name: &str| archive.by_name(name).unwrap().unix_mode().unwrap() & 0o777;
+        assert_eq!((mode("bootstrap"), mode("lib/a.py")), (0o755, 0o644));
+        let bad = BTreeMap::from([("../a".to_owned(), file(b"", false))]);
+        assert!(zip_code("code", &bad).is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::session::{Kept, Opening, Role, Session, session_name};
 use super::trace::{Trace, Traced, TracedHttp};
 use super::upload::{Uploaded, Uploads};
 use crate::model::{
-    AccountId, CallFailure, Caller, Digest, FailureKind, Region, Target, TargetSpec, TemplateBucket,
+    AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec, TemplateBucket,
 };
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
@@ -346,14 +346,14 @@ impl Aws {
         Some(Traced::new(trace, place.to_owned()))
     }
 
-    /// Returns where it is noted that a template was put into a bucket.
+    /// Returns where it is noted that an object was put into a bucket.
     pub(super) fn upload_cell(
         &self,
         bucket: &TemplateBucket,
-        digest: Digest,
+        key: &str,
     ) -> Arc<OnceCell<Uploaded>> {
         locked(&self.0.uploads)
-            .entry((bucket.clone(), digest))
+            .entry((bucket.clone(), key.to_owned()))
             .or_default()
             .clone()
     }

@@ -14,6 +14,7 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::connection::Aws;
 use crate::model::Region;
@@ -27,7 +28,7 @@ pub(super) struct Signed<'a> {
     pub(super) url: &'a str,
     /// Headers that are signed and sent.
     pub(super) headers: &'a [(&'static str, &'a str)],
-    pub(super) body: &'a str,
+    pub(super) body: &'a [u8],
 }
 
 /// Whose signature, and where it holds.
@@ -48,7 +49,7 @@ impl Aws {
         T: std::fmt::Debug + Send + Sync + 'static,
         E: std::error::Error + std::fmt::Debug + Send + Sync + 'static,
     {
-        let body = SignableBody::Bytes(request.body.as_bytes());
+        let body = SignableBody::Bytes(request.body);
         let (signature, _) = signer
             .sign(request, body, None, self.now())
             .map_err(SdkError::construction_failure)?
@@ -66,7 +67,8 @@ impl Aws {
             return Err(SdkError::construction_failure("there is no HTTP client"));
         };
         let (origin, path) = split(request.url);
-        let (method, path, body) = (request.method, path.to_owned(), request.body.to_owned());
+        let (method, path, body) = (request.method, path.to_owned(), request.body.to_vec());
+        let timeouts = slower_by(self.timeouts(), body.len());
         Operation::builder()
             .service_name(request.service)
             .operation_name(request.operation)
@@ -75,9 +77,9 @@ impl Aws {
             .endpoint_url(origin)
             .no_auth()
             .no_retry()
-            .timeout_config(self.timeouts())
+            .timeout_config(timeouts)
             .serializer(move |(): ()| {
-                let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
+                let mut request = HttpRequest::new(SdkBody::from(body.as_slice()));
                 request.set_method(method)?;
                 request.set_uri(path.as_str())?;
                 for (name, value) in &headers {
@@ -107,7 +109,7 @@ impl Aws {
             method: "GET",
             url,
             headers: &[],
-            body: "",
+            body: &[],
         };
         let body = SignableBody::UnsignedPayload;
         let (_, query) = signer
@@ -159,6 +161,18 @@ impl Signer<'_> {
     }
 }
 
+/// Returns `timeouts` with the time that so many bytes take on a slow line.
+fn slower_by(timeouts: TimeoutConfig, bytes: usize) -> TimeoutConfig {
+    const BYTES_A_SECOND: u64 = 128 << 10;
+    let extra = Duration::from_secs(bytes as u64 / BYTES_A_SECOND);
+    let longer = |timeout: Option<Duration>| timeout.map(|timeout| timeout + extra);
+    let mut builder = timeouts.to_builder();
+    builder
+        .set_read_timeout(longer(timeouts.read_timeout()))
+        .set_operation_attempt_timeout(longer(timeouts.operation_attempt_timeout()));
+    builder.build()
+}
+
 /// Returns what host names of the partition end with.
 pub(super) fn dns_suffix(region: &Region) -> &'static str {
     match region.partition() {
@@ -199,5 +213,17 @@ mod tests {
     fn a_url_is_taken_apart() {
         assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
         assert_eq!(split("https://a"), ("https://a", "/"));
+    }
+
+    #[test]
+    fn a_large_body_has_the_time_that_it_takes() {
+        let minute = Duration::from_secs(60);
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(minute)
+            .build();
+        let of = |bytes| slower_by(timeouts.clone(), bytes).operation_attempt_timeout();
+        assert_eq!(of(1000), Some(minute));
+        assert_eq!(of(250 << 20), Some(minute + Duration::from_secs(2000)));
+        assert_eq!(slower_by(timeouts.clone(), 1 << 20).read_timeout(), None);
     }
 }

@@ -64,7 +64,9 @@ impl Aws {
             method: "POST",
             url: &format!("{origin}/"),
             headers: &[("content-type", JSON), ("x-amz-target", TARGET)],
-            body: &serde_json::json!({"Name": name, "WithDecryption": false}).to_string(),
+            body: &serde_json::json!({"Name": name, "WithDecryption": false})
+                .to_string()
+                .into_bytes(),
         };
         let signer = Signer {
             credentials: &credentials,

@@ -36,34 +36,45 @@ const LONGEST_URL: usize = 5120;
 /// With this header S3 refuses a request for a bucket of another account.
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
 
-/// The uploads of this process, by bucket and content: a fleet shares one template.
-pub(super) type Uploads = Mutex<HashMap<(TemplateBucket, Digest), Arc<OnceCell<Uploaded>>>>;
+/// With this header S3 checks what arrives, and tells it again of what it has.
+pub(super) const CHECKSUM: &str = "x-amz-checksum-sha256";
 
-/// An uploaded template.
+/// The uploads of this process, by bucket and key: a fleet shares one template.
+pub(super) type Uploads = Mutex<HashMap<(TemplateBucket, String), Arc<OnceCell<Uploaded>>>>;
+
+/// An uploaded template or other object.
 #[derive(Debug, Clone)]
 pub(super) struct Uploaded {
-    region: Region,
-    version: Option<String>,
+    pub(super) region: Region,
+    pub(super) version: Option<String>,
 }
 
 /// A request to S3.
-struct Ask<'a> {
-    operation: &'static str,
-    method: &'static str,
-    bucket: &'a str,
-    owner: &'a AccountId,
+pub(super) struct Ask<'a> {
+    pub(super) operation: &'static str,
+    pub(super) method: &'static str,
+    pub(super) bucket: &'a str,
+    pub(super) owner: &'a AccountId,
     /// The object; empty for the bucket itself.
-    key: &'a str,
-    body: &'a str,
+    pub(super) key: &'a str,
+    pub(super) headers: &'a [(&'static str, &'a str)],
+    pub(super) body: &'a [u8],
 }
 
 /// What S3 says where all went well.
 #[derive(Debug)]
-struct Said {
-    /// The version that was made, if the bucket keeps versions.
-    version: Option<String>,
+pub(super) struct Said {
+    /// The version that was made or is there, if the bucket keeps versions.
+    pub(super) version: Option<String>,
     /// Where the bucket is, if S3 says so.
-    region: Option<Region>,
+    pub(super) region: Option<Region>,
+    /// The SHA-256 of the object, if S3 was asked for it and has it.
+    pub(super) checksum: Option<String>,
+}
+
+/// Returns what S3 calls the checksum of content with a digest.
+pub(super) fn checksum(digest: &Digest) -> String {
+    aws_smithy_types::base64::encode(digest.as_bytes())
 }
 
 /// A bucket that is there.
@@ -177,28 +188,31 @@ impl Aws {
         attempted: &Attempted<'_>,
     ) -> Result<Uploaded, CallFailure> {
         self.check_endpoint_for("S3")?;
-        let cell = self.upload_cell(bucket, Digest::of(template.as_bytes()));
-        let put = || self.upload(spec, bucket, template, attempted);
+        let key = key(template);
+        let cell = self.upload_cell(bucket, &key);
+        let put = || self.upload(spec, bucket, &key, template.as_bytes(), attempted);
         cell.get_or_try_init(put).await.cloned()
     }
 
-    /// Puts the template; asks again in the region that the bucket says it is in.
-    async fn upload(
+    /// Puts an object; asks again in the region that the bucket says it is in.
+    pub(super) async fn upload(
         &self,
         spec: &TargetSpec,
         bucket: &TemplateBucket,
-        template: &str,
+        key: &str,
+        body: &[u8],
         attempted: &Attempted<'_>,
     ) -> Result<Uploaded, CallFailure> {
         let owner = self.owner_of(spec, bucket).await?;
-        let key = key(template);
+        let checksum = checksum(&Digest::of(body));
         let put = Ask {
             operation: "PutObject",
             method: "PUT",
             bucket: &bucket.name,
             owner: &owner,
-            key: &key,
-            body: template,
+            key,
+            headers: &[(CHECKSUM, &checksum)],
+            body,
         };
         let mut region = spec.target.region.clone();
         let clock = Stopwatch::start();
@@ -235,7 +249,7 @@ impl Aws {
     }
 
     /// Returns the account that a bucket must be of.
-    async fn owner_of(
+    pub(super) async fn owner_of(
         &self,
         spec: &TargetSpec,
         bucket: &TemplateBucket,
@@ -262,7 +276,8 @@ impl Aws {
             bucket: &bucket.name,
             owner: &owner,
             key: "",
-            body: "",
+            headers: &[],
+            body: &[],
         };
         let near = &spec.target.region;
         let mut reply = self.ask(&head, near, &attempted).await?;
@@ -281,7 +296,7 @@ impl Aws {
         })
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         ask: &Ask<'_>,
         region: &Region,
@@ -289,12 +304,14 @@ impl Aws {
     ) -> Result<Result<Said, AskError>, CallFailure> {
         let credentials = self.base_credentials(attempted).await?;
         let url = self.object_url(ask.bucket, region, ask.key);
+        let owner = [(EXPECTED_OWNER, ask.owner.as_str())];
+        let headers = [&owner[..], ask.headers].concat();
         let request = Signed {
             service: "s3",
             operation: ask.operation,
             method: ask.method,
             url: &url,
-            headers: &[(EXPECTED_OWNER, ask.owner.as_str())],
+            headers: &headers,
             body: ask.body,
         };
         let signer = Signer {
@@ -340,11 +357,11 @@ impl Aws {
     }
 }
 
-type AskError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
+pub(super) type AskError = aws_smithy_runtime_api::client::result::SdkError<S3Error, HttpResponse>;
 
 /// What S3 says went wrong.
 #[derive(Debug)]
-struct S3Error {
+pub(super) struct S3Error {
     meta: ErrorMetadata,
     /// Where the bucket is, if S3 says so.
     region: Option<Region>,
@@ -365,7 +382,7 @@ impl ProvideErrorMetadata for S3Error {
 }
 
 /// Returns the region in which S3 says the bucket is, where that is another one.
-fn elsewhere(error: &AskError, region: &Region) -> Option<Region> {
+pub(super) fn elsewhere(error: &AskError, region: &Region) -> Option<Region> {
     let found = error.as_service_error()?.region.clone()?;
     (found != *region).then_some(found)
 }
@@ -377,6 +394,7 @@ fn read_reply(response: &HttpResponse) -> Result<Said, OrchestratorError<S3Error
         return Ok(Said {
             version: header("x-amz-version-id").filter(|version| version != "null"),
             region,
+            checksum: header(CHECKSUM),
         });
     }
     let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();

@@ -17,6 +17,7 @@ use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
 use super::targets::TargetArgs;
 use super::{CliError, delete, exit, others, output};
+use crate::action::package::{Scan, scan};
 use crate::approval;
 use crate::aws::Aws;
 use crate::journal::Journal;
@@ -117,7 +118,8 @@ pub(super) struct WhatArgs {
     /// The bucket that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET")]
     artifact_bucket: Option<String>,
-    /// The bucket through which templates above 51,200 bytes go, for one region or for all; `{region}`,
+    /// The bucket for the code and nested templates that a template names by local paths, and for templates above
+    /// 51,200 bytes, for one region or for all; `{region}`,
     /// `{account}` and `{partition}` are filled in. It must be of your own account, or of the one behind `@`
     #[arg(long = "s3-bucket", value_name = "[REGION=]BUCKET[@ACCOUNT]")]
     s3_buckets: Vec<String>,
@@ -174,14 +176,16 @@ fn start(
     out: Option<PathBuf>,
 ) -> Result<u8, CliError> {
     let mut asked = Asked::of(args)?;
-    acknowledge(&asked.project, &mut asked.args.capabilities)?;
+    let named = scan(&asked.project.root, &asked.project.template_path).map_err(CliError::usage)?;
+    acknowledge(&asked.project, &named, &mut asked.args.capabilities)?;
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
 
     block_on(async {
         let aws = connect(&asked.invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
-        let deployment = asked.deployment(&aws, &caller)?;
+        let mut deployment = asked.deployment(&aws, &caller)?;
+        asked.name_buckets(&mut deployment, &named)?;
         if out.is_some() {
             let root = &asked.project.root;
             let read = deployment.files.iter().filter_map(|file| {
@@ -317,7 +321,8 @@ impl Asked {
             artifact_bucket: args.artifact_bucket.clone(),
             stack_policy: self.stack_policy.clone(),
             options: self.options.clone(),
-            template_buckets: template_buckets(project, &targets, &args.s3_buckets)?,
+            packaged: Vec::new(),
+            template_buckets: None,
             wait: args.wait_for_stack,
             fan_out: FanOut {
                 targets: specs,
@@ -327,6 +332,18 @@ impl Asked {
                 .approval_expires
                 .unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
         })
+    }
+
+    /// Says what is packaged, and which buckets it and a large template go through.
+    fn name_buckets(&self, deployment: &mut Deployment, named: &Scan) -> Result<(), CliError> {
+        let targets = deployment.fan_out.targets.iter().map(|s| s.target.clone());
+        let targets: Vec<Target> = targets.collect();
+        deployment.template_buckets =
+            template_buckets(&self.project, named, &targets, &self.args.s3_buckets)?;
+        if !named.is_empty() {
+            deployment.packaged.push(deployment.template.clone());
+        }
+        Ok(())
     }
 
     /// Returns the execution that deploys it.
@@ -446,9 +463,10 @@ fn check(
     Ok(())
 }
 
-/// Returns the buckets for a template that is too large for a request; none where it is not.
+/// Returns the buckets for a template that is too large for a request or names local files; none where it is neither.
 fn template_buckets(
     project: &Project,
+    named: &Scan,
     targets: &[Target],
     given: &[String],
 ) -> Result<Option<String>, CliError> {
@@ -456,9 +474,18 @@ fn template_buckets(
         .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`--s3-bucket`")))?;
     let path = &project.template_path;
     let bytes = std::fs::metadata(project.root.join(path)).map_or(0, |m| m.len());
-    if bytes <= LARGEST_INLINE_TEMPLATE as u64 {
-        return Ok(None);
-    }
+    let why = match named.first() {
+        _ if bytes > LARGEST_INLINE_TEMPLATE as u64 => format!(
+            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket"
+        ),
+        Some(first) => format!(
+            "{}: {} is the local path `{}`, and stacks read its content from a bucket",
+            first.at(),
+            first.local.place,
+            clean(&first.local.path)
+        ),
+        None => return Ok(None),
+    };
     if let Some(target) = targets.iter().find(|t| buckets.of(t).is_none()) {
         let region = &target.region;
         let more = if buckets.is_empty() {
@@ -467,7 +494,7 @@ fn template_buckets(
             format!(" in {region}")
         };
         return Err(CliError::message(format!(
-            "`{path}` has {bytes} bytes; above {LARGEST_INLINE_TEMPLATE} a template goes to CloudFormation through a bucket, and none is named{more}"
+            "{why}, and none is named{more}"
         ))
         .hint("name one that your credentials can write with `--s3-bucket NAME`, or `--s3-bucket REGION=NAME` for each region; one of another account as NAME@ACCOUNT"));
     }
@@ -490,14 +517,14 @@ fn check_capabilities(given: &[String]) -> Result<(), CliError> {
     )
 }
 
-/// Asks for the capabilities that the template needs and nobody acknowledged; without a terminal the
+/// Asks for the capabilities that the template and those nested in it need and nobody acknowledged; without a terminal the
 /// flag is named.
-fn acknowledge(project: &Project, given: &mut Vec<String>) -> Result<(), CliError> {
-    let needed = project.template.required_capabilities();
-    let named = given.iter().any(|c| c == "CAPABILITY_NAMED_IAM");
+fn acknowledge(project: &Project, named: &Scan, given: &mut Vec<String>) -> Result<(), CliError> {
+    let needed = named.required_capabilities();
+    let has_named = given.iter().any(|c| c == "CAPABILITY_NAMED_IAM");
     let missing: BTreeSet<String> = needed
         .into_iter()
-        .filter(|c| !(given.contains(c) || named && c == "CAPABILITY_IAM"))
+        .filter(|c| !(given.contains(c) || has_named && c == "CAPABILITY_IAM"))
         .collect();
     if missing.is_empty() {
         return Ok(());

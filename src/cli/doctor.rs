@@ -138,6 +138,6 @@ fn policies(args: &DoctorArgs, specs: &[TargetSpec], named: &TemplateBuckets) ->
     let stack = args.stack.as_ref().map(StackName::as_str);
     Policies {
         caller: permissions::of_caller(&roles, &objects, partition),
-        at_target: permissions::at_target(stack, partition, pass.as_deref()),
+        at_target: permissions::at_target(stack, partition, pass.as_deref(), &objects),
     }
 }

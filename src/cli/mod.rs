@@ -3,6 +3,8 @@
 mod answer;
 mod ci;
 mod completions;
+#[cfg(test)]
+mod damaged;
 mod debug;
 mod delete;
 mod deploy;

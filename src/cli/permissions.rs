@@ -58,7 +58,15 @@ const LOOK_UPS: [(&str, &str); 3] = [
 ];
 
 /// Returns the policy of whoever acts at a target: the assumed role, or the caller in its own account.
-pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>) -> Value {
+///
+/// CloudFormation reads nested templates and code from `buckets` with these permissions, or with those of the role that
+/// is passed to it.
+pub(super) fn at_target(
+    stack: Option<&str>,
+    partition: &str,
+    pass: Option<&str>,
+    buckets: &[String],
+) -> Value {
     // Nested stacks have the name of their root in front.
     let resource = stack.map_or_else(
         || "*".to_owned(),
@@ -84,11 +92,24 @@ pub(super) fn at_target(stack: Option<&str>, partition: &str, pass: Option<&str>
             "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
         }));
     }
+    if !buckets.is_empty() {
+        statements.push(json!({
+            "Sid": "StackgateReadsWhatIsPackaged",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": arns(buckets, partition, "/stackgate/*"),
+        }));
+    }
     policy(&statements)
 }
 
-/// Returns the policy of the caller that assumes `roles` and puts large templates into `buckets`; none is needed
-/// without any.
+fn arns(buckets: &[String], partition: &str, under: &str) -> Vec<String> {
+    let arn = |bucket| format!("arn:{partition}:s3:::{bucket}{under}");
+    buckets.iter().map(arn).collect()
+}
+
+/// Returns the policy of the caller that assumes `roles`, and puts large templates and what is packaged into `buckets`;
+/// none is needed without any.
 pub(super) fn of_caller(roles: &[String], buckets: &[String], partition: &str) -> Option<Value> {
     let mut statements = Vec::new();
     if !roles.is_empty() {
@@ -100,22 +121,19 @@ pub(super) fn of_caller(roles: &[String], buckets: &[String], partition: &str) -
         }));
     }
     if !buckets.is_empty() {
-        let arns = |under: &str| -> Vec<String> {
-            let arn = |bucket| format!("arn:{partition}:s3:::{bucket}{under}");
-            buckets.iter().map(arn).collect()
-        };
         statements.push(json!({
             "Sid": "StackgateTemplates",
             "Effect": "Allow",
-            // CloudFormation reads by a URL that the caller signed, so with the caller's permissions.
+            // CloudFormation reads by a URL that the caller signed, so with the caller's permissions; and the caller looks
+            // whether what is packaged is there already.
             "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
-            "Resource": arns("/stackgate/*"),
+            "Resource": arns(buckets, partition, "/stackgate/*"),
         }));
         statements.push(json!({
             "Sid": "StackgateDoctorLooksAtBuckets",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
-            "Resource": arns(""),
+            "Resource": arns(buckets, partition, ""),
         }));
     }
     (!statements.is_empty()).then(|| policy(&statements))
@@ -178,7 +196,12 @@ mod tests {
     fn the_policies_are_pinned() {
         let role = "arn:aws:iam::222222222222:role/Deploy".to_owned();
         insta::assert_json_snapshot!([
-            at_target(Some("orders"), "aws", Some(&role)),
+            at_target(
+                Some("orders"),
+                "aws",
+                Some(&role),
+                &["templates".to_owned()]
+            ),
             of_caller(&[role], &["templates".to_owned()], "aws").unwrap(),
         ]);
         assert_eq!(of_caller(&[], &[], "aws"), None);

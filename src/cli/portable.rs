@@ -157,8 +157,9 @@ impl PlanFile {
                     target: planned.target.to_string(),
                 }));
             }
-            if let Some(previous) = &planned.previous_template {
-                store.blob(previous)?;
+            let blobs = [planned.previous_template, planned.inputs.packaged];
+            for blob in blobs.iter().flatten() {
+                store.blob(blob)?;
             }
         }
         Ok(Self { plan, file, digest })
@@ -269,7 +270,11 @@ pub(super) fn export(
             }
         }
         refuse_secrets(&templates.iter().collect::<Vec<_>>(), files)?;
-        let blobs: Vec<Digest> = planned.iter().filter_map(|p| p.previous_template).collect();
+        let blobs: Vec<Digest> = planned
+            .iter()
+            .flat_map(|p| [p.previous_template, p.inputs.packaged])
+            .flatten()
+            .collect();
         let version = env!("CARGO_PKG_VERSION");
         let plan = PortablePlan::collect(version, events, &store, &artifacts, &blobs)?;
         let file = plan.write(path)?;

@@ -39,9 +39,15 @@ impl Sources {
             return None;
         }
         let path = &target.inputs.template;
-        self.once(target.inputs.template_digest, || {
-            let artifact = self.artifacts.iter().find(|a| a.name == path.artifact)?;
-            let bytes = self.store.read(artifact, &path.path).ok()?;
+        let packaged = target.inputs.packaged;
+        self.once(packaged.unwrap_or(target.inputs.template_digest), || {
+            let bytes = match packaged {
+                Some(digest) => self.store.blob(&digest).ok()?,
+                None => {
+                    let artifact = self.artifacts.iter().find(|a| a.name == path.artifact)?;
+                    self.store.read(artifact, &path.path).ok()?
+                }
+            };
             Template::parse(&path.path, &bytes).ok()
         })
     }

@@ -197,7 +197,7 @@ pub(super) enum ConcurrencyModeArg {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(super) struct Entry {
     account: AccountText,
     regions: Vec<Region>,
 }
@@ -490,7 +490,12 @@ fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
             file.display()
         )));
     }
-    serde_yaml::from_str(&text).map_err(|error| {
+    parse(file, &text)
+}
+
+/// Returns what the text of a targets file says.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Entry>, CliError> {
+    serde_yaml::from_str(text).map_err(|error| {
         let said = error.to_string();
         // The place comes first, as everywhere, and once.
         let place = error

@@ -162,6 +162,7 @@ pub fn every_kind() -> Vec<EventKind> {
     let inputs = TargetInputs {
         template: "Source::templates/network.yaml".parse().unwrap(),
         template_digest: Digest::of(b"template"),
+        packaged: None,
         parameters: [
             ParameterValue::Plain("30".into()),
             ParameterValue::Default(None),

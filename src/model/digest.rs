@@ -21,6 +21,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Returns the bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Returns the first eight hexadecimal digits, the form that people see.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])

@@ -12,8 +12,12 @@ use super::{ArtifactPath, Digest, Lookup, StackOptions, StackSetting};
 pub struct TargetInputs {
     /// Where the template is in its artifact.
     pub template: ArtifactPath,
-    /// The digest of the template's bytes, which are sent unchanged.
+    /// The digest of the template's bytes, which are sent unchanged unless it names local files.
     pub template_digest: Digest,
+    /// The digest of what is sent instead: the same text with local paths replaced by where their content was put, which
+    /// is a blob of the artifact store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packaged: Option<Digest>,
     /// The effective parameters, in the order of the template.
     pub parameters: Vec<EffectiveParameter>,
     /// The stack's tags.

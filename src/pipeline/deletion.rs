@@ -141,6 +141,7 @@ impl Machine {
                     path: "template".to_owned(),
                 },
                 template_digest: stack.template.unwrap_or_else(|| Digest::of(b"")),
+                packaged: None,
                 parameters: Vec::new(),
                 tags: std::collections::BTreeMap::new(),
                 capabilities: std::collections::BTreeSet::new(),

@@ -46,7 +46,9 @@ pub struct Deployment {
     pub stack_policy: Option<String>,
     /// What else is asked of the stacks.
     pub options: StackOptions,
-    /// The buckets for templates that are too large for a request.
+    /// The templates that name local files, to be packaged.
+    pub packaged: Vec<String>,
+    /// The buckets for templates that are too large for a request, and for what is packaged.
     pub template_buckets: Option<String>,
     /// Whether an operation of somebody else on a stack is waited for.
     pub wait: Option<StackWait>,
@@ -93,6 +95,14 @@ impl Deployment {
             set(key, Some(value));
         }
 
+        let mut files = IndexMap::from([(
+            "Files".to_owned(),
+            serde_json::json!(self.files).to_string(),
+        )]);
+        if !self.packaged.is_empty() {
+            let templates = serde_json::json!(self.packaged).to_string();
+            files.insert("PackageTemplates".to_owned(), templates);
+        }
         let source = NamedArtifact {
             name: ArtifactName::from(SOURCE_ARTIFACT),
         };
@@ -118,10 +128,7 @@ impl Deployment {
                     ActionDeclaration {
                         name: name("Files"),
                         action_type_id: type_id(ActionCategory::Source, "Custom", "Local"),
-                        configuration: IndexMap::from([(
-                            "Files".to_owned(),
-                            serde_json::json!(self.files).to_string(),
-                        )]),
+                        configuration: files,
                         output_artifacts: vec![source.clone()],
                         ..base.clone()
                     },

@@ -42,6 +42,7 @@ fn begun() -> Execution {
         artifact_bucket: None,
         stack_policy: None,
         options: crate::model::StackOptions::default(),
+        packaged: Vec::new(),
         template_buckets: None,
         wait: None,
         fan_out: FanOut {
@@ -124,6 +125,7 @@ fn life() -> Vec<EventKind> {
             inputs: Box::new(TargetInputs {
                 template: "Source::network.yaml".parse().unwrap(),
                 template_digest: Digest::of(b"template"),
+                packaged: None,
                 parameters: Vec::new(),
                 tags: BTreeMap::new(),
                 capabilities: BTreeSet::new(),

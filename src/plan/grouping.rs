@@ -261,6 +261,8 @@ mod tests {
         other.base.newest_event = None;
         other.caller.arn.push('x');
         other.previous_template = None;
+        // The same code in another bucket.
+        other.inputs.packaged = Some(crate::model::Digest::of(b"packaged"));
         other.changes[1].physical_id = Some("other".to_owned());
         other.changes.reverse();
         let fleet = [planned("111111111111", "us-east-1", "network"), other];

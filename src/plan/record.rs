@@ -288,6 +288,8 @@ struct PlannedRecord<'a> {
     kind: ChangeSetKind,
     name: &'a ChangeSetName,
     options: OptionsRecord<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packaged: Option<Digest>,
     parameters: Vec<ParameterRecord<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     retain: Vec<&'a LogicalId>,
@@ -322,6 +324,7 @@ impl<'a> PlannedRecord<'a> {
             // The bytes count, not what their file is called.
             template: _,
             template_digest,
+            packaged,
             parameters,
             tags,
             capabilities,
@@ -340,6 +343,7 @@ impl<'a> PlannedRecord<'a> {
             kind: *kind,
             name,
             options: OptionsRecord::of(options),
+            packaged: *packaged,
             parameters: parameter_records(parameters),
             retain: {
                 let mut retain: Vec<_> = retain.iter().collect();

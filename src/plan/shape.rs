@@ -72,6 +72,8 @@ impl<'a> Parts<'a> {
         let TargetInputs {
             template: _,
             template_digest,
+            // All targets of an execution have the same code; the text tells only which bucket it lies in.
+            packaged: _,
             parameters,
             tags,
             capabilities,

@@ -146,6 +146,7 @@ pub(super) fn inputs() -> TargetInputs {
     TargetInputs {
         template: "SourceOutput::templates/network.yaml".parse().unwrap(),
         template_digest: Digest::of(b"template"),
+        packaged: None,
         parameters: Vec::new(),
         tags: BTreeMap::new(),
         capabilities: Default::default(),

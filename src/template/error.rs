@@ -110,6 +110,12 @@ pub enum TemplateProblem {
         /// What is there instead.
         found: &'static str,
     },
+    /// A local path cannot be replaced by where its file is put.
+    #[error("{place} is a local path that cannot be replaced as it is written here")]
+    LocalPath {
+        /// What it is the value of.
+        place: String,
+    },
 }
 
 impl TemplateProblem {
@@ -134,6 +140,7 @@ impl TemplateProblem {
             Self::NotMapping { .. } => "write it as `Name: value` pairs",
             Self::NoType { .. } => "add `Type`, such as `String` or `AWS::SQS::Queue`",
             Self::Default { .. } => "write a text or number, `''` for an empty one",
+            Self::LocalPath { .. } => "write it on one line, without a tag or an anchor",
         }
     }
 

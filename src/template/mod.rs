@@ -7,6 +7,7 @@ mod declaration;
 mod error;
 mod evaluate;
 mod graph;
+mod local;
 mod node;
 mod path;
 mod print;
@@ -28,6 +29,7 @@ pub use declaration::{
 pub use error::{TemplateError, TemplateProblem};
 pub use evaluate::{Evaluation, Known, Unresolved, UnresolvedKind};
 pub use graph::{Dependency, Graph, Step};
+pub use local::{Content, Form, LocalPath, ObjectPlace};
 pub use node::{Entry, Node, NodeKind, Scalar};
 pub use print::Forms;
 pub use scalar::{Ambiguity, ScalarValue};

@@ -20,6 +20,8 @@ mod moto;
 mod nested;
 mod network;
 mod options;
+mod oracle;
+mod packaging;
 mod parameters;
 mod portable;
 mod screens;

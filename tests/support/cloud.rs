@@ -161,16 +161,30 @@ impl Cloud {
 
     /// Begins to create a stack without stackgate.
     pub fn begin_create(&self, stack: &str, template: &str, parameters: &[(&str, &str)]) {
+        self.offer(stack, template, parameters)
+            .unwrap_or_else(|refusal| panic!("{refusal}"));
+    }
+
+    /// Begins to create a stack without stackgate, unless the emulator refuses it at once.
+    pub fn offer(
+        &self,
+        stack: &str,
+        template: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(), String> {
         let call = self
             .client
             .create_stack()
             .stack_name(stack)
             .template_body(template)
             .capabilities(Capability::CapabilityNamedIam)
+            .capabilities(Capability::CapabilityAutoExpand)
             .set_parameters(Some(given(parameters)));
-        RUNTIME
-            .block_on(call.send())
-            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        let reply = RUNTIME.block_on(call.send());
+        reply.map_or_else(
+            |error| Err(DisplayErrorContext(&error).to_string()),
+            |_| Ok(()),
+        )
     }
 
     /// Creates a change set for a new stack without stackgate, and leaves it waiting.

@@ -15,8 +15,10 @@ use super::process::Victim;
 /// One attempt of a call, as it was seen on the wire. A retry is another attempt.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The operation, such as `CreateChangeSet`.
+    /// The operation, such as `CreateChangeSet`; empty where it is not in the request's form, as for S3.
     pub operation: String,
+    /// The method of HTTP.
+    pub method: String,
     /// The account whose credentials signed it; of an assumed role where the proxy saw the role assumed.
     pub account: String,
     /// The region it is signed for.
@@ -477,6 +479,12 @@ fn describe(state: &State, request: &Message, connection: usize) -> Call {
             .unwrap_or_default(),
     };
     Call {
+        method: request
+            .start
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         operation: request
             .form("Action")
             .or_else(|| request.header("x-amz-target").map(target))

@@ -352,6 +352,7 @@ pub(super) fn definition(
         artifact_bucket: None,
         stack_policy: None,
         options: crate::model::StackOptions::default(),
+        packaged: Vec::new(),
         template_buckets: None,
         fan_out,
         approval_minutes: 600,

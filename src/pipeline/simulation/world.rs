@@ -364,6 +364,7 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
                     inputs: TargetInputs {
                         template: "Source::network.yaml".parse::<ArtifactPath>().unwrap(),
                         template_digest: Digest::of(b"template"),
+                        packaged: None,
                         parameters: Vec::new(),
                         tags: BTreeMap::new(),
                         capabilities: BTreeSet::new(),

@@ -39,6 +39,23 @@ fn version_2_stays_as_it_is() {
 }
 
 #[test]
+fn what_is_packaged_is_approved() {
+    let mut plan = plan();
+    let mut digests = vec![digest_of(&plan)];
+    for text in ["one", "two"] {
+        plan.planned[0].inputs.packaged = Some(Digest::of(text.as_bytes()));
+        digests.push(digest_of(&plan));
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 3);
+    assert!(
+        record(&plan.input())
+            .to_string()
+            .contains(&Digest::of(b"two").to_string())
+    );
+}
+
+#[test]
 fn the_record_is_canonical_json() {
     fn check(value: &Value, path: &str) {
         if let Value::Object(members) = value {

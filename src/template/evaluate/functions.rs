@@ -1,7 +1,12 @@
 //! Intrinsic functions whose value can be known before anything is deployed.
 
+use super::super::Position;
 use super::super::node::{Entry, Node, NodeKind, Scalar, get_att};
-use super::{Evaluator, Outcome, ParameterValue, UnresolvedKind, function_at, known_text, text_at};
+use super::cidr::{Cut, cut};
+use super::text::{base64, json, mentions_no_value};
+use super::{
+    Evaluator, Outcome, ParameterValue, UnresolvedKind, function_at, known_text, text_at, weight,
+};
 
 impl<'t> Evaluator<'t> {
     pub(super) fn function(&mut self, node: &'t Node, name: &str, argument: &'t Node) -> Outcome {
@@ -11,6 +16,10 @@ impl<'t> Evaluator<'t> {
             "Fn::If" => return self.choice(node, argument),
             "Fn::Sub" => return Outcome::Value(self.sub(node, argument)),
             "Condition" | "Fn::Transform" => return Outcome::Value(self.kept(node)),
+            // Whether it is left out before the text is made is not documented.
+            "Fn::ToJsonString" if mentions_no_value(argument) => {
+                return Outcome::Value(self.kept(node));
+            }
             "Fn::GetAtt" => return Outcome::Value(self.attribute(node, argument)),
             _ => {}
         }
@@ -23,10 +32,12 @@ impl<'t> Evaluator<'t> {
             return Outcome::Value(self.kept(node));
         };
         let known = match (name, argument.items()) {
+            (_, _) if self.left == 0 => None,
             ("Fn::FindInMap", Some(items)) => self.find_in_map(node, items),
             ("Fn::Select", Some([index, list])) => self.select(node, index, list),
             ("Fn::Split", Some([separator, text])) => split(node, separator, text),
             ("Fn::Join", Some([separator, list])) => join(node, separator, list),
+            ("Fn::Cidr", Some([block, count, bits])) => self.cidr(node, block, count, bits),
             ("Fn::Length", Some(items)) if self.has_extensions && !may_vanish(items) => {
                 let mut length = text_at(position, items.len().to_string());
                 if let NodeKind::Scalar(scalar) = &mut length.kind {
@@ -34,8 +45,13 @@ impl<'t> Evaluator<'t> {
                 }
                 Some(length)
             }
+            ("Fn::Base64", None) => base64(&argument).map(|text| text_at(position, text)),
+            ("Fn::ToJsonString", _) if self.has_extensions => {
+                json(&argument).map(|text| text_at(position, text))
+            }
             (_, _) => None,
         };
+        let known = known.filter(|known| self.affords(weight(known)));
         Outcome::Value(known.unwrap_or_else(|| function_at(position, name, argument)))
     }
 
@@ -52,13 +68,14 @@ impl<'t> Evaluator<'t> {
         if name == "AWS::NoValue" {
             return Outcome::NoValue;
         }
-        if let Some(text) = self.text_named(&name) {
-            return Outcome::Value(text_at(position, text));
-        }
-        if let Some(ParameterValue::List(items)) = self.parameters.get(name.as_str()) {
-            let items = items.iter().map(|item| text_at(position, *item));
-            let kind = NodeKind::Sequence(items.collect());
-            return Outcome::Value(Node { position, kind });
+        let known = match self.parameters.get(name.as_str()) {
+            Some(ParameterValue::List(items)) => Some(list_at(position, items)),
+            Some(ParameterValue::Text(_)) | None => {
+                self.text_named(&name).map(|text| text_at(position, text))
+            }
+        };
+        if let Some(known) = known.filter(|known| self.affords(weight(known))) {
+            return Outcome::Value(known);
         }
         self.is_there(node, &name);
         Outcome::Value(function_at(
@@ -192,7 +209,7 @@ impl<'t> Evaluator<'t> {
                 (None, Some((_, value))) => Some(value.clone()),
                 (None, None) => self.text_named(name),
             };
-            match value {
+            match value.filter(|value| self.affords(value.len())) {
                 Some(value) if !value.contains(['$', '{']) => {
                     whole.push_str(&value);
                     open.push_str(&value);
@@ -287,6 +304,19 @@ impl<'t> Evaluator<'t> {
         Some(Node { position, kind })
     }
 
+    fn cidr(&mut self, node: &Node, block: &Node, count: &Node, bits: &Node) -> Option<Node> {
+        let block = known_text(block)?;
+        match cut(block, known_text(count)?, known_text(bits)?) {
+            Cut::Blocks(blocks) => Some(list_at(node.position, &blocks)),
+            Cut::Refused(why) => {
+                let block = block.to_owned();
+                self.problem(node.position, UnresolvedKind::NoBlocks { block, why });
+                None
+            }
+            Cut::Unknown => None,
+        }
+    }
+
     fn select(&mut self, node: &Node, index: &Node, list: &Node) -> Option<Node> {
         let index: usize = known_text(index)?.parse().ok()?;
         let items = list.items()?;
@@ -366,15 +396,19 @@ fn may_vanish(items: &[Node]) -> bool {
     items.iter().any(may)
 }
 
+fn list_at(position: Position, texts: &[impl AsRef<str>]) -> Node {
+    let items = texts.iter().map(|text| text_at(position, text.as_ref()));
+    let kind = NodeKind::Sequence(items.collect());
+    Node { position, kind }
+}
+
 fn split(node: &Node, separator: &Node, text: &Node) -> Option<Node> {
     let (separator, text) = (known_text(separator)?, known_text(text)?);
     if separator.is_empty() || text.contains("{{resolve") {
         return None;
     }
-    let position = node.position;
-    let parts = text.split(separator).map(|part| text_at(position, part));
-    let kind = NodeKind::Sequence(parts.collect());
-    Some(Node { position, kind })
+    let parts: Vec<&str> = text.split(separator).collect();
+    Some(list_at(node.position, &parts))
 }
 
 fn join(node: &Node, separator: &Node, list: &Node) -> Option<Node> {

@@ -4,10 +4,14 @@
 //! It never guesses. Where CloudFormation's way is not documented, a function stays; so does everything where a macro may
 //! still rewrite it.
 
+mod cidr;
 mod conditions;
 mod functions;
 #[cfg(test)]
+mod invention;
+#[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -83,10 +87,22 @@ pub enum UnresolvedKind {
         /// How many items there are.
         length: usize,
     },
+    /// Blocks of addresses that cannot be cut.
+    #[error("`Fn::Cidr` cannot cut `{block}` so: {why}")]
+    NoBlocks {
+        /// The block that they are cut from.
+        block: String,
+        /// Why not.
+        why: String,
+    },
 }
 
-/// Loops stop to be expanded when they made so many values: a megabyte of them would be refused.
-const MOST_VALUES: usize = 500_000;
+/// Nothing more is worked out when loops and functions made so many bytes: a megabyte of them would be refused, and a few
+/// lines can ask for more than any memory holds.
+const MOST_MADE: usize = 16 << 20;
+
+/// What a value weighs beside its text.
+const WEIGHT: usize = 128;
 
 impl Template {
     /// Returns what CloudFormation will not be able to work out where `known` holds.
@@ -105,6 +121,7 @@ impl Template {
                 }
                 UnresolvedKind::Gone { .. } => "use it below `!If` with the same condition",
                 UnresolvedKind::NoItem { .. } => "choose one that is there",
+                UnresolvedKind::NoBlocks { .. } => "ask for fewer or smaller ones",
             })
         });
         found.collect()
@@ -166,7 +183,7 @@ struct Evaluator<'t> {
     conditions: HashMap<&'t str, Option<bool>>,
     /// Variables of the loops around, with their values.
     variables: Vec<(&'t str, String)>,
-    /// How many more values loops may make.
+    /// How many more bytes loops and functions may make.
     left: usize,
     has_extensions: bool,
     /// Whether something stayed as it is that names a variable of a loop: the loop stays, then.
@@ -182,7 +199,7 @@ impl<'t> Evaluator<'t> {
             parameters: HashMap::new(),
             conditions: HashMap::new(),
             variables: Vec::new(),
-            left: MOST_VALUES,
+            left: MOST_MADE,
             has_extensions: false,
             is_stuck: false,
             problems: Vec::new(),
@@ -415,10 +432,12 @@ impl<'t> Evaluator<'t> {
             .map(|item| known_text(item).filter(|text| !text.contains(['$', '{'])))
             .map(|text| text.map(str::to_owned))
             .collect::<Option<_>>()?;
-        let size: usize = output.values().map(|entry| count(&entry.value)).sum();
+        let size: usize = output.values().map(|entry| weight(&entry.value)).sum();
         let mut made = IndexMap::new();
         for value in values {
-            self.left = self.left.checked_sub(size)?;
+            if !self.affords(size) {
+                return None;
+            }
             self.variables.push((variable, value));
             let round = self.round(output, existing, &mut made, make);
             self.variables.pop();
@@ -484,6 +503,13 @@ impl<'t> Evaluator<'t> {
         node.clone()
     }
 
+    /// Returns whether so many bytes more may be made, which they then are. After the first refusal there are none left.
+    fn affords(&mut self, bytes: usize) -> bool {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
     fn problem(&mut self, position: Position, what: UnresolvedKind) {
         self.problems.push(Unresolved { position, what });
     }
@@ -534,13 +560,17 @@ fn has_bare_variable_in_output(output: &Node, variable: &str) -> bool {
     })
 }
 
-/// Returns how many values there are in a value.
-fn count(node: &Node) -> usize {
-    match &node.kind {
-        NodeKind::Scalar(_) => 1,
-        NodeKind::Sequence(items) => 1 + items.iter().map(count).sum::<usize>(),
-        NodeKind::Mapping(entries) => 1 + entries.values().map(|e| count(&e.value)).sum::<usize>(),
-    }
+/// Returns about how many bytes a value takes.
+fn weight(node: &Node) -> usize {
+    WEIGHT
+        + match &node.kind {
+            NodeKind::Scalar(scalar) => scalar.text.len(),
+            NodeKind::Sequence(items) => items.iter().map(weight).sum(),
+            NodeKind::Mapping(entries) => {
+                let entry = |(key, entry): (&String, &Entry)| key.len() + weight(&entry.value);
+                entries.iter().map(entry).sum()
+            }
+        }
 }
 
 /// Returns the text that a value certainly is where a text is wanted.

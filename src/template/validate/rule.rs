@@ -178,7 +178,9 @@ impl Rule {
             TemplateProblem::DuplicateKey { .. } => Self::DuplicateKey,
             TemplateProblem::KeyNotText => Self::KeyNotText,
             TemplateProblem::UnknownTag { .. } => Self::UnknownTag,
-            TemplateProblem::NotMapping { .. } | TemplateProblem::Default { .. } => Self::Shape,
+            TemplateProblem::NotMapping { .. }
+            | TemplateProblem::LocalPath { .. }
+            | TemplateProblem::Default { .. } => Self::Shape,
             TemplateProblem::NoType { .. } => Self::Missing,
         }
     }

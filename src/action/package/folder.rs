@@ -1,0 +1,295 @@
+//! Code as it is uploaded: a folder or a file as a zip, or a file as it is.
+//!
+//! Nothing is left out. What should not be there is refused instead: links that lead out of the folder, and what differs
+//! each time, such as `.git`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::error::{PackageError, PackageProblem};
+use super::scan::Named;
+use crate::artifact::{CodeFile, zip_code};
+use crate::model::clean;
+use crate::template::Content;
+
+/// What AWS Lambda takes, unpacked.
+const MOST_BYTES: u64 = 250 << 20;
+const MOST_FILES: u64 = 50_000;
+
+/// What is never code.
+const PRIVATE: [&str; 2] = [".git", ".stackgate"];
+
+/// Returns the bytes that are uploaded for what `named` leads to, and what their key ends with.
+pub(super) fn read(root: &Path, named: &Named) -> Result<(Vec<u8>, String), PackageError> {
+    let path = root.join(&named.path);
+    let zipped = |files: &BTreeMap<String, CodeFile>| {
+        let what = format!("`{}`", clean(&named.path));
+        zip_code(&what, files).map(|bytes| (bytes, "zip".to_owned()))
+    };
+    let read = || {
+        if path.is_dir() {
+            let mut folder = Folder::of(&path)?;
+            folder.walk(&path, "")?;
+            if folder.files.is_empty() {
+                return Err(PackageProblem::Empty);
+            }
+            return zipped(&folder.files).map_err(PackageProblem::Zip);
+        }
+        let file = read_file(&path, &named.path, MOST_BYTES)?;
+        let must_be_zip = match named.local.content {
+            Content::Zip => !file.bytes.starts_with(b"PK\x03\x04"),
+            Content::Bundle | Content::File | Content::Template => false,
+        };
+        if must_be_zip {
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            let name = name.unwrap_or_default().into_owned();
+            return zipped(&BTreeMap::from([(name, file)])).map_err(PackageProblem::Zip);
+        }
+        Ok((file.bytes, ending(&path)))
+    };
+    read().map_err(|problem| named.fails(problem))
+}
+
+/// Returns what the name of a file ends with, where that can stand in a key.
+fn ending(path: &Path) -> String {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let can_stand = |ending: &&str| {
+        ending.len() <= 16 && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    ending.filter(can_stand).unwrap_or_default().to_owned()
+}
+
+struct Folder {
+    /// The folder without links.
+    root: PathBuf,
+    /// The folders that are being read, each inside the one before, without links.
+    above: Vec<PathBuf>,
+    files: BTreeMap<String, CodeFile>,
+    bytes: u64,
+}
+
+impl Folder {
+    fn of(path: &Path) -> Result<Self, PackageProblem> {
+        let root = path.canonicalize().map_err(|e| unreadable("", e))?;
+        Ok(Self {
+            above: vec![root.clone()],
+            root,
+            files: BTreeMap::new(),
+            bytes: 0,
+        })
+    }
+
+    /// Reads what is in `folder`, whose path inside the code is `inside`.
+    fn walk(&mut self, folder: &Path, inside: &str) -> Result<(), PackageProblem> {
+        for entry in fs::read_dir(folder).map_err(|e| unreadable(inside, e))? {
+            let entry = entry.map_err(|e| unreadable(inside, e))?;
+            let name = entry.file_name();
+            let joint = if inside.is_empty() { "" } else { "/" };
+            let shown = format!("{inside}{joint}{}", name.to_string_lossy());
+            let Some(name) = name.to_str() else {
+                return Err(PackageProblem::Name(clean(&shown)));
+            };
+            if PRIVATE.contains(&name) {
+                return Err(PackageProblem::Private(clean(&shown)));
+            }
+            let inside = format!("{inside}{joint}{name}");
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|e| unreadable(&inside, e))?;
+            if kind.is_symlink() {
+                self.check_link(&path, &inside)?;
+            }
+            let found = fs::metadata(&path).map_err(|e| unreadable(&inside, e))?;
+            if found.is_dir() {
+                let folder = path.canonicalize().map_err(|e| unreadable(&inside, e))?;
+                self.above.push(folder);
+                self.walk(&path, &inside)?;
+                self.above.pop();
+            } else if found.is_file() {
+                self.take(&path, inside)?;
+            } else {
+                return Err(PackageProblem::Special(clean(&inside)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a link that leads out of the code, nowhere, or to a folder that it is in itself.
+    fn check_link(&self, path: &Path, inside: &str) -> Result<(), PackageProblem> {
+        let leads_inside = path
+            .canonicalize()
+            .is_ok_and(|to| to.starts_with(&self.root) && !self.above.contains(&to));
+        match leads_inside {
+            true => Ok(()),
+            false => Err(PackageProblem::Link(clean(inside))),
+        }
+    }
+
+    fn take(&mut self, path: &Path, inside: String) -> Result<(), PackageProblem> {
+        if self.files.len() as u64 >= MOST_FILES {
+            return Err(PackageProblem::TooLarge {
+                limit: MOST_FILES,
+                unit: "files",
+            });
+        }
+        let file = read_file(path, &inside, MOST_BYTES - self.bytes)?;
+        self.bytes += file.bytes.len() as u64;
+        self.files.insert(inside, file);
+        Ok(())
+    }
+}
+
+/// Returns a file of at most `most` bytes.
+fn read_file(path: &Path, shown: &str, most: u64) -> Result<CodeFile, PackageProblem> {
+    let read = || -> io::Result<(Vec<u8>, Metadata)> {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        let mut bytes = Vec::new();
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        Ok((bytes, about))
+    };
+    let (bytes, about) = read().map_err(|e| unreadable(shown, e))?;
+    if bytes.len() as u64 > most {
+        return Err(PackageProblem::TooLarge {
+            limit: MOST_BYTES,
+            unit: "bytes",
+        });
+    }
+    Ok(CodeFile {
+        bytes,
+        is_executable: is_executable(&about),
+    })
+}
+
+fn unreadable(path: &str, source: io::Error) -> PackageProblem {
+    PackageProblem::Read {
+        path: clean(path),
+        source,
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(about: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    about.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::{Form, Template};
+
+    /// Returns what is read of `path` as the code of a function.
+    fn read_at(root: &Path, path: &str) -> Result<(Vec<u8>, String), String> {
+        let text = format!(
+            "{{\"Resources\": {{\"F\": {{\"Type\": \"AWS::Lambda::Function\", \"Properties\": {{\"Code\": \"{path}\"}}}}}}}}"
+        );
+        let template = Template::parse("t.json", text.as_bytes()).unwrap();
+        let local = template.local_paths().unwrap().remove(0);
+        assert!(matches!(local.form, Form::Mapping { .. }));
+        let named = Named {
+            template: "t.json".to_owned(),
+            path: local.from_root("t.json").unwrap(),
+            local,
+        };
+        read(root, &named).map_err(|e| e.to_string())
+    }
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_folder_gives_the_same_bytes_wherever_and_whenever_it_is_read() {
+        let read_new = |order: [&str; 3]| {
+            let folder = tempfile::tempdir().unwrap();
+            for path in order {
+                write(folder.path(), &format!("code/{path}"), path);
+            }
+            read_at(folder.path(), "code").unwrap()
+        };
+        let (bytes, ending) = read_new(["a.py", "lib/b.py", "z"]);
+        assert_eq!(ending, "zip");
+        assert_eq!(read_new(["z", "lib/b.py", "a.py"]).0, bytes);
+        assert_ne!(read_new(["z", "lib/c.py", "a.py"]).0, bytes);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_can_be_executed_stays_so() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "code/bootstrap", "x");
+        let plain = read_at(folder.path(), "code").unwrap();
+        let path = folder.path().join("code/bootstrap");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(
+            read_at(folder.path(), "code").unwrap(),
+            plain,
+            "the umask does not count"
+        );
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_ne!(read_at(folder.path(), "code").unwrap(), plain);
+    }
+
+    #[test]
+    fn a_zip_is_uploaded_as_it_is_and_another_file_in_a_zip() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "app.jar", "PK\u{3}\u{4}rest");
+        let jar = (b"PK\x03\x04rest".to_vec(), "jar".to_owned());
+        assert_eq!(read_at(folder.path(), "app.jar").unwrap(), jar);
+        write(folder.path(), "app.py", "x = 1");
+        write(folder.path(), "same/app.py", "x = 1");
+        let file = read_at(folder.path(), "app.py").unwrap();
+        assert_eq!(file, read_at(folder.path(), "same").unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_inside_the_folder_alone() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        write(root, "code/lib/a.py", "x");
+        write(root, "secret", "s");
+        symlink("lib", root.join("code/lib64")).unwrap();
+        symlink("lib/a.py", root.join("code/main.py")).unwrap();
+        write(root, "same/lib/a.py", "x");
+        write(root, "same/lib64/a.py", "x");
+        write(root, "same/main.py", "x");
+        assert_eq!(read_at(root, "code"), read_at(root, "same"));
+        for to in ["../secret", "..", ".", "lib/../../code", "nowhere", "/etc"] {
+            symlink(to, root.join("code/link")).unwrap();
+            let refused = read_at(root, "code").unwrap_err();
+            assert!(
+                refused.contains("`link` is a link that leads out"),
+                "{refused}"
+            );
+            fs::remove_file(root.join("code/link")).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_refused_and_not_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        let refused = read_at(folder.path(), "empty").unwrap_err();
+        assert!(refused.contains("the folder is empty"), "{refused}");
+        for private in PRIVATE {
+            write(folder.path(), &format!("{private}x/sub/{private}/x"), "x");
+            let refused = read_at(folder.path(), &format!("{private}x")).unwrap_err();
+            assert!(
+                refused.contains(&format!("holds `sub/{private}`")),
+                "{refused}"
+            );
+        }
+    }
+}
