@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use super::bad_input;
 use super::inputs;
 use super::world::{Artifacts, World};
-use crate::aws::{
-    CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef, TemplateRead,
-};
+use super::{bad_input, foreign};
+use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Digest, Ending, FailureKind, LARGEST_INLINE_TEMPLATE, ParameterValue,
-    PlannedTarget, Preparation, Priority, Reading, Removal, ResourceChange, SecretRef, Settlement,
-    StackEvent, StackId, StackSetting, StackStatus, StackWait, Staleness, TargetInputs, TargetSpec,
-    TemplateBucket, TemplateBuckets, goes_through_bucket,
+    ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
+    Priority, Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId,
+    StackSetting, StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket,
+    TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -113,7 +111,10 @@ pub async fn create(
 }
 
 /// Returns the bucket for the large templates of a target, where one is named.
-fn bucket(spec: &TargetSpec, buckets: Option<&str>) -> Result<Option<TemplateBucket>, CallFailure> {
+pub(super) fn bucket(
+    spec: &TargetSpec,
+    buckets: Option<&str>,
+) -> Result<Option<TemplateBucket>, CallFailure> {
     let buckets: TemplateBuckets = buckets
         .unwrap_or_default()
         .parse()
@@ -178,7 +179,7 @@ pub async fn read(
         previous_template: None,
         settings_differ: false,
     };
-    if let Some(reason) = foreign_template(world, spec, asked, &read.outcome, artifacts).await? {
+    if let Some(reason) = foreign::template(world, spec, asked, &read.outcome, artifacts).await? {
         // Nothing that it describes is of interest any more: it is removed as one that failed.
         read.outcome = ChangeSetOutcome::Failed { reason };
         read.changes.clear();
@@ -243,51 +244,6 @@ pub async fn read(
         read.previous_template,
     )?;
     Ok(read)
-}
-
-/// Returns why a change set cannot be said to be made from the template that was sent, if that is so.
-///
-/// Asked once, before anybody sees it: a change set never changes, and the plan names it by its ARN.
-async fn foreign_template(
-    world: &World,
-    spec: &TargetSpec,
-    asked: &Asked<'_>,
-    outcome: &ChangeSetOutcome,
-    artifacts: &Artifacts,
-) -> Result<Option<String>, CallFailure> {
-    let is_executable = match outcome {
-        ChangeSetOutcome::Ready => true,
-        // Nothing would be executed, but that there is nothing to do may be true of another template alone.
-        ChangeSetOutcome::NoChanges => false,
-        ChangeSetOutcome::Failed { .. } => return Ok(None),
-    };
-    // Where no bucket is named, the template was in the request: it need not be read for its size.
-    let Some(bucket) = bucket(spec, asked.buckets)? else {
-        return Ok(None);
-    };
-    let (_, sent) = inputs::template_of(world, asked.inputs, artifacts)?;
-    if !goes_through_bucket(sent.len()) {
-        return Ok(None);
-    }
-    let read = world
-        .aws
-        .template_read(spec, asked.stack, asked.change_set, &sent)
-        .await?;
-    let bucket = bucket.name;
-    let digest = asked.inputs.template_digest.short();
-    Ok(match read {
-        TemplateRead::AsSent => None,
-        TemplateRead::Other(found) => Some(format!(
-            "CloudFormation read another template from bucket {bucket} than the one that was sent: {digest} was put there, and it read {}; \
-             find out who replaced it, let the bucket keep versions, so that the one that is sent is the one that is read, and run the command again",
-            found.short()
-        )),
-        TemplateRead::Untold if is_executable => Some(format!(
-            "CloudFormation does not say which template it read from bucket {bucket}, so it cannot be told whether it is {digest}, which was sent; \
-             run the command again, or, where `GetTemplate` never answers for change sets, as on some emulators, keep the template at {LARGEST_INLINE_TEMPLATE} bytes"
-        )),
-        TemplateRead::Untold => None,
-    })
 }
 
 /// Returns what a change set of `stack` stands on, or `None` if the stack is gone.
@@ -411,7 +367,7 @@ pub async fn delete_review_stack(
 
 /// Describes the change set and the stack again. Returns how they differ from what was approved.
 ///
-/// Its template is not asked for again (see `foreign_template`): what is compared here can change, and that cannot.
+/// Its template is not asked for again (see `foreign::template`): what is compared here can change, and that cannot.
 pub async fn verify(
     world: &World,
     spec: &TargetSpec,

@@ -186,7 +186,8 @@ impl Given {
             Ok(found)
         } else {
             missing.sort();
-            Err(bad(missing.join("; ")))
+            let problems = missing.iter().map(String::as_str);
+            Err(CallFailure::several(FailureKind::BadInput, problems))
         }
     }
 

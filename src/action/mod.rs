@@ -6,6 +6,7 @@
 pub mod cloudformation;
 pub mod deletion;
 pub mod deployed;
+mod foreign;
 pub mod inputs;
 pub mod package;
 pub mod secrets;
@@ -16,7 +17,7 @@ pub use world::World;
 
 use crate::model::{CallFailure, FailureKind};
 
-/// Returns a failure of files or options, with every cause in one line.
+/// Returns a failure of files or options, with a line for each problem.
 pub(crate) fn bad_input(error: &dyn std::error::Error) -> CallFailure {
     let mut message = error.to_string();
     let mut source = error.source();
@@ -25,6 +26,5 @@ pub(crate) fn bad_input(error: &dyn std::error::Error) -> CallFailure {
         message.push_str(&cause.to_string());
         source = cause.source();
     }
-    // Several problems have a line each, which a failure does not keep.
-    CallFailure::new(FailureKind::BadInput, message.replace('\n', "; "))
+    CallFailure::several(FailureKind::BadInput, message.lines())
 }

@@ -64,8 +64,14 @@ pub fn judge(request: &Request, answer: &Answer, now: Timestamp) -> Result<Decis
             at: first.at,
         });
     }
-    // The clock of another machine may be ahead: an answer is never from the future.
-    if has_expired(request, answer.at.min(now)) {
+    let given = if answer.at < request.requested {
+        // Nobody answers before the question: a clock that is this late says nothing of when it was, so ours does.
+        now
+    } else {
+        // The clock of another machine may be ahead: an answer is never from the future.
+        answer.at.min(now)
+    };
+    if has_expired(request, given) {
         return Err(Refusal::Expired {
             expires: request.expires,
         });
@@ -175,6 +181,15 @@ mod tests {
         let given = answer(Decision::Approve, at("2026-03-09T09:00:00Z"));
         let read = at("2026-03-02T09:00:00Z");
         assert_eq!(judge(&request(), &given, read), Ok(Decision::Approve));
+    }
+
+    #[test]
+    fn a_clock_far_behind_ours_does_not_make_a_late_answer_early() {
+        let given = answer(Decision::Approve, at("2026-03-01T11:59:59Z"));
+        let judged = |read: &str| judge(&request(), &given, at(read));
+        assert_eq!(judged("2026-03-08T11:59:59Z"), Ok(Decision::Approve));
+        let late = judged("2026-03-08T12:00:00Z").unwrap_err();
+        assert!(matches!(late, Refusal::Expired { .. }), "{late}");
     }
 
     #[test]

@@ -104,6 +104,24 @@ pub enum PortableError {
         /// The newest format known here.
         known: u32,
     },
+    /// An event is of a kind, or says something, that this program does not know.
+    #[error(
+        "{}: event `{kind}` in line {line} of `{EVENTS}` cannot be read by this stackgate; stackgate {program} wrote it, probably a newer one: update this one",
+        .path.display()
+    )]
+    UnknownEvent {
+        /// The file.
+        path: PathBuf,
+        /// The line of the event.
+        line: usize,
+        /// Its kind, as written.
+        kind: String,
+        /// The program that wrote the file.
+        program: String,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
     /// An entry is not what it was when the file was written.
     #[error("{}: `{entry}` {what}; the file was altered or damaged, do not run it", .path.display())]
     Altered {
@@ -305,10 +323,19 @@ impl PortablePlan {
                         known: VERSION,
                     };
                 }
-                malformed(format!(
-                    "line {} of `{EVENTS}` is no event known here ({e})",
-                    number + 1
-                ))
+                match kind(line) {
+                    Some(kind) => PortableError::UnknownEvent {
+                        path: path.to_owned(),
+                        line: number + 1,
+                        kind,
+                        program: crate::model::clean(&manifest.program),
+                        source: e,
+                    },
+                    None => malformed(format!(
+                        "line {} of `{EVENTS}` is no event ({e})",
+                        number + 1
+                    )),
+                }
             })?;
             if event.execution != manifest.execution {
                 return Err(altered(EVENTS, "is about another execution"));
@@ -336,6 +363,12 @@ impl PortablePlan {
         }
         Ok(())
     }
+}
+
+/// Returns the kind of an event that may be unknown here.
+fn kind(line: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    value.get("event")?.as_str().map(crate::model::clean)
 }
 
 #[cfg(test)]
@@ -471,6 +504,43 @@ mod tests {
         assert!(foreign.contains("`plan.json` is not readable"), "{foreign}");
     }
 
+    const TELEPORTED: &[u8] = br#"{"seq":1,"execution":"019a4c3e-0000-7000-8000-000000000001","at":"1970-01-01T00:00:00Z","event":"teleported"}"#;
+
+    /// Returns a plan file of a format whose only event is `line`.
+    fn with_event(place: &Place, version: u32, line: &[u8]) -> PathBuf {
+        place.changed(|entries| {
+            let mut manifest: Manifest = serde_json::from_slice(&entries[MANIFEST]).unwrap();
+            manifest.version = version;
+            let digest = Digest::of(line);
+            manifest.content.insert(EVENTS.to_owned(), digest);
+            entries.insert(MANIFEST.to_owned(), serde_json::to_vec(&manifest).unwrap());
+            entries.insert(EVENTS.to_owned(), line.to_vec());
+        })
+    }
+
+    #[test]
+    fn an_event_of_a_newer_program_is_not_called_damage() {
+        let place = Place::new();
+        let error = PortablePlan::read(&with_event(&place, VERSION, TELEPORTED)).unwrap_err();
+        assert!(
+            matches!(error, PortableError::UnknownEvent { .. }),
+            "{error:?}"
+        );
+        let said = error.to_string();
+        for part in [
+            "event `teleported` in line 1",
+            "stackgate 9.9.9 wrote it",
+            "update this one",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        let error = PortablePlan::read(&with_event(&place, VERSION, b"teleported")).unwrap_err();
+        assert!(
+            matches!(error, PortableError::Malformed { .. }),
+            "{error:?}"
+        );
+    }
+
     #[test]
     fn a_newer_format_is_read_as_far_as_it_is_understood() {
         let place = Place::new();
@@ -480,15 +550,7 @@ mod tests {
         let (read, _) = PortablePlan::read(&place.file("newer.plan")).unwrap();
         assert_eq!(read.version, VERSION + 1);
 
-        let path = place.changed(|entries| {
-            let line = br#"{"seq":1,"execution":"019a4c3e-0000-7000-8000-000000000001","at":"1970-01-01T00:00:00Z","event":"teleported"}"#.to_vec();
-            let mut manifest: Manifest = serde_json::from_slice(&entries[MANIFEST]).unwrap();
-            manifest.version = VERSION + 1;
-            manifest.content.insert(EVENTS.to_owned(), Digest::of(&line));
-            entries.insert(MANIFEST.to_owned(), serde_json::to_vec(&manifest).unwrap());
-            entries.insert(EVENTS.to_owned(), line);
-        });
-        let error = PortablePlan::read(&path).unwrap_err();
+        let error = PortablePlan::read(&with_event(&place, VERSION + 1, TELEPORTED)).unwrap_err();
         assert!(matches!(error, PortableError::Newer { .. }), "{error}");
         assert!(
             error.to_string().contains("format 2 of stackgate 9.9.9"),

@@ -158,7 +158,7 @@ fn of_reply(
     let said = message.unwrap_or_default();
     let opt_in = attempted.region().is_some_and(|region| region.is_opt_in());
     let kind = match (code, status) {
-        (Some(code), _) if is_throttling(code) => FailureKind::Throttled,
+        (Some(code), _) if status_reason::is_throttling(code) => FailureKind::Throttled,
         (_, 429) => FailureKind::Throttled,
         (Some(code), _) if is_unknown_here(code) && attempted.proven && opt_in => {
             FailureKind::AccessDenied
@@ -281,23 +281,6 @@ fn element(body: &[u8], name: &str) -> Option<String> {
         .iter()
         .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn is_throttling(code: &str) -> bool {
-    matches!(
-        code,
-        "Throttling"
-            | "ThrottlingException"
-            | "ThrottledException"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "RequestLimitExceeded"
-            | "TooManyRequestsException"
-            | "ProvisionedThroughputExceededException"
-            | "BandwidthLimitExceeded"
-            | "SlowDown"
-            | "PriorRequestNotComplete"
-    )
 }
 
 fn is_stale_credentials(code: &str) -> bool {

@@ -103,6 +103,11 @@ impl fmt::Debug for TemplateUrl {
     }
 }
 
+/// Returns the key of an uploaded template.
+fn key(template: &str) -> String {
+    format!("stackgate/{}.template", Digest::of(template.as_bytes()))
+}
+
 /// Returns `failure` without any presigned URL that the service repeated.
 pub(super) fn without_urls(mut failure: CallFailure) -> CallFailure {
     if failure.message.to_ascii_lowercase().contains("x-amz-") {
@@ -131,17 +136,11 @@ impl Aws {
         bucket: &TemplateBucket,
         template: &str,
     ) -> Result<TemplateUrl, CallFailure> {
-        self.check_endpoint_for("S3")?;
-        let digest = Digest::of(template.as_bytes());
         let place = format!("bucket {}", bucket.name);
         let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
-        let key = format!("stackgate/{digest}.template");
-        let cell = self.upload_cell(bucket, &key);
-        let uploaded = cell
-            .get_or_try_init(|| self.upload(spec, bucket, &key, template.as_bytes(), &attempted))
-            .await?;
+        let uploaded = self.uploaded(spec, bucket, template, &attempted).await?;
         let credentials = self.base_credentials(&attempted).await?;
-        let mut url = self.object_url(&bucket.name, &uploaded.region, &key);
+        let mut url = self.object_url(&bucket.name, &uploaded.region, &key(template));
         if let Some(version) = &uploaded.version {
             url.push_str(&format!("?versionId={}", encoded(version)));
         }
@@ -163,6 +162,36 @@ impl Aws {
             ));
         }
         Ok(TemplateUrl(url))
+    }
+
+    /// Returns whether the URL of a template names a version, so that nobody can replace what is read there.
+    ///
+    /// A process that goes on where another one uploaded puts the same content there again to find out.
+    pub(super) async fn keeps_versions(
+        &self,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+        template: &str,
+    ) -> Result<bool, CallFailure> {
+        let place = format!("bucket {}", bucket.name);
+        let attempted = self.attempted("PutObject", &place, Effect::Repeatable);
+        let uploaded = self.uploaded(spec, bucket, template, &attempted).await?;
+        Ok(uploaded.version.is_some())
+    }
+
+    /// Puts a template into a bucket unless this process did.
+    async fn uploaded(
+        &self,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+        template: &str,
+        attempted: &Attempted<'_>,
+    ) -> Result<Uploaded, CallFailure> {
+        self.check_endpoint_for("S3")?;
+        let key = key(template);
+        let cell = self.upload_cell(bucket, &key);
+        let put = || self.upload(spec, bucket, &key, template.as_bytes(), attempted);
+        cell.get_or_try_init(put).await.cloned()
     }
 
     /// Puts an object; asks again in the region that the bucket says it is in.

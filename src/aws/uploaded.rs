@@ -7,7 +7,7 @@
 use aws_sdk_cloudformation::types::TemplateStage;
 
 use super::connection::Aws;
-use crate::model::{CallFailure, ChangeSetId, Digest, StackId, TargetSpec};
+use crate::model::{CallFailure, ChangeSetId, Digest, StackId, TargetSpec, TemplateBucket};
 
 /// Which template a change set was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum TemplateRead {
     AsSent,
     /// Another one, with this digest.
     Other(Digest),
+    /// Perhaps the one that was sent: in what is shown they are the same, and characters outside ASCII, which are not
+    /// shown, may have been replaced in a bucket that keeps no versions.
+    InAscii,
     /// The service does not say, which is no proof of anything.
     Untold,
 }
@@ -27,26 +30,48 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
         change_set: &ChangeSetId,
+        bucket: &TemplateBucket,
         sent: &str,
     ) -> Result<TemplateRead, CallFailure> {
         let stage = TemplateStage::Original;
         let read = self.template_at(spec, stack, Some(change_set), stage).await;
-        Ok(match read? {
-            None => TemplateRead::Untold,
-            Some(read) if is_same(sent, &read) => TemplateRead::AsSent,
-            Some(read) => TemplateRead::Other(Digest::of(read.as_bytes())),
+        let Some(read) = read? else {
+            return Ok(TemplateRead::Untold);
+        };
+        Ok(match compared(sent, &read) {
+            Likeness::Same => TemplateRead::AsSent,
+            Likeness::InAscii if self.keeps_versions(spec, bucket, sent).await? => {
+                TemplateRead::AsSent
+            }
+            Likeness::InAscii => TemplateRead::InAscii,
+            Likeness::Different => TemplateRead::Other(Digest::of(read.as_bytes())),
         })
     }
 }
 
-/// Returns whether `read` is `sent` as the service gives it back.
+/// How alike two templates are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    Same,
+    InAscii,
+    Different,
+}
+
+/// Returns how alike `sent` and what the service gives back are.
 ///
-/// It gives each character outside ASCII back as `?`, though it keeps it for the stack. Ends of lines and what surrounds
-/// the text may be lost in XML; neither YAML nor JSON tells ends of lines apart.
-fn is_same(sent: &str, read: &str) -> bool {
-    let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+/// It gives each character outside ASCII back as `?`, though it keeps it for the stack. That could be another letter, and
+/// also a U+0085, U+2028 or U+2029, at which some readers of YAML begin a line and others do not. Ends of lines and
+/// blanks around the text may be lost in XML; neither YAML nor JSON tells ends of lines apart.
+fn compared(sent: &str, read: &str) -> Likeness {
+    let plain = |text: &str| text.replace("\r\n", "\n").trim_ascii().to_owned();
     let (sent, read) = (plain(sent), plain(read));
-    sent == read || !sent.is_ascii() && in_ascii(&sent) == read
+    if sent == read {
+        Likeness::Same
+    } else if !sent.is_ascii() && in_ascii(&sent) == read {
+        Likeness::InAscii
+    } else {
+        Likeness::Different
+    }
 }
 
 fn in_ascii(text: &str) -> String {
@@ -57,7 +82,7 @@ fn in_ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id};
-    use super::super::scripted::Scripted;
+    use super::super::scripted::{Reply, Scripted};
     use super::*;
     use crate::model::FailureKind;
 
@@ -65,17 +90,41 @@ mod tests {
 
     async fn read(script: &Scripted) -> Result<TemplateRead, CallFailure> {
         let aws = aws(script).await;
-        aws.template_read(&spec(), &stack_id(), &change_set_id(), SENT)
+        let bucket = TemplateBucket {
+            name: "templates".to_owned(),
+            owner: Some(spec().target.account),
+        };
+        aws.template_read(&spec(), &stack_id(), &change_set_id(), &bucket, SENT)
             .await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_sent_is_known_again_as_the_service_gives_it_back() {
-        for body in [
-            SENT,
-            "Description: größer 🙂\nResources: {}",
-            "Description: gr??er ?\nResources: {}\n",
+    async fn what_is_not_shown_is_as_sent_only_in_a_bucket_that_keeps_versions() {
+        for (reply, expected) in [
+            (Reply::Versioned("v1"), TemplateRead::AsSent),
+            // Of a bucket that no longer keeps them.
+            (Reply::Versioned("null"), TemplateRead::InAscii),
+            (Reply::Http(200, String::new()), TemplateRead::InAscii),
         ] {
+            let script = Scripted::new();
+            let body = "<TemplateBody>Description: gr??er ?\nResources: {}\n</TemplateBody>";
+            script.ok("GetTemplate", body).on("", reply);
+            assert_eq!(read(&script).await.unwrap(), expected);
+            assert_eq!(script.requests_of("").len(), 1);
+        }
+        let script = Scripted::new();
+        let denied = "<Error><Code>AccessDenied</Code></Error>".to_owned();
+        let body = "<TemplateBody>Description: gr??er ?\nResources: {}\n</TemplateBody>";
+        script
+            .ok("GetTemplate", body)
+            .on("", Reply::Http(403, denied));
+        let failure = read(&script).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::AccessDenied);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_is_known_again_as_the_service_gives_it_back() {
+        for body in [SENT, "Description: größer 🙂\nResources: {}"] {
             let script = Scripted::new();
             script.ok(
                 "GetTemplate",
@@ -96,6 +145,7 @@ mod tests {
             // As far as the service shows characters, they must be the same ones.
             "Description: grüßer 🙂\nResources: {}",
             "Description: gr??er 🙂\nResources: {}",
+            "Description: größer 🙂\nResources: {}\n\u{85}",
             "Description: gr???er ?\nResources: {}",
             "description: gr??er ?\nResources: {}",
         ] {

@@ -11,7 +11,7 @@ use super::{CliError, exit, identity, output, portable, prompt, resume, stop};
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
-    Answer, Approver, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
+    Answer, Approver, Caller, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
 };
 use crate::report::{Recorded, View, review};
 use crate::runtime;
@@ -200,7 +200,7 @@ pub(super) fn given(
         Some(_) | None => return Ok(None),
     };
     let now = runtime::now();
-    let messages = journal.inbox(id)?.into_iter();
+    let messages = journal.inbox(id)?.messages.into_iter();
     let mut answers = messages.filter_map(|(_, message)| match message {
         InboxMessage::Answer(answer) => Some(answer),
         InboxMessage::Stop(_) => None,
@@ -221,7 +221,16 @@ fn answer(
     let owned = run::is_alive(&journal, &id)? == Some(true);
     let events = journal.events(&id, 0)?;
     let invocation = resume::invocation(&events, &args.connection);
-    let caller = block_on(caller(invocation, &id))?;
+    let caller = match block_on(caller(invocation, &id))? {
+        Ok(caller) => caller,
+        // An answer may be given without credentials; that it carries no ARN should be no surprise.
+        Err(why) => {
+            output::stderr(&format!(
+                "note: the answer is recorded without an AWS caller: {why}\n"
+            ));
+            None
+        }
+    };
     let answer = Answer {
         decision,
         plan,
@@ -254,8 +263,15 @@ fn answer(
     )
 }
 
-/// Returns the STS caller, or `None` where there are no credentials: an answer may be given without.
-async fn caller(invocation: Option<Invocation>, id: &ExecutionId) -> Option<crate::model::Caller> {
-    let aws = connect(&invocation?, Some(id)).await.ok()?;
-    aws.caller().await.ok()
+/// Returns the STS caller, `None` where it is not known how the execution was begun, or why it cannot be told.
+async fn caller(
+    invocation: Option<Invocation>,
+    id: &ExecutionId,
+) -> Result<Option<Caller>, String> {
+    let Some(invocation) = invocation else {
+        return Ok(None);
+    };
+    let why = |error: CliError| error.told().0;
+    let aws = connect(&invocation, Some(id)).await.map_err(why)?;
+    aws.caller().await.map(Some).map_err(|e| why(e.into()))
 }

@@ -9,13 +9,15 @@ use super::face::Answering;
 use super::options::{Connection, Global, stack_wait};
 use super::run::{Run, Start, block_on, connect};
 use super::targets::TargetArgs;
-use super::{CliError, exit, output};
+use super::{CliError, exit, output, project};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ExecutionDefinition, ExecutionId, FanOut, Invocation, LogicalId, StackName, StackWait,
+    ExecutionDefinition, ExecutionId, ExecutionOutcome, FanOut, Invocation, LogicalId, StackName,
+    StackWait,
 };
 use crate::pipeline::Deletion;
+use crate::report::View;
 
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
@@ -68,8 +70,9 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         .invocation(&root, &args.connection, taken.chosen)?;
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
     let journal = Journal::open(&global.state)?;
+    let (execution, name) = (id.clone(), args.stack.clone());
 
-    block_on(async {
+    let code = block_on(async {
         let aws = connect(&invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
         let region = aws.default_region();
@@ -106,7 +109,16 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             goes_on: false,
         };
         Run::start(start, definition).await
-    })?
+    })??;
+    let view = View::of(&journal.events(&execution, 0)?);
+    if view.outcome() == Some(&ExecutionOutcome::NothingToDo)
+        && let Some(other) = project::meant(&root, name.as_str())
+    {
+        output::stderr(&format!(
+            "no target has a stack `{name}`; did you mean `{other}`?\n"
+        ));
+    }
+    Ok(code)
 }
 
 /// Deletes the stacks whose creation failed, in an execution of its own before the deployment's, with its

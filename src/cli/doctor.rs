@@ -66,11 +66,10 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
         Err(error) => health::broken_settings(&error),
     };
     let is_broken = settings.health == Health::Failed;
-    let mut checks = vec![
-        health::project(&root),
-        settings,
-        health::state(&global.state),
-    ];
+    let mut checks = vec![health::project(&root)];
+    let stack = args.stack.as_ref().map(StackName::as_str);
+    checks.extend(stack.and_then(|stack| health::template(&root, stack)));
+    checks.extend([settings, health::state(&global.state)]);
     let invocation = Invocation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: args.connection.profile.clone(),

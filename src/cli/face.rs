@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::prompt::{Question, Said, Stillness};
 use super::sources::Sources;
 use crate::diff;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
     PlannedTarget, Risk, RiskLevel,
@@ -312,6 +312,14 @@ impl Face for TerminalFace {
             self.stillness.keep(away);
         }
         self.progress.tick(now);
+    }
+
+    fn unread(&mut self, error: &JournalError) {
+        self.progress.suspend(|| {
+            output::stderr(&format!(
+                "note: {error}; this one goes on without it, and leaves it\n"
+            ));
+        });
     }
 
     fn interrupted(&mut self, _: &Execution) {

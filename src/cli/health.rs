@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use super::CliError;
-use super::project::TEMPLATES;
+use super::project::{self, TEMPLATES};
 use super::settings::FILE;
 use crate::journal::{Journal, JournalError};
 use crate::model::clean;
@@ -103,6 +103,19 @@ pub(super) fn project(root: &Path) -> Check {
             "run this in the folder that holds it, or make one with `stackgate init`",
         ),
     }
+}
+
+/// Looks for the template of a stack, where there are templates at all.
+pub(super) fn template(root: &Path, stack: &str) -> Option<Check> {
+    project::templates(root).ok()?;
+    Some(match project::find(root, stack) {
+        Ok(path) => Check::ok("template", format!("`{path}`")),
+        Err(error) => {
+            let (said, mut hints) = error.told();
+            hints.push("the stack is looked at all the same".to_owned());
+            Check::warning("template", said, &hints.join("; "))
+        }
+    })
 }
 
 /// Says that the settings can be used, which whoever calls has found out.
@@ -204,6 +217,27 @@ mod tests {
             assert!(check.found.contains(word), "{check:?}");
             assert_eq!(check.remedy.is_some(), health != Health::Ok);
         }
+    }
+
+    #[test]
+    fn a_template_that_is_not_there_is_told_with_the_one_that_was_meant() {
+        let root = tempfile::tempdir().unwrap();
+        let of = |stack| template(root.path(), stack);
+        assert!(
+            of("messaging").is_none(),
+            "`project` says that there are none"
+        );
+        std::fs::create_dir(root.path().join(TEMPLATES)).unwrap();
+        std::fs::write(root.path().join("templates/messaging.yaml"), "").unwrap();
+        assert_eq!(of("messaging").unwrap().found, "`templates/messaging.yaml`");
+        let check = of("mesaging").unwrap();
+        assert_eq!(check.health, Health::Warning);
+        assert!(
+            check.found.starts_with("no template of `mesaging`"),
+            "{check:?}"
+        );
+        let remedy = check.remedy.unwrap();
+        assert!(remedy.contains("did you mean `messaging`?"), "{remedy}");
     }
 
     #[test]

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::options::{Global, OutputForm};
 use super::project::{EXTENSIONS, OVERRIDES, TEMPLATES};
 use super::{CliError, exit, output};
-use crate::model::StackName;
+use crate::model::{StackName, clean};
 use crate::parameters;
 use crate::report::DOCUMENT_VERSION;
+use crate::template::{ParameterDeclaration, Template};
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -52,14 +54,6 @@ const PARAMETERS: &str = "\
   \"Parameters\": {
     \"VisibilityTimeout\": \"30\"
   },
-  \"Tags\": {}
-}
-";
-
-/// The override file of a template that was there before, whose parameters are its owner's affair.
-const NO_PARAMETERS: &str = "\
-{
-  \"Parameters\": {},
   \"Tags\": {}
 }
 ";
@@ -105,13 +99,35 @@ struct Document {
     version: u32,
     stack: String,
     files: Vec<Made>,
+    fill_in: Vec<String>,
+    secrets: Vec<String>,
+}
+
+/// What is made, and what only its owner can add.
+#[derive(Debug)]
+struct Scaffold {
+    files: Vec<Made>,
+    /// The parameters that the override file still needs a value for.
+    fill_in: Vec<ParameterDeclaration>,
+    /// The secret parameters without a default, which are given with each deployment.
+    secrets: Vec<String>,
+    /// Why it is not known what the template needs.
+    unread: Option<String>,
 }
 
 /// Runs `stackgate init`.
 pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
     let root = std::env::current_dir().map_err(CliError::failed)?;
     let stack = args.stack.as_str();
-    let files = scaffold(&root, stack)?;
+    let Scaffold {
+        files,
+        fill_in,
+        secrets,
+        unread,
+    } = scaffold(&root, stack)?;
+    if let Some(why) = unread {
+        output::stderr(&format!("note: what parameters need is not known: {why}\n"));
+    }
     match global.output {
         OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
             for made in &files {
@@ -122,6 +138,21 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
                 };
                 output::stdout(&format!("{fate}  {}\n", made.path))?;
             }
+            if let (Some(overrides), [_, ..]) = (files.get(1), &fill_in[..]) {
+                let mut text = format!(
+                    "fill in {}, which cannot be deployed before:\n",
+                    overrides.path
+                );
+                for parameter in &fill_in {
+                    text.push_str(&format!("  {}\n", described(parameter)));
+                }
+                output::stdout(&text)?;
+            }
+            let secrets: String = secrets
+                .iter()
+                .map(|name| format!(" --secret {}=prompt", clean(name)))
+                .collect();
+            let stack = format!("{stack}{secrets}");
             output::stdout(&format!(
                 "next:\n  \
                  stackgate deploy {stack}     review the change, approve it at the prompt, execute it\n  \
@@ -134,6 +165,8 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
                 version: DOCUMENT_VERSION,
                 stack: stack.to_owned(),
                 files,
+                fill_in: fill_in.into_iter().map(|p| p.name).collect(),
+                secrets,
             };
             if global.output == OutputForm::Ndjson {
                 output::line(&document)?;
@@ -146,21 +179,83 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<u8, CliError> {
 }
 
 /// Makes what is missing, and leaves alone what is there.
-fn scaffold(root: &Path, stack: &str) -> Result<Vec<Made>, CliError> {
+fn scaffold(root: &Path, stack: &str) -> Result<Scaffold, CliError> {
     let template = made(root, &format!("{TEMPLATES}/{stack}"), &EXTENSIONS, TEMPLATE)?;
+    let (needed, unread) = match template.fate {
+        Fate::Created => (Vec::new(), None),
+        Fate::Extended | Fate::Kept => match needed(root, &template.path) {
+            Ok(needed) => (needed, None),
+            Err(error) => (Vec::new(), Some(error.told().0)),
+        },
+    };
+    let (secrets, mut fill_in): (Vec<_>, Vec<_>) = needed.into_iter().partition(|p| p.no_echo);
     let text = match template.fate {
-        Fate::Created => PARAMETERS,
-        Fate::Extended | Fate::Kept => NO_PARAMETERS,
+        Fate::Created => PARAMETERS.to_owned(),
+        Fate::Extended | Fate::Kept => to_fill_in(&fill_in),
     };
     // JSON comes first: CodePipeline and the AWS CLI read such a file too.
     let overrides = made(
         root,
         &format!("{OVERRIDES}/{stack}"),
         &parameters::EXTENSIONS,
-        text,
+        &text,
     )?;
+    if overrides.fate == Fate::Kept {
+        let given = given(root, &overrides.path);
+        fill_in.retain(|parameter| !given.contains(&parameter.name));
+    }
     let settings = made(root, "stackgate", &["yaml"], SETTINGS)?;
-    Ok(vec![template, overrides, settings, ignored(root)?])
+    Ok(Scaffold {
+        files: vec![template, overrides, settings, ignored(root)?],
+        fill_in,
+        secrets: secrets.into_iter().map(|p| p.name).collect(),
+        unread,
+    })
+}
+
+/// Returns the parameters of a template that was there before which have no default.
+fn needed(root: &Path, path: &str) -> Result<Vec<ParameterDeclaration>, CliError> {
+    let bytes = fs::read(root.join(path)).map_err(CliError::failed)?;
+    let template = Template::parse(path, &bytes).map_err(CliError::usage)?;
+    let declared = template.parameters().values();
+    Ok(declared.filter(|p| p.default.is_none()).cloned().collect())
+}
+
+/// Returns an override file for `parameters`. A `null` is no value: deploying refuses it and names its line, where a text
+/// that somebody forgot to replace would be deployed.
+fn to_fill_in(parameters: &[ParameterDeclaration]) -> String {
+    let values: serde_json::Map<String, Value> = parameters
+        .iter()
+        .map(|parameter| (parameter.name.clone(), Value::Null))
+        .collect();
+    format!(
+        "{:#}\n",
+        serde_json::json!({"Parameters": values, "Tags": {}})
+    )
+}
+
+/// Returns the names that an override file gives values to; none where it cannot be read, which deploying says.
+fn given(root: &Path, path: &str) -> Vec<String> {
+    let bytes = fs::read(root.join(path)).unwrap_or_default();
+    let file = parameters::parse_override_file(path, &bytes);
+    file.map(|file| file.parameters.into_keys().collect())
+        .unwrap_or_default()
+}
+
+/// Returns the name of a parameter and what it takes.
+fn described(parameter: &ParameterDeclaration) -> String {
+    let ParameterDeclaration {
+        name,
+        parameter_type,
+        constraints,
+        ..
+    } = parameter;
+    let values = constraints.allowed_values.as_ref();
+    let values = values.map(|values| format!(": {}", values.join(", ")));
+    clean(&format!(
+        "{name}   {parameter_type}{}",
+        values.unwrap_or_default()
+    ))
 }
 
 /// Makes the file `base` with the first of the endings, unless it exists with any of them.
@@ -237,8 +332,8 @@ mod tests {
     use super::*;
 
     fn fates(root: &Path, stack: &str) -> Vec<(String, Fate)> {
-        let files = scaffold(root, stack).unwrap();
-        files.into_iter().map(|m| (m.path, m.fate)).collect()
+        let made = scaffold(root, stack).unwrap();
+        made.files.into_iter().map(|m| (m.path, m.fate)).collect()
     }
 
     fn said(list: &[(&str, Fate)]) -> Vec<(String, Fate)> {
@@ -297,6 +392,41 @@ mod tests {
         assert_eq!(text("templates/app.json"), "mine");
         assert_eq!(text(".gitignore"), "target\n.stackgate/\n");
         // A parameter of our own template would be unknown to theirs.
-        assert_eq!(text("parameter-overrides/app.json"), NO_PARAMETERS);
+        assert_eq!(text("parameter-overrides/app.json"), to_fill_in(&[]));
+        assert!(scaffold(root.path(), "app").unwrap().unread.is_some());
+    }
+
+    #[test]
+    fn what_a_template_needs_is_left_to_fill_in_and_cannot_be_forgotten() {
+        const THEIRS: &str = "Parameters:\n  Vpc: {Type: AWS::EC2::VPC::Id}\n  Size: {Type: String, AllowedValues: [s, m]}\n  \
+                              Level: {Type: Number, Default: 1}\n  Password: {Type: String, NoEcho: true}\nResources: {}\n";
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("templates")).unwrap();
+        fs::write(root.path().join("templates/app.yaml"), THEIRS).unwrap();
+        let overrides = "parameter-overrides/app.json";
+        let wanted = || {
+            let made = scaffold(root.path(), "app").unwrap();
+            let fill_in: Vec<String> = made.fill_in.iter().map(described).collect();
+            (fill_in, made.secrets)
+        };
+        let both = ["Vpc   AWS::EC2::VPC::Id", "Size   String: s, m"].map(str::to_owned);
+        // As long as nothing was filled in, it is told again.
+        for _ in 0..2 {
+            assert_eq!(wanted(), (both.to_vec(), vec!["Password".to_owned()]));
+        }
+        let text = fs::read_to_string(root.path().join(overrides)).unwrap();
+        assert!(
+            text.contains("\"Vpc\": null,\n    \"Size\": null\n"),
+            "{text}"
+        );
+        let refused = parameters::parse_override_file(overrides, text.as_bytes()).unwrap_err();
+        assert!(
+            refused.to_string().starts_with(
+                "parameter-overrides/app.json:3:12: found no value for parameter `Vpc`"
+            ),
+            "{refused}"
+        );
+        fs::write(root.path().join(overrides), r#"{"Vpc": "vpc-1"}"#).unwrap();
+        assert_eq!(wanted().0, both[1..]);
     }
 }

@@ -162,9 +162,20 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
+
+    #[test]
+    fn a_list_of_nothing_is_refused() {
+        for limit in ["0", "-1", "x"] {
+            let limit = format!("--limit={limit}");
+            let refused = Cli::try_parse_from(["stackgate", "list", &limit]);
+            let error = refused.map(|_| ()).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(exit::USAGE), "{error}");
+        }
+        assert!(Cli::try_parse_from(["stackgate", "list", "--limit=1"]).is_ok());
+    }
 
     #[test]
     fn a_plan_of_a_file_takes_nothing_that_it_already_holds() {

@@ -241,6 +241,17 @@ pub(super) fn templates(root: &Path) -> Result<Vec<String>, CliError> {
     Ok(found)
 }
 
+/// Returns the stack of a template that `name` was probably meant to be; none where it is the name of one.
+pub(super) fn meant(root: &Path, name: &str) -> Option<String> {
+    let known: BTreeSet<String> = templates(root)
+        .ok()?
+        .iter()
+        .map(|path| stem(path))
+        .collect();
+    let other = nearest(name, known.iter().map(String::as_str))?;
+    (other != name).then(|| clean(other))
+}
+
 /// Returns the template named `stack`, by exact name.
 pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
     let candidates = EXTENSIONS.map(|e| format!("{TEMPLATES}/{stack}.{e}"));
@@ -363,6 +374,63 @@ fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_override_file_of_no_place_is_noted() {
+        let root = tempfile::tempdir().unwrap();
+        for file in [
+            "templates/app.yaml",
+            "templates/app.extra.yaml",
+            "parameter-overrides/app.json",
+            "parameter-overrides/app.eu-west-1.json",
+            "parameter-overrides/app.eu-wets-1.json",
+            "parameter-overrides/app.222222222222.yaml",
+            "parameter-overrides/app.production.yml",
+            "parameter-overrides/app.extra.json",
+            "parameter-overrides/app.notes.md",
+            "parameter-overrides/apple.production.json",
+        ] {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        }
+        let project = Project {
+            root: root.path().to_owned(),
+            template_path: "templates/app.yaml".to_owned(),
+            template: Template::parse("templates/app.yaml", b"Resources: {}").unwrap(),
+            configuration: "parameter-overrides/app".to_owned(),
+        };
+        let target = Target {
+            account: "111111111111".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            stack: "app".parse().unwrap(),
+        };
+        assert_eq!(
+            project.stray_files(&[target]).unwrap(),
+            [
+                "parameter-overrides/app.eu-wets-1.json is of no region or account, and not used; did you mean eu-west-1?",
+                "parameter-overrides/app.production.yml is of no region or account, and not used",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stack_is_meant_by_a_name_that_is_nearly_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(TEMPLATES)).unwrap();
+        for file in ["messaging.yaml", "access.json", "notes.md"] {
+            std::fs::write(root.path().join(TEMPLATES).join(file), "").unwrap();
+        }
+        let meant = |name| meant(root.path(), name);
+        assert_eq!(meant("mesaging").as_deref(), Some("messaging"));
+        for other in ["messaging", "note", "network"] {
+            assert_eq!(meant(other), None, "{other}");
+        }
+        assert_eq!(
+            super::meant(&root.path().join("elsewhere"), "mesaging"),
+            None
+        );
+    }
 
     #[test]
     fn only_regions_and_accounts_are_places() {

@@ -111,11 +111,14 @@ pub(super) enum SettingsError {
     #[error("{place}: `targets` and `accounts` exclude each other; keep one of them")]
     BothForms { place: Place },
     /// A flag names what is not there.
-    #[error("`{flag} {name}`: `{FILE}` has no such name; {}", listed("names", .known, .name))]
+    #[error("`{flag} {name}`: `{FILE}` has no such {what}; {}", instead(.what, .known, .name, .elsewhere))]
     UnknownName {
         flag: &'static str,
+        what: &'static str,
         name: String,
         known: Vec<String>,
+        /// The flag and the noun under which the name is known.
+        elsewhere: Option<(&'static str, &'static str)>,
     },
     /// A flag needs the file.
     #[error(
@@ -235,15 +238,27 @@ impl Settings {
         environment: Option<&str>,
         target_set: Option<&str>,
     ) -> Result<(Values, Option<String>), SettingsError> {
+        const ENVIRONMENT: (&str, &str) = ("--environment", "environment");
+        const TARGET_SET: (&str, &str) = ("--target-set", "target set");
         let environment = environment
-            .map(|name| find("--environment", name, &self.environments))
+            .map(|name| {
+                let is_set = self.target_sets.contains_key(name);
+                find(
+                    ENVIRONMENT,
+                    name,
+                    &self.environments,
+                    is_set.then_some(TARGET_SET),
+                )
+            })
             .transpose()?;
         let set = target_set
             .map(str::to_owned)
             .or_else(|| environment.and_then(|e| e.targets.clone()));
         let mut values = environment.map(|e| e.values.clone()).unwrap_or_default();
         if let Some(name) = &set {
-            values.fall_back(find("--target-set", name, &self.target_sets)?);
+            let is_environment = self.environments.contains_key(name);
+            let other = is_environment.then_some(ENVIRONMENT);
+            values.fall_back(find(TARGET_SET, name, &self.target_sets, other)?);
         }
         values.fall_back(&self.defaults);
         Ok((values, set))
@@ -251,14 +266,17 @@ impl Settings {
 }
 
 fn find<'a, T>(
-    flag: &'static str,
+    (flag, what): (&'static str, &'static str),
     name: &str,
     among: &'a IndexMap<String, T>,
+    elsewhere: Option<(&'static str, &'static str)>,
 ) -> Result<&'a T, SettingsError> {
     among.get(name).ok_or_else(|| SettingsError::UnknownName {
         flag,
+        what,
         name: clean(name),
         known: among.keys().cloned().collect(),
+        elsewhere,
     })
 }
 
@@ -486,6 +504,19 @@ fn meant(key: &str, known: &[&str]) -> String {
     }
 }
 
+/// Returns what was probably meant by a name that is none of `known`.
+fn instead(
+    what: &str,
+    known: &[String],
+    name: &str,
+    elsewhere: &Option<(&'static str, &'static str)>,
+) -> String {
+    match elsewhere {
+        Some((flag, noun)) => format!("{name} is the name of its {noun}: `{flag} {name}`"),
+        None => listed(&format!("{what}s"), known, name),
+    }
+}
+
 fn listed(what: &str, known: &[String], name: &str) -> String {
     let all = match known {
         [] => format!("it has no {what}"),
@@ -584,7 +615,9 @@ mod tests {
         );
         let error = example().choose(None, Some("x")).unwrap_err();
         assert!(
-            error.to_string().contains("names there: fleet, pilot"),
+            error
+                .to_string()
+                .contains("target sets there: fleet, pilot"),
             "{error}"
         );
     }
@@ -612,6 +645,21 @@ mod tests {
                 "removal deny stackgate.yaml:6:22",
                 "replacement warn stackgate.yaml:3:16"
             ]
+        );
+    }
+
+    #[test]
+    fn a_name_of_the_other_kind_is_recognised() {
+        let said = |environment, set| example().choose(environment, set).unwrap_err().to_string();
+        assert_eq!(
+            said(None, Some("production")),
+            "`--target-set production`: `stackgate.yaml` has no such target set; production is the name of its \
+             environment: `--environment production`"
+        );
+        assert_eq!(
+            said(Some("pilot"), None),
+            "`--environment pilot`: `stackgate.yaml` has no such environment; pilot is the name of its target set: \
+             `--target-set pilot`"
         );
     }
 

@@ -287,7 +287,7 @@ fn every_message_of_many_processes_is_handled_once() {
                 std::thread::yield_now();
                 continue;
             }
-            let waiting = journal.inbox(&id(1)).unwrap();
+            let waiting = journal.inbox(&id(1)).unwrap().messages;
             let (numbers, kinds): (Vec<u64>, Vec<EventKind>) = waiting
                 .into_iter()
                 .map(|(number, message)| match message {
@@ -302,7 +302,7 @@ fn every_message_of_many_processes_is_handled_once() {
             seq += events.len() as u64;
         }
     });
-    assert_eq!(journal.inbox(&id(1)).unwrap(), []);
+    assert_eq!(journal.inbox(&id(1)).unwrap().messages, []);
     let mut reasons: Vec<String> = journal
         .events(&id(1), 1)
         .unwrap()

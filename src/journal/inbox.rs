@@ -8,6 +8,15 @@ use super::store::counted;
 use super::{Durability, Journal, JournalError};
 use crate::model::{ExecutionId, InboxMessage};
 
+/// What waits for the owner of an execution.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// The messages, oldest first, with their numbers.
+    pub messages: Vec<(u64, InboxMessage)>,
+    /// Those that this program cannot read, with their numbers: they wait for one that can.
+    pub unreadable: Vec<(u64, JournalError)>,
+}
+
 impl Journal {
     /// Puts a message into the inbox of an execution, synced to the disk, and returns its number.
     pub fn post(
@@ -39,8 +48,10 @@ impl Journal {
         })
     }
 
-    /// Returns the messages that wait for the owner of an execution, oldest first, with their numbers.
-    pub fn inbox(&self, id: &ExecutionId) -> Result<Vec<(u64, InboxMessage)>, JournalError> {
+    /// Returns the messages that wait for the owner of an execution.
+    ///
+    /// One that a newer program posted does not keep the others from being heard.
+    pub fn inbox(&self, id: &ExecutionId) -> Result<Inbox, JournalError> {
         self.read("read", |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT number, message FROM inbox
@@ -49,20 +60,24 @@ impl Journal {
                   ORDER BY number",
             )?;
             let mut rows = statement.query([id.as_str()])?;
-            let mut messages = Vec::new();
+            let mut inbox = Inbox::default();
             while let Some(row) = rows.next()? {
                 let number = counted(row.get(0)?)?;
                 let text = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
-                let message = serde_json::from_str(text).map_err(|source| {
-                    JournalError::UnreadableMessage {
-                        execution: id.clone(),
-                        number,
-                        source,
+                match serde_json::from_str(text) {
+                    Ok(message) => inbox.messages.push((number, message)),
+                    Err(source) => {
+                        let execution = id.clone();
+                        let error = JournalError::UnreadableMessage {
+                            execution,
+                            number,
+                            source,
+                        };
+                        inbox.unreadable.push((number, error));
                     }
-                })?;
-                messages.push((number, message));
+                }
             }
-            Ok(messages)
+            Ok(inbox)
         })
     }
 }
@@ -86,7 +101,7 @@ mod tests {
             .collect();
         let foreign = commands.post(&id(2), &messages[0], now()).unwrap();
         let waiting: Vec<_> = numbers.iter().copied().zip(messages.clone()).collect();
-        assert_eq!(journal.inbox(&id(1)).unwrap(), waiting);
+        assert_eq!(journal.inbox(&id(1)).unwrap().messages, waiting);
 
         let next = [event(&id(1), 2, EventKind::Answered { answer: answer() })];
         for (expected, handled) in [
@@ -98,17 +113,17 @@ mod tests {
             let result = journal.append(&lease, expected, &next, &handled, Durability::Intent);
             assert!(result.is_err(), "{handled:?}");
             assert_eq!(journal.events(&id(1), 1).unwrap(), []);
-            assert_eq!(journal.inbox(&id(1)).unwrap(), waiting);
+            assert_eq!(journal.inbox(&id(1)).unwrap().messages, waiting);
         }
         journal
             .append(&lease, 1, &next, &numbers[..1], Durability::Intent)
             .unwrap();
-        assert_eq!(journal.inbox(&id(1)).unwrap(), waiting[1..]);
+        assert_eq!(journal.inbox(&id(1)).unwrap().messages, waiting[1..]);
         journal
             .append(&lease, 2, &[], &numbers[1..], Durability::Intent)
             .unwrap();
-        assert_eq!(journal.inbox(&id(1)).unwrap(), []);
-        assert_eq!(journal.inbox(&id(2)).unwrap().len(), 1);
+        assert_eq!(journal.inbox(&id(1)).unwrap().messages, []);
+        assert_eq!(journal.inbox(&id(2)).unwrap().messages.len(), 1);
     }
 
     #[test]
@@ -124,16 +139,26 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_a_kind_yet_unknown_is_named() {
+    fn a_message_of_a_kind_yet_unknown_is_named_and_left() {
         let (_root, journal) = journal();
-        begun(&journal, &id(1));
+        let lease = begun(&journal, &id(1));
         let insert =
             "INSERT INTO inbox (execution, posted, message) VALUES (1, '', '{\"retry\":{}}')";
         journal.connection.execute(insert, []).unwrap();
-        let error = journal.inbox(&id(1)).unwrap_err();
-        assert!(
-            matches!(error, JournalError::UnreadableMessage { number: 1, .. }),
-            "{error:?}"
-        );
+        let known = InboxMessage::Stop(stop());
+        let number = journal.post(&id(1), &known, now()).unwrap();
+        let inbox = journal.inbox(&id(1)).unwrap();
+        assert_eq!(inbox.messages, [(number, known)]);
+        journal
+            .append(&lease, 1, &[], &[number], Durability::Intent)
+            .unwrap();
+        let inbox = journal.inbox(&id(1)).unwrap();
+        assert_eq!(inbox.messages, []);
+        let [(1, error @ JournalError::UnreadableMessage { number: 1, .. })] =
+            &inbox.unreadable[..]
+        else {
+            panic!("{inbox:?}");
+        };
+        assert!(error.to_string().contains("update this one"), "{error}");
     }
 }

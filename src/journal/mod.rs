@@ -22,5 +22,6 @@ mod schema;
 mod store;
 
 pub use error::JournalError;
+pub use inbox::Inbox;
 pub use lease::{HEARTBEAT_INTERVAL, LEASE_TTL, Lease, Owner};
 pub use store::{Durability, ExecutionSummary, Journal};

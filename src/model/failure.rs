@@ -48,4 +48,13 @@ impl CallFailure {
             message: super::clean(message.as_ref()),
         }
     }
+
+    /// Returns a failure for several problems, each a line of the message and cleaned.
+    pub fn several<'a>(kind: FailureKind, problems: impl IntoIterator<Item = &'a str>) -> Self {
+        let lines: Vec<String> = problems.into_iter().map(super::clean).collect();
+        Self {
+            kind,
+            message: lines.join("\n"),
+        }
+    }
 }

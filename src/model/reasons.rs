@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogicalId, Region, StackStatus, Staleness, Target};
+use super::{CallFailure, LogicalId, Region, StackStatus, Staleness, Target};
 
 /// The root cause of a failure: the first resource that failed of itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct Cause {
     /// The resource, where one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<(LogicalId, String)>,
-    /// What was said, cleaned.
+    /// What was said, cleaned; several problems have a line each.
     pub reason: String,
 }
 
@@ -20,6 +20,15 @@ impl Cause {
         Self {
             resource: None,
             reason: super::clean(reason.as_ref()),
+        }
+    }
+
+    /// Returns the cause that a failed call is.
+    pub fn of_call(failure: &CallFailure) -> Self {
+        // Cleaned already, line by line.
+        Self {
+            resource: None,
+            reason: failure.message.clone(),
         }
     }
 }

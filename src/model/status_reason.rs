@@ -1,6 +1,6 @@
 //! The only place where reason and error texts of CloudFormation are matched.
 
-use super::ChangeSetOutcome;
+use super::{ChangeSetOutcome, Denial, StackStatus};
 
 /// Returns what a `FAILED` change set means, from its reason alone.
 ///
@@ -57,6 +57,96 @@ pub fn required_capabilities(message: &str) -> Vec<String> {
         .collect()
 }
 
+/// What stands in the way of a change set, as far as the reason tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    /// The stack has a status that takes none.
+    Status(StackStatus),
+    /// The caller may not.
+    Denied,
+    /// The service asked for fewer calls.
+    Throttled,
+    /// The service was not reached.
+    Unreachable,
+    /// Capabilities were not acknowledged.
+    Capabilities,
+    /// The template or an override file is wrong.
+    File,
+    /// Anything else.
+    Other,
+}
+
+impl Obstacle {
+    /// Returns the status that takes no change set, if that is it.
+    pub fn status(&self) -> Option<StackStatus> {
+        match self {
+            Self::Status(status) => Some(*status),
+            Self::Denied
+            | Self::Throttled
+            | Self::Unreachable
+            | Self::Capabilities
+            | Self::File
+            | Self::Other => None,
+        }
+    }
+}
+
+/// Returns what stands in the way of a target that has no change set for `reason`.
+pub fn obstacle(reason: &str) -> Obstacle {
+    let status = reason.strip_prefix("the stack is ");
+    let status = status.and_then(|rest| rest.split_once(':')?.0.parse().ok());
+    let is_code = |known: fn(&str) -> bool| reason.split(": ").any(known);
+    let about_template = [
+        "Template format error",
+        "Template error",
+        "Template validation error",
+        "Unresolved resource dependencies",
+    ];
+    if let Some(status) = status {
+        Obstacle::Status(status)
+    } else if Denial::find(reason).is_some() || is_code(|code| code.starts_with("AccessDenied")) {
+        Obstacle::Denied
+    } else if is_code(is_throttling) {
+        Obstacle::Throttled
+    } else if reason.contains("the endpoint cannot be reached") {
+        Obstacle::Unreachable
+    } else if reason.contains("; add `--capabilities ") {
+        Obstacle::Capabilities
+    } else if begins_with_place(reason) || about_template.iter().any(|text| reason.contains(text)) {
+        Obstacle::File
+    } else {
+        Obstacle::Other
+    }
+}
+
+/// Returns whether a message begins with `FILE:LINE:` as ours about files do.
+fn begins_with_place(message: &str) -> bool {
+    let Some((place, _)) = message.split_once(": ") else {
+        return false;
+    };
+    place.rsplit_once(':').is_some_and(|(file, number)| {
+        !file.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// Returns whether an error code asks for fewer calls.
+pub fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "ProvisionedThroughputExceededException"
+            | "BandwidthLimitExceeded"
+            | "SlowDown"
+            | "PriorRequestNotComplete"
+    )
+}
+
 /// Returns whether a resource failed only because another one did.
 pub fn is_secondary(reason: &str) -> bool {
     matches!(
@@ -68,6 +158,11 @@ pub fn is_secondary(reason: &str) -> bool {
 /// Returns `reason` without what differs between equal failures of two targets: request ids,
 /// account ids and region names.
 pub fn normalised(reason: &str) -> String {
+    let lines: Vec<String> = reason.lines().map(normalised_line).collect();
+    lines.join("\n")
+}
+
+fn normalised_line(reason: &str) -> String {
     let mut out = String::with_capacity(reason.len());
     for word in super::clean(reason).split(' ') {
         if word.is_empty() {

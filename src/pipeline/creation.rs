@@ -112,7 +112,7 @@ impl Machine {
                 failure.message,
                 missing.join(",")
             )),
-            _ => Cause::of(&failure.message),
+            _ => Cause::of_call(failure),
         };
         self.finish(
             turn,

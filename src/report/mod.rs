@@ -1,5 +1,6 @@
 //! Events folded into a view, then drawn.
 
+mod advice;
 mod annotations;
 mod causes;
 mod diff;

@@ -272,17 +272,19 @@ fn without_resources(page: &mut Page<'_>, group: &ReviewGroup) {
         page.line(line, 4);
         return;
     }
-    line.push(
-        Tone::Dim,
-        "; in full: `full` at the prompt, `--full` elsewhere",
-    );
-    page.line(line, 4);
     let is_short = group
         .template_diff
         .as_ref()
         .is_some_and(|diff| diff.lines().count() <= SHORT_DIFF);
     if is_short {
+        page.line(line, 4);
         template_diff(page, group);
+    } else {
+        line.push(
+            Tone::Dim,
+            "; in full: `full` at the prompt, `--full` elsewhere",
+        );
+        page.line(line, 4);
     }
 }
 
@@ -462,8 +464,9 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
         let number = count(group.targets.len(), "target");
         let title = format!("Not planned {} {number}", page.glyphs.dot);
         place_list(page, Line::of(Tone::Bad, &title), &group.targets, places);
-        let cause = words::cause(&group.cause);
-        page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &cause), 4);
+        for problem in words::problems(&group.cause) {
+            page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &problem), 4);
+        }
     }
 }
 

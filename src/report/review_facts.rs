@@ -300,8 +300,8 @@ mod tests {
     use crate::diff::{self, Impact, ImpactKind, ImpactRow};
     use crate::model::{
         ChangeSetKind, ImportedResource, OnStackFailure, OperationPreferences, ParameterValue,
-        Recreation, Replacement, Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger,
-        StackStatus, TargetOutcome,
+        PolicyAction, Recreation, Replacement, Risk, RiskChoice, RiskLevel, RiskSetting,
+        RollbackTrigger, StackStatus, TargetOutcome,
     };
 
     /// The parts of a review whose fields are told one by one.
@@ -320,12 +320,10 @@ mod tests {
     ];
 
     /// What no screen tells, and why that hides nothing.
-    const NOT_TOLD: [&str; 10] = [
+    const NOT_TOLD: [&str; 9] = [
         // Of the document, not of the plan.
         "document",
         "version",
-        // The consequences are told: the word for the change and its risks.
-        "groups.resources.policy_action",
         // Long, and said again by what they are of.
         "groups.change_sets",
         "groups.resources.physical_id",
@@ -447,6 +445,9 @@ mod tests {
             }),
             ("groups.resources.action", |r| {
                 r.groups[0].resources[0].action = ChangeAction::Import;
+            }),
+            ("groups.resources.policy_action", |r| {
+                r.groups[0].resources[2].policy_action = Some(PolicyAction::Retain);
             }),
             ("groups.resources.replacement", |r| {
                 r.groups[0].resources[0].replacement = Replacement::May;
@@ -601,6 +602,11 @@ mod tests {
         }];
         // The second one has no properties, so that its scope is what there is to tell.
         group.resources[1].action = ChangeAction::Modify;
+        // What becomes of a resource is told of one that goes.
+        let mut gone = group.resources[1].clone();
+        gone.logical_id = id("Gone");
+        gone.action = ChangeAction::Remove;
+        group.resources.push(gone);
         (view, review)
     }
 

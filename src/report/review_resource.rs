@@ -108,7 +108,10 @@ pub(super) fn resource(
 pub(super) fn what(change: &ReviewResource, replace: &'static str) -> (&'static str, String, Tone) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "add".into(), Tone::Good),
-        (ChangeAction::Remove, _) => ("-", "REMOVE".into(), Tone::Bad),
+        (ChangeAction::Remove, _) => {
+            let (word, tone) = words::removal(change.policy_action);
+            ("-", word.into(), tone)
+        }
         (ChangeAction::Modify, Replacement::Will) => (replace, "REPLACE".into(), Tone::Bad),
         (ChangeAction::Modify, Replacement::May) => (replace, "MAY REPLACE".into(), Tone::Bad),
         (ChangeAction::Modify, Replacement::No) => ("~", "modify".into(), Tone::Warn),

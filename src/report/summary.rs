@@ -494,10 +494,19 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
         // What differs between the targets would be true for the first alone.
         cause.reason = status_reason::normalised(&cause.reason).replace('…', page.glyphs.ellipsis);
     }
-    let text = words::cause(&cause);
     let room = if page.options.full { usize::MAX } else { 600 };
-    line.push(Tone::Plain, &page.options.shorten(&text, room));
-    page.line(line, 6);
+    let problems = words::problems(&cause);
+    if let [only] = &problems[..] {
+        line.push(Tone::Plain, &page.options.shorten(only, room));
+        page.line(line, 6);
+    } else {
+        line.push(Tone::Plain, &count(problems.len(), "problem"));
+        page.line(line, 6);
+        for problem in &problems {
+            let text = page.options.shorten(problem, room);
+            page.line(Line::indent(6).add(Tone::Plain, &text), 8);
+        }
+    }
     let indent = Line::indent(3);
     place_list_dim(page, indent, group, places);
     if group.targets.len() > 1 && !group.advice.is_empty() {
@@ -579,8 +588,8 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
         let label = if at == 0 { "next: " } else { "      " };
         page.verbatim(Line::of(Tone::Dim, label).add(Tone::Strong, command));
     }
-    if let Some(advice) = advice(view) {
-        page.line(Line::indent(6).add(Tone::Dim, advice), 6);
+    if let Some(advice) = super::advice::advice(view) {
+        page.line(Line::indent(6).add(Tone::Dim, &advice), 6);
     }
 }
 
@@ -631,46 +640,6 @@ pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
         go_on.push_str(&format!(" {named} {}", approval.plan));
     }
     commands
-}
-
-fn has_failed_creation(view: &View) -> bool {
-    view.targets().iter().any(|target| {
-        matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
-    })
-}
-
-/// Returns what to do besides the commands.
-fn advice(view: &View) -> Option<&'static str> {
-    match view.outcome()? {
-        ExecutionOutcome::Succeeded
-        | ExecutionOutcome::NothingToDo
-        | ExecutionOutcome::Rejected
-        | ExecutionOutcome::Expired => None,
-        ExecutionOutcome::SucceededWithFailures
-        | ExecutionOutcome::Failed
-        | ExecutionOutcome::Stopped
-            if has_failed_creation(view) =>
-        {
-            Some(
-                "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
-             deleted first, after a review of its own",
-            )
-        }
-        ExecutionOutcome::SucceededWithFailures
-        | ExecutionOutcome::Failed
-        | ExecutionOutcome::Stopped => {
-            let counts = view.counts();
-            Some(if view.deletes() && counts.not_planned > 0 {
-                "then clear away what keeps the others, and delete again: what is gone is passed over"
-            } else if view.imported_by().is_some() {
-                "then make a new plan, since this one is spent: targets that are done show no changes"
-            } else if counts.stale > 0 {
-                "then plan and review anew: targets that are done show no changes"
-            } else {
-                "then run the same command again: targets that are done show no changes"
-            })
-        }
-    }
 }
 
 #[cfg(test)]

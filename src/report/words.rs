@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diff::value_text;
 use crate::model::{
     Approver, Caller, Cause, ConcurrencyMode, CountOrPercent, Decision, ExecutionOutcome, Layer,
-    OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, Provenance, Region,
-    RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting, StackStatus, Staleness,
-    StopMode, StopRequest, Target, TargetOutcome,
+    OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, PolicyAction,
+    Provenance, Region, RegionConcurrency, SkipReason, StackEvent, StackOptions, StackSetting,
+    StackStatus, Staleness, StopMode, StopRequest, Target, TargetOutcome,
 };
 
 use super::screen::Tone;
@@ -308,10 +308,16 @@ pub(super) fn target_outcome_detail(outcome: &TargetOutcome) -> Option<String> {
     }
 }
 
+/// Returns a cause in one line.
 pub(super) fn cause(cause: &Cause) -> String {
+    problems(cause).join("; ")
+}
+
+/// Returns the problems that a cause tells of, which are several where files are wrong in several places.
+pub(super) fn problems(cause: &Cause) -> Vec<String> {
     match &cause.resource {
-        Some((id, kind)) => format!("{id} ({kind}): {}", cause.reason),
-        None => cause.reason.clone(),
+        Some((id, kind)) => vec![format!("{id} ({kind}): {}", cause.reason)],
+        None => cause.reason.split('\n').map(str::to_owned).collect(),
     }
 }
 
@@ -517,6 +523,17 @@ pub(super) fn pretty_json(text: &str) -> String {
     serde_json::from_str::<serde_json::Value>(text)
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| text.to_owned())
+}
+
+/// Returns what becomes of a resource that leaves its stack, as far as is known.
+pub(super) fn removal(policy: Option<PolicyAction>) -> (&'static str, Tone) {
+    match policy {
+        Some(PolicyAction::Retain | PolicyAction::ReplaceAndRetain) => ("REMOVE, kept", Tone::Warn),
+        Some(PolicyAction::Snapshot | PolicyAction::ReplaceAndSnapshot) => {
+            ("REMOVE after snapshot", Tone::Bad)
+        }
+        Some(PolicyAction::Delete | PolicyAction::ReplaceAndDelete) | None => ("REMOVE", Tone::Bad),
+    }
 }
 
 /// Returns what is set on a stack.

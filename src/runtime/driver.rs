@@ -1,5 +1,6 @@
 //! The loop: wait for the next input, decide, append to the journal, start the steps, show.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub trait Face {
 
     /// Says that a stop was asked for by the keyboard, and what the next Ctrl-C does.
     fn interrupted(&mut self, state: &Execution);
+
+    /// Says that a message was left in the inbox, since this program cannot read it.
+    fn unread(&mut self, error: &JournalError);
 }
 
 /// Drives one execution in this process.
@@ -93,7 +97,8 @@ impl Driver<'_> {
         self.commit(&machine, first, &[], &mut tasks, &sender)?;
         // An answer that was given while nobody ran this comes before leaving because none is there.
         let (mut inputs, mut handled) = (Vec::new(), Vec::new());
-        self.read_inbox(&mut inputs, &mut handled)?;
+        let mut left = BTreeSet::new();
+        self.read_inbox(&mut inputs, &mut handled, &mut left)?;
         for input in &mut inputs {
             if let Input::Inbox(messages) = input {
                 // A stop was meant for the process that ran then; whoever resumes wants it to go on. What was
@@ -115,7 +120,7 @@ impl Driver<'_> {
             tokio::select! {
                 _ = receiver.recv_many(&mut inputs, 512) => {}
                 request = signals.next() => inputs.push(self.stop(&machine, request)),
-                () = bell.notified() => self.read_inbox(&mut inputs, &mut handled)?,
+                () = bell.notified() => self.read_inbox(&mut inputs, &mut handled, &mut left)?,
                 _ = ticks.tick() => {
                     tick_count = tick_count.wrapping_add(1);
                     let time = now();
@@ -125,7 +130,7 @@ impl Driver<'_> {
                     self.face.tick(time);
                     // What was posted since the inbox was read for the first time may be no change to it.
                     if self.journal.changed() || tick_count == 1 {
-                        self.read_inbox(&mut inputs, &mut handled)?;
+                        self.read_inbox(&mut inputs, &mut handled, &mut left)?;
                     }
                     if inputs.is_empty() {
                         inputs.push(Input::Tick);
@@ -175,12 +180,20 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn read_inbox(&self, inputs: &mut Vec<Input>, handled: &mut Vec<u64>) -> Result<(), RunError> {
-        let (ids, messages): (Vec<u64>, Vec<_>) = self
-            .journal
-            .inbox(self.lease.execution())?
-            .into_iter()
-            .unzip();
+    /// Takes the messages that wait. `left` has the numbers of those that cannot be read, each of which is told once.
+    fn read_inbox(
+        &mut self,
+        inputs: &mut Vec<Input>,
+        handled: &mut Vec<u64>,
+        left: &mut BTreeSet<u64>,
+    ) -> Result<(), RunError> {
+        let inbox = self.journal.inbox(self.lease.execution())?;
+        for (number, error) in &inbox.unreadable {
+            if left.insert(*number) {
+                self.face.unread(error);
+            }
+        }
+        let (ids, messages): (Vec<u64>, Vec<_>) = inbox.messages.into_iter().unzip();
         if !messages.is_empty() {
             inputs.push(Input::Inbox(messages));
             handled.extend(ids);

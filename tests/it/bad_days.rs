@@ -398,6 +398,30 @@ fn an_execution_of_a_newer_version_hides_no_other() {
 }
 
 #[test]
+fn a_message_of_a_newer_version_is_left_and_stops_nobody() {
+    let env = online();
+    env.run(&["plan", "settings"]).code(3);
+    let database = rusqlite::Connection::open(env.root().join(".stackgate/journal.db")).unwrap();
+    let message =
+        r#"INSERT INTO inbox (execution, posted, message) VALUES (1, '', '{"postpone":{}}')"#;
+    database.execute(message, []).unwrap();
+    let status = env.run(&["status", "latest", "--output", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.success().raw).unwrap();
+    let plan = status["plan"].as_str().unwrap();
+    let approved = env.run(&["approve", "latest", "--plan", plan]);
+    let said = &approved.success().stderr;
+    let note = "note: message 1 to execution ";
+    assert_eq!(said.matches(note).count(), 1, "{said}");
+    assert!(
+        said.contains("this one goes on without it, and leaves it"),
+        "{said}"
+    );
+    let waiting = "SELECT count(*) FROM inbox WHERE handled IS NULL";
+    let left: i64 = database.query_row(waiting, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+}
+
+#[test]
 fn an_execution_that_another_process_runs() {
     let gate = Gate::default();
     let held = Rule::new(Fault::Hold(gate.clone())).operation("ExecuteChangeSet");

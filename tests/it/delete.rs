@@ -129,6 +129,11 @@ fn a_deletion_is_reviewed_approved_and_done_and_what_is_retained_stays() {
     let place = "there is no such stack in 111111111111/us-east-1";
     assert!(env.public(&said).contains(place), "{said}");
     assert_eq!(proxy.count("DeleteStack"), 1);
+    // The name of a template here may be what was meant.
+    env.write("templates/apps.yaml", SETTINGS);
+    let said = env.run(&["delete", "app", "--yes=high"]);
+    let meant = "no target has a stack `app`; did you mean `apps`?\n";
+    assert!(said.success().stderr.ends_with(meant), "{said}");
 }
 
 #[test]

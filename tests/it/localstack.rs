@@ -802,6 +802,31 @@ fn an_answer_to_another_plan_is_refused() {
 }
 
 #[test]
+fn an_answer_without_a_caller_says_so_and_counts() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/settings.yaml", SETTINGS);
+    env.run(&["plan", "settings"]).code(3);
+    let plan = digest(&env);
+    let approve = ["approve", "latest", "--plan", &plan, "--detach"];
+    let keyless = |env: TestEnv| {
+        env.variable("AWS_ACCESS_KEY_ID", "")
+            .variable("AWS_SECRET_ACCESS_KEY", "")
+    };
+    let env = keyless(env);
+    let answered = env.run(&approve);
+    answered.success();
+    let note = "note: the answer is recorded without an AWS caller: ";
+    assert!(answered.stderr.contains(note), "{answered}");
+    assert!(
+        answered.stderr.contains("no credentials were found"),
+        "{answered}"
+    );
+    let told = status(&env);
+    assert_eq!(told["approval"]["answer"]["decision"], "approve");
+    assert_eq!(told["approval"]["answer"]["approver"].get("arn"), None);
+}
+
+#[test]
 fn the_first_answer_counts() {
     let env = TestEnv::on(Emulator::LocalStack);
     env.write("templates/settings.yaml", SETTINGS);

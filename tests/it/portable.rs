@@ -8,6 +8,7 @@ use stackgate::artifact::PortablePlan;
 use stackgate::model::EventKind;
 
 use crate::support::proxy::Proxy;
+use crate::support::schema::assert_documented;
 use crate::support::{Emulator, TestEnv};
 
 const SETTINGS: &str = r#"
@@ -56,7 +57,9 @@ fn planned(env: &TestEnv, more: &[&str]) -> String {
 
 fn shown(env: &TestEnv) -> Value {
     let shown = env.run(&["show", "settings.plan", "--output", "json"]);
-    serde_json::from_str(&env.public(&shown.success().raw)).unwrap()
+    let shown = serde_json::from_str(&env.public(&shown.success().raw)).unwrap();
+    assert_documented(&shown);
+    shown
 }
 
 fn outcome(env: &TestEnv, state: &[&str]) -> Value {

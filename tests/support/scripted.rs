@@ -36,6 +36,8 @@ struct State {
 pub enum Reply {
     /// An HTTP reply.
     Http(u16, String),
+    /// The HTTP reply of a bucket that gave an object this version.
+    Versioned(&'static str),
     /// No connection: the request was never sent.
     NotConnected,
     /// The connection broke after the request was sent.
@@ -174,6 +176,10 @@ impl HttpConnector for Scripted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let reply = self.answer(parsed(&request));
         HttpConnectorFuture::new(async move {
+            let (reply, version) = match reply {
+                Reply::Versioned(version) => (Reply::Http(200, String::new()), Some(version)),
+                other => (other, None),
+            };
             match reply {
                 Reply::Http(status, body) => {
                     let status = StatusCode::try_from(status).expect("scripts use real statuses");
@@ -184,6 +190,9 @@ impl HttpConnector for Scripted {
                     response
                         .headers_mut()
                         .insert("date", "Sun, 22 Nov 2026 21:40:01 GMT");
+                    if let Some(version) = version {
+                        response.headers_mut().insert("x-amz-version-id", version);
+                    }
                     Ok(response)
                 }
                 Reply::NotConnected => Err(ConnectorError::io(
@@ -193,7 +202,7 @@ impl HttpConnector for Scripted {
                 Reply::Lost => Err(ConnectorError::io(
                     io::Error::from(io::ErrorKind::ConnectionReset).into(),
                 )),
-                Reply::Silence => std::future::pending().await,
+                Reply::Versioned(_) | Reply::Silence => std::future::pending().await,
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use super::super::fixtures::{self, Script, assert_screens};
 use super::*;
-use crate::model::{Cause, EventKind, PauseReason};
+use crate::model::{CallFailure, Cause, EventKind, FailureKind, PauseReason};
 
 #[test]
 fn a_halted_rollout_ends_with_causes() {
@@ -35,17 +35,28 @@ fn what_somebody_else_executed_is_not_denied() {
 }
 
 #[test]
-fn a_command_is_repeated_only_where_that_helps() {
-    let advice_of = |script: &Script| advice(&script.view()).unwrap();
-    assert!(advice_of(&fixtures::halted()).contains("run the same command again"));
-    assert!(advice_of(&fixtures::stale()).contains("plan and review anew"));
-    let mut elsewhere = fixtures::halted();
-    elsewhere.say(EventKind::PlanImported {
-        file: crate::model::Digest::of(b"file"),
-        by: fixtures::alice(),
-        invocation: Default::default(),
-    });
-    assert!(advice_of(&elsewhere).contains("make a new plan"));
+fn several_problems_have_a_line_each_and_the_log_keeps_them_in_one() {
+    let targets = fixtures::four();
+    let mut script = Script::new(&targets[..2]);
+    let problems = [
+        "orders.json:1: parameter `A` is not declared; remove it",
+        "orders.json:2: export b: there is none",
+    ];
+    let failure = CallFailure::several(FailureKind::BadInput, problems);
+    for target in &targets[..2] {
+        let cause = Cause::of_call(&failure);
+        script.end(target, TargetOutcome::NotPlanned { cause });
+    }
+    script.finish(ExecutionOutcome::Failed);
+    let view = script.view();
+    let text = summary(&view, &ScreenOptions::default());
+    assert!(text.contains("2 problems\n      orders.json:1: "), "{text}");
+    for problem in problems {
+        assert!(text.lines().any(|line| line.trim() == problem), "{text}");
+    }
+    let outcome = view.targets()[0].outcome().unwrap();
+    let said = words::target_outcome_detail(outcome).unwrap();
+    assert_eq!(said, problems.join("; "));
 }
 
 #[test]
