@@ -82,7 +82,8 @@ pub(super) fn lint(root: &Path, templates: &mut [&mut Read]) -> Result<(), CliEr
         match templates.iter().position(|read| is_it(&read)) {
             Some(index) => of_file.get_mut(index).map(|found| found.push(one)),
             None => {
-                let how = format!("says {}: {}", one.code.as_str(), one.message);
+                let of = file.map_or_else(String::new, |file| format!(" of `{file}`"));
+                let how = format!("says{of}: {} {}", one.code.as_str(), one.message);
                 return Err(PROGRAM.failed(&said, &how));
             }
         };
