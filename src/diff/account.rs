@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::impact::{ImpactKind, ImpactRow};
 use super::mask::{MASK, MASK_CHANGED};
 use super::property::{PropertyChange, path_text};
 use super::semantic::{EntryDiff, EntryKind, Section, TemplateDiff, compare_trees};
 use super::value::KNOWN_AFTER_APPLY;
-use crate::model::{ChangeAction, LogicalId, ParameterValue, PlannedTarget};
-use crate::template::{Known, Node, NodeKind, PathSegment, Position, ScalarValue, Template};
+use crate::model::{LogicalId, ParameterValue, PlannedTarget, clean};
+use crate::template::{Known, Node, NodeKind, PathSegment, ScalarValue, Template};
 
 /// With more parameters than these at once, none is told apart: each costs a look through the template.
 const MOST_PARAMETERS: usize = 32;
@@ -25,29 +26,15 @@ pub enum Reason {
     Parameter(String),
 }
 
-/// A difference between the templates, as they are at the target, that the change set does not describe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreported {
-    /// The resource.
-    pub resource: LogicalId,
-    /// Its type, as it is written.
-    pub resource_type: Option<String>,
-    /// What the templates say of it.
-    pub action: ChangeAction,
-    /// The properties and attributes that differ; none of a resource that is new or gone.
-    pub paths: Vec<String>,
-    /// Where it is in the new template; none of a resource that is gone.
-    pub position: Option<Position>,
-}
-
 /// What the templates and parameters say of a change set.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     reasons: HashMap<String, Vec<(Vec<PathSegment>, Reason)>>,
     /// The new template, as it is at the target.
     after: Option<Node>,
-    /// What the change set does not describe, in the order of the template.
-    pub unreported: Vec<Unreported>,
+    /// What the templates say, as they are at the target, that the change set does not describe; in the order of the
+    /// template.
+    pub undescribed: Vec<ImpactRow>,
 }
 
 impl Account {
@@ -86,7 +73,7 @@ impl Account {
             }
         }
         let all = compare_trees(&before.evaluate(&old).root, &now);
-        account.unreported = unreported(&all, target);
+        account.undescribed = undescribed(&all, target);
         account.after = Some(now);
         account
     }
@@ -210,7 +197,7 @@ fn known(
     (at(old), at(new))
 }
 
-fn unreported(difference: &TemplateDiff, target: &PlannedTarget) -> Vec<Unreported> {
+fn undescribed(difference: &TemplateDiff, target: &PlannedTarget) -> Vec<ImpactRow> {
     let is_described = |name: &str| {
         let mut changes = target.changes.iter();
         changes.any(|change| change.logical_id.as_str() == name)
@@ -220,29 +207,30 @@ fn unreported(difference: &TemplateDiff, target: &PlannedTarget) -> Vec<Unreport
         if entry.section != Section::Resources || entry.name.starts_with("Fn::") {
             continue;
         }
-        let (action, paths) = match &entry.kind {
-            EntryKind::Added => (ChangeAction::Add, Vec::new()),
-            EntryKind::Removed => (ChangeAction::Remove, Vec::new()),
-            EntryKind::Changed | EntryKind::Renamed { .. } => (ChangeAction::Modify, paths(entry)),
+        let (kind, what) = match &entry.kind {
+            EntryKind::Added => (ImpactKind::Added, "in the template".to_owned()),
+            EntryKind::Removed => (ImpactKind::Removed, "from the template".to_owned()),
+            EntryKind::Changed | EntryKind::Renamed { .. } => {
+                (ImpactKind::Changed, paths(entry).join(", "))
+            }
         };
-        // An order of work changes nothing.
-        let says_nothing = action == ChangeAction::Modify && paths.is_empty();
-        if is_described(&entry.name) || says_nothing || may_be_gone(entry) {
+        if is_described(&entry.name) || what.is_empty() || may_be_gone(entry) {
             continue;
         }
-        if let Ok(resource) = LogicalId::new(&entry.name) {
-            found.push(Unreported {
-                resource,
-                resource_type: entry.resource_type.clone(),
-                action,
-                paths,
-                position: entry.after,
+        if let Ok(name) = LogicalId::new(&entry.name) {
+            let what = clean(&what);
+            found.push(ImpactRow {
+                name,
+                kind,
+                what,
+                warns: true,
             });
         }
     }
     found
 }
 
+/// Returns the properties and attributes that differ, without what only orders the work.
 fn paths(entry: &EntryDiff) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for value in &entry.values {

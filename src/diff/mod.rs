@@ -15,7 +15,7 @@ mod stateful;
 mod text;
 mod value;
 
-pub use account::{Account, Reason, Unreported};
+pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};

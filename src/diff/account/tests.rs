@@ -1,6 +1,6 @@
 //! Tests of `account`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::model::Recreation;
@@ -85,7 +85,7 @@ fn a_property_changes_through_what_it_would_not_change_without() {
     assert_eq!(told(&account, "Url"), ["Size"]);
     assert_eq!(told(&account, "Label"), ["template"]);
     assert!(told(&account, "Wait").is_empty());
-    assert!(account.unreported.is_empty());
+    assert!(account.undescribed.is_empty());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn nothing_is_concluded_from_what_is_not_known() {
     // The old value of Size is not known, the new one of Name not given.
     let account = account(&[("Size", "2")], &[("Name", "a")], OLD, &[]);
     assert!(told(&account, "Timeout").is_empty());
-    assert!(account.unreported.is_empty(), "{:?}", account.unreported);
+    assert!(account.undescribed.is_empty(), "{:?}", account.undescribed);
 }
 
 #[test]
@@ -109,15 +109,15 @@ fn what_the_change_set_leaves_out_is_found() {
     let given = [("Size", "9"), ("Name", "a")];
     let account = account(&given, BEFORE, &new, &[]);
     let lines: Vec<String> = account
-        .unreported
+        .undescribed
         .iter()
-        .map(|one| format!("{:?} {} {:?}", one.action, one.resource, one.paths))
+        .map(|one| format!("{} {}: {}", one.kind.as_str(), one.name, one.what))
         .collect();
     assert_eq!(
         lines,
         [
-            "Modify Queue [\"Timeout\", \"Label\", \"Url\"]",
-            "Add Extra []"
+            "changed Queue: Timeout, Label, Url",
+            "added Extra: in the template"
         ]
     );
 }
@@ -126,11 +126,11 @@ fn what_the_change_set_leaves_out_is_found() {
 fn an_order_of_work_and_an_open_condition_are_not_missed_changes() {
     let new = OLD.replace("    Properties:", "    DependsOn: [Other]\n    Properties:")
         + "  Other: {Type: T::A}\n";
-    let changes = account(BEFORE, BEFORE, &new, &["Other"]).unreported;
+    let changes = account(BEFORE, BEFORE, &new, &["Other"]).undescribed;
     assert!(changes.is_empty(), "{changes:?}");
     // Whether the condition holds is not known.
     let new = format!("{OLD}  More: {{Type: T::A, Condition: Big}}\n");
-    let changes = account(&[("Name", "a")], &[("Name", "a")], &new, &[]).unreported;
+    let changes = account(&[("Name", "a")], &[("Name", "a")], &new, &[]).undescribed;
     assert!(changes.is_empty(), "{changes:?}");
 }
 
@@ -140,7 +140,7 @@ fn what_a_macro_makes_is_not_judged() {
         "Transform: My::Macro\n{}",
         OLD.replace("Label: one", "Label: two")
     );
-    assert!(account(BEFORE, BEFORE, &new, &[]).unreported.is_empty());
+    assert!(account(BEFORE, BEFORE, &new, &[]).undescribed.is_empty());
 }
 
 #[test]
