@@ -75,11 +75,11 @@ pub(super) fn lint(root: &Path, templates: &mut [&mut Read]) -> Result<(), CliEr
     }
     let mut of_file: Vec<Vec<Foreign>> = templates.iter().map(|_| Vec::new()).collect();
     for (file, one) in found {
-        let is_it = |read: &&mut Read| {
+        let is_it = |read: &Read| {
             file.as_deref()
                 .is_some_and(|file| is_same(root, file, &read.file))
         };
-        match templates.iter().position(|read| is_it(&read)) {
+        match templates.iter().position(|read| is_it(read)) {
             Some(index) => of_file.get_mut(index).map(|found| found.push(one)),
             None => {
                 let of = file.map_or_else(String::new, |file| format!(" of `{file}`"));
