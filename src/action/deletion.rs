@@ -340,6 +340,7 @@ mod tests {
     fn described(status: StackStatus) -> DescribedStack {
         DescribedStack {
             summary: StackSummary {
+                values: Default::default(),
                 id: StackId::new("arn:stack").unwrap(),
                 status,
                 reason: None,

@@ -68,6 +68,8 @@ pub struct Explained {
     pub stack_exists: bool,
     /// Each effective parameter, and what it won over, the strongest first.
     pub parameters: Vec<(EffectiveParameter, Vec<EffectiveParameter>)>,
+    /// The values that the stack has, of parameters that are no secrets.
+    pub present: BTreeMap<String, String>,
 }
 
 /// Returns the effective parameters of a target, as its change set would have them.
@@ -92,10 +94,41 @@ pub async fn explain(
         let others = overridden(&request, &winner);
         (winner, others)
     });
+    let present = match &stack {
+        Some(stack) => present(world, spec, stack, &given.template).await,
+        None => BTreeMap::new(),
+    };
     Ok(Explained {
+        present,
         stack_exists: stack.is_some(),
         parameters: explained.collect(),
     })
+}
+
+/// Returns the values that a stack has. Which of them are secret its own template says, too: without it none is shown.
+async fn present(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackSummary,
+    template: &Template,
+) -> BTreeMap<String, String> {
+    let Ok(Some(text)) = world.aws.template(spec, &stack.id).await else {
+        return BTreeMap::new();
+    };
+    let read = world.template("the stack's present template", text.as_bytes());
+    let Ok((_, previous)) = read else {
+        return BTreeMap::new();
+    };
+    let secrets = world.secrets.references();
+    stack.values.shown(|name, _| {
+        is_open(&previous, name) && is_open(template, name) && !secrets.contains_key(name)
+    })
+}
+
+/// Returns whether a template declares a parameter and does not call it secret.
+pub(super) fn is_open(template: &Template, name: &str) -> bool {
+    let declared = template.parameters().get(name);
+    declared.is_some_and(|declaration| !declaration.no_echo)
 }
 
 /// What the artifacts of an action give for a target.

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::model::{
     ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, Evaluation, LogicalId, PolicyAction,
-    Recreation, Replacement, ResourceChange, StackEvent, StackId, StackStatus, StackSummary, clean,
+    PresentValues, Recreation, Replacement, ResourceChange, StackEvent, StackId, StackStatus,
+    StackSummary, clean,
 };
 
 /// The logical id of what came without one.
@@ -224,6 +225,13 @@ pub(super) fn stack(stack: &sdk::Stack) -> Result<StackSummary, String> {
             .iter()
             .filter_map(|p| p.parameter_key().map(clean))
             .collect(),
+        values: PresentValues::new(
+            stack
+                .parameters()
+                .iter()
+                .filter_map(|p| Some((clean(p.parameter_key()?), clean(p.parameter_value()?))))
+                .collect(),
+        ),
         outputs: stack
             .outputs()
             .iter()

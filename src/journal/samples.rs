@@ -250,6 +250,7 @@ pub fn every_kind() -> Vec<EventKind> {
             token: "token".into(),
             caller,
             stack: Some(StackSummary {
+                values: Default::default(),
                 id: stack.clone(),
                 status: StackStatus::UpdateRollbackComplete,
                 reason: Some("The following resource(s) failed".into()),
@@ -273,6 +274,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            previous_parameters: Default::default(),
             settings_only: true,
         },
         EventKind::DeletionPlanned {
@@ -294,6 +296,7 @@ pub fn every_kind() -> Vec<EventKind> {
                     newest_event: None,
                 },
                 previous_template: None,
+                previous_parameters: Default::default(),
                 settings_only: false,
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),

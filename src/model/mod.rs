@@ -69,7 +69,7 @@ pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };
 pub use risk::{Risk, RiskLevel};
-pub use stack::{Caller, StackEvent, StackSummary};
+pub use stack::{Caller, PresentValues, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};

@@ -1,13 +1,14 @@
 //! What is observed of stacks and callers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, LogicalId, StackId, StackStatus};
 
-/// A stack as `DescribeStacks` shows it. Parameter values stay out; some may be secret.
+/// A stack as `DescribeStacks` shows it. Parameter values are not stored; some may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackSummary {
     /// The stack's ARN.
@@ -20,9 +21,39 @@ pub struct StackSummary {
     /// The names of its present parameters.
     #[serde(default)]
     pub parameters: Vec<String>,
+    /// Their values, which are not stored with it.
+    #[serde(skip)]
+    pub values: PresentValues,
     /// Its outputs.
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
+}
+
+/// The values of a stack's present parameters, of which some may be secret: whoever shows or stores one says why it is not.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PresentValues(BTreeMap<String, String>);
+
+impl PresentValues {
+    /// Returns the values of these names.
+    pub fn new(values: BTreeMap<String, String>) -> Self {
+        Self(values)
+    }
+
+    /// Returns the values that `may_be_shown`. What the service masks is not one.
+    pub fn shown(&self, may_be_shown: impl Fn(&str, &str) -> bool) -> BTreeMap<String, String> {
+        let is_masked = |value: &str| !value.is_empty() && value.bytes().all(|b| b == b'*');
+        let known = self.0.iter();
+        let shown = known.filter(|(name, value)| !is_masked(value) && may_be_shown(name, value));
+        shown
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+}
+
+impl fmt::Debug for PresentValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// An event of a stack. `ResourceProperties` is left out: it may hold secrets.

@@ -356,6 +356,7 @@ impl Script {
                     newest_event: None,
                 },
                 previous_template: None,
+                previous_parameters: Default::default(),
                 settings_only: false,
             },
         )

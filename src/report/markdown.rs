@@ -631,7 +631,7 @@ fn parameters(page: &mut Page, review: &Review, places: &Places) {
         .iter()
         .map(|parameter| {
             let value = parameter.values.first();
-            let value = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let value = value.map_or_else(String::new, |u| words::parameter_use(u, "→"));
             format!(
                 "| {} | {} | {} |\n",
                 parameter_name(parameter, several),
@@ -659,7 +659,7 @@ fn parameters(page: &mut Page, review: &Review, places: &Places) {
                 };
                 format!(
                     "| {name} | {} | {whose} | {} |\n",
-                    code(&words::parameter(&value.value)),
+                    code(&words::parameter_use(value, "→")),
                     code(&words::provenance(&value.provenance))
                 )
             })

@@ -343,7 +343,8 @@ fn common_parameters(page: &mut Page<'_>, review: &Review) {
         .into_iter()
         .map(|parameter| {
             let value = parameter.values.first();
-            let text = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let text =
+                value.map_or_else(String::new, |u| words::parameter_use(u, page.glyphs.arrow));
             let fit = |text: &str, width| match page.options.full {
                 true => visible(text),
                 false => page.options.shorten(text, width),
@@ -405,7 +406,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Plac
             .iter()
             .take(limit)
             .map(|value| {
-                let text = words::parameter(&value.value);
+                let text = words::parameter_use(value, page.glyphs.arrow);
                 if page.options.full {
                     text
                 } else {

@@ -221,8 +221,25 @@ pub struct ParameterUse {
     pub value: ParameterValue,
     /// Where it came from.
     pub provenance: Provenance,
+    /// The values that the stacks of the targets have, as far as they are known.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub before: BTreeSet<String>,
     /// The targets.
     pub targets: Vec<Target>,
+}
+
+impl ParameterUse {
+    /// Returns whether it is known that a stack has another value.
+    pub fn is_change(&self) -> bool {
+        match &self.value {
+            ParameterValue::Plain(after) | ParameterValue::Default(Some(after)) => {
+                self.before.iter().any(|before| before != after)
+            }
+            ParameterValue::Previous
+            | ParameterValue::Default(None)
+            | ParameterValue::Secret(_) => false,
+        }
+    }
 }
 
 impl Review {
@@ -424,11 +441,16 @@ fn parameters(planned: &[PlannedTarget]) -> (Vec<ReviewParameter>, Vec<ReviewPar
             let known = uses
                 .iter_mut()
                 .find(|u| u.value == parameter.value && u.provenance == parameter.provenance);
+            let before = target.previous_parameters.get(&parameter.name).cloned();
             match known {
-                Some(known) => known.targets.push(target.target.clone()),
+                Some(known) => {
+                    known.targets.push(target.target.clone());
+                    known.before.extend(before);
+                }
                 None => uses.push(ParameterUse {
                     value: parameter.value.clone(),
                     provenance: parameter.provenance.clone(),
+                    before: before.into_iter().collect(),
                     targets: vec![target.target.clone()],
                 }),
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, Target};
 
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewResource};
+use super::review_data::{ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewResource};
 use super::words::{self, count};
 use super::{Phase, View};
 
@@ -232,7 +232,7 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
 }
 
 /// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks
-/// that change those through which something changes.
+/// that change those that change and those through which something changes.
 pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
     let makes_stacks = review
         .groups
@@ -244,8 +244,11 @@ pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
         .filter_map(|property| property.cause.as_deref()?.strip_prefix("parameter "))
         .collect();
     let all = review.common_parameters.iter();
-    all.filter(|parameter| makes_stacks || causes.contains(parameter.name.as_str()))
-        .collect()
+    all.filter(|parameter| {
+        let is_cause = causes.contains(parameter.name.as_str());
+        makes_stacks || is_cause || parameter.values.iter().any(ParameterUse::is_change)
+    })
+    .collect()
 }
 
 /// Returns where the one value of a parameter came from: each place once.
@@ -495,6 +498,12 @@ mod tests {
             ("parameters.values.provenance", |r| {
                 r.parameters[0].values[0].provenance.file = Some("marked".into());
             }),
+            ("parameters.values.before", |r| {
+                r.parameters[0].values[0].before = ["marked".to_owned()].into();
+            }),
+            ("common_parameters.values.before", |r| {
+                r.common_parameters[0].values[0].before = ["marked".to_owned()].into();
+            }),
             ("parameters.values.targets", |r| {
                 r.parameters[0].values[0].targets.pop();
             }),
@@ -525,6 +534,7 @@ mod tests {
         let mut other = review.parameters[0].clone();
         other.template = "templates/other.yaml".into();
         review.parameters.push(other.clone());
+        review.parameters[0].values[0].before = ["30".to_owned()].into();
         review.common_parameters = vec![review.parameters[0].clone(), other];
         let group = &mut review.groups[0];
         group.targets = targets.clone();

@@ -10,6 +10,7 @@ use crate::model::{
     StackStatus, Staleness, StopMode, StopRequest, Target, TargetOutcome,
 };
 
+use super::review_data::ParameterUse;
 use super::screen::Tone;
 use super::view::{Counts, StageStatus, State};
 use super::{Phase, View};
@@ -589,6 +590,22 @@ pub(super) fn parameter(value: &ParameterValue) -> String {
         ParameterValue::Default(None) => "**** (default)".to_owned(),
         ParameterValue::Previous => "(the value the stack has)".to_owned(),
         ParameterValue::Secret(reference) => format!("**** from {reference}"),
+    }
+}
+
+/// Returns what may be shown of a parameter's value, and of the values that stacks have: `30 → 45`.
+pub(super) fn parameter_use(one: &ParameterUse, arrow: &str) -> String {
+    let after = parameter(&one.value);
+    let limit = 3;
+    let before = one.before.iter().map(|text| value_text(text)).collect();
+    let before = super::review_facts::limited(before, limit).join(", ");
+    match &one.value {
+        ParameterValue::Previous if !before.is_empty() => format!("{before} {after}"),
+        _ if one.is_change() => format!("{before} {arrow} {after}"),
+        ParameterValue::Plain(_)
+        | ParameterValue::Default(_)
+        | ParameterValue::Previous
+        | ParameterValue::Secret(_) => after,
     }
 }
 

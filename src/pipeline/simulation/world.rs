@@ -99,6 +99,7 @@ impl Stack {
             _ => return None,
         };
         Some(StackSummary {
+            values: Default::default(),
             id: stack_id(target),
             status,
             reason: None,
@@ -199,6 +200,7 @@ impl Stack {
             changes: Vec::new(),
             base,
             previous_template: None,
+            previous_parameters: Default::default(),
             settings_differ,
         }))
     }

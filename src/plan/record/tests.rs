@@ -79,6 +79,7 @@ const NOT_RECORDED: &[&str] = &[
     "definition/pipeline/stages/2/actions/0/configuration/ParameterOverrides",
     "planned/*/caller",
     "planned/*/previous_template",
+    "planned/*/previous_parameters",
     "planned/*/inputs/template/",
     "planned/*/inputs/parameters/*/provenance",
     "planned/*/inputs/parameters/*/value/secret",
