@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CliError;
 use crate::artifact::Store;
-use crate::diff::{self, Impact, PropertyChange};
+use crate::diff::{self, DefaultDiff, Impact, PropertyChange};
 use crate::model::{
     ArtifactRef, ChangeSetKind, Digest, ExecutionDefinition, LogicalId, PlannedTarget, Risk,
     RiskChoices,
@@ -124,6 +124,12 @@ impl ReviewSources for Sources {
     fn impact(&self, target: &PlannedTarget) -> Impact {
         let (template, previous) = (self.template(target), self.previous(target));
         diff::impact(&target.changes, template.as_deref(), previous.as_deref())
+    }
+
+    fn kept_default(&self, target: &PlannedTarget, parameter: &str) -> Option<DefaultDiff> {
+        let (new, old) = (self.template(target)?, self.previous(target)?);
+        let value = target.previous_parameters.get(parameter);
+        diff::kept_default(parameter, value.map(String::as_str), &old, &new)
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

@@ -3,6 +3,7 @@
 mod declared;
 mod iam;
 mod impact;
+mod kept;
 mod mask;
 mod network;
 mod outputs;
@@ -15,6 +16,7 @@ mod text;
 mod value;
 
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
+pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
 pub use rules::{RULES, Rule, level, risks_of_target, when_deleted};

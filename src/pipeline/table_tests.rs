@@ -147,6 +147,7 @@ fn life() -> Vec<EventKind> {
                 newest_event: None,
             },
             previous_template: None,
+            previous_parameters: Default::default(),
             settings_only: false,
         },
         EventKind::TargetStarted,

@@ -317,6 +317,7 @@ impl<'a> PlannedRecord<'a> {
             base,
             // Kept to show what changes; which template the stack has, the base fixes.
             previous_template: _,
+            previous_parameters: _,
             settings_only,
             retain,
         } = planned;

@@ -127,6 +127,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
         },
         "settings_only": true,
         "previous_template": crate::model::Digest::of(b"previous template"),
+        "previous_parameters": {"Retention": "7"},
     }))
     .unwrap()
 }
