@@ -12,8 +12,8 @@ use crate::diff::{self, DefaultDiff};
 use crate::model::options::policy;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
-    FailureKind, Layer, Lookup, ParameterValue, Priority, StackOptions, StackStatus, StackSummary,
-    TargetInputs, TargetSpec,
+    FailureKind, Layer, Lookup, OverrideLine, ParameterValue, Priority, StackOptions, StackStatus,
+    StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files, lookups,
@@ -154,6 +154,7 @@ struct Given {
     template: Arc<Template>,
     files: Vec<(Layer, OverrideFile)>,
     overrides: IndexMap<String, String>,
+    origins: BTreeMap<String, OverrideLine>,
     tags: BTreeMap<String, String>,
 }
 
@@ -176,6 +177,16 @@ impl Given {
             Some(json) => evaluate_overrides(world, action, json, artifacts)?,
             None => IndexMap::new(),
         };
+        let origins = match setting(OverrideLine::KEY) {
+            Some(json) => serde_json::from_str(json).map_err(|e| {
+                bad(format!(
+                    "`{}` of action `{}` is no map of files and lines: {e}",
+                    OverrideLine::KEY,
+                    action.name
+                ))
+            })?,
+            None => BTreeMap::new(),
+        };
         let tags = match setting("Tags") {
             Some(json) => serde_json::from_str(json).map_err(|e| {
                 bad(format!(
@@ -191,6 +202,7 @@ impl Given {
             template,
             files,
             overrides,
+            origins,
             tags,
         })
     }
@@ -233,6 +245,7 @@ impl Given {
             file: self.template.file(),
             files: &self.files,
             overrides: &self.overrides,
+            origins: &self.origins,
             secrets: world.secrets.references(),
             allow_literal_secrets: world.secrets.allows_literals(),
             previous,

@@ -36,6 +36,7 @@ fn begun() -> Execution {
         files: Vec::new(),
         configuration: None,
         parameter_overrides: None,
+        parameter_origins: Default::default(),
         tags: BTreeMap::new(),
         capabilities: Vec::new(),
         role_arn: None,

@@ -157,6 +157,7 @@ pub(super) fn definition() -> ExecutionDefinition {
                 "configuration": {
                     "ActionMode": "CHANGE_SET_EXECUTE", "StackName": "network",
                     "ParameterOverrides": "{\"Password\":\"hunter2hunter2\"}",
+                    "ParameterOrigins": "{\"Password\":{\"file\":\"stackgate.yaml\",\"line\":4}}",
                 },
                 "inputArtifacts": [{"name": "Source"}],
                 "fanOut": {

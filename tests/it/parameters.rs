@@ -183,7 +183,8 @@ fn values_that_stacks_have_are_shown_beside_those_that_they_get() {
     assert_eq!(of("Size")["default"]["after"], "large", "{document}");
     assert_eq!(of("Token").get("before"), None, "{document}");
     assert_eq!(of("Key").get("before"), None, "{document}");
-    let events = run("events", &[]);
+    let events = env.run(&["events", "latest", "--output=ndjson"]);
+    assert!(events.stdout.contains("previous_parameters"), "{events}");
     let recorded = events.success().stdout.clone() + &shown.stdout + &text;
     for secret in ["hunter2", "correct-horse"] {
         assert!(!recorded.contains(secret), "{recorded}");

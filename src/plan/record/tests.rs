@@ -112,6 +112,7 @@ const NOT_RECORDED: &[&str] = &[
     "definition/allow_literal_secrets",
     "definition/pipeline/stages/0/actions/0/configuration",
     "definition/pipeline/stages/2/actions/0/configuration/ParameterOverrides",
+    "definition/pipeline/stages/2/actions/0/configuration/ParameterOrigins",
     "planned/*/caller",
     "planned/*/previous_template",
     "planned/*/previous_parameters",
