@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CliError;
 use crate::artifact::Store;
-use crate::diff::{self, DefaultDiff, Impact, PropertyChange};
+use crate::diff::{self, Account, DefaultDiff, Impact, PropertyChange};
 use crate::model::{
     ArtifactRef, ChangeSetKind, Digest, ExecutionDefinition, LogicalId, PlannedTarget, Risk,
     RiskChoices,
@@ -130,6 +130,11 @@ impl ReviewSources for Sources {
         let (new, old) = (self.template(target)?, self.previous(target)?);
         let value = target.previous_parameters.get(parameter);
         diff::kept_default(parameter, value.map(String::as_str), &old, &new)
+    }
+
+    fn account(&self, target: &PlannedTarget) -> Option<Account> {
+        let (new, old) = (self.template(target)?, self.previous(target)?);
+        Some(Account::of(target, &target.previous_parameters, &old, &new))
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

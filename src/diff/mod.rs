@@ -1,5 +1,6 @@
 //! What changes: in text, resources and properties; and how risky it is.
 
+mod account;
 mod declared;
 mod iam;
 mod impact;
@@ -15,6 +16,7 @@ mod stateful;
 mod text;
 mod value;
 
+pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
