@@ -43,8 +43,8 @@ fn read(world: &World, bytes: &[u8]) -> Option<Arc<Template>> {
     read.ok().map(|(_, template)| template)
 }
 
-/// Returns the values of a stack that are no secrets: by its present template, by the new
-/// one, by how the new values are given, and by the texts that are known. The service masks what is `NoEcho`, and not every endpoint does.
+/// Returns the values of a stack that are no secrets: by its present template, by the new one, by how the new values are
+/// given, and by the texts that are known. The service masks what is `NoEcho`, and not every endpoint does.
 pub(super) fn open<'a>(
     known_secrets: &[String],
     mut values: BTreeMap<String, String>,
