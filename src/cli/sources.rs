@@ -134,7 +134,7 @@ impl ReviewSources for Sources {
 
     fn account(&self, target: &PlannedTarget) -> Option<Account> {
         let (new, old) = (self.template(target)?, self.previous(target)?);
-        Some(Account::of(target, &target.previous_parameters, &old, &new))
+        Some(Account::of(target, &old, &new))
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

@@ -194,22 +194,16 @@ Resources:
 
 impl ReviewSources for Templates {
     fn account(&self, target: &crate::model::PlannedTarget) -> Option<crate::diff::Account> {
-        let template = |text: &str| {
-            crate::template::Template::parse("templates/network.yaml", text.as_bytes()).unwrap()
-        };
-        let after = BEFORE.replace("-q'", "-queue'") + "    Metadata: {Note: new}\n";
+        let after = BEFORE.replace("-q'", "-queue'");
+        let after = after.replace(
+            "{Type: AWS::SNS::Topic}",
+            "{Type: AWS::SNS::Topic, Metadata: {Note: new}}",
+        );
+        let mut target = target.clone();
         let previous = [("Visibility", "30"), ("Stage", "test")];
         let previous = previous.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let (before, after) = (
-            template(BEFORE),
-            template(&after.replace("{Type: AWS::SNS::Topic}", "\n    Type: AWS::SNS::Topic")),
-        );
-        Some(crate::diff::Account::of(
-            target,
-            &previous.into(),
-            &before,
-            &after,
-        ))
+        target.previous_parameters = previous.into();
+        Some(crate::diff::Account::of_texts(&target, BEFORE, &after))
     }
 }
 
