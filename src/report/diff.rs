@@ -199,8 +199,7 @@ pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
 }
 
 /// What is said of a value that is a local path.
-pub(super) const LOCAL_PATH: &str =
-    "a local path: what it names is packed, and this replaced, when it is deployed";
+pub(super) const LOCAL_PATH: &str = "a local path, packed when it is deployed";
 
 /// Returns what is to be known of a value besides its two sides.
 fn remark(value: &ShownValue) -> Option<String> {

@@ -172,13 +172,13 @@ fn what_a_word_does_not_say_is_said_below_it() {
     }
     let text = super::diff(&diff, &ScreenOptions::default());
     assert!(text.contains("Alerts is made new, and Alarm"), "{text}");
-    assert_eq!(text.matches("a local path: ").count(), 1, "{text}");
+    assert_eq!(text.matches("a local path, ").count(), 1, "{text}");
     let text = markdown_diff(&diff);
     assert!(
         text.contains("Alerts is made new, and Alarm leaves the stack"),
         "{text}"
     );
-    assert_eq!(text.matches("(a local path: ").count(), 1, "{text}");
+    assert_eq!(text.matches("(a local path, ").count(), 1, "{text}");
     let json = serde_json::to_value(&diff).unwrap();
     super::super::schema::assert_documented(&json);
 }
