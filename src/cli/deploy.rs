@@ -145,6 +145,11 @@ impl WhatArgs {
         self.stack.as_deref()
     }
 
+    /// Returns the template that is given by its file.
+    pub(super) fn template(&self) -> Option<&std::path::Path> {
+        self.template.as_deref()
+    }
+
     /// Returns the base name of override files.
     pub(super) fn overrides(&self) -> Option<&str> {
         self.overrides.as_deref()

@@ -1,6 +1,6 @@
 //! The differences of templates as a comment of a pull request.
 
-use super::diff::{counts, kind, name_of, place, what};
+use super::diff::{LOCAL_PATH, consequence, counts, kind, name_of, place, what};
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
 use super::markdown::{LONGEST_VALUE, Page, block, code, some};
@@ -143,6 +143,7 @@ fn entry(entry: &ShownEntry) -> Vec<String> {
         code(&word),
         at.as_deref().map_or_else(String::new, code),
     )];
+    rows.extend(consequence(entry).map(|text| format!("| | | {} | |\n", code(&text))));
     match entry.change {
         EntryChange::Changed | EntryChange::Renamed => rows.extend(entry.values.iter().map(value)),
         // Its values are in the one file alone.
@@ -193,7 +194,9 @@ fn value(value: &ShownValue) -> String {
         (None, Some(after), _) => format!("(none) → {}", code(&after)),
         (None, None, _) => String::new(),
     };
-    let note = if value.follows.is_empty() {
+    let note = if value.is_local_path {
+        format!(" ({LOCAL_PATH})")
+    } else if value.follows.is_empty() {
         String::new()
     } else {
         let names = words::listed(&value.follows);

@@ -463,6 +463,11 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
         None if approval.expired => "Nobody answered in time.\n\n".to_owned(),
         None if !view.awaits_answer() => return,
+        None if view.is_denied() => format!(
+            "**This plan cannot be approved**: it holds what is denied, as said above. Change the template, or what is denied, and plan \
+             again. To remove this plan:\n\n{}\n",
+            block("text", &format!("stackgate reject {id}"))
+        ),
         None => {
             let until = words::time(approval.expires);
             let (place, approve) = match file {
