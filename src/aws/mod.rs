@@ -15,6 +15,7 @@ mod budget;
 mod cadence;
 mod call;
 mod change_set;
+mod check;
 mod connection;
 mod convert;
 mod deletion;
@@ -39,6 +40,7 @@ mod uploaded;
 mod watch;
 
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
+pub use check::TemplateSummary;
 pub use connection::{Aws, Settings};
 pub use deletion::{DescribedStack, HeldResource};
 pub use lookup::LookUps;

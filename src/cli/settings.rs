@@ -7,6 +7,7 @@
 //! Everything is checked as it is read, used or not: a mistake shows on the first run, with its line and column.
 
 mod risks;
+mod validation;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +23,8 @@ use crate::parameters::{
     Entry, Node, Object, ParameterError, Place, Value, nearest, parse_document,
 };
 
+pub(super) use validation::Validation;
+
 /// The file, in the project root.
 pub(super) const FILE: &str = "stackgate.yaml";
 
@@ -31,6 +34,7 @@ pub(super) struct Settings {
     defaults: Values,
     target_sets: IndexMap<String, Values>,
     environments: IndexMap<String, Environment>,
+    validation: Validation,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +132,13 @@ pub(super) enum SettingsError {
     NoFile { flag: &'static str, name: String },
 }
 
-const TOP: [&str; 4] = ["defaults", "risks", "targetSets", "environments"];
+const TOP: [&str; 5] = [
+    "defaults",
+    "risks",
+    "validate",
+    "targetSets",
+    "environments",
+];
 const OF_SET: [&str; 9] = [
     "accounts",
     "regions",
@@ -195,6 +205,7 @@ impl Settings {
                     settings.defaults = values(key, &entry.node, "`defaults`", &OF_DEFAULTS)?
                 }
                 "risks" => risks = risks::choices(key, &entry.node)?,
+                "validate" => settings.validation = validation::of(key, &entry.node)?,
                 "targetSets" => sets = Some(object(key, &entry.node)?),
                 _ => environments = Some(object(key, &entry.node)?),
             }
@@ -231,6 +242,11 @@ impl Settings {
                 .insert(name, Environment { targets, values });
         }
         Ok(settings)
+    }
+
+    /// Returns who else looks at templates.
+    pub(super) fn validation(&self) -> &Validation {
+        &self.validation
     }
 
     /// Returns the values that hold for an environment and a target set, the nearer ones in front.

@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// The role that StackSets assumes in other accounts.
-const DEFAULT_TARGET_ROLE: &str =
+pub(super) const DEFAULT_TARGET_ROLE: &str =
     "arn:{partition}:iam::{account}:role/AWSCloudFormationStackSetExecutionRole";
 
 /// Which targets, and how the rollout moves over them.

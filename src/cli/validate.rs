@@ -6,13 +6,18 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
-use super::options::{Global, OutputForm};
+use super::options::{Connection, Global, OutputForm};
 use super::project::{self, Project};
+use super::settings::Settings;
 use super::{CliError, exit, output};
 use crate::model::{AccountId, Region, clean};
 use crate::report::DOCUMENT_VERSION;
 use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 
+mod guard;
+mod lint;
+mod online;
+mod program;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +33,30 @@ pub(super) struct ValidateArgs {
     /// Fail on warnings, too
     #[arg(long)]
     strict: bool,
+    /// Also ask CloudFormation, in the caller's account and region or in those of `--at`
+    #[arg(long)]
+    online: bool,
+    /// Also run `cfn-lint`, which must be installed; `--lint=false` where `stackgate.yaml` says so
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    lint: Option<bool>,
+    /// Also run `cfn-guard`, which must be installed, with this file or folder of rules; again for more
+    #[arg(long, value_name = "RULES")]
+    guard: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// A template that was read.
+struct Read {
+    file: String,
+    bytes: Vec<u8>,
+    findings: Findings,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,7 +82,10 @@ struct Validated<'a> {
 
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
-    code: &'static str,
+    code: &'a str,
+    /// Who found it, where it was not this program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
     severity: &'static str,
     message: &'a str,
     line: u32,
@@ -73,7 +105,7 @@ struct Related<'a> {
     length: u32,
 }
 
-/// Runs `stackgate validate`. It needs neither credentials nor a state folder.
+/// Runs `stackgate validate`. It needs no state folder, and credentials only where CloudFormation is asked.
 pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliError> {
     let root = std::env::current_dir().map_err(CliError::failed)?;
     let files = if args.templates.is_empty() {
@@ -105,8 +137,17 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
             }
             findings.add(template.unresolved(&known));
         }
-        validated.push((file, findings));
+        validated.push(Read {
+            file,
+            bytes,
+            findings,
+        });
     }
+    ask_others(&root, args, &mut validated)?;
+    let validated: Vec<(String, Findings)> = validated
+        .into_iter()
+        .map(|read| (read.file, read.findings))
+        .collect();
     let count = |severity| -> usize {
         let counts = validated
             .iter()
@@ -135,6 +176,31 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
 }
 
+/// Adds what the service and other programs find. A template that is no text is left to our own findings.
+fn ask_others(root: &Path, args: &ValidateArgs, templates: &mut [Read]) -> Result<(), CliError> {
+    let settings = Settings::load(root)?.unwrap_or_default();
+    let chosen = settings.validation();
+    let mut texts: Vec<&mut Read> = templates
+        .iter_mut()
+        .filter(|read| std::str::from_utf8(&read.bytes).is_ok())
+        .collect();
+    if args.lint.unwrap_or(chosen.lint) {
+        lint::lint(root, &mut texts)?;
+    }
+    let rules = if args.guard.is_empty() {
+        &chosen.guard
+    } else {
+        &args.guard
+    };
+    if !rules.is_empty() {
+        guard::guard(root, rules, &mut texts)?;
+    }
+    if args.online {
+        online::ask(&settings, args, &mut texts)?;
+    }
+    Ok(())
+}
+
 /// Takes an account and a region, as they are shown.
 pub(super) fn place(text: &str) -> Result<(AccountId, Region), String> {
     let expected =
@@ -160,7 +226,8 @@ pub(super) fn named(root: &Path, name: &str) -> Result<String, CliError> {
 
 fn of<'a>(file: &'a str, findings: &'a Findings) -> Validated<'a> {
     let shown = |one: &'a Diagnostic| Shown {
-        code: one.rule.code(),
+        code: one.code.as_str(),
+        by: one.code.by(),
         severity: word(one.severity),
         message: &one.message,
         line: one.span.position.line,
@@ -269,7 +336,7 @@ fn draw(out: &mut String, file: &str, one: &Diagnostic) {
     let _ = writeln!(
         out,
         "{colour}{word}[{}]\x1b[0m: \x1b[1m{}\x1b[0m\n{:gutter$}--> {}:{}:{}\n{:gutter$} |",
-        one.rule.code(),
+        clean(one.code.as_str()),
         one.message,
         "",
         clean(file),

@@ -36,4 +36,4 @@ pub use scalar::{Ambiguity, ScalarValue};
 pub use secret::Secrecy;
 pub use source::Span;
 pub use tree::Template;
-pub use validate::{Diagnostic, Findings, Rule, Severity, validate};
+pub use validate::{At, Code, Diagnostic, Findings, Foreign, Rule, Severity, validate};

@@ -31,3 +31,4 @@ mod settings;
 mod sso;
 mod terminal;
 mod validate;
+mod validate_others;

@@ -1,5 +1,6 @@
 //! What CloudFormation would refuse, and what was probably not meant, found without asking it.
 
+mod foreign;
 mod functions;
 mod names;
 mod parameters;
@@ -18,7 +19,8 @@ use super::source::{Source, Span};
 use super::tree::Template;
 use super::{TemplateError, TemplateProblem};
 
-pub use rule::{Diagnostic, Rule, Severity};
+pub use foreign::{At, Foreign};
+pub use rule::{Code, Diagnostic, Rule, Severity};
 pub(super) use structure::meant;
 
 /// What was found in a template.
@@ -46,6 +48,23 @@ impl Findings {
 
 /// So many are shown: whoever has more has one cause.
 const MOST_DIAGNOSTICS: usize = 100;
+
+/// Adds one to those that are shown, or counts it. An error takes the place of a warning, or a template with a hundred
+/// warnings would pass for one without errors.
+fn keep(found: &mut Vec<Diagnostic>, left_out: &mut usize, one: Diagnostic) {
+    let is_warning = |one: &Diagnostic| one.severity == Severity::Warning;
+    if found.len() < MOST_DIAGNOSTICS {
+        found.push(one);
+        return;
+    }
+    *left_out += 1;
+    if !is_warning(&one)
+        && let Some(place) = found.iter().rposition(is_warning)
+    {
+        found.remove(place);
+        found.push(one);
+    }
+}
 
 /// Returns what is wrong with the template in `bytes`; `file` is its name.
 pub fn validate(file: &str, bytes: &[u8]) -> Findings {
@@ -95,11 +114,7 @@ impl Findings {
     /// Adds what else was found.
     pub fn add(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
         for one in others {
-            if self.diagnostics.len() < MOST_DIAGNOSTICS {
-                self.diagnostics.push(one);
-            } else {
-                self.left_out += 1;
-            }
+            keep(&mut self.diagnostics, &mut self.left_out, one);
         }
         self.diagnostics.sort_by_key(|one| one.span.position);
     }
@@ -204,16 +219,14 @@ impl<'t> Checker<'t> {
     }
 
     fn say(&mut self, diagnostic: Diagnostic) {
-        if self.found.len() < MOST_DIAGNOSTICS {
-            self.found.push(diagnostic);
-        } else {
-            self.left_out += 1;
-        }
+        keep(&mut self.found, &mut self.left_out, diagnostic);
     }
 
-    /// Returns whether so much was found that the rest is only counted.
+    /// Returns whether so much was found that the rest is only counted: unless it may be the first error.
     fn is_full(&self) -> bool {
+        let is_error = |one: &Diagnostic| one.severity == Severity::Error;
         self.found.len() >= MOST_DIAGNOSTICS
+            && (self.names.has_macros || self.found.iter().any(is_error))
     }
 
     fn key(&self, entry: &Entry) -> Span {

@@ -13,11 +13,51 @@ pub enum Severity {
     Error,
 }
 
+/// What a finding is called, and who found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A rule of this program.
+    Own(Rule),
+    /// The service said it.
+    Online,
+    /// A rule of `cfn-lint`, such as `E3012`.
+    Lint(String),
+    /// A rule of `cfn-guard`, by its name.
+    Guard(String),
+}
+
+impl Code {
+    /// Returns the text that messages and documents show.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Own(rule) => rule.code(),
+            Self::Online => "online",
+            Self::Lint(id) | Self::Guard(id) => id,
+        }
+    }
+
+    /// Returns who found it, where it was not this program.
+    pub fn by(&self) -> Option<&'static str> {
+        match self {
+            Self::Own(_) => None,
+            Self::Online => Some("cloudformation"),
+            Self::Lint(_) => Some("cfn-lint"),
+            Self::Guard(_) => Some("cfn-guard"),
+        }
+    }
+}
+
+impl From<Rule> for Code {
+    fn from(rule: Rule) -> Self {
+        Self::Own(rule)
+    }
+}
+
 /// Something found in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What was looked for.
-    pub rule: Rule,
+    pub code: Code,
     /// How much it matters.
     pub severity: Severity,
     /// What is wrong.
@@ -31,9 +71,13 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(in super::super) fn error(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+    pub(in super::super) fn error(
+        code: impl Into<Code>,
+        span: Span,
+        message: impl AsRef<str>,
+    ) -> Self {
         Self {
-            rule,
+            code: code.into(),
             severity: Severity::Error,
             message: clean(message.as_ref()),
             span,
@@ -42,10 +86,14 @@ impl Diagnostic {
         }
     }
 
-    pub(in super::super) fn warning(rule: Rule, span: Span, message: impl AsRef<str>) -> Self {
+    pub(in super::super) fn warning(
+        code: impl Into<Code>,
+        span: Span,
+        message: impl AsRef<str>,
+    ) -> Self {
         Self {
             severity: Severity::Warning,
-            ..Self::error(rule, span, message)
+            ..Self::error(code, span, message)
         }
     }
 

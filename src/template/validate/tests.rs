@@ -1,11 +1,11 @@
 use super::*;
 
-fn codes(text: &str) -> Vec<&'static str> {
+fn codes(text: &str) -> Vec<String> {
     let findings = validate("t.yaml", text.as_bytes());
     findings
         .diagnostics
         .iter()
-        .map(|one| one.rule.code())
+        .map(|one| one.code.as_str().to_owned())
         .collect()
 }
 
