@@ -212,7 +212,7 @@ fn block(text: &str) -> Option<(u128, bool, u32)> {
     }
 }
 
-fn holds(outer: &str, inner: &str) -> bool {
+pub(super) fn holds(outer: &str, inner: &str) -> bool {
     let (Some((a, a_is_v6, long)), Some((b, b_is_v6, longer))) = (block(outer), block(inner))
     else {
         return false;
