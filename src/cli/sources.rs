@@ -53,7 +53,10 @@ impl Sources {
     pub(super) fn can_judge(&self, target: &PlannedTarget) -> bool {
         let is_deletion = target.kind == ChangeSetKind::Delete;
         (is_deletion || self.template(target).is_some())
-            && (target.previous_template.is_none() || self.previous(target).is_some())
+            && match target.previous_template {
+                Some(_) => self.previous(target).is_some(),
+                None => diff::are_told(&target.changes),
+            }
     }
 
     fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
