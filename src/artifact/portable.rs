@@ -51,7 +51,7 @@ pub struct PortablePlan {
 #[derive(Debug, thiserror::Error)]
 pub enum PortableError {
     /// The file cannot be read.
-    #[error("cannot read plan file {}", .path.display())]
+    #[error("cannot read plan file `{}`", .path.display())]
     Read {
         /// The file.
         path: PathBuf,

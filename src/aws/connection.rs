@@ -162,6 +162,13 @@ impl Aws {
             renewal = role.renewal();
             base = base.into_builder().credentials_provider(session).build();
         }
+        if base
+            .region()
+            .is_some_and(|region| region.as_ref().is_empty())
+        {
+            // `AWS_REGION=` names none, as in the AWS CLI.
+            base = base.into_builder().region(None).build();
+        }
         base = base.into_builder().http_client(http_client).build();
         if let Some(provider) = base.credentials_provider() {
             let kept = Kept::shared(provider, &base);

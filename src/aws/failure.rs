@@ -104,6 +104,11 @@ where
             if context.is_user() {
                 return attempted.failure(FailureKind::Refused, root(error));
             }
+            if root(error).contains("endpoint must contain scheme") {
+                // Nothing was sent.
+                let what = "the endpoint is no URL such as `http://127.0.0.1:4566`; correct AWS_ENDPOINT_URL, or `endpoint_url` of the profile";
+                return attempted.failure(FailureKind::Refused, what);
+            }
             attempted.failure(kind_if_lost, format!("{lost}: {}", root(error)))
         }
         // Construction failures, and whatever the SDK adds: nothing was sent.

@@ -37,6 +37,20 @@ impl CliError {
         Self::usage(anyhow::Error::msg(text.into()))
     }
 
+    /// Returns that a file which was named could not be read, and what to do about that.
+    pub(super) fn unread(what: &str, file: &str, error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let hint = match error.kind() {
+            ErrorKind::NotFound => Some("paths count from the folder that stackgate runs in"),
+            ErrorKind::IsADirectory => Some("this is a folder; name a file in it"),
+            ErrorKind::PermissionDenied => Some("the file must be readable for you; see `ls -l`"),
+            _ => None,
+        };
+        let context = format!("failed to read {what} `{file}`");
+        let error = Self::usage(anyhow::Error::new(error).context(context));
+        hint.into_iter().fold(error, Self::hint)
+    }
+
     /// Adds what to do about it.
     pub(super) fn hint(mut self, text: impl Into<String>) -> Self {
         self.hints.push(text.into());
@@ -173,6 +187,24 @@ impl From<std::io::Error> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_helps_against_an_unread_file_depends_on_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let hints = |path: &std::path::Path| {
+            let error = std::fs::read(path).unwrap_err();
+            CliError::unread("template", "t.yaml", error).told().1
+        };
+        assert_eq!(
+            hints(folder.path()),
+            ["this is a folder; name a file in it"]
+        );
+        let missing = hints(&folder.path().join("none"));
+        assert_eq!(
+            missing,
+            ["paths count from the folder that stackgate runs in"]
+        );
+    }
 
     #[test]
     fn causes_say_something_new_or_nothing() {

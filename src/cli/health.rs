@@ -108,7 +108,7 @@ pub(super) fn project(root: &Path) -> Check {
 /// Looks for the template of a stack, where there are templates at all.
 pub(super) fn template(root: &Path, stack: &str) -> Option<Check> {
     project::templates(root).ok()?;
-    Some(match project::find(root, stack) {
+    Some(match project::find(root, stack, project::BY_OPTION) {
         Ok(path) => Check::ok("template", format!("`{path}`")),
         Err(error) => {
             let (said, mut hints) = error.told();

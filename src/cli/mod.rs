@@ -128,7 +128,8 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let parsed = Cli::try_parse().map_err(without_guess);
+    let Cli { global, command } = parsed.unwrap_or_else(|error| error.exit());
     if global.debug {
         debug::turn_on();
     }
@@ -160,6 +161,14 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Returns a refusal without clap's advice to pass an option that it does not know as a value, `-- --yes`: nobody means that.
+fn without_guess(mut error: clap::Error) -> clap::Error {
+    if error.kind() == clap::error::ErrorKind::UnknownArgument {
+        error.remove(clap::error::ContextKind::Suggested);
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
@@ -175,6 +184,22 @@ mod tests {
             assert_eq!(error.exit_code(), i32::from(exit::USAGE), "{error}");
         }
         assert!(Cli::try_parse_from(["stackgate", "list", "--limit=1"]).is_ok());
+    }
+
+    #[test]
+    fn an_option_that_is_not_known_is_not_offered_as_a_value() {
+        let refused = |arguments: &[&str]| {
+            let error = Cli::try_parse_from(arguments).map(|_| ()).unwrap_err();
+            without_guess(error).to_string()
+        };
+        let text = refused(&["stackgate", "approve", "latest", "--yes"]);
+        assert!(text.contains("unexpected argument '--yes' found"), "{text}");
+        assert!(!text.contains("-- --yes"), "{text}");
+        let text = refused(&["stackgate", "deploy", "app", "--yess"]);
+        assert!(
+            text.contains("a similar argument exists: '--yes'"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -41,20 +41,15 @@ impl Project {
         let root = std::env::current_dir().map_err(CliError::failed)?;
         let template_path = match (template, stack) {
             (Some(path), _) => relative(&root, path)?,
-            (None, Some(stack)) => find(&root, stack)?,
+            (None, Some(stack)) => find(&root, stack, BY_OPTION)?,
             (None, None) => {
                 return Err(CliError::message(
                     "name a stack, or a template with `--template FILE`",
                 ));
             }
         };
-        let bytes = std::fs::read(root.join(&template_path)).map_err(|error| {
-            let error = CliError::usage(
-                anyhow::Error::new(error)
-                    .context(format!("failed to read template `{template_path}`")),
-            );
-            error.hint("paths count from the folder that stackgate runs in")
-        })?;
+        let bytes = std::fs::read(root.join(&template_path))
+            .map_err(|error| CliError::unread("template", &template_path, error))?;
         let template = Template::parse(&template_path, &bytes).map_err(CliError::usage)?;
         let name = stack.map_or_else(|| stem(&template_path), str::to_owned);
         let configuration = match overrides {
@@ -252,8 +247,11 @@ pub(super) fn meant(root: &Path, name: &str) -> Option<String> {
     (other != name).then(|| clean(other))
 }
 
-/// Returns the template named `stack`, by exact name.
-pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
+/// How a template is named where an argument is the name of a stack.
+pub(super) const BY_OPTION: &str = "name one with `--template FILE`";
+
+/// Returns the template named `stack`, by exact name. `how` says how a file is named instead.
+pub(super) fn find(root: &Path, stack: &str, how: &str) -> Result<String, CliError> {
     let candidates = EXTENSIONS.map(|e| format!("{TEMPLATES}/{stack}.{e}"));
     let found: Vec<&String> = candidates
         .iter()
@@ -262,8 +260,11 @@ pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
     match found[..] {
         [one] => Ok(one.clone()),
         [first, second, ..] => Err(CliError::message(format!(
-            "both `{first}` and `{second}` are templates of `{stack}`; name one with `--template FILE`"
+            "both `{first}` and `{second}` are templates of `{stack}`; {how}"
         ))),
+        [] if root.join(stack).is_dir() => {
+            Err(CliError::message(format!("`{stack}` is a folder, and no template")).hint(how))
+        }
         [] if stack.contains('/') || EXTENSIONS.iter().any(|e| ends_with(stack, e)) => {
             let (path, name) = (Path::new(stack), stem(stack));
             let is_there = root.join(path).is_file();
@@ -294,7 +295,7 @@ pub(super) fn find(root: &Path, stack: &str) -> Result<String, CliError> {
                 candidates.map(|c| format!("`{c}`")).join(", ")
             ));
             Err(if known.is_empty() {
-                error.hint("run this in the folder that holds `templates/`, name one with `--template FILE`, or begin with `stackgate init`")
+                error.hint(format!("run this in the folder that holds `templates/`, {how}, or begin with `stackgate init`"))
             } else {
                 let meant = nearest(stack, known.iter().map(String::as_str))
                     .map(|meant| format!("did you mean `{meant}`? "));
@@ -374,6 +375,21 @@ fn relative(root: &Path, path: &Path) -> Result<String, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_template_says_how_one_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("templates")).unwrap();
+        for (name, what) in [
+            ("templates", "`templates` is a folder, and no template"),
+            (".", "`.` is a folder, and no template"),
+            ("app", "no template of `app`: none of"),
+        ] {
+            let (said, hints) = find(root.path(), name, "name a file").unwrap_err().told();
+            assert!(said.starts_with(what), "{said}");
+            assert!(hints[0].contains("name a file"), "{hints:?}");
+        }
+    }
 
     #[test]
     fn an_override_file_of_no_place_is_noted() {

@@ -484,13 +484,8 @@ fn word<T: ValueEnum>(choice: &T) -> String {
 }
 
 fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
-    let text = std::fs::read_to_string(file).map_err(|e| {
-        CliError::usage(
-            anyhow::Error::new(e)
-                .context(format!("failed to read targets file `{}`", file.display())),
-        )
-        .hint("paths count from the folder that stackgate runs in")
-    })?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::unread("targets file", &file.display().to_string(), error))?;
     if text.len() > 4 << 20 {
         return Err(CliError::message(format!(
             "targets file `{}` is larger than 4 MB",

@@ -116,11 +116,8 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     };
     let mut validated = Vec::new();
     for file in files {
-        let bytes = std::fs::read(root.join(&file)).map_err(|error| {
-            let what = format!("failed to read template `{file}`");
-            CliError::usage(anyhow::Error::new(error).context(what))
-                .hint("paths count from the folder that stackgate runs in")
-        })?;
+        let bytes = std::fs::read(root.join(&file))
+            .map_err(|error| CliError::unread("template", &file, error))?;
         let mut findings = template::validate(&file, &bytes);
         if findings.count(Severity::Error) == 0
             && let Ok(template) = template::Template::parse(&file, &bytes)
@@ -223,7 +220,7 @@ pub(super) fn named(root: &Path, name: &str) -> Result<String, CliError> {
     if is_path || root.join(name).is_file() {
         Ok(name.to_owned())
     } else {
-        project::find(root, name)
+        project::find(root, name, "name a file, such as `templates/NAME.yaml`")
     }
 }
 

@@ -4,6 +4,7 @@ mod account;
 mod declared;
 mod iam;
 mod impact;
+mod kept;
 mod mask;
 mod network;
 mod outputs;
@@ -17,9 +18,10 @@ mod value;
 
 pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
+pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use property::{PropertyChange, path_text, properties};
-pub use rules::{RULES, Rule, level, risks_of_target, when_deleted};
+pub use rules::{RULES, Rule, are_told, level, risks_of_target, when_deleted};
 pub use semantic::{
     EntryDiff, EntryKind, Section, Side, Step, TemplateDiff, ValueDiff, ValueKind, compare,
     compare_trees, steps_text,

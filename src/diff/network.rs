@@ -110,6 +110,9 @@ pub(super) fn changes(resource_type: &str, sides: &Sides<'_>) -> Vec<NetworkChan
     found
 }
 
+/// Rules are looked for in each other up to so many pairs.
+const MOST_PAIRS: usize = 4_000_000;
+
 fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<NetworkChange>) {
     use std::collections::HashSet;
     let (was, is): (HashSet<&Rule>, HashSet<&Rule>) = (old.iter().collect(), new.iter().collect());
@@ -120,8 +123,10 @@ fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<Net
             rule: rule.clone(),
         });
     };
+    // Beyond that, which no security group may have, every rule stands for itself.
+    let is_tried = old.len().saturating_mul(new.len()) <= MOST_PAIRS;
     for rule in new.iter().filter(|rule| !was.contains(rule)) {
-        let kind = if old.iter().any(|old| old.covers(rule)) {
+        let kind = if is_tried && old.iter().any(|old| old.covers(rule)) {
             ImpactKind::Narrowed
         } else {
             ImpactKind::Opened
@@ -129,7 +134,7 @@ fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<Net
         push(kind, rule);
     }
     for rule in old.iter().filter(|rule| !is.contains(rule)) {
-        if !new.iter().any(|new| new.covers(rule)) {
+        if !(is_tried && new.iter().any(|new| new.covers(rule))) {
             push(ImpactKind::Closed, rule);
         }
     }
@@ -212,7 +217,7 @@ fn block(text: &str) -> Option<(u128, bool, u32)> {
     }
 }
 
-fn holds(outer: &str, inner: &str) -> bool {
+pub(super) fn holds(outer: &str, inner: &str) -> bool {
     let (Some((a, a_is_v6, long)), Some((b, b_is_v6, longer))) = (block(outer), block(inner))
     else {
         return false;

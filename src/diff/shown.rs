@@ -74,6 +74,9 @@ pub struct ShownValue {
     /// The old names of what was renamed, where the value does nothing but follow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<String>,
+    /// Whether the value after is a local path, whose place is taken by where its content is put.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_local_path: bool,
 }
 
 /// What happened to a value.
@@ -224,6 +227,7 @@ impl Show<'_> {
             before,
             after,
             follows: value.follows.clone(),
+            is_local_path: false,
         }
     }
 

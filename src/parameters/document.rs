@@ -155,9 +155,13 @@ fn check_json(file: &str, text: &str) -> Result<(), ParameterError> {
                 .unwrap_or(error);
             let message = error.to_string();
             // The message ends with the position, which is said apart.
-            let problem = message
-                .rsplit_once(" at line ")
-                .map_or(message.as_str(), |(problem, _)| problem);
+            let problem = if text.trim().is_empty() {
+                "it is empty"
+            } else {
+                message
+                    .rsplit_once(" at line ")
+                    .map_or(message.as_str(), |(problem, _)| problem)
+            };
             Err(ParameterError::Syntax {
                 place: Place::at(
                     file,

@@ -144,16 +144,11 @@ fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
             annotate(page, line, None, from);
         }
         ParameterChange::Kept => {
-            let kept = parameter_text(one.before.as_deref());
+            let kept = words::optional(one.before.as_deref());
             line.push(Tone::Strong, &format!("keeps {kept}"));
             page.line(line, 8);
             if let Some(default) = &one.default {
-                let text = format!(
-                    "the template's default changes, {} {} {}, and the stack keeps its value; set it to change it",
-                    parameter_text(default.before.as_deref()),
-                    page.glyphs.arrow,
-                    parameter_text(default.after.as_deref()),
-                );
+                let text = words::kept_default(default, page.glyphs.arrow);
                 page.line(Line::indent(8).add(Tone::Dim, &text), 8);
             }
         }
@@ -169,11 +164,6 @@ fn words_of(text: &str) -> String {
     crate::diff::value_text(text)
 }
 
-/// Returns what is said of a value that there may not be.
-pub(super) fn parameter_text(value: Option<&str>) -> String {
-    value.map_or_else(|| "(none)".to_owned(), words_of)
-}
-
 /// Returns the symbol and the word of what became of an entry.
 pub(super) fn what(entry: &ShownEntry) -> (&'static str, String, Tone) {
     match entry.change {
@@ -185,6 +175,29 @@ pub(super) fn what(entry: &ShownEntry) -> (&'static str, String, Tone) {
             (">", format!("RENAMED from {from}"), Tone::Bad)
         }
     }
+}
+
+/// Returns what a change comes to that its word does not say.
+pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
+    let from = entry.renamed_from.as_deref()?;
+    (entry.section == "Resources").then(|| {
+        format!(
+            "CloudFormation renames nothing: {} is made new, and {from} leaves the stack",
+            entry.name
+        )
+    })
+}
+
+/// What is said of a value that is a local path.
+pub(super) const LOCAL_PATH: &str = "a local path, packed when it is deployed";
+
+/// Returns what is to be known of a value besides its two sides.
+fn remark(value: &ShownValue) -> Option<String> {
+    if value.is_local_path {
+        return Some(LOCAL_PATH.to_owned());
+    }
+    let names = words::listed(&value.follows);
+    (!value.follows.is_empty()).then(|| format!("follows {names}, which is renamed"))
 }
 
 /// Returns what kind of entry it is: the type of a resource, else its section's.
@@ -216,6 +229,9 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
         None,
         place(entry.before, entry.after, &page.glyphs),
     );
+    if let Some(text) = consequence(entry) {
+        page.line(Line::indent(6).add(Tone::Warn, &text), 8);
+    }
     let is_shown = match entry.change {
         EntryChange::Changed | EntryChange::Renamed => true,
         // What is added is in the one file, and what is gone in the other.
@@ -265,10 +281,7 @@ pub(super) fn place(
 fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let place = place(at(&value.before), at(&value.after), &page.glyphs);
-    let note = (!value.follows.is_empty()).then(|| {
-        let names = words::listed(&value.follows);
-        (Tone::Dim, format!("follows {names}, which is renamed"))
-    });
+    let note = remark(value).map(|text| (Tone::Dim, text));
     let mut line = Line::indent(6).add(Tone::Plain, &value.path);
     if line.columns() <= 6 + wide {
         line.pad(6 + wide, 0);

@@ -1,6 +1,6 @@
 //! The differences of templates as a comment of a pull request.
 
-use super::diff::{counts, kind, name_of, parameter_text, place, what};
+use super::diff::{LOCAL_PATH, consequence, counts, kind, name_of, place, what};
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
 use super::markdown::{LONGEST_VALUE, Page, block, code, some};
@@ -114,7 +114,7 @@ fn parameter(one: &ParameterDiff) -> String {
     let name = code(&one.name);
     let from = one.provenance.as_ref().map(words::provenance);
     let from = from.as_deref().map_or_else(String::new, code);
-    let text = |value: &Option<String>| code(&parameter_text(value.as_deref()));
+    let text = |value: &Option<String>| code(&words::optional(value.as_deref()));
     let (symbol, change) = match one.change {
         ParameterChange::Added => ("+", text(&one.after)),
         ParameterChange::Removed => ("-", format!("{} → (removed)", text(&one.before))),
@@ -143,6 +143,7 @@ fn entry(entry: &ShownEntry) -> Vec<String> {
         code(&word),
         at.as_deref().map_or_else(String::new, code),
     )];
+    rows.extend(consequence(entry).map(|text| format!("| | | {} | |\n", code(&text))));
     match entry.change {
         EntryChange::Changed | EntryChange::Renamed => rows.extend(entry.values.iter().map(value)),
         // Its values are in the one file alone.
@@ -193,7 +194,9 @@ fn value(value: &ShownValue) -> String {
         (None, Some(after), _) => format!("(none) → {}", code(&after)),
         (None, None, _) => String::new(),
     };
-    let note = if value.follows.is_empty() {
+    let note = if value.is_local_path {
+        format!(" ({LOCAL_PATH})")
+    } else if value.follows.is_empty() {
         String::new()
     } else {
         let names = words::listed(&value.follows);

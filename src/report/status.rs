@@ -279,6 +279,11 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             }
             // It was given up before anybody answered.
             None if !view.awaits_answer() => {}
+            None if view.is_denied() => {
+                line.push(Tone::Plain, &dot);
+                line.push(Tone::Bad, "cannot be approved");
+                line.push(Tone::Plain, ": it holds what is denied, see `Risk`");
+            }
             None => {
                 line.push(Tone::Plain, &dot);
                 line.push(Tone::Warn, "waits for an answer");
@@ -446,6 +451,20 @@ mod tests {
         script.finish(ExecutionOutcome::Stopped);
         let text = status(&script.view(), None, &ScreenOptions::default());
         assert!(!text.contains("waits for an answer"), "{text}");
+    }
+
+    #[test]
+    fn a_plan_that_is_denied_waits_for_no_approval() {
+        let mut view = fixtures::fleet().view();
+        view.note_denied(true);
+        let text = status(&view, None, &ScreenOptions::default());
+        assert!(
+            text.contains(" · cannot be approved: it holds what is denied"),
+            "{text}"
+        );
+        assert!(!text.contains("waits for an answer"), "{text}");
+        let text = super::super::summary(&view, &ScreenOptions::default());
+        assert!(text.contains(": the plan cannot be approved"), "{text}");
     }
 
     #[test]

@@ -301,6 +301,9 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 Tone::Warn,
             ),
         },
+        State::WaitingForApproval if view.is_denied() => {
+            (format!("{name}: the plan cannot be approved"), Tone::Bad)
+        }
         State::WaitingForApproval => (
             format!("{name}: changes are waiting for approval"),
             Tone::Warn,

@@ -125,6 +125,12 @@ impl TemplateProblem {
             Self::TooLarge { .. } => "split it, for example into nested stacks",
             Self::NotText => "save the file as UTF-8",
             Self::Empty => "write a mapping with `Resources`",
+            Self::Yaml { message } if message.contains("tabs disallowed") => {
+                "indent with spaces; YAML takes no tabs"
+            }
+            Self::Yaml { message } if message.contains("did not find expected key") => {
+                "correct the YAML here: the keys of one mapping begin in the same column, and have `:` behind them"
+            }
             Self::Yaml { .. } => "correct the YAML here",
             Self::Json { .. } => {
                 "correct the JSON here; a file that begins with `{` is read as strict JSON"

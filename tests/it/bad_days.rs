@@ -207,6 +207,10 @@ fn targets_that_cannot_be_meant() {
         2,
         &deploy(&env, &["--targets", "targets.yaml"]),
     );
+    // As for the AWS CLI, an empty one is none.
+    let none = online().variable("AWS_REGION", "");
+    let said = deploy(&none, &[]).code(2).to_string();
+    assert!(said.contains("no region is given"), "{said}");
     env.write(
         "targets.yaml",
         "- account: 12345678\n  regions: [us-east-1]\n",
@@ -238,6 +242,9 @@ fn an_endpoint_that_cannot_be_reached() {
         2,
         &deploy(&offline(), &["--endpoint-url", "localhost:4566"]),
     );
+    let env = offline().variable("AWS_ENDPOINT_URL", "nonsense");
+    let said = deploy(&env, &[]).code(1).to_string();
+    assert!(said.contains("correct AWS_ENDPOINT_URL, or"), "{said}");
 }
 
 #[test]

@@ -128,6 +128,34 @@ fn what_does_not_exist_at_a_place_is_gone() {
 }
 
 #[test]
+fn a_secret_is_not_put_where_it_would_be_shown() {
+    let template = |value: &str, other: &str| {
+        format!(
+            "Parameters:
+  Password: {{Type: String, NoEcho: true}}
+Conditions:
+  Never: !Equals [a, b]
+  IsOther: !Equals [!Ref Password, {other}]
+Resources:
+  R:
+    Type: Custom::R
+    Properties:
+      List: [!If [Never, {{V: a}}, !Ref 'AWS::NoValue'], {{V: {value}}}]
+"
+        )
+    };
+    let env = TestEnv::offline();
+    env.write("old/app.yaml", &template("!Ref Password", "x"));
+    env.write("new/app.yaml", &template("!Sub 'new-${Password}'", "y"));
+    let files = ["diff", "old/app.yaml", "new/app.yaml"];
+    let given = ["--parameter", "Password=hunter2", "--output=json"];
+    let diff = env.run(&[&files[..], &given].concat());
+    let output = diff.success();
+    assert!(!output.raw.contains("hunter2"), "{}", output.raw);
+    assert!(output.raw.contains("List"), "{}", output.raw);
+}
+
+#[test]
 fn what_cannot_be_compared_is_wrong_usage() {
     let env = files();
     env.write("broken.yaml", "Resources: [");

@@ -84,7 +84,7 @@ pub enum PackageProblem {
     TooLarge {
         /// The limit.
         limit: u64,
-        /// `bytes` or `files`.
+        /// Of what: `bytes`, `files`, or what else is counted.
         unit: &'static str,
     },
     /// It cannot be read.

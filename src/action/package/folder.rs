@@ -17,6 +17,7 @@ use crate::template::Content;
 /// What AWS Lambda takes, unpacked.
 const MOST_BYTES: u64 = 250 << 20;
 const MOST_FILES: u64 = 50_000;
+const MOST_LINKS: u64 = 10_000;
 
 /// What is never code.
 const PRIVATE: [&str; 2] = [".git", ".stackgate"];
@@ -68,6 +69,8 @@ struct Folder {
     above: Vec<PathBuf>,
     files: BTreeMap<String, CodeFile>,
     bytes: u64,
+    /// How many links to folders were followed: a few that lead to each other's make more than anybody waits for.
+    links: u64,
 }
 
 impl Folder {
@@ -78,6 +81,7 @@ impl Folder {
             root,
             files: BTreeMap::new(),
             bytes: 0,
+            links: 0,
         })
     }
 
@@ -102,6 +106,13 @@ impl Folder {
             }
             let found = fs::metadata(&path).map_err(|e| unreadable(&inside, e))?;
             if found.is_dir() {
+                self.links += u64::from(kind.is_symlink());
+                if self.links > MOST_LINKS {
+                    return Err(PackageProblem::TooLarge {
+                        limit: MOST_LINKS,
+                        unit: "links to folders",
+                    });
+                }
                 let folder = path.canonicalize().map_err(|e| unreadable(&inside, e))?;
                 self.above.push(folder);
                 self.walk(&path, &inside)?;
@@ -275,6 +286,24 @@ mod tests {
             );
             fs::remove_file(root.join("code/link")).unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_multiply_folders_without_end_are_refused() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let code = folder.path().join("code");
+        for level in 0..24 {
+            let here = code.join(format!("{level:02}"));
+            fs::create_dir_all(&here).unwrap();
+            for link in ["a", "b"] {
+                symlink(format!("../{:02}", level + 1), here.join(link)).unwrap();
+            }
+        }
+        write(folder.path(), "code/24/end", "x");
+        let refused = read_at(folder.path(), "code").unwrap_err();
+        assert!(refused.contains("10000 links to folders"), "{refused}");
     }
 
     #[test]

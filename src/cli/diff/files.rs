@@ -44,11 +44,8 @@ pub(super) fn compare(args: &DiffArgs, after: &str) -> Result<Compared, CliError
 
 fn read(root: &Path, name: &str) -> Result<Template, CliError> {
     let file = named(root, name)?;
-    let bytes = std::fs::read(root.join(&file)).map_err(|error| {
-        let what = format!("failed to read template `{file}`");
-        CliError::usage(anyhow::Error::new(error).context(what))
-            .hint("paths count from the folder that stackgate runs in")
-    })?;
+    let bytes = std::fs::read(root.join(&file))
+        .map_err(|error| CliError::unread("template", &file, error))?;
     Template::parse(&file, &bytes).map_err(CliError::usage)
 }
 

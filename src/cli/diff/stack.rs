@@ -16,11 +16,12 @@ use crate::action::deployed::{DEPLOYED, Sides, sides};
 use crate::action::secrets::Secrets;
 use crate::action::{World, source_local};
 use crate::artifact::Store;
-use crate::diff::{MASK, compare_trees, shown, text_diff};
+use crate::diff::{MASK, ShownEntry, compare_trees, kept_default, shown, text_diff};
 use crate::model::{CallFailure, EffectiveParameter, ExecutionDefinition, ParameterValue, Target};
 use crate::report::{
-    DefaultDiff, Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
+    Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
 };
+use crate::template::Template;
 
 /// What was read of a target.
 type Read = (Target, Result<Option<Sides>, CallFailure>);
@@ -29,6 +30,11 @@ type Read = (Target, Result<Option<Sides>, CallFailure>);
 pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
     if let Some(name) = what.stack() {
         refuse_file(name)?;
+    } else if what.template().is_none() {
+        return Err(CliError::message(
+            "name two templates to compare, or a stack to compare with what is deployed",
+        )
+        .hint("`stackgate diff old.yaml new.yaml`, or `stackgate diff STACK`"));
     }
     let asked = Asked::of(what)?;
     let template = asked.project.template_path.clone();
@@ -96,7 +102,7 @@ fn of_target(target: &Target, found: Result<Option<Sides>, CallFailure>) -> Targ
             let diff = compare_trees(&before, &after);
             TargetDiff::Compared {
                 parameters: parameters(&sides),
-                entries: shown(&diff, &sides.before, &sides.after),
+                entries: with_local_paths(shown(&diff, &sides.before, &sides.after), &sides.after),
             }
         }
         Ok(None) => TargetDiff::NoStack,
@@ -104,6 +110,24 @@ fn of_target(target: &Target, found: Result<Option<Sides>, CallFailure>) -> Targ
             reason: failure.message,
         },
     }
+}
+
+/// Notes where the difference is that `after` names a local file, and the stack the place where its content was put.
+fn with_local_paths(mut entries: Vec<ShownEntry>, after: &Template) -> Vec<ShownEntry> {
+    // A path that cannot be replaced is told when it is packed.
+    let paths = after.local_paths().unwrap_or_default();
+    let values = entries.iter_mut().flat_map(|entry| &mut entry.values);
+    for value in values {
+        let Some(after) = &value.after else {
+            continue;
+        };
+        // A value is placed where its key stands, and the path stands behind it or below it.
+        let line = after.place.line;
+        value.is_local_path = paths.iter().any(|path| {
+            path.path == after.text && (line..=line.saturating_add(1)).contains(&path.position.line)
+        });
+    }
+    entries
 }
 
 /// Returns the parameters whose values change, and those that stay although the default changes.
@@ -173,27 +197,16 @@ fn parameter(sides: &Sides, one: &EffectiveParameter) -> Option<ParameterDiff> {
 /// Returns a parameter that keeps its value although its default changes, unless the value is the new default already.
 fn kept(sides: &Sides, one: &EffectiveParameter) -> Option<ParameterDiff> {
     let name = &one.name;
-    let default = |template: &crate::template::Template| {
-        let declared = template.parameters().get(name);
-        declared.and_then(|declared| declared.default.clone())
-    };
-    let (before, after) = (default(&sides.before), default(&sides.after));
-    let had = sides.values.get(name);
-    if before == after || after.is_none() || (had == after.as_ref() && had.is_some()) {
-        return None;
-    }
-    let shown = |default: Option<String>| default.map(|text| masked(sides, name, Some(&text)));
-    let value = Some(masked(sides, name, had.map(String::as_str)));
+    let had = sides.values.get(name).map(String::as_str);
+    let default = kept_default(name, had, &sides.before, &sides.after)?;
+    let value = Some(masked(sides, name, had));
     Some(ParameterDiff {
         name: name.clone(),
         change: ParameterChange::Kept,
         before: value.clone(),
         after: value,
         provenance: Some(one.provenance.clone()),
-        default: Some(DefaultDiff {
-            before: shown(before),
-            after: shown(after),
-        }),
+        default: Some(default),
     })
 }
 
@@ -231,4 +244,29 @@ fn lines(template: &str, read: Vec<Read>) -> RawDiff {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_path_is_told_from_other_differences() {
+        let of = |code: &str, memory: u32| {
+            let text = format!(
+                "Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Code: {code}\n      MemorySize: {memory}\n"
+            );
+            Template::parse("t.yaml", text.as_bytes()).unwrap()
+        };
+        let before = of("{S3Bucket: b, S3Key: k}", 128);
+        let after = of("../functions/greet", 256);
+        let diff = compare_trees(before.root(), after.root());
+        let entries = with_local_paths(shown(&diff, &before, &after), &after);
+        let found: Vec<(&str, bool)> = entries[0]
+            .values
+            .iter()
+            .map(|value| (value.path.as_str(), value.is_local_path))
+            .collect();
+        assert_eq!(found, [("Code", true), ("MemorySize", false)]);
+    }
 }

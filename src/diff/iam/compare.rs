@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
+use super::condition;
+use super::pattern::Letters;
 use super::statement::{Effect, Names, Statement, some};
 use crate::diff::impact::ImpactKind;
 
@@ -59,7 +59,7 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
                 kind: ImpactKind::Added,
                 sid: statement.sid.clone(),
                 what: statement.text(),
-                is_wider: statement.effect == Effect::Allow,
+                is_wider: statement.effect != Effect::Deny,
                 is_public: statement.is_public(),
             }),
         }
@@ -68,7 +68,7 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
         kind: ImpactKind::Removed,
         sid: statement.sid.clone(),
         what: statement.text(),
-        is_wider: statement.effect == Effect::Deny,
+        is_wider: statement.effect != Effect::Allow,
         is_public: false,
     }));
     found
@@ -76,13 +76,14 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
 
 fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
     let (mut more, mut less) = (Vec::new(), Vec::new());
-    let parts: [(&str, &Names, &Names); 3] = [
-        ("action", &old.actions, &new.actions),
-        ("resource", &old.resources, &new.resources),
-        ("principal", &old.principals, &new.principals),
+    let (any, as_written) = (Letters::AnyCase, Letters::AsWritten);
+    let parts: [(&str, &Names, &Names, Letters); 3] = [
+        ("action", &old.actions, &new.actions, any),
+        ("resource", &old.resources, &new.resources, as_written),
+        ("principal", &old.principals, &new.principals, as_written),
     ];
-    for (part, before, after) in parts {
-        let (gained, lost) = (after.beyond(before), before.beyond(after));
+    for (part, before, after, letters) in parts {
+        let (gained, lost) = (after.beyond(before, letters), before.beyond(after, letters));
         if !gained.is_empty() {
             more.push(format!("{part} + {}", some(&gained)));
         }
@@ -90,19 +91,15 @@ fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
             less.push(format!("{part} - {}", some(&lost)));
         }
     }
-    let (before, after) = (conditions(old), conditions(new));
-    let is_gone = |key: &&String| !after.contains(*key);
-    let is_added = |key: &&String| !before.contains(*key);
-    let gone: Vec<String> = before.iter().filter(is_gone).cloned().collect();
-    let added: Vec<String> = after.iter().filter(is_added).cloned().collect();
-    if !gone.is_empty() {
-        more.push(format!("condition removed: {}", some(&gone)));
+    let conditions = condition::compare(old.condition.as_ref(), new.condition.as_ref());
+    if !conditions.gone.is_empty() {
+        more.push(format!("condition removed: {}", some(&conditions.gone)));
     }
-    if !added.is_empty() {
-        less.push(format!("condition added: {}", some(&added)));
+    if !conditions.added.is_empty() {
+        less.push(format!("condition added: {}", some(&conditions.added)));
     }
-    let is_other_condition = gone.is_empty() && added.is_empty() && old.condition != new.condition;
-    let (more_counts, less_counts) = (!more.is_empty(), !less.is_empty());
+    let more_counts = !more.is_empty() || conditions.is_wider;
+    let less_counts = !less.is_empty() || conditions.is_narrower;
     let mut what = more;
     what.extend(less);
     let (kind, is_wider) = match (old.effect, new.effect) {
@@ -121,8 +118,15 @@ fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
                 .for_each(|text| text.insert_str(0, "Deny: "));
             (kind(less_counts, more_counts), less_counts)
         }
+        (Effect::Unknown, _) | (_, Effect::Unknown) => {
+            if old.effect != new.effect {
+                what.insert(0, "Effect changed".to_owned());
+            }
+            // It may be an Allow or a Deny.
+            (ImpactKind::Changed, true)
+        }
     };
-    if is_other_condition {
+    if conditions.is_wider || conditions.is_narrower {
         what.push("condition changed".to_owned());
     }
     if what.is_empty() {
@@ -143,22 +147,4 @@ fn kind(is_wider: bool, is_narrower: bool) -> ImpactKind {
         (false, true) => ImpactKind::Narrowed,
         (false, false) => ImpactKind::Changed,
     }
-}
-
-/// Returns the operator and key of each condition, such as `StringEquals aws:SourceArn`.
-fn conditions(statement: &Statement) -> Vec<String> {
-    let Some(condition) = &statement.condition else {
-        return Vec::new();
-    };
-    let Value::Object(operators) = condition else {
-        return vec!["Condition".to_owned()];
-    };
-    let mut found = Vec::new();
-    for (operator, keys) in operators {
-        match keys.as_object() {
-            Some(keys) => found.extend(keys.keys().map(|key| format!("{operator} {key}"))),
-            None => found.push(operator.clone()),
-        }
-    }
-    found
 }

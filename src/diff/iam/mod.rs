@@ -1,6 +1,7 @@
 //! Who may do what, before and after: policies, attachments and permissions of a resource.
 
 mod compare;
+mod condition;
 mod pattern;
 mod statement;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::pattern::covers;
+use super::pattern::{Letters, meeting, uncovered};
 use crate::diff::value::to_text;
 
 /// What a statement does with what it is about.
@@ -10,6 +10,8 @@ use crate::diff::value::to_text;
 pub(super) enum Effect {
     Allow,
     Deny,
+    /// A function decides, which was not evaluated.
+    Unknown,
 }
 
 /// What a part of a statement names: those, or all but those.
@@ -31,12 +33,30 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Reads a statement; none where it is none, or a function that is evaluated later.
+    /// Reads a statement; none where it is none.
     pub(super) fn of(value: &Value) -> Option<Self> {
-        let effect = match value.get("Effect")?.as_str()? {
-            "Allow" => Effect::Allow,
-            "Deny" => Effect::Deny,
-            _ => return None,
+        if value.get("Fn::If").is_some_and(has_effect) {
+            // Which of its branches holds is not known: as a whole it is the same or another one.
+            return Some(Self {
+                sid: None,
+                effect: Effect::Unknown,
+                principals: Names::Only(Vec::new()),
+                actions: Names::Only(vec![to_text(value)]),
+                resources: Names::Only(Vec::new()),
+                condition: None,
+            });
+        }
+        let effect = match value.get("Effect")? {
+            Value::String(text) if text == "Allow" => Effect::Allow,
+            Value::String(text) if text == "Deny" => Effect::Deny,
+            Value::Object(_) => Effect::Unknown,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => {
+                return None;
+            }
         };
         let part = |name: &str, not: &str, read: fn(&Value) -> Vec<String>| match value.get(not) {
             Some(but) => Names::AllBut(read(but)),
@@ -63,7 +83,7 @@ impl Statement {
             Names::Only(names) => names.iter().any(|name| name == "*"),
             Names::AllBut(_) => true,
         };
-        self.effect == Effect::Allow && self.condition.is_none() && anybody
+        self.effect != Effect::Deny && self.condition.is_none() && anybody
     }
 
     /// Returns it in one line, such as `Allow s3:GetObject on * to *`.
@@ -71,6 +91,7 @@ impl Statement {
         let mut text = match self.effect {
             Effect::Allow => "Allow ".to_owned(),
             Effect::Deny => "Deny ".to_owned(),
+            Effect::Unknown => "Allow or Deny ".to_owned(),
         };
         text.push_str(&self.actions.text());
         for (word, names) in [(" on ", &self.resources), (" to ", &self.principals)] {
@@ -84,6 +105,15 @@ impl Statement {
         }
         text
     }
+}
+
+/// Returns whether a branch of a `Fn::If` is a statement or statements.
+fn has_effect(branches: &Value) -> bool {
+    let mut items = branches.as_array().into_iter().flatten();
+    items.any(|branch| match branch {
+        Value::Array(_) => has_effect(branch),
+        branch => branch.get("Effect").is_some() || branch.get("Fn::If").is_some_and(has_effect),
+    })
 }
 
 impl Names {
@@ -103,26 +133,16 @@ impl Names {
     }
 
     /// Returns what these names cover and `others` do not.
-    pub(super) fn beyond(&self, others: &Self) -> Vec<String> {
-        let uncovered = |names: &[String], by: &[String]| -> Vec<String> {
-            let is_uncovered = |name: &&String| !by.iter().any(|pattern| covers(pattern, name));
-            names.iter().filter(is_uncovered).cloned().collect()
-        };
+    pub(super) fn beyond(&self, others: &Self, letters: Letters) -> Vec<String> {
         match (self, others) {
-            (Names::Only(mine), Names::Only(theirs)) => uncovered(mine, theirs),
+            (Names::Only(mine), Names::Only(theirs)) => uncovered(mine, theirs, letters),
             // What they leave out and this does not.
-            (Names::AllBut(mine), Names::AllBut(theirs)) => uncovered(theirs, mine),
+            (Names::AllBut(mine), Names::AllBut(theirs)) => uncovered(theirs, mine, letters),
             (Names::AllBut(_), Names::Only(theirs)) if theirs.iter().any(|name| name == "*") => {
                 Vec::new()
             }
             (Names::AllBut(_), Names::Only(_)) => vec![self.text()],
-            (Names::Only(mine), Names::AllBut(left_out)) => {
-                let meets = |name: &&String| {
-                    let both = |out: &String| covers(out, name) || covers(name, out);
-                    left_out.iter().any(both)
-                };
-                mine.iter().filter(meets).cloned().collect()
-            }
+            (Names::Only(mine), Names::AllBut(left_out)) => meeting(mine, left_out, letters),
         }
     }
 }

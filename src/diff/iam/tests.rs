@@ -143,7 +143,7 @@ fn a_condition_that_goes_broadens() {
     let other = json!({"Bool": {"aws:MultiFactorAuthPresent": "false"}});
     assert_eq!(
         policy(json!([on(mfa)]), json!([on(other)])),
-        ["changed PolicyDocument A: condition changed"]
+        ["broadened PolicyDocument A: condition changed MORE"]
     );
 }
 
@@ -241,4 +241,77 @@ fn what_is_no_policy_is_left_alone() {
     assert!(told("AWS::WAFv2::WebACL", rule("a"), rule("b")).is_empty());
     let function = json!({"PolicyDocument": {"Statement": {"Fn::If": ["A", "B", "C"]}}});
     assert!(told("AWS::IAM::Policy", function.clone(), function).is_empty());
+}
+
+#[test]
+fn other_values_of_a_condition_broaden_or_narrow() {
+    let on = |effect: &str, org: Value| {
+        json!([{"Sid": "A", "Effect": effect, "Action": "a:x", "Resource": "x",
+            "Condition": {"StringEquals": {"aws:PrincipalOrgID": org}}}])
+    };
+    let (one, two) = (json!("o-1"), json!(["o-1", "o-2"]));
+    for (effect, old, new, wanted) in [
+        (
+            "Allow",
+            &one,
+            &two,
+            "broadened PolicyDocument A: condition changed MORE",
+        ),
+        (
+            "Allow",
+            &two,
+            &one,
+            "narrowed PolicyDocument A: condition changed",
+        ),
+        (
+            "Deny",
+            &one,
+            &two,
+            "narrowed PolicyDocument A: condition changed",
+        ),
+        (
+            "Deny",
+            &two,
+            &one,
+            "broadened PolicyDocument A: condition changed MORE",
+        ),
+    ] {
+        let (old, new) = (on(effect, old.clone()), on(effect, new.clone()));
+        assert_eq!(policy(old, new), [wanted], "{effect}");
+    }
+    // Another condition beside it hides nothing.
+    let mut both = on("Allow", two);
+    both[0]["Condition"]["Bool"] = json!({"aws:SecureTransport": "true"});
+    assert_eq!(
+        policy(on("Allow", one), both),
+        [
+            "broadened PolicyDocument A: condition added: Bool aws:SecureTransport; condition changed MORE"
+        ]
+    );
+}
+
+#[test]
+fn resources_have_their_case_and_actions_have_none() {
+    let of = |action: &str, resource: &str| json!([allow(json!(action), json!(resource))]);
+    assert!(policy(of("s3:get*", "x"), of("S3:Get*", "x")).is_empty());
+    assert_eq!(
+        policy(of("s3:Get", "arn:b/Secret*"), of("s3:Get", "arn:b/secret*"))[0],
+        "broadened PolicyDocument: resource + arn:b/secret*; resource - arn:b/Secret* MORE"
+    );
+}
+
+#[test]
+fn what_a_function_decides_may_be_wider() {
+    let one = |effect: Value| json!([{"Effect": effect, "Action": "a:x", "Resource": "x"}]);
+    let on = json!({"Fn::If": ["Prod", "Deny", "Allow"]});
+    let told = policy(one(json!("Deny")), one(on.clone()));
+    assert!(told.iter().any(|one| one.ends_with(" MORE")), "{told:?}");
+    assert!(policy(one(on.clone()), one(on)).is_empty());
+    let either = |action: &str| {
+        let deny = json!({"Effect": "Deny", "Action": action, "Resource": "x"});
+        json!([{"Fn::If": ["Prod", deny, {"Ref": "AWS::NoValue"}]}])
+    };
+    let told = policy(either("a:*"), either("a:x"));
+    assert!(told.iter().any(|one| one.ends_with(" MORE")), "{told:?}");
+    assert!(policy(either("a:*"), either("a:*")).is_empty());
 }

@@ -135,6 +135,17 @@ pub fn risks(
     risks
 }
 
+/// Returns whether every change says itself what its resource was and is, so that the old template is not needed for it.
+pub fn are_told(changes: &[ResourceChange]) -> bool {
+    changes.iter().all(|change| match change.action {
+        ChangeAction::Modify | ChangeAction::Dynamic | ChangeAction::SyncWithActual => {
+            change.before.is_some() && change.after.is_some()
+        }
+        // Only what is there on one side counts; what goes is judged by itself.
+        ChangeAction::Add | ChangeAction::Import | ChangeAction::Remove => true,
+    })
+}
+
 /// Returns the worst level that counts, `Low` where there is no risk.
 pub fn level(risks: &[Risk]) -> RiskLevel {
     let levels = risks.iter().map(Risk::weight);
@@ -380,6 +391,22 @@ Resources:
         found
             .find(|risk| risk.rule == rule)
             .map(|risk| risk.message)
+    }
+
+    #[test]
+    fn what_is_known_of_neither_side_is_not_told() {
+        for (action, told) in [
+            (ChangeAction::Add, true),
+            (ChangeAction::Remove, true),
+            (ChangeAction::Modify, false),
+        ] {
+            let mut change = change("R", TABLE, action, Replacement::No);
+            assert_eq!(are_told(std::slice::from_ref(&change)), told, "{action:?}");
+            change.before = Some(serde_json::json!({}));
+            assert_eq!(are_told(std::slice::from_ref(&change)), told, "{action:?}");
+            change.after = Some(serde_json::json!({}));
+            assert!(are_told(&[change]), "{action:?}");
+        }
     }
 
     fn found(change: ResourceChange) -> Vec<String> {

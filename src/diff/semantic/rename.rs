@@ -104,6 +104,9 @@ const MOST_ROUNDS: usize = 16;
 /// Among more pairs than this the most similar names are not searched.
 const MOST_PAIRS: usize = 2_500;
 
+/// CloudFormation takes no longer names. How alike longer ones are takes too long to find out.
+const LONGEST_NAME: usize = 255;
+
 /// Returns what was renamed: what is gone on one side, new on the other and has the same body.
 ///
 /// Bodies may name each other. So all that is gone or new begins with the same number in place of its name, and gets the
@@ -240,6 +243,9 @@ fn pairs<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(&'a str, &'a str)> {
 /// Returns how many characters two names share, of all that they have.
 fn similarity(a: &str, b: &str) -> f32 {
     let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len().max(b.len()) > LONGEST_NAME {
+        return 0.0;
+    }
     let operations = similar::capture_diff_slices(similar::Algorithm::Myers, a, b);
     similar::diff_ratio(&operations, a.len(), b.len())
 }

@@ -504,6 +504,46 @@ fn places_are_where_keys_and_items_are() {
 }
 
 #[test]
+fn long_names_are_not_compared_letter_by_letter() {
+    let names = |letter: char| {
+        let name = |n: u8| {
+            format!(
+                "\"{n}{}\": {{\"Type\": \"A\"}}",
+                letter.to_string().repeat(10_000)
+            )
+        };
+        let resources: Vec<String> = (0..40).map(name).collect();
+        format!("{{\"Resources\": {{{}}}}}", resources.join(", "))
+    };
+    assert_eq!(told(&names('a'), &names('b')).len(), 40);
+}
+
+#[test]
+fn documents_that_readers_take_for_others_differ() {
+    for (before, after) in [
+        (r#"{"a": 1, "a": 2}"#, r#"{"a": 2}"#),
+        (
+            r#"{"a": 12345678901234567890}"#,
+            r#"{"a": 12345678901234567891}"#,
+        ),
+        (r#"{"a": 1}"#, r#"{"a": "1"}"#),
+        (r#"{"a": null}"#, r#"{}"#),
+        (r#"{"a": true}"#, r#"{"a": "true"}"#),
+        (r#"{"a": "~"}"#, r#"{"a": null}"#),
+        (r#"{"a": [1, 2]}"#, r#"{"a": [2, 1]}"#),
+        (r#"{"a": "\u0041"}"#, r#"{"a": "\u0042"}"#),
+    ] {
+        let of = |document: &str| {
+            format!("Resources: {{R: {{Type: A, Properties: {{D: '{document}'}}}}}}")
+        };
+        assert!(
+            !told(&of(before), &of(after)).is_empty(),
+            "{before} {after}"
+        );
+    }
+}
+
+#[test]
 fn a_name_is_renamed_in_its_own_section_alone() {
     // CloudFormation takes no parameter and resource of one name, but nothing is lost of such a template either.
     assert_eq!(

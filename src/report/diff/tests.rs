@@ -1,7 +1,8 @@
 use super::super::fixtures::{assert_screens, target};
 use super::super::screen::columns;
-use super::super::{DefaultDiff, TargetDiff, markdown_diff};
+use super::super::{TargetDiff, markdown_diff};
 use super::*;
+use crate::diff::DefaultDiff;
 use crate::diff::{ShownText, of_texts};
 use crate::model::{Layer, Provenance};
 
@@ -160,6 +161,27 @@ fn everything_is_shown_where_it_is_asked_for() {
         ..ScreenOptions::default()
     };
     insta::assert_snapshot!("diff_files_full", diff(&files(), &options));
+}
+
+#[test]
+fn what_a_word_does_not_say_is_said_below_it() {
+    let mut diff = files();
+    for entry in diff.groups.iter_mut().flat_map(|group| &mut group.entries) {
+        for value in &mut entry.values {
+            value.is_local_path = value.path == "VisibilityTimeout";
+        }
+    }
+    let text = super::diff(&diff, &ScreenOptions::default());
+    assert!(text.contains("Alerts is made new, and Alarm"), "{text}");
+    assert_eq!(text.matches("a local path, ").count(), 1, "{text}");
+    let text = markdown_diff(&diff);
+    assert!(
+        text.contains("Alerts is made new, and Alarm leaves the stack"),
+        "{text}"
+    );
+    assert_eq!(text.matches("(a local path, ").count(), 1, "{text}");
+    let json = serde_json::to_value(&diff).unwrap();
+    super::super::schema::assert_documented(&json);
 }
 
 #[test]

@@ -81,6 +81,19 @@ fn a_plan_in_a_file_is_answered_where_the_file_is() {
 }
 
 #[test]
+fn a_plan_that_is_denied_names_no_command_that_approves_it() {
+    let script = fixtures::fleet();
+    let mut view = script.view();
+    let review = Review::of(&view, &Template);
+    assert!(markdown(&view, None, Some(&review)).contains("stackgate approve"));
+    view.note_denied(true);
+    let text = markdown(&view, None, Some(&review));
+    assert!(text.contains("**This plan cannot be approved**"), "{text}");
+    assert!(text.contains("\nstackgate reject "), "{text}");
+    assert!(!text.contains("stackgate approve"), "{text}");
+}
+
+#[test]
 fn a_comment_is_never_too_long_and_says_what_is_missing() {
     let mut script = fixtures::many();
     script.say(crate::model::EventKind::StageStarted);

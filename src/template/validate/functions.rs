@@ -120,8 +120,13 @@ impl<'t> Checker<'t> {
                 let message = format!("`{function}` is no function");
                 let span = self.source.at(argument.position);
                 let found = Diagnostic::error(Rule::UnknownFunction, span, message);
-                let known = FUNCTIONS.iter().map(|(name, _, _)| *name);
-                let help = match nearest(function, known) {
+                // A tag such as `!Reff` was read as `Fn::Reff`, and `Ref` has no `Fn::`.
+                let short = |name: &'static str| name.strip_prefix("Fn::").unwrap_or(name);
+                let known = || FUNCTIONS.iter().map(|(name, _, _)| *name);
+                let wanted = function.strip_prefix("Fn::").unwrap_or(function);
+                let meant = nearest(wanted, known().map(short))
+                    .and_then(|meant| known().find(|name| short(name) == meant));
+                let help = match meant {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => "correct its name, or name the transform that knows it".to_owned(),
                 };
