@@ -1,18 +1,19 @@
 //! `Deploy/AWS/CloudFormation`: `CHANGE_SET_REPLACE` and `CHANGE_SET_EXECUTE`, step by step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::inputs;
+use super::present;
 use super::world::{Artifacts, World};
 use super::{bad_input, foreign};
 use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Priority, Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId,
-    StackSetting, StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket,
-    TemplateBuckets,
+    ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Priority,
+    Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
+    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -177,6 +178,7 @@ pub async fn read(
         changes: set.changes,
         base: None,
         previous_template: None,
+        previous_parameters: BTreeMap::new(),
         settings_differ: false,
     };
     if let Some(reason) = foreign::template(world, spec, asked, &read.outcome, artifacts).await? {
@@ -204,6 +206,7 @@ pub async fn read(
     if read.outcome != ChangeSetOutcome::Ready {
         return Ok(read);
     }
+    let mut values = BTreeMap::new();
     // One after another: a second connection takes longer to set up than the first one to answer.
     let previous = match asked.kind {
         ChangeSetKind::Create => {
@@ -213,11 +216,17 @@ pub async fn read(
             None
         }
         ChangeSetKind::Update => {
-            read.base = base(world, spec, asked.stack).await?;
+            if let Some((base, found)) = base_and_values(world, spec, asked.stack).await? {
+                read.base = Some(base);
+                values = found;
+            }
             world.aws.template(spec, asked.stack).await?
         }
         ChangeSetKind::Import => {
-            read.base = base(world, spec, asked.stack).await?;
+            if let Some((base, found)) = base_and_values(world, spec, asked.stack).await? {
+                read.base = Some(base);
+                values = found;
+            }
             match &read.base {
                 Some(base) if base.status != StackStatus::ReviewInProgress => {
                     world.aws.template(spec, asked.stack).await?
@@ -236,13 +245,13 @@ pub async fn read(
         read.previous_template = Some(digest);
     }
     let (template, _) = inputs::template_of(world, asked.inputs, artifacts)?;
-    mask(
-        world,
-        &mut read.changes,
-        asked.inputs,
-        &template,
-        read.previous_template,
-    )?;
+    let previous = present::stored(world, read.previous_template)?;
+    if let Some(previous) = &previous {
+        let given = &asked.inputs.parameters;
+        let known = world.secrets.texts();
+        read.previous_parameters = present::open(&known, values, previous, &template, given);
+    }
+    mask(world, &mut read.changes, asked.inputs, &template, previous);
     Ok(read)
 }
 
@@ -252,9 +261,19 @@ async fn base(
     spec: &TargetSpec,
     stack: &StackId,
 ) -> Result<Option<Base>, CallFailure> {
-    let Some(found) = world
+    let found = base_and_values(world, spec, stack).await?;
+    Ok(found.map(|(base, _)| base))
+}
+
+/// Returns the same and the values that the stack's parameters have.
+async fn base_and_values(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackId,
+) -> Result<Option<(Base, BTreeMap<String, String>)>, CallFailure> {
+    let Some((found, values)) = world
         .aws
-        .stack(spec, StackRef::Id(stack), Priority::Read)
+        .stack_and_parameters(spec, StackRef::Id(stack), Priority::Read)
         .await?
     else {
         return Ok(None);
@@ -265,11 +284,12 @@ async fn base(
     } else {
         world.aws.newest_event(spec, stack).await?
     };
-    Ok(Some(Base {
+    let base = Base {
         stack: found.id,
         status: found.status,
         newest_event,
-    }))
+    };
+    Ok(Some((base, values)))
 }
 
 /// Masks secrets by the new template and the present one.
@@ -278,8 +298,8 @@ fn mask(
     changes: &mut [ResourceChange],
     inputs: &TargetInputs,
     template: &Template,
-    previous: Option<Digest>,
-) -> Result<(), CallFailure> {
+    previous: Option<Arc<Template>>,
+) {
     // Secret by how it was given, even where the template does not say so.
     let also_secret: Vec<&str> = inputs
         .parameters
@@ -298,17 +318,6 @@ fn mask(
             .clone()
             .with_secret_parameters(also_secret.iter().map(|name| (*name).to_owned()))
     };
-    let previous: Option<Arc<Template>> = match previous {
-        None => None,
-        Some(digest) => {
-            let bytes = world.store.blob(&digest).map_err(|e| bad_input(&e))?;
-            // A present template that cannot be read masks nothing; the new one still does.
-            world
-                .template("the stack's present template", &bytes)
-                .ok()
-                .map(|(_, t)| t)
-        }
-    };
     let previous = previous.map(|t| secretive(&t));
     diff::mask(
         changes,
@@ -316,7 +325,6 @@ fn mask(
         previous.as_ref(),
         &world.secrets.texts(),
     );
-    Ok(())
 }
 
 /// Deletes a change set; one that is gone already is no error, and one that was executed is left.
@@ -412,8 +420,8 @@ pub async fn verify(
             &mut set.changes,
             &approved.inputs,
             &template,
-            approved.previous_template,
-        )?;
+            present::stored(world, approved.previous_template)?,
+        );
     }
     Ok(plan::staleness(approved, &found))
 }
@@ -436,8 +444,8 @@ fn masked(
         &mut set.changes,
         &approved.inputs,
         template,
-        approved.previous_template,
-    )?;
+        present::stored(world, approved.previous_template)?,
+    );
     Ok(FoundChangeSet {
         id: set.id,
         executable: set.executable,

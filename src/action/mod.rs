@@ -9,6 +9,7 @@ pub mod deployed;
 mod foreign;
 pub mod inputs;
 pub mod package;
+mod present;
 pub mod secrets;
 pub mod source_local;
 mod world;

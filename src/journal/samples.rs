@@ -274,6 +274,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            previous_parameters: BTreeMap::from([("Timeout".into(), "30".into())]),
             settings_only: true,
         },
         EventKind::DeletionPlanned {
@@ -295,6 +296,7 @@ pub fn every_kind() -> Vec<EventKind> {
                     newest_event: None,
                 },
                 previous_template: None,
+                previous_parameters: Default::default(),
                 settings_only: false,
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),

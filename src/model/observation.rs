@@ -55,6 +55,8 @@ pub struct Reading {
     pub base: Option<Base>,
     /// The stack's present template in the artifact store, where it was read.
     pub previous_template: Option<Digest>,
+    /// The values that the stack's parameters have, as far as they are known and not secret.
+    pub previous_parameters: BTreeMap<String, String>,
     /// Whether what is to be set on the stack differs from what it has; looked up where there are no changes.
     pub settings_differ: bool,
 }

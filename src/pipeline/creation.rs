@@ -142,6 +142,7 @@ impl Machine {
                     changes: reading.changes,
                     base,
                     previous_template: reading.previous_template,
+                    previous_parameters: reading.previous_parameters,
                     settings_only: false,
                 };
                 return self.emit_for(turn, now, target, kind);
@@ -151,6 +152,7 @@ impl Machine {
                     changes: Vec::new(),
                     base,
                     previous_template: None,
+                    previous_parameters: Default::default(),
                     settings_only: true,
                 };
                 return self.emit_for(turn, now, target, kind);

@@ -49,6 +49,7 @@ struct Described {
     changes: Vec<ResourceChange>,
     base: Base,
     previous_template: Option<Digest>,
+    previous_parameters: BTreeMap<String, String>,
     settings_only: bool,
 }
 
@@ -135,12 +136,14 @@ impl TargetView {
                 changes,
                 base,
                 previous_template,
+                previous_parameters,
                 settings_only,
             } => {
                 let described = Described {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
+                    previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
                 };
                 keep(&mut self.ready, event, described);
@@ -263,6 +266,7 @@ impl TargetView {
             changes: described.changes.clone(),
             base: described.base.clone(),
             previous_template: described.previous_template,
+            previous_parameters: described.previous_parameters.clone(),
             settings_only: described.settings_only,
             retain: Vec::new(),
         })

@@ -199,6 +199,7 @@ impl Stack {
             changes: Vec::new(),
             base,
             previous_template: None,
+            previous_parameters: Default::default(),
             settings_differ,
         }))
     }
