@@ -1,18 +1,18 @@
 //! `Deploy/AWS/CloudFormation`: `CHANGE_SET_REPLACE` and `CHANGE_SET_EXECUTE`, step by step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::inputs;
 use super::world::{Artifacts, World};
-use super::{bad_input, foreign};
+use super::{bad_input, exports, foreign};
 use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Priority, Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId,
-    StackSetting, StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket,
-    TemplateBuckets,
+    Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
+    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -177,6 +177,7 @@ pub async fn read(
         changes: set.changes,
         base: None,
         previous_template: None,
+        gone_exports: Vec::new(),
         settings_differ: false,
     };
     if let Some(reason) = foreign::template(world, spec, asked, &read.outcome, artifacts).await? {
@@ -204,6 +205,7 @@ pub async fn read(
     if read.outcome != ChangeSetOutcome::Ready {
         return Ok(read);
     }
+    let mut exported = BTreeMap::new();
     // One after another: a second connection takes longer to set up than the first one to answer.
     let previous = match asked.kind {
         ChangeSetKind::Create => {
@@ -213,7 +215,7 @@ pub async fn read(
             None
         }
         ChangeSetKind::Update => {
-            read.base = base(world, spec, asked.stack).await?;
+            (read.base, exported) = live(world, spec, asked.stack).await?;
             world.aws.template(spec, asked.stack).await?
         }
         ChangeSetKind::Import => {
@@ -228,7 +230,7 @@ pub async fn read(
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
-    if let Some(text) = previous {
+    if let Some(text) = &previous {
         let digest = world
             .store
             .put_blob(text.as_bytes())
@@ -236,6 +238,9 @@ pub async fn read(
         read.previous_template = Some(digest);
     }
     let (template, _) = inputs::template_of(world, asked.inputs, artifacts)?;
+    if let Some(text) = &previous {
+        read.gone_exports = exports::gone(world, spec, &exported, text, &template).await;
+    }
     mask(
         world,
         &mut read.changes,
@@ -252,24 +257,32 @@ async fn base(
     spec: &TargetSpec,
     stack: &StackId,
 ) -> Result<Option<Base>, CallFailure> {
-    let Some(found) = world
-        .aws
-        .stack(spec, StackRef::Id(stack), Priority::Read)
-        .await?
-    else {
-        return Ok(None);
+    Ok(live(world, spec, stack).await?.0)
+}
+
+/// Returns what a change set of `stack` stands on, and what the stack exports: names by output.
+async fn live(
+    world: &World,
+    spec: &TargetSpec,
+    stack: &StackId,
+) -> Result<(Option<Base>, BTreeMap<String, String>), CallFailure> {
+    let by_id = StackRef::Id(stack);
+    let Some(described) = world.aws.described_stack(spec, by_id).await? else {
+        return Ok((None, BTreeMap::new()));
     };
+    let found = described.summary;
     // A stack in review is not live: every change set made for it adds an event.
     let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
     } else {
         world.aws.newest_event(spec, stack).await?
     };
-    Ok(Some(Base {
+    let base = Base {
         stack: found.id,
         status: found.status,
         newest_event,
-    }))
+    };
+    Ok((Some(base), described.exports))
 }
 
 /// Masks secrets by the new template and the present one.

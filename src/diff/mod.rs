@@ -16,6 +16,7 @@ mod value;
 
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use mask::{MASK, MASK_CHANGED, mask};
+pub use outputs::gone_exports;
 pub use property::{PropertyChange, path_text, properties};
 pub use rules::{RULES, Rule, level, risks_of_target, when_deleted};
 pub use semantic::{

@@ -275,6 +275,11 @@ pub fn every_kind() -> Vec<EventKind> {
             },
             previous_template: Some(Digest::of(b"before")),
             settings_only: true,
+            gone_exports: vec![GoneExport {
+                output: LogicalId::new("Queue").unwrap(),
+                name: "network-queue".to_owned(),
+                imported_by: vec!["api".to_owned()],
+            }],
         },
         EventKind::DeletionPlanned {
             planned: Box::new(PlannedTarget {
@@ -296,6 +301,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 },
                 previous_template: None,
                 settings_only: false,
+                gone_exports: Vec::new(),
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),
         },

@@ -143,6 +143,7 @@ impl Machine {
                     base,
                     previous_template: reading.previous_template,
                     settings_only: false,
+                    gone_exports: reading.gone_exports,
                 };
                 return self.emit_for(turn, now, target, kind);
             }
@@ -152,6 +153,7 @@ impl Machine {
                     base,
                     previous_template: None,
                     settings_only: true,
+                    gone_exports: Vec::new(),
                 };
                 return self.emit_for(turn, now, target, kind);
             }

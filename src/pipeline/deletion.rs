@@ -156,6 +156,7 @@ impl Machine {
             previous_template: stack.template,
             settings_only: false,
             retain: stack.retain,
+            gone_exports: Vec::new(),
         };
         let planned = Box::new(planned);
         self.emit_for(turn, now, target, EventKind::DeletionPlanned { planned });

@@ -198,6 +198,7 @@ impl Execution {
                     base,
                     previous_template,
                     settings_only,
+                    gone_exports,
                 },
             ) => {
                 let (Some(intended), Some((change_set, _))) = (&state.intended, &state.change_set)
@@ -218,6 +219,7 @@ impl Execution {
                     base: base.clone(),
                     previous_template: *previous_template,
                     settings_only: *settings_only,
+                    gone_exports: gone_exports.clone(),
                 }));
             }
             (Phase::Waiting, EventKind::StackBusy { status }) => state.busy = Some(*status),

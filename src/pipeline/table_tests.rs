@@ -148,6 +148,7 @@ fn life() -> Vec<EventKind> {
             },
             previous_template: None,
             settings_only: false,
+            gone_exports: Vec::new(),
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName, CleanupWhy, Digest,
-    Event, EventKind, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId, StackStatus,
-    StackSummary, Target, TargetInputs, TargetOutcome,
+    Event, EventKind, GoneExport, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId,
+    StackStatus, StackSummary, Target, TargetInputs, TargetOutcome,
 };
 
 use super::view::{Fact, keep};
@@ -50,6 +50,7 @@ struct Described {
     base: Base,
     previous_template: Option<Digest>,
     settings_only: bool,
+    gone_exports: Vec<GoneExport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,12 +137,14 @@ impl TargetView {
                 base,
                 previous_template,
                 settings_only,
+                gone_exports,
             } => {
                 let described = Described {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
                     settings_only: *settings_only,
+                    gone_exports: gone_exports.clone(),
                 };
                 keep(&mut self.ready, event, described);
             }
@@ -265,6 +268,7 @@ impl TargetView {
             previous_template: described.previous_template,
             settings_only: described.settings_only,
             retain: Vec::new(),
+            gone_exports: described.gone_exports.clone(),
         })
     }
 
