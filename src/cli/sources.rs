@@ -1,12 +1,12 @@
 //! Templates from the artifact store, for positions, risks and text differences in a review.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CliError;
 use crate::artifact::Store;
-use crate::diff::{self, Impact, PropertyChange};
+use crate::diff::{self, Account, Impact, PropertyChange};
 use crate::model::{
     ArtifactRef, ChangeSetKind, Digest, ExecutionDefinition, LogicalId, PlannedTarget, Risk,
     RiskChoices,
@@ -124,6 +124,11 @@ impl ReviewSources for Sources {
     fn impact(&self, target: &PlannedTarget) -> Impact {
         let (template, previous) = (self.template(target), self.previous(target));
         diff::impact(target, template.as_deref(), previous.as_deref())
+    }
+
+    fn account(&self, target: &PlannedTarget) -> Option<Account> {
+        let (new, old) = (self.template(target)?, self.previous(target)?);
+        Some(Account::of(target, &BTreeMap::new(), &old, &new))
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

@@ -24,6 +24,9 @@ pub struct Impact {
     /// Outputs that go, or are exported under another name or no longer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<ImpactRow>,
+    /// What the templates say that the change set does not describe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undescribed: Vec<ImpactRow>,
 }
 
 /// One line of a table.
@@ -88,6 +91,7 @@ impl Impact {
             ("Network", &self.network),
             ("Data", &self.data),
             ("Outputs", &self.outputs),
+            ("Not in the change set", &self.undescribed),
         ]
         .into_iter()
         .filter(|(_, rows)| !rows.is_empty())
@@ -142,8 +146,9 @@ pub fn impact(
         network,
         data,
         outputs,
+        undescribed,
     } = &mut impact;
-    for rows in [permissions, network, data, outputs] {
+    for rows in [permissions, network, data, outputs, undescribed] {
         rows.sort_by_key(|row| !row.warns);
     }
     impact

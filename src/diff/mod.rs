@@ -1,5 +1,6 @@
 //! What changes: in text, resources and properties; and how risky it is.
 
+mod account;
 mod declared;
 mod iam;
 mod impact;
@@ -14,6 +15,7 @@ mod stateful;
 mod text;
 mod value;
 
+pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use outputs::gone_exports;

@@ -55,7 +55,7 @@ pub use recorded::Recorded;
 pub use review::{draw, review};
 pub use review_data::{
     NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,
-    ReviewResource, ReviewSources, RiskGroup,
+    ReviewReason, ReviewResource, ReviewSources, RiskGroup,
 };
 pub use risk_rules::{RiskRule, RiskRules, risk_rules};
 pub use screen::ScreenOptions;

@@ -7,12 +7,12 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::diff::{self, Impact, PropertyChange};
+use crate::diff::{self, Account, Impact, PropertyChange, Reason};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
     ResourceChange, Risk, RiskChoice, RiskLevel, RiskSetting, StackOptions, StackStatus, Target,
-    TargetOutcome,
+    TargetOutcome, clean,
 };
 use crate::plan;
 
@@ -40,6 +40,12 @@ pub trait ReviewSources {
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
         diff::impact(target, None, None)
+    }
+
+    /// Returns what the target's templates say of its change set, where they are at hand.
+    fn account(&self, target: &PlannedTarget) -> Option<Account> {
+        let _ = target;
+        None
     }
 
     /// Returns how the target's template differs from the stack's present one, as a unified diff.
@@ -206,14 +212,35 @@ pub struct ReviewProperty {
     pub recreation: Recreation,
     /// Whether the value is known now.
     pub evaluation: Option<Evaluation>,
-    /// What causes the change.
+    /// What causes the change, as the service says.
     pub cause: Option<String>,
+    /// Why it changes, by the templates and parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<ReviewReason>,
+    /// What the template says the value is, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_template: Option<String>,
     /// Whether the value is masked.
     pub secret: bool,
     /// Where the property is written.
     pub place: Option<Place>,
     /// Whether other targets of the group have other values (accounts and regions inside ARNs).
     pub varies: bool,
+}
+
+/// Why a property changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewReason {
+    /// The template says something else.
+    Template,
+    /// A parameter has another value.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Where the value comes from.
+        provenance: Option<Provenance>,
+    },
 }
 
 /// A parameter and its values.
@@ -289,10 +316,11 @@ fn group_of(
     sources: &dyn ReviewSources,
 ) -> Option<ReviewGroup> {
     let first = *members.first()?;
+    let account = sources.account(first).unwrap_or_default();
     let mut resources: Vec<ReviewResource> = first
         .changes
         .iter()
-        .map(|change| resource_of(change, first, members, risks, sources))
+        .map(|change| resource_of(change, first, members, risks, sources, &account))
         .collect();
     resources.sort_by_cached_key(|resource| {
         let weights = resource.risks.iter().map(Risk::weight);
@@ -330,7 +358,10 @@ fn group_of(
             .filter_map(|m| m.change_set.clone())
             .collect(),
         resources,
-        impact: sources.impact(first),
+        impact: Impact {
+            undescribed: account.undescribed,
+            ..sources.impact(first)
+        },
         template_diff: sources.template_diff(first),
     })
 }
@@ -341,6 +372,7 @@ fn resource_of(
     members: &[&PlannedTarget],
     risks: &[&Risk],
     sources: &dyn ReviewSources,
+    account: &Account,
 ) -> ReviewResource {
     let mut own: Vec<Risk> = Vec::new();
     for risk in risks.iter().filter(|r| r.resource == change.logical_id) {
@@ -372,6 +404,10 @@ fn resource_of(
                 after: property.after.clone(),
                 recreation: property.recreation,
                 evaluation: property.evaluation,
+                reasons: reasons(account, change, &property, first),
+                in_template: account
+                    .other_value(&change.logical_id, &property)
+                    .map(clean),
                 cause: property.cause,
                 secret: property.secret,
             }
@@ -391,6 +427,39 @@ fn resource_of(
         is_nested: change.nested.is_some(),
         module: change.module.as_ref().map(|(_, ids)| ids.clone()),
     }
+}
+
+/// Returns why a property changes: what the templates and parameters tell, and the parameter that the service names.
+fn reasons(
+    account: &Account,
+    change: &ResourceChange,
+    property: &PropertyChange,
+    target: &PlannedTarget,
+) -> Vec<ReviewReason> {
+    let parameter = |name: &str| {
+        let mut parameters = target.inputs.parameters.iter();
+        let known = parameters.find(|one| one.name == name);
+        ReviewReason::Parameter {
+            name: name.to_owned(),
+            provenance: known.map(|one| one.provenance.clone()),
+        }
+    };
+    let told = account.reasons(&change.logical_id, &property.path);
+    let mut reasons: Vec<ReviewReason> = told
+        .into_iter()
+        .map(|reason| match reason {
+            Reason::Template => ReviewReason::Template,
+            Reason::Parameter(name) => parameter(name),
+        })
+        .collect();
+    let named = property.cause.as_deref();
+    if let Some(name) = named.and_then(|cause| cause.strip_prefix("parameter ")) {
+        let named = parameter(name);
+        if !reasons.contains(&named) {
+            reasons.push(named);
+        }
+    }
+    reasons
 }
 
 /// Returns the order in which kinds of changes are told: what may do harm first.

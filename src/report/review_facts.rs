@@ -8,7 +8,9 @@ use crate::model::{
     ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, RiskLevel, Target,
 };
 
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewResource, urgency};
+use super::review_data::{
+    Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, urgency,
+};
 use super::review_resource::what;
 use super::words::{self, count};
 use super::{Phase, View};
@@ -322,7 +324,11 @@ pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
     let resources = review.groups.iter().flat_map(|g| &g.resources);
     let causes: BTreeSet<&str> = resources
         .flat_map(|resource| &resource.properties)
-        .filter_map(|property| property.cause.as_deref()?.strip_prefix("parameter "))
+        .flat_map(|property| &property.reasons)
+        .filter_map(|reason| match reason {
+            ReviewReason::Parameter { name, .. } => Some(name.as_str()),
+            ReviewReason::Template => None,
+        })
         .collect();
     let all = review.common_parameters.iter();
     all.filter(|parameter| makes_stacks || causes.contains(parameter.name.as_str()))
@@ -510,6 +516,9 @@ mod tests {
             ("groups.impact.data", |r| {
                 r.groups[0].impact.data[0].name = id("Marked");
             }),
+            ("groups.impact.undescribed", |r| {
+                r.groups[0].impact.undescribed[0].what = "marked".into();
+            }),
             ("groups.impact.outputs", |r| {
                 r.groups[0].impact.outputs[0].warns = false;
             }),
@@ -568,6 +577,16 @@ mod tests {
             }),
             ("groups.resources.properties.cause", |r| {
                 r.groups[0].resources[0].properties[0].cause = Some("Marked".into());
+            }),
+            ("groups.resources.properties.reasons", |r| {
+                let parameter = ReviewReason::Parameter {
+                    name: "Marked".into(),
+                    provenance: None,
+                };
+                r.groups[0].resources[0].properties[0].reasons = vec![parameter];
+            }),
+            ("groups.resources.properties.in_template", |r| {
+                r.groups[0].resources[0].properties[0].in_template = None;
             }),
             ("groups.resources.properties.secret", |r| {
                 let one = &mut r.groups[0].resources[0].properties[0];
@@ -667,7 +686,11 @@ mod tests {
             network: vec![row(ImpactKind::Opened)],
             data: vec![row(ImpactKind::Lost)],
             outputs: vec![row(ImpactKind::Removed)],
+            undescribed: vec![row(ImpactKind::Changed)],
         };
+        let property = &mut group.resources[0].properties[0];
+        property.reasons = vec![ReviewReason::Template];
+        property.in_template = Some("another".into());
         review.risks[0].chosen = Some(RiskChoice {
             setting: RiskSetting::Approval,
             place: "stackgate.yaml:2:3".into(),

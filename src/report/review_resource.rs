@@ -3,7 +3,7 @@
 use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
 use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, Risk, RiskLevel};
 
-use super::review_data::{Place, ReviewGroup, ReviewProperty, ReviewResource};
+use super::review_data::{Place, ReviewGroup, ReviewProperty, ReviewReason, ReviewResource};
 use super::review_facts as facts;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
 use super::words;
@@ -415,8 +415,10 @@ pub(super) fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(To
         }
         Recreation::Never | Recreation::Unknown => {}
     }
-    if let Some(cause) = &property.cause {
-        parts.push(format!("through {}", visible(cause)));
+    parts.extend(through(property));
+    if let Some(ours) = &property.in_template {
+        tone = Tone::Warn;
+        parts.push(format!("the template says {}", visible(&value_text(ours))));
     }
     if property.varies
         && let Some(first) = group.targets.first()
@@ -424,6 +426,32 @@ pub(super) fn note(property: &ReviewProperty, group: &ReviewGroup) -> Option<(To
         parts.push(format!("as in {}", first.place()));
     }
     (!parts.is_empty()).then(|| (tone, parts.join(", ")))
+}
+
+/// Returns through what a property changes. That the template says something else goes without saying, unless there is
+/// more.
+fn through(property: &ReviewProperty) -> Option<String> {
+    let mut all: Vec<String> = Vec::new();
+    for reason in &property.reasons {
+        match reason {
+            ReviewReason::Template => all.push("the template".to_owned()),
+            ReviewReason::Parameter { name, provenance } => {
+                let from = provenance.as_ref().map(words::provenance);
+                let from = from.map_or_else(String::new, |from| format!(" ({from})"));
+                all.push(visible(&format!("parameter {name}{from}")));
+            }
+        }
+    }
+    let is_parameter = |cause: &&String| cause.starts_with("parameter ");
+    all.extend(
+        property
+            .cause
+            .as_ref()
+            .filter(|c| !is_parameter(c))
+            .map(|c| visible(c)),
+    );
+    let is_template_alone = property.reasons == [ReviewReason::Template] && all.len() == 1;
+    (!all.is_empty() && !is_template_alone).then(|| format!("through {}", words::listed(&all)))
 }
 
 /// Returns both texts in at most `room` columns each, cut so that the first difference is seen.

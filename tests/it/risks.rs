@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::TestEnv;
-use crate::support::fake::Fake;
+use crate::support::fake::{Fake, Update};
 use crate::support::schema::assert_documented;
 
 const TEMPLATE: &str = "Resources: {Queue: {Type: AWS::SQS::Queue}}\n";
@@ -17,7 +17,9 @@ const LOST: &str = "<member><Type>Resource</Type><ResourceChange><Action>Remove<
     <PhysicalResourceId>orders</PhysicalResourceId><ResourceType>AWS::DynamoDB::Table</ResourceType></ResourceChange></member>";
 
 fn project(changes: &'static str, settings: &str) -> TestEnv {
-    let fake = Fake::start(move |_| Some(changes), |_| false);
+    let template = "Resources: {Queue: {Type: AWS::SQS::Queue}, Alerts: {Type: AWS::SNS::Topic}, Orders: {Type: AWS::DynamoDB::Table}}";
+    let update = Update { changes, template };
+    let fake = Fake::start(move |_| Some(update), |_| false);
     let env = TestEnv::offline().variable("AWS_ENDPOINT_URL", fake.endpoint());
     env.write("templates/messaging.yaml", TEMPLATE);
     env.write("stackgate.yaml", settings);

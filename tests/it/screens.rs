@@ -9,7 +9,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::PtySession;
 
 use crate::support::TestEnv;
-use crate::support::fake::Fake;
+use crate::support::fake::{Fake, Update};
 use crate::support::output::normalise;
 use crate::support::schema::assert_documented;
 use crate::support::vt::Terminal;
@@ -49,10 +49,32 @@ const FLEET: [&str; 4] = [
     "us-east-1,eu-west-1,eu-central-1",
 ];
 
-fn changes(region: &str) -> Option<&'static str> {
+/// What the stacks have: of `TEMPLATE`, the region's change is missing.
+const BEFORE_MODIFIED: &str = "\
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 30}}
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      KeySchema: [{AttributeName: orderId, KeyType: HASH}]
+";
+
+const BEFORE_REPLACED: &str = "\
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 45}}
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+";
+
+fn changes(region: &str) -> Option<Update> {
+    let update = |changes, template| Some(Update { changes, template });
     match region {
-        "us-east-1" => Some(MODIFIED),
-        "eu-west-1" => Some(REPLACED),
+        "us-east-1" => update(MODIFIED, BEFORE_MODIFIED),
+        "eu-west-1" => update(REPLACED, BEFORE_REPLACED),
         _ => None,
     }
 }

@@ -24,15 +24,24 @@ struct State {
     stacks: BTreeMap<String, Stack>,
 }
 
+/// What is to be changed in a stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Update {
+    /// The XML of the changes.
+    pub changes: &'static str,
+    /// The template that the stack has.
+    pub template: &'static str,
+}
+
 /// The service. It ends with the test program.
 pub struct Fake {
     endpoint: String,
 }
 
 impl Fake {
-    /// Starts the service. `changes` gives the XML of the changes in a region; none: there is nothing to change.
+    /// Starts the service. `changes` gives the update of a region; none: there is nothing to change.
     pub fn start(
-        changes: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
+        changes: impl Fn(&str) -> Option<Update> + Send + Sync + 'static,
         fails: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,7 +66,7 @@ impl Fake {
 fn serve(
     mut client: TcpStream,
     state: &Mutex<State>,
-    changes: &dyn Fn(&str) -> Option<&'static str>,
+    changes: &dyn Fn(&str) -> Option<Update>,
     fails: &dyn Fn(&str) -> bool,
 ) {
     let mut reader = BufReader::new(client.try_clone().unwrap());
@@ -105,7 +114,7 @@ fn answer(
     request: &Message,
     account: &str,
     region: &str,
-    changes: &dyn Fn(&str) -> Option<&'static str>,
+    changes: &dyn Fn(&str) -> Option<Update>,
     fails: &dyn Fn(&str) -> bool,
 ) -> Result<String, String> {
     let field = |name: &str| request.form(name).unwrap_or_default();
@@ -144,7 +153,9 @@ fn answer(
         )),
         "GetTemplate" => Ok(format!(
             "<TemplateBody>{}</TemplateBody>",
-            "Resources: {Queue: {Type: AWS::SQS::Queue}}"
+            changes(region).map_or("Resources: {Queue: {Type: AWS::SQS::Queue}}", |update| {
+                update.template
+            })
         )),
         "CreateChangeSet" => Ok(format!("<Id>{set}</Id><StackId>{id}</StackId>")),
         "DescribeChangeSet" => {
@@ -152,7 +163,7 @@ fn answer(
                 "<ChangeSetName>plan</ChangeSetName><ChangeSetId>{set}</ChangeSetId><StackId>{id}</StackId><StackName>{name}</StackName>"
             );
             Ok(match changes(region) {
-                Some(changes) => format!(
+                Some(Update { changes, .. }) => format!(
                     "{about}<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>{changes}</Changes>"
                 ),
                 None => format!(

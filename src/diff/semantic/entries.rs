@@ -157,17 +157,20 @@ fn section_compared(
     found: &mut Vec<EntryDiff>,
 ) {
     let names = section.names();
+    // Parameters and resources share their names: what is renamed in one section may be there in another one.
+    let is_renamed_here = |old: &str, new: &str| {
+        let (is_gone, is_new) = (!after.contains_key(old), !before.contains_key(new));
+        is_gone && is_new && before.contains_key(old) && after.contains_key(new)
+    };
     let renamed = |old: &str| {
         let new = renames.new_name(names?, old)?;
+        let new = is_renamed_here(old, new).then_some(new)?;
         after.get_key_value(new).map(|(new, _)| new.as_str())
     };
     for name in merged(before, after, renamed) {
-        let is_new = after.contains_key(name) && !before.contains_key(name);
-        let from = if is_new {
-            names.and_then(|names| renames.old_name(names, name))
-        } else {
-            None
-        };
+        let from = names
+            .and_then(|names| renames.old_name(names, name))
+            .filter(|from| is_renamed_here(from, name));
         let halves = Halves {
             old: before.get(from.unwrap_or(name)),
             new: after.get(name),

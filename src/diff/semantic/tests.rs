@@ -502,3 +502,15 @@ fn places_are_where_keys_and_items_are() {
         [PathSegment::Key("D".to_owned())]
     );
 }
+
+#[test]
+fn a_name_is_renamed_in_its_own_section_alone() {
+    // CloudFormation takes no parameter and resource of one name, but nothing is lost of such a template either.
+    assert_eq!(
+        told(
+            "Parameters: {C: {Type: String}}\nResources: {C: {Type: T::A}}",
+            "Parameters: {D: {Type: String}}\nResources: {C: {Type: T::A}, D: {Type: T::A}}",
+        ),
+        ["= Parameters C > D", "+ Resources D"]
+    );
+}

@@ -117,6 +117,66 @@ fn permissions_and_ports_have_tables_of_their_own() {
     assert_eq!(json["groups"][0]["impact"]["network"][0]["kind"], "opened");
 }
 
+/// Sources with the templates that a change is from.
+struct Templates;
+
+const BEFORE: &str = "Parameters: {Visibility: {Type: Number}, Stage: {Type: String}}
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: !Ref Visibility, QueueName: !Sub '${Stage}-q'}}
+  Alerts: {Type: AWS::SNS::Topic}
+";
+
+impl ReviewSources for Templates {
+    fn account(&self, target: &crate::model::PlannedTarget) -> Option<crate::diff::Account> {
+        let template = |text: &str| {
+            crate::template::Template::parse("templates/network.yaml", text.as_bytes()).unwrap()
+        };
+        let after = BEFORE.replace("-q'", "-queue'") + "    Metadata: {Note: new}\n";
+        let previous = [("Visibility", "30"), ("Stage", "test")];
+        let previous = previous.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (before, after) = (
+            template(BEFORE),
+            template(&after.replace("{Type: AWS::SNS::Topic}", "\n    Type: AWS::SNS::Topic")),
+        );
+        Some(crate::diff::Account::of(
+            target,
+            &previous.into(),
+            &before,
+            &after,
+        ))
+    }
+}
+
+#[test]
+fn a_change_says_through_what_it_comes_and_what_the_change_set_leaves_out() {
+    use crate::model::{ChangeAction::Modify, Layer};
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = fixtures::Script::new(std::slice::from_ref(&only));
+    let mut with = fixtures::inputs();
+    with.parameters = vec![
+        fixtures::parameter("Visibility", "60", Layer::Stack, "network.json"),
+        fixtures::parameter("Stage", "prod", Layer::Region, "network.eu-west-1.json"),
+    ];
+    let mut queue = fixtures::change("Queue", "AWS::SQS::Queue", Modify);
+    queue.details = vec![
+        fixtures::detail("VisibilityTimeout", "30", "60"),
+        fixtures::detail("QueueName", "test-q", "prod-queues"),
+    ];
+    script
+        .plan(&only, ChangeSetKind::Update, with, vec![queue])
+        .ask();
+    let view = script.view();
+    assert_screens!("reasons", |options: &ScreenOptions| review(
+        &view, &Templates, options
+    ));
+    let review = Review::of(&view, &Templates);
+    let json = serde_json::to_value(&review).unwrap();
+    super::super::schema::assert_documented(&json);
+    let queue = &json["groups"][0]["resources"][0]["properties"];
+    assert_eq!(queue[1]["reasons"].as_array().unwrap().len(), 2, "{queue}");
+    assert_eq!(queue[1]["in_template"], "prod-queue");
+}
+
 #[test]
 fn many_targets_are_told_by_region() {
     let view = fixtures::many().view();
