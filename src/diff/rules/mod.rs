@@ -79,8 +79,11 @@ enum Check {
     Stack(fn(&TargetInputs) -> Option<String>),
     /// The new and the old template, and the exports that go as far as they were looked up; each finding is about
     /// the name that comes with it.
-    Templates(fn(&Template, &Template, &[GoneExport]) -> Vec<(LogicalId, String)>),
+    Templates(CheckTemplates),
 }
+
+/// Finds something in the new and the old template, given the exports that go.
+type CheckTemplates = fn(&Template, &Template, &[GoneExport]) -> Vec<(LogicalId, String)>;
 
 /// Returns what may go wrong in a target, as [`with_exports`] does, with what is asked of the stack itself.
 pub fn risks_of_target(
