@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::inputs;
+use super::present;
 use super::world::{Artifacts, World};
 use super::{bad_input, exports, foreign};
-use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
+use crate::aws::{
+    CreateChangeSet, Deleted, DescribedStack, ReadChangeSet, SentParameter, SentValue, StackRef,
+};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Digest, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation,
-    Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
+    ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Reading,
+    Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting, StackStatus,
+    StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -178,6 +181,7 @@ pub async fn read(
         base: None,
         previous_template: None,
         gone_exports: Vec::new(),
+        previous_parameters: BTreeMap::new(),
         settings_differ: false,
     };
     if let Some(reason) = foreign::template(world, spec, asked, &read.outcome, artifacts).await? {
@@ -206,6 +210,7 @@ pub async fn read(
         return Ok(read);
     }
     let mut exported = BTreeMap::new();
+    let mut values = BTreeMap::new();
     // One after another: a second connection takes longer to set up than the first one to answer.
     let previous = match asked.kind {
         ChangeSetKind::Create => {
@@ -215,11 +220,19 @@ pub async fn read(
             None
         }
         ChangeSetKind::Update => {
-            (read.base, exported) = live(world, spec, asked.stack).await?;
+            if let Some((base, found)) = live(world, spec, asked.stack).await? {
+                read.base = Some(base);
+                values = found.parameters;
+                exported = found.exports;
+            }
             world.aws.template(spec, asked.stack).await?
         }
         ChangeSetKind::Import => {
-            read.base = base(world, spec, asked.stack).await?;
+            if let Some((base, found)) = live(world, spec, asked.stack).await? {
+                read.base = Some(base);
+                values = found.parameters;
+                exported = found.exports;
+            }
             match &read.base {
                 Some(base) if base.status != StackStatus::ReviewInProgress => {
                     world.aws.template(spec, asked.stack).await?
@@ -230,7 +243,7 @@ pub async fn read(
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
-    if let Some(text) = &previous {
+    if let Some(text) = previous {
         let digest = world
             .store
             .put_blob(text.as_bytes())
@@ -238,16 +251,14 @@ pub async fn read(
         read.previous_template = Some(digest);
     }
     let (template, _) = inputs::template_of(world, asked.inputs, artifacts)?;
-    if let Some(text) = &previous {
-        read.gone_exports = exports::gone(world, spec, &exported, text, &template).await;
+    let previous = present::stored(world, read.previous_template)?;
+    if let Some(previous) = &previous {
+        let given = &asked.inputs.parameters;
+        let known = world.secrets.texts();
+        read.gone_exports = exports::gone(world, spec, &exported, previous, &template).await;
+        read.previous_parameters = present::open(&known, values, previous, &template, given);
     }
-    mask(
-        world,
-        &mut read.changes,
-        asked.inputs,
-        &template,
-        read.previous_template,
-    )?;
+    mask(world, &mut read.changes, asked.inputs, &template, previous);
     Ok(read)
 }
 
@@ -257,20 +268,21 @@ async fn base(
     spec: &TargetSpec,
     stack: &StackId,
 ) -> Result<Option<Base>, CallFailure> {
-    Ok(live(world, spec, stack).await?.0)
+    let found = live(world, spec, stack).await?;
+    Ok(found.map(|(base, _)| base))
 }
 
-/// Returns what a change set of `stack` stands on, and what the stack exports: names by output.
+/// Returns the same and the stack as it was described.
 async fn live(
     world: &World,
     spec: &TargetSpec,
     stack: &StackId,
-) -> Result<(Option<Base>, BTreeMap<String, String>), CallFailure> {
+) -> Result<Option<(Base, DescribedStack)>, CallFailure> {
     let by_id = StackRef::Id(stack);
     let Some(described) = world.aws.described_stack(spec, by_id).await? else {
-        return Ok((None, BTreeMap::new()));
+        return Ok(None);
     };
-    let found = described.summary;
+    let found = &described.summary;
     // A stack in review is not live: every change set made for it adds an event.
     let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
@@ -278,11 +290,11 @@ async fn live(
         world.aws.newest_event(spec, stack).await?
     };
     let base = Base {
-        stack: found.id,
+        stack: found.id.clone(),
         status: found.status,
         newest_event,
     };
-    Ok((Some(base), described.exports))
+    Ok(Some((base, described)))
 }
 
 /// Masks secrets by the new template and the present one.
@@ -291,8 +303,8 @@ fn mask(
     changes: &mut [ResourceChange],
     inputs: &TargetInputs,
     template: &Template,
-    previous: Option<Digest>,
-) -> Result<(), CallFailure> {
+    previous: Option<Arc<Template>>,
+) {
     // Secret by how it was given, even where the template does not say so.
     let also_secret: Vec<&str> = inputs
         .parameters
@@ -311,17 +323,6 @@ fn mask(
             .clone()
             .with_secret_parameters(also_secret.iter().map(|name| (*name).to_owned()))
     };
-    let previous: Option<Arc<Template>> = match previous {
-        None => None,
-        Some(digest) => {
-            let bytes = world.store.blob(&digest).map_err(|e| bad_input(&e))?;
-            // A present template that cannot be read masks nothing; the new one still does.
-            world
-                .template("the stack's present template", &bytes)
-                .ok()
-                .map(|(_, t)| t)
-        }
-    };
     let previous = previous.map(|t| secretive(&t));
     diff::mask(
         changes,
@@ -329,7 +330,6 @@ fn mask(
         previous.as_ref(),
         &world.secrets.texts(),
     );
-    Ok(())
 }
 
 /// Deletes a change set; one that is gone already is no error, and one that was executed is left.
@@ -425,8 +425,8 @@ pub async fn verify(
             &mut set.changes,
             &approved.inputs,
             &template,
-            approved.previous_template,
-        )?;
+            present::stored(world, approved.previous_template)?,
+        );
     }
     Ok(plan::staleness(approved, &found))
 }
@@ -449,8 +449,8 @@ fn masked(
         &mut set.changes,
         &approved.inputs,
         template,
-        approved.previous_template,
-    )?;
+        present::stored(world, approved.previous_template)?,
+    );
     Ok(FoundChangeSet {
         id: set.id,
         executable: set.executable,

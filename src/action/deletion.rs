@@ -348,6 +348,7 @@ mod tests {
             },
             protected: false,
             parent: None,
+            parameters: BTreeMap::new(),
             exports: BTreeMap::new(),
         }
     }

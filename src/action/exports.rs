@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::deployed::DEPLOYED;
 use super::world::World;
 use crate::diff;
 use crate::model::{GoneExport, TargetSpec};
 use crate::template::Template;
 
 /// Looks up who imports the exports that `template` takes away. `exports` has the names of those that the stack has,
-/// and `previous` is the text of its template. Nothing is called where no export goes.
+/// and `previous` is its template. Nothing is called where no export goes.
 ///
 /// What cannot be looked up is left out, as who may deploy need not be allowed to look at other stacks: the review then
 /// says how to find out.
@@ -17,18 +16,11 @@ pub(super) async fn gone(
     world: &World,
     spec: &TargetSpec,
     exports: &BTreeMap<String, String>,
-    previous: &str,
+    previous: &Template,
     template: &Template,
 ) -> Vec<GoneExport> {
     let mut found = Vec::new();
-    if exports.is_empty() {
-        return found;
-    }
-    // Nothing is compared to a present template that cannot be read.
-    let Ok((_, previous)) = world.template(DEPLOYED, previous.as_bytes()) else {
-        return found;
-    };
-    for output in diff::gone_exports(template, &previous) {
+    for output in diff::gone_exports(template, previous) {
         let Some(name) = exports.get(output.as_str()) else {
             continue;
         };

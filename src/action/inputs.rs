@@ -6,13 +6,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::world::{Artifacts, World};
-use super::{bad_input, package};
+use super::{bad_input, package, present};
 use crate::aws::{LookUps, StackRef};
+use crate::diff::{self, DefaultDiff};
 use crate::model::options::policy;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
-    FailureKind, Layer, Lookup, Priority, StackOptions, StackStatus, StackSummary, TargetInputs,
-    TargetSpec,
+    FailureKind, Layer, Lookup, OverrideLine, ParameterValue, Priority, StackOptions, StackStatus,
+    StackSummary, TargetInputs, TargetSpec,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files, lookups,
@@ -71,6 +72,10 @@ pub struct Explained {
     pub stack_exists: bool,
     /// Each effective parameter, and what it won over, the strongest first.
     pub parameters: Vec<WithOthers>,
+    /// The values that the stack has, of parameters that are no secrets.
+    pub present: BTreeMap<String, String>,
+    /// How the defaults change of parameters that keep their values.
+    pub defaults: BTreeMap<String, DefaultDiff>,
 }
 
 /// An effective parameter, and what it won over.
@@ -85,14 +90,40 @@ pub async fn explain(
 ) -> Result<Explained, CallFailure> {
     world.aws.caller_at(spec).await?;
     let by_name = StackRef::Name(&spec.target.stack);
-    let stack = world.aws.stack(spec, by_name, Priority::Read).await?;
+    let found = world
+        .aws
+        .stack_and_parameters(spec, by_name, Priority::Read);
     // One that is in review has never had any.
-    let stack = stack.filter(|stack| stack.status != StackStatus::ReviewInProgress);
-    let (_, parameters) = explained(world, spec, action, artifacts, stack.as_ref()).await?;
-    Ok(Explained {
+    let found = found
+        .await?
+        .filter(|(stack, _)| stack.status != StackStatus::ReviewInProgress);
+    let stack = found.as_ref().map(|(stack, _)| stack);
+    let (template, parameters) = explained(world, spec, action, artifacts, stack).await?;
+    let mut explained = Explained {
         stack_exists: stack.is_some(),
         parameters,
-    })
+        present: BTreeMap::new(),
+        defaults: BTreeMap::new(),
+    };
+    let Some((stack, values)) = found else {
+        return Ok(explained);
+    };
+    // Which values are secret the stack's own template says, too: without it none is shown.
+    let Some(before) = present::template_of_stack(world, spec, &stack).await? else {
+        return Ok(explained);
+    };
+    let given = explained.parameters.iter().map(|(one, _)| one);
+    explained.present = present::open(&world.secrets.texts(), values, &before, &template, given);
+    let kept = explained.parameters.iter().map(|(one, _)| one);
+    let kept = kept.filter(|one| one.value == ParameterValue::Previous);
+    explained.defaults = kept
+        .filter_map(|one| {
+            let value = explained.present.get(&one.name).map(String::as_str);
+            let default = diff::kept_default(&one.name, value, &before, &template)?;
+            Some((one.name.clone(), default))
+        })
+        .collect();
+    Ok(explained)
 }
 
 /// Returns the template of a target, and the effective parameters where its stack is `stack`, each with what it won over.
@@ -123,6 +154,7 @@ struct Given {
     template: Arc<Template>,
     files: Vec<(Layer, OverrideFile)>,
     overrides: IndexMap<String, String>,
+    origins: BTreeMap<String, OverrideLine>,
     tags: BTreeMap<String, String>,
 }
 
@@ -145,6 +177,16 @@ impl Given {
             Some(json) => evaluate_overrides(world, action, json, artifacts)?,
             None => IndexMap::new(),
         };
+        let origins = match setting(OverrideLine::KEY) {
+            Some(json) => serde_json::from_str(json).map_err(|e| {
+                bad(format!(
+                    "`{}` of action `{}` is no map of files and lines: {e}",
+                    OverrideLine::KEY,
+                    action.name
+                ))
+            })?,
+            None => BTreeMap::new(),
+        };
         let tags = match setting("Tags") {
             Some(json) => serde_json::from_str(json).map_err(|e| {
                 bad(format!(
@@ -160,6 +202,7 @@ impl Given {
             template,
             files,
             overrides,
+            origins,
             tags,
         })
     }
@@ -202,6 +245,7 @@ impl Given {
             file: self.template.file(),
             files: &self.files,
             overrides: &self.overrides,
+            origins: &self.origins,
             secrets: world.secrets.references(),
             allow_literal_secrets: world.secrets.allows_literals(),
             previous,

@@ -10,6 +10,7 @@ mod exports;
 mod foreign;
 pub mod inputs;
 pub mod package;
+mod present;
 pub mod secrets;
 pub mod source_local;
 mod world;

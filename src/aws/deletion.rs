@@ -23,6 +23,8 @@ pub struct DescribedStack {
     pub protected: bool,
     /// The stack it is nested in.
     pub parent: Option<String>,
+    /// The values of its parameters. A secret value is what the service shows of it; some endpoints show all.
+    pub parameters: BTreeMap<String, String>,
     /// The names of its exports, by output.
     pub exports: BTreeMap<String, String>,
 }
@@ -65,6 +67,7 @@ impl Aws {
             summary,
             protected: stack.enable_termination_protection() == Some(true),
             parent: stack.parent_id().filter(|id| !id.is_empty()).map(clean),
+            parameters: convert::parameters(&stack),
             exports: exports.collect(),
         }))
     }

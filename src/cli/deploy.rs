@@ -23,8 +23,8 @@ use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, OperationPreferences, RiskChoices, RiskLevel, SecretRef, StackName,
-    StackOptions, StackWait, Target, TemplateBuckets, clean,
+    LARGEST_INLINE_TEMPLATE, OperationPreferences, OverrideLine, RiskChoices, RiskLevel, SecretRef,
+    StackName, StackOptions, StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -255,6 +255,7 @@ pub(super) struct Asked {
     secrets: BTreeMap<String, SecretRef>,
     overrides: IndexMap<String, OverrideExpression>,
     overrides_json: Option<String>,
+    origins: BTreeMap<String, OverrideLine>,
     options: StackOptions,
     stack_policy: Option<String>,
     preferences: OperationPreferences,
@@ -280,7 +281,11 @@ impl Asked {
                 })?
             }
         };
-        let (chosen, risks) = fill(&project, &mut args)?;
+        let Filled {
+            chosen,
+            risks,
+            origins,
+        } = fill(&project, &mut args)?;
         check_capabilities(&args.capabilities)?;
         let tags = pairs("--tag", &args.tags)?;
         let secrets = secrets(&args.secrets)?;
@@ -305,6 +310,7 @@ impl Asked {
             secrets,
             overrides,
             overrides_json,
+            origins,
         })
     }
 
@@ -320,21 +326,14 @@ impl Asked {
             output::stderr(&format!("note: {note}\n"));
         }
         let files = project.files(&targets, &self.overrides)?;
-        check(
-            project,
-            &targets,
-            &files,
-            &self.overrides,
-            &self.secrets,
-            args.allow_literal_secrets,
-            &self.tags,
-        )?;
+        self.check(&targets, &files)?;
         Ok(Deployment {
             stack: self.stack.clone(),
             template: project.template_path.clone(),
             files,
             configuration: Some(project.configuration.clone()),
             parameter_overrides: self.overrides_json.clone(),
+            parameter_origins: self.origins.clone(),
             tags: self.tags.clone(),
             capabilities: args.capabilities.clone(),
             role_arn: args.role_arn.clone(),
@@ -367,6 +366,72 @@ impl Asked {
         Ok(())
     }
 
+    /// Checks the parameters of every target before anything is asked of AWS for it.
+    ///
+    /// What a stack has at present is not known yet: every parameter is taken to have a previous value.
+    fn check(&self, targets: &[Target], files: &[String]) -> Result<(), CliError> {
+        let project = &self.project;
+        let (folder, name) = project
+            .configuration
+            .rsplit_once('/')
+            .unwrap_or(("", &project.configuration));
+        let mut parsed = BTreeMap::new();
+        for file in files
+            .iter()
+            .filter(|f| f.starts_with(&project.configuration))
+        {
+            let bytes = std::fs::read(project.root.join(file)).map_err(|error| {
+                CliError::usage(
+                    anyhow::Error::new(error).context(format!("failed to read `{file}`")),
+                )
+            })?;
+            parsed.insert(
+                file.as_str(),
+                parse_override_file(file, &bytes).map_err(CliError::usage)?,
+            );
+        }
+        // The values of functions are read later; here only their names count.
+        let values: IndexMap<String, String> = self
+            .overrides
+            .iter()
+            .map(|(name, expression)| match expression {
+                OverrideExpression::Literal(text) => (name.clone(), text.clone()),
+                OverrideExpression::Param { .. } | OverrideExpression::ArtifactAtt { .. } => {
+                    (name.clone(), String::new())
+                }
+            })
+            .collect();
+        let previous: Vec<String> = project.template.parameters().keys().cloned().collect();
+        for target in targets {
+            let mut layers = Vec::new();
+            for (layer, base) in
+                crate::parameters::layer_files(name, folder, &target.account, &target.region)
+            {
+                let chosen = crate::parameters::choose_file(&base, parsed.keys().copied());
+                if let Some(file) = chosen.map_err(CliError::usage)?
+                    && let Some(overrides) = parsed.get(file)
+                {
+                    layers.push((layer, overrides.clone()));
+                }
+            }
+            resolve(&Request {
+                declared: project.template.parameters(),
+                file: project.template.file(),
+                files: &layers,
+                overrides: &values,
+                origins: &self.origins,
+                secrets: &self.secrets,
+                allow_literal_secrets: self.args.allow_literal_secrets,
+                previous: &previous,
+                tags: &self.tags,
+                artifact: &ArtifactName::from(SOURCE_ARTIFACT),
+                looked_up: None,
+            })
+            .map_err(CliError::usage)?;
+        }
+        Ok(())
+    }
+
     /// Returns the execution that deploys it.
     pub(super) fn definition(self, deployment: Deployment) -> ExecutionDefinition {
         ExecutionDefinition {
@@ -378,9 +443,18 @@ impl Asked {
     }
 }
 
-/// Fills in what `stackgate.yaml` says and no flag does, and says so; returns the names that were chosen, and what is made
-/// of risk rules.
-fn fill(project: &Project, args: &mut WhatArgs) -> Result<(Chosen, RiskChoices), CliError> {
+/// What `stackgate.yaml` says besides what flags could.
+struct Filled {
+    /// The names that were chosen.
+    chosen: Chosen,
+    /// What is made of risk rules.
+    risks: RiskChoices,
+    /// Where the parameters stand that are as if given by flag.
+    origins: BTreeMap<String, OverrideLine>,
+}
+
+/// Fills in what `stackgate.yaml` says and no flag does, and says so.
+fn fill(project: &Project, args: &mut WhatArgs) -> Result<Filled, CliError> {
     let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
     taken.fill_role(&mut args.role_arn);
     taken.fill_expiry(&mut args.approval_expires);
@@ -400,7 +474,8 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<(Chosen, RiskChoices),
         given.extend(parsed_overrides(json)?.into_keys());
     }
     given.extend(pairs("--secret", &args.secrets)?.into_keys());
-    for (key, value) in values.parameters {
+    let mut origins = BTreeMap::new();
+    for (key, (value, line)) in values.parameters {
         if !project.template.parameters().contains_key(&key) {
             // An environment serves several templates.
             taken.note(
@@ -410,80 +485,17 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<(Chosen, RiskChoices),
         } else if !given.contains(&key) {
             taken.note("parameter", &key);
             args.parameters.push(format!("{key}={value}"));
+            let file = super::settings::FILE.to_owned();
+            origins.insert(key, OverrideLine { file, line });
         }
     }
     taken.note_risks(&values.risks);
     taken.say();
-    Ok((taken.chosen, values.risks))
-}
-
-/// Checks the parameters of every target before anything is asked of AWS for it.
-///
-/// What a stack has at present is not known yet: every parameter is taken to have a previous value.
-fn check(
-    project: &Project,
-    targets: &[Target],
-    files: &[String],
-    overrides: &IndexMap<String, OverrideExpression>,
-    secrets: &BTreeMap<String, SecretRef>,
-    allow_literal_secrets: bool,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), CliError> {
-    let (folder, name) = project
-        .configuration
-        .rsplit_once('/')
-        .unwrap_or(("", &project.configuration));
-    let mut parsed = BTreeMap::new();
-    for file in files
-        .iter()
-        .filter(|f| f.starts_with(&project.configuration))
-    {
-        let bytes = std::fs::read(project.root.join(file)).map_err(|error| {
-            CliError::usage(anyhow::Error::new(error).context(format!("failed to read `{file}`")))
-        })?;
-        parsed.insert(
-            file.as_str(),
-            parse_override_file(file, &bytes).map_err(CliError::usage)?,
-        );
-    }
-    // The values of functions are read later; here only their names count.
-    let values: IndexMap<String, String> = overrides
-        .iter()
-        .map(|(name, expression)| match expression {
-            OverrideExpression::Literal(text) => (name.clone(), text.clone()),
-            OverrideExpression::Param { .. } | OverrideExpression::ArtifactAtt { .. } => {
-                (name.clone(), String::new())
-            }
-        })
-        .collect();
-    let previous: Vec<String> = project.template.parameters().keys().cloned().collect();
-    for target in targets {
-        let mut layers = Vec::new();
-        for (layer, base) in
-            crate::parameters::layer_files(name, folder, &target.account, &target.region)
-        {
-            let chosen = crate::parameters::choose_file(&base, parsed.keys().copied());
-            if let Some(file) = chosen.map_err(CliError::usage)?
-                && let Some(overrides) = parsed.get(file)
-            {
-                layers.push((layer, overrides.clone()));
-            }
-        }
-        resolve(&Request {
-            declared: project.template.parameters(),
-            file: project.template.file(),
-            files: &layers,
-            overrides: &values,
-            secrets,
-            allow_literal_secrets,
-            previous: &previous,
-            tags,
-            artifact: &ArtifactName::from(SOURCE_ARTIFACT),
-            looked_up: None,
-        })
-        .map_err(CliError::usage)?;
-    }
-    Ok(())
+    Ok(Filled {
+        chosen: taken.chosen,
+        risks: values.risks,
+        origins,
+    })
 }
 
 /// Returns the buckets for a template that is too large for a request or names local files; none where it is neither.

@@ -97,6 +97,8 @@ fn target(spec: &TargetSpec, explained: inputs::Explained) -> TargetParameters {
             .parameters
             .into_iter()
             .map(|(effective, overridden)| report::ExplainedParameter {
+                present: explained.present.get(&effective.name).cloned(),
+                default: explained.defaults.get(&effective.name).cloned(),
                 effective,
                 overridden,
             })

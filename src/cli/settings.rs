@@ -56,7 +56,8 @@ pub(super) struct Values {
     pub role_arn: Option<String>,
     pub capabilities: Option<Vec<String>>,
     pub approval_expires: Option<u32>,
-    pub parameters: BTreeMap<String, String>,
+    /// With their lines.
+    pub parameters: BTreeMap<String, (String, u32)>,
     pub tags: BTreeMap<String, String>,
     pub risks: RiskChoices,
 }
@@ -309,14 +310,13 @@ impl Values {
             let mine = self.risks.0.entry(rule.clone());
             mine.or_insert_with(|| choice.clone());
         }
-        for (mine, lower) in [
-            (&mut self.parameters, &lower.parameters),
-            (&mut self.tags, &lower.tags),
-        ] {
+        fn add<T: Clone>(mine: &mut BTreeMap<String, T>, lower: &BTreeMap<String, T>) {
             for (key, value) in lower {
                 mine.entry(key.clone()).or_insert_with(|| value.clone());
             }
         }
+        add(&mut self.parameters, &lower.parameters);
+        add(&mut self.tags, &lower.tags);
     }
 }
 
@@ -366,7 +366,7 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
                     minutes.map_err(|why| malformed(key, node, &format!("expected {why}")))?;
                 values.approval_expires = Some(minutes);
             }
-            "parameters" => values.parameters = texts(key, node)?,
+            "parameters" => values.parameters = placed_texts(key, node)?,
             "risks" => values.risks = risks::choices(key, node)?,
             // The last of the keys that can come here.
             _ => values.tags = texts(key, node)?,
@@ -468,10 +468,16 @@ fn targets(key: &str, node: &Node) -> Result<Vec<(AccountId, Vec<Region>)>, Sett
 }
 
 fn texts(key: &str, node: &Node) -> Result<BTreeMap<String, String>, SettingsError> {
+    let placed = placed_texts(key, node)?.into_iter();
+    Ok(placed.map(|(name, (text, _))| (name, text)).collect())
+}
+
+/// Returns texts and the lines that they are in.
+fn placed_texts(key: &str, node: &Node) -> Result<BTreeMap<String, (String, u32)>, SettingsError> {
     let entries = object(key, node)?;
     let pair = |(name, entry): (&String, &Entry)| match &entry.node.value {
         // An empty text is a value.
-        Value::Text(text) => Ok((name.clone(), text.clone())),
+        Value::Text(text) => Ok((name.clone(), (text.clone(), entry.position.line))),
         Value::Null | Value::List(_) | Value::Object(_) => {
             Err(unexpected(&clean(name), &entry.node, "a text"))
         }

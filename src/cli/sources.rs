@@ -1,12 +1,12 @@
 //! Templates from the artifact store, for positions, risks and text differences in a review.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CliError;
 use crate::artifact::Store;
-use crate::diff::{self, Account, Impact, PropertyChange};
+use crate::diff::{self, Account, DefaultDiff, Impact, PropertyChange};
 use crate::model::{
     ArtifactRef, ChangeSetKind, Digest, ExecutionDefinition, LogicalId, PlannedTarget, Risk,
     RiskChoices,
@@ -126,9 +126,15 @@ impl ReviewSources for Sources {
         diff::impact(target, template.as_deref(), previous.as_deref())
     }
 
+    fn kept_default(&self, target: &PlannedTarget, parameter: &str) -> Option<DefaultDiff> {
+        let (new, old) = (self.template(target)?, self.previous(target)?);
+        let value = target.previous_parameters.get(parameter);
+        diff::kept_default(parameter, value.map(String::as_str), &old, &new)
+    }
+
     fn account(&self, target: &PlannedTarget) -> Option<Account> {
         let (new, old) = (self.template(target)?, self.previous(target)?);
-        Some(Account::of(target, &BTreeMap::new(), &old, &new))
+        Some(Account::of(target, &old, &new))
     }
 
     fn template_diff(&self, target: &PlannedTarget) -> Option<String> {

@@ -38,18 +38,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// Returns what the templates say of the change set of `target`, whose stack has the `previous` values of parameters.
-    pub fn of(
-        target: &PlannedTarget,
-        previous: &BTreeMap<String, String>,
-        before: &Template,
-        after: &Template,
-    ) -> Self {
+    /// Returns what the templates say of the change set of `target`.
+    pub fn of(target: &PlannedTarget, before: &Template, after: &Template) -> Self {
         if is_transformed(before) || is_transformed(after) {
             // The change set describes what the macros made of it.
             return Self::default();
         }
-        let (old, new) = known(target, previous, before, after);
+        let (old, new) = known(target, before, after);
         let now = after.evaluate(&new).root;
         let mut account = Self::default();
         let written = compare_trees(&before.evaluate(&new).root, &now);
@@ -76,6 +71,13 @@ impl Account {
         account.undescribed = undescribed(&all, target);
         account.after = Some(now);
         account
+    }
+
+    /// Returns the account of two texts of templates, for the tests of screens.
+    #[cfg(test)]
+    pub(crate) fn of_texts(target: &PlannedTarget, before: &str, after: &str) -> Self {
+        let template = |text: &str| Template::parse("t.yaml", text.as_bytes()).unwrap();
+        Self::of(target, &template(before), &template(after))
     }
 
     fn add(&mut self, difference: &TemplateDiff, reason: &Reason) {
@@ -153,12 +155,8 @@ fn is_transformed(template: &Template) -> bool {
 
 /// Returns what is known before and after. A parameter counts only where both its values are known, or the other template
 /// has no such parameter: what is known on one side alone would look like a difference.
-fn known(
-    target: &PlannedTarget,
-    old: &BTreeMap<String, String>,
-    before: &Template,
-    after: &Template,
-) -> (Known, Known) {
+fn known(target: &PlannedTarget, before: &Template, after: &Template) -> (Known, Known) {
+    let old = &target.previous_parameters;
     let mut new: BTreeMap<String, String> = BTreeMap::new();
     for parameter in &target.inputs.parameters {
         let value = match &parameter.value {

@@ -4,6 +4,7 @@ mod account;
 mod declared;
 mod iam;
 mod impact;
+mod kept;
 mod mask;
 mod network;
 mod outputs;
@@ -17,6 +18,7 @@ mod value;
 
 pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
+pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
 pub use outputs::gone_exports;
 pub use property::{PropertyChange, path_text, properties};

@@ -274,6 +274,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 newest_event: Some("event".into()),
             },
             previous_template: Some(Digest::of(b"before")),
+            previous_parameters: BTreeMap::from([("Timeout".into(), "30".into())]),
             settings_only: true,
             gone_exports: vec![GoneExport {
                 output: LogicalId::new("Queue").unwrap(),
@@ -300,6 +301,7 @@ pub fn every_kind() -> Vec<EventKind> {
                     newest_event: None,
                 },
                 previous_template: None,
+                previous_parameters: Default::default(),
                 settings_only: false,
                 gone_exports: Vec::new(),
                 retain: vec![LogicalId::new("Queue").unwrap()],

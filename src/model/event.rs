@@ -130,6 +130,9 @@ pub enum EventKind {
         /// The stack's present template in the artifact store.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_template: Option<Digest>,
+        /// The values that the stack's parameters have, as far as they are known and not secret.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        previous_parameters: BTreeMap<String, String>,
         /// Whether it has no changes, and all there is to do is to set what differs on the stack.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         settings_only: bool,

@@ -150,12 +150,27 @@ pub enum Layer {
     Override,
 }
 
+/// The line of a project's file that gives a value as a flag would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideLine {
+    /// The file, relative to the project root.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl OverrideLine {
+    /// The key of an action's configuration under which the origins of its `ParameterOverrides` are: a JSON object with
+    /// the names of parameters. It changes nothing that is done.
+    pub const KEY: &str = "ParameterOrigins";
+}
+
 /// The layer of a value, and its place where it is in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The layer.
     pub layer: Layer,
-    /// The file, as a path inside the source artifact.
+    /// The file, as a path inside the source artifact; for an override the one that says it for the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The line in the file, from 1.

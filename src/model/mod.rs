@@ -50,7 +50,8 @@ pub use ids::{
     StackId, StackName, StageName,
 };
 pub use inputs::{
-    EffectiveParameter, Layer, ParameterValue, Provenance, SecretRef, SecretRefError, TargetInputs,
+    EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
+    TargetInputs,
 };
 pub use lookup::{LookedUp, Lookup};
 pub use nearest::nearest;

@@ -57,6 +57,8 @@ pub struct Reading {
     pub previous_template: Option<Digest>,
     /// The exports that go, where it could be looked up who imports them.
     pub gone_exports: Vec<GoneExport>,
+    /// The values that the stack's parameters have, as far as they are known and not secret.
+    pub previous_parameters: BTreeMap<String, String>,
     /// Whether what is to be set on the stack differs from what it has; looked up where there are no changes.
     pub settings_differ: bool,
 }

@@ -1,5 +1,7 @@
 //! The change set of one target, as it was described, and what it stands on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -93,6 +95,9 @@ pub struct PlannedTarget {
     /// The digest of the stack's present template in the artifact store, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_template: Option<Digest>,
+    /// The values that the stack's parameters have, as far as they are known and not secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub previous_parameters: BTreeMap<String, String>,
     /// Whether the change set has no changes, and all there is to do is to set what differs on the stack.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settings_only: bool,

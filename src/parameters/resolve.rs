@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::{FileValue, OverrideFile, ParameterError, Place};
 use crate::model::nearest;
 use crate::model::{
-    ArtifactName, ArtifactPath, EffectiveParameter, Layer, Lookup, ParameterValue, Provenance,
-    SecretRef, clean,
+    ArtifactName, ArtifactPath, EffectiveParameter, Layer, Lookup, OverrideLine, ParameterValue,
+    Provenance, SecretRef, clean,
 };
 use crate::template::{ParameterDeclaration, constraint};
 
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub files: &'a [(Layer, OverrideFile)],
     /// `ParameterOverrides` and `--parameter`, already evaluated; what is not yet known is an empty text.
     pub overrides: &'a IndexMap<String, String>,
+    /// The places of those that a file gives for the command line.
+    pub origins: &'a BTreeMap<String, OverrideLine>,
     /// The secrets given by reference for this template, by parameter name.
     pub secrets: &'a BTreeMap<String, SecretRef>,
     /// Whether an override file may hold the value of a `NoEcho` parameter.
@@ -142,7 +144,10 @@ fn unknown_names(request: &Request<'_>, files: &[&(Layer, OverrideFile)]) -> Vec
         let line = |value: &FileValue| Place::line(&file.path, value.line);
         file.parameters.iter().map(move |(n, v)| (n, line(v)))
     });
-    let in_overrides = request.overrides.keys().map(|n| (n, Place::of(OVERRIDES)));
+    let in_overrides = request
+        .overrides
+        .keys()
+        .map(|n| (n, override_place(request, n)));
     let in_secrets = request.secrets.keys().map(|n| (n, Place::of(SECRETS)));
     in_files
         .chain(in_overrides)
@@ -167,6 +172,13 @@ fn unknown_names(request: &Request<'_>, files: &[&(Layer, OverrideFile)]) -> Vec
 const OVERRIDES: &str = "`--parameter` or `ParameterOverrides`";
 const SECRETS: &str = "--secret";
 
+fn override_place(request: &Request<'_>, name: &str) -> Place {
+    match request.origins.get(name) {
+        Some(origin) => Place::line(&origin.file, origin.line),
+        None => Place::of(OVERRIDES),
+    }
+}
+
 fn effective(
     request: &Request<'_>,
     files: &[&(Layer, OverrideFile)],
@@ -187,7 +199,7 @@ fn effective(
     // Before all else: what stands there is journalled, whatever wins over it.
     if declaration.no_echo && request.overrides.contains_key(name) {
         return Err(ParameterError::LiteralSecret {
-            place: Place::of(OVERRIDES),
+            place: override_place(request, name),
             name: clean(name),
             help: secret_help(name),
         });
@@ -199,11 +211,15 @@ fn effective(
         ));
     }
     if let Some(value) = request.overrides.get(name) {
-        let place = Place::of(OVERRIDES);
-        return Ok(of(
-            ParameterValue::Plain(checked(name, value, place)?),
-            from(Layer::Override),
-        ));
+        let place = override_place(request, name);
+        let value = ParameterValue::Plain(checked(name, value, place)?);
+        let origin = request.origins.get(name);
+        let provenance = Provenance {
+            file: origin.map(|origin| origin.file.clone()),
+            line: origin.map(|origin| origin.line),
+            ..from(Layer::Override)
+        };
+        return Ok(of(value, provenance));
     }
     if let Some((layer, file, value)) = in_files(files, name).next() {
         return of_file(request, declaration, layer, file, value);
@@ -363,6 +379,7 @@ mod tests {
         declared: IndexMap<String, ParameterDeclaration>,
         files: Vec<(Layer, OverrideFile)>,
         overrides: IndexMap<String, String>,
+        origins: BTreeMap<String, OverrideLine>,
         secrets: BTreeMap<String, SecretRef>,
         allow: bool,
         previous: Vec<String>,
@@ -399,6 +416,7 @@ mod tests {
                 declared,
                 files: Vec::new(),
                 overrides: IndexMap::new(),
+                origins: BTreeMap::new(),
                 secrets: BTreeMap::new(),
                 allow: false,
                 previous: Vec::new(),
@@ -439,6 +457,7 @@ mod tests {
                 file: "t.yaml",
                 files: &self.files,
                 overrides: &self.overrides,
+                origins: &self.origins,
                 secrets: &self.secrets,
                 allow_literal_secrets: self.allow,
                 previous: &self.previous,
@@ -476,6 +495,30 @@ mod tests {
     }
 
     const LOOKED_UP: &str = r#"{"Plain": {"Export": "weak"}, "Chosen": {"Export": "other"}}"#;
+
+    #[test]
+    fn an_override_from_a_file_names_its_line() {
+        let mut world = World::new().set("Plain", "1").set("Chosen", "2");
+        let origin = |line| OverrideLine {
+            file: "stackgate.yaml".to_owned(),
+            line,
+        };
+        world.origins.insert("Plain".to_owned(), origin(12));
+        world.previous.push("Secret".to_owned());
+        assert_eq!(
+            world.value("Plain"),
+            "Plain(\"1\") Override stackgate.yaml:12"
+        );
+        assert_eq!(world.value("Chosen"), "Plain(\"2\") Override");
+        // In messages, too.
+        world = world.set("Secret", "x").set("Chosne", "3");
+        world.origins.insert("Secret".to_owned(), origin(13));
+        world.origins.insert("Chosne".to_owned(), origin(14));
+        let errors = world.errors();
+        for place in ["stackgate.yaml:13: ", "stackgate.yaml:14: "] {
+            assert!(errors.iter().any(|e| e.starts_with(place)), "{errors:?}");
+        }
+    }
 
     #[test]
     fn only_what_wins_is_looked_up() {

@@ -142,6 +142,7 @@ impl Machine {
                     changes: reading.changes,
                     base,
                     previous_template: reading.previous_template,
+                    previous_parameters: reading.previous_parameters,
                     settings_only: false,
                     gone_exports: reading.gone_exports,
                 };
@@ -152,6 +153,7 @@ impl Machine {
                     changes: Vec::new(),
                     base,
                     previous_template: None,
+                    previous_parameters: Default::default(),
                     settings_only: true,
                     gone_exports: Vec::new(),
                 };

@@ -154,6 +154,7 @@ impl Machine {
             changes: stack.changes,
             base: stack.base,
             previous_template: stack.template,
+            previous_parameters: Default::default(),
             settings_only: false,
             retain: stack.retain,
             gone_exports: Vec::new(),

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
-    NamedArtifact, PipelineDeclaration, RiskChoices, StackName, StackOptions, StackWait,
-    StageDeclaration, StageName,
+    NamedArtifact, OverrideLine, PipelineDeclaration, RiskChoices, StackName, StackOptions,
+    StackWait, StageDeclaration, StageName,
 };
 
 /// The stage that stores the files used.
@@ -34,6 +34,8 @@ pub struct Deployment {
     pub configuration: Option<String>,
     /// `ParameterOverrides`, a JSON object as text.
     pub parameter_overrides: Option<String>,
+    /// Where those stand that a file gives for the command line.
+    pub parameter_origins: BTreeMap<String, OverrideLine>,
     /// Tags that win over those of the files.
     pub tags: BTreeMap<String, String>,
     /// The acknowledged capabilities.
@@ -79,6 +81,12 @@ impl Deployment {
             self.configuration.as_deref().map(artifact),
         );
         set("ParameterOverrides", self.parameter_overrides);
+        // Serialising a map of strings and numbers cannot fail.
+        set(
+            OverrideLine::KEY,
+            (!self.parameter_origins.is_empty())
+                .then(|| serde_json::json!(self.parameter_origins).to_string()),
+        );
         set(
             "Capabilities",
             (!self.capabilities.is_empty()).then(|| self.capabilities.join(",")),

@@ -197,6 +197,7 @@ impl Execution {
                     changes,
                     base,
                     previous_template,
+                    previous_parameters,
                     settings_only,
                     gone_exports,
                 },
@@ -218,6 +219,7 @@ impl Execution {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
+                    previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
                     gone_exports: gone_exports.clone(),
                 }));

@@ -16,7 +16,7 @@ use crate::model::{
     ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
     ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode, CountOrPercent, Digest,
     EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, GoneExport, ImportedResource,
-    LogicalId, NamedArtifact, OnStackFailure, OperationPreferences, ParameterValue,
+    LogicalId, NamedArtifact, OnStackFailure, OperationPreferences, OverrideLine, ParameterValue,
     PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
     Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
     StageDeclaration, Target, TargetInputs, TargetSpec,
@@ -194,7 +194,8 @@ fn is_recorded(category: ActionCategory, key: &str) -> bool {
         // Names folders of one machine. What came out of them, each target's inputs fix.
         ActionCategory::Source => false,
         // May hold literal secrets. Its values are among each target's parameters, which know secrets.
-        ActionCategory::Deploy => key != "ParameterOverrides",
+        // Where they stand in a file changes nothing.
+        ActionCategory::Deploy => !["ParameterOverrides", OverrideLine::KEY].contains(&key),
         ActionCategory::Build
         | ActionCategory::Test
         | ActionCategory::Invoke
@@ -319,6 +320,7 @@ impl<'a> PlannedRecord<'a> {
             base,
             // Kept to show what changes; which template the stack has, the base fixes.
             previous_template: _,
+            previous_parameters: _,
             settings_only,
             retain,
             gone_exports,

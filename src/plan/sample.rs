@@ -128,6 +128,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
         "settings_only": true,
         "gone_exports": [{"output": "QueueName", "name": format!("{stack}-queue"), "imported_by": ["api", "web"]}],
         "previous_template": crate::model::Digest::of(b"previous template"),
+        "previous_parameters": {"Retention": "7"},
     }))
     .unwrap()
 }
@@ -157,6 +158,7 @@ pub(super) fn definition() -> ExecutionDefinition {
                 "configuration": {
                     "ActionMode": "CHANGE_SET_EXECUTE", "StackName": "network",
                     "ParameterOverrides": "{\"Password\":\"hunter2hunter2\"}",
+                    "ParameterOrigins": "{\"Password\":{\"file\":\"stackgate.yaml\",\"line\":4}}",
                 },
                 "inputArtifacts": [{"name": "Source"}],
                 "fanOut": {

@@ -54,6 +54,7 @@ impl<'a> Parts<'a> {
             change_set: _,
             base: _,
             previous_template: _,
+            previous_parameters: _,
             kind,
             inputs,
             changes,

@@ -144,16 +144,11 @@ fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
             annotate(page, line, None, from);
         }
         ParameterChange::Kept => {
-            let kept = parameter_text(one.before.as_deref());
+            let kept = words::optional(one.before.as_deref());
             line.push(Tone::Strong, &format!("keeps {kept}"));
             page.line(line, 8);
             if let Some(default) = &one.default {
-                let text = format!(
-                    "the template's default changes, {} {} {}, and the stack keeps its value; set it to change it",
-                    parameter_text(default.before.as_deref()),
-                    page.glyphs.arrow,
-                    parameter_text(default.after.as_deref()),
-                );
+                let text = words::kept_default(default, page.glyphs.arrow);
                 page.line(Line::indent(8).add(Tone::Dim, &text), 8);
             }
         }
@@ -167,11 +162,6 @@ fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
 
 fn words_of(text: &str) -> String {
     crate::diff::value_text(text)
-}
-
-/// Returns what is said of a value that there may not be.
-pub(super) fn parameter_text(value: Option<&str>) -> String {
-    value.map_or_else(|| "(none)".to_owned(), words_of)
 }
 
 /// Returns the symbol and the word of what became of an entry.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{DOCUMENT_VERSION, words};
-use crate::diff::{ShownEntry, ShownText};
+use crate::diff::{DefaultDiff, ShownEntry, ShownText};
 use crate::model::{Provenance, Target};
 
 /// How two templates differ, or one and what is deployed.
@@ -81,17 +81,6 @@ pub enum ParameterChange {
     Unknown,
     /// It keeps its value, although the template's default changes.
     Kept,
-}
-
-/// A default that changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DefaultDiff {
-    /// The default before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// The default after.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
 }
 
 /// A target that could not be compared.

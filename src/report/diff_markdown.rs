@@ -1,6 +1,6 @@
 //! The differences of templates as a comment of a pull request.
 
-use super::diff::{counts, kind, name_of, parameter_text, place, what};
+use super::diff::{counts, kind, name_of, place, what};
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
 use super::markdown::{LONGEST_VALUE, Page, block, code, some};
@@ -114,7 +114,7 @@ fn parameter(one: &ParameterDiff) -> String {
     let name = code(&one.name);
     let from = one.provenance.as_ref().map(words::provenance);
     let from = from.as_deref().map_or_else(String::new, code);
-    let text = |value: &Option<String>| code(&parameter_text(value.as_deref()));
+    let text = |value: &Option<String>| code(&words::optional(value.as_deref()));
     let (symbol, change) = match one.change {
         ParameterChange::Added => ("+", text(&one.after)),
         ParameterChange::Removed => ("-", format!("{} → (removed)", text(&one.before))),

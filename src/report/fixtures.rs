@@ -364,9 +364,29 @@ impl Script {
                 },
                 previous_template: None,
                 gone_exports: Vec::new(),
+                previous_parameters: Default::default(),
                 settings_only: false,
             },
         )
+    }
+
+    /// Says what values the stack has whose change set is ready.
+    pub(super) fn having(&mut self, values: &[(&str, &str)]) -> &mut Self {
+        if let Some(Event {
+            kind:
+                EventKind::ChangeSetReady {
+                    previous_parameters,
+                    ..
+                },
+            ..
+        }) = self.events.last_mut()
+        {
+            let values = values.iter();
+            *previous_parameters = values
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+        }
+        self
     }
 
     pub(super) fn update(&mut self, target: &Target, changes: Vec<ResourceChange>) -> &mut Self {

@@ -12,7 +12,9 @@ use crate::diff::ImpactRow;
 use crate::model::{ChangeAction, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource};
+use super::review_data::{
+    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
+};
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
@@ -350,10 +352,19 @@ fn answered(view: &View) -> Option<String> {
 fn common(parameter: &ReviewParameter) -> Option<Parameter> {
     Some(Parameter {
         name: visible(&parameter.name),
-        value: visible(&words::parameter(&parameter.values.first()?.value)),
+        value: parameter_value(parameter.values.first()?),
         targets: None,
         from: visible(&facts::origins(parameter)),
     })
+}
+
+/// Returns a value, and that the default changes for nothing.
+fn parameter_value(value: &ParameterUse) -> String {
+    let mut text = words::parameter_use(value, "→");
+    if let Some(default) = &value.default {
+        text.push_str(&format!("; {}", words::kept_default(default, "→")));
+    }
+    visible(&text)
 }
 
 impl Context<'_> {
@@ -470,7 +481,7 @@ impl Context<'_> {
     fn values(&self, parameter: &ReviewParameter) -> Vec<Parameter> {
         let values = parameter.values.iter().map(|used| Parameter {
             name: visible(&parameter.name),
-            value: visible(&words::parameter(&used.value)),
+            value: parameter_value(used),
             targets: Some(match used.targets.as_slice() {
                 [only] => visible(&self.places.name(only)),
                 many => count(many.len(), "target"),

@@ -7,7 +7,9 @@ use crate::model::{Risk, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource};
+use super::review_data::{
+    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
+};
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
@@ -645,6 +647,17 @@ fn parameter_name(parameter: &ReviewParameter, several: bool) -> String {
     }
 }
 
+/// Returns a value, and that the default changes for nothing.
+fn parameter_value(value: &ParameterUse) -> String {
+    let text = code(&words::parameter_use(value, "→"));
+    let Some(default) = &value.default else {
+        return text;
+    };
+    let side = |side: &Option<String>| code(&words::optional(side.as_deref()));
+    let (before, after) = (side(&default.before), side(&default.after));
+    format!("**keeps** {text}, although the default changes: {before} → {after}")
+}
+
 /// The parameters with one value, and those that differ between targets, folded.
 fn parameters(page: &mut Page, review: &Review, places: &Places) {
     let common: Vec<_> = review.common_parameters.iter().collect();
@@ -653,11 +666,11 @@ fn parameters(page: &mut Page, review: &Review, places: &Places) {
         .iter()
         .map(|parameter| {
             let value = parameter.values.first();
-            let value = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let value = value.map_or_else(String::new, parameter_value);
             format!(
                 "| {} | {} | {} |\n",
                 parameter_name(parameter, several),
-                code(&value),
+                value,
                 code(&facts::origins(parameter))
             )
         })
@@ -681,7 +694,7 @@ fn parameters(page: &mut Page, review: &Review, places: &Places) {
                 };
                 format!(
                     "| {name} | {} | {whose} | {} |\n",
-                    code(&words::parameter(&value.value)),
+                    parameter_value(value),
                     code(&words::provenance(&value.provenance))
                 )
             })

@@ -39,9 +39,7 @@ mod words;
 pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
 pub use diff::diff;
-pub use diff_data::{
-    DefaultDiff, Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff,
-};
+pub use diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff};
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use events::{EventLine, Events, events};

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::DOCUMENT_VERSION;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::words::{self, Places, count};
-use crate::model::{EffectiveParameter, Target};
+use crate::diff::{DefaultDiff, value_text};
+use crate::model::{EffectiveParameter, ParameterValue, Target};
 
 /// How many targets a block names before it counts them.
 const NAMED: usize = 3;
@@ -42,6 +43,35 @@ pub struct ExplainedParameter {
     pub effective: EffectiveParameter,
     /// What weaker layers say, the strongest first.
     pub overridden: Vec<EffectiveParameter>,
+    /// The value that the stack has, where it is known and no secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present: Option<String>,
+    /// How the template's default changes although the stack keeps its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultDiff>,
+}
+
+impl ExplainedParameter {
+    /// Returns what may be shown of the value that counts: of the one that a stack keeps, too, as far as it is known.
+    fn shown(&self) -> String {
+        match (&self.effective.value, &self.present) {
+            (ParameterValue::Previous, Some(present)) => words::kept(&value_text(present)),
+            (value, _) => words::parameter(value),
+        }
+    }
+
+    /// Returns the value that the stack has and will no longer have.
+    fn replaced(&self) -> Option<String> {
+        let present = self.present.as_deref()?;
+        match &self.effective.value {
+            ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => {
+                (text != present).then(|| value_text(present))
+            }
+            ParameterValue::Previous
+            | ParameterValue::Default(None)
+            | ParameterValue::Secret(_) => None,
+        }
+    }
 }
 
 impl Parameters {
@@ -123,28 +153,40 @@ fn body(page: &mut Page<'_>, parameters: &[ExplainedParameter]) {
     let values = widest(
         &mut parameters
             .iter()
-            .flat_map(|p| std::iter::once(&p.effective).chain(&p.overridden))
-            .map(|p| columns(&words::parameter(&p.value))),
+            .flat_map(|p| {
+                let weaker = p.overridden.iter().map(|o| words::parameter(&o.value));
+                [p.shown()].into_iter().chain(p.replaced()).chain(weaker)
+            })
+            .map(|text| columns(&text)),
         32,
     );
     for parameter in parameters {
         let effective = &parameter.effective;
-        let rows = std::iter::once((effective.name.as_str(), Tone::Plain, effective)).chain(
-            parameter
-                .overridden
-                .iter()
-                .map(|weaker| ("  over", Tone::Dim, weaker)),
+        let from = |parameter: &EffectiveParameter| words::provenance(&parameter.provenance);
+        let first = (
+            effective.name.as_str(),
+            Tone::Plain,
+            parameter.shown(),
+            from(effective),
         );
-        for (label, tone, said) in rows {
+        let replaced = parameter
+            .replaced()
+            .map(|text| ("  now", Tone::Dim, text, "in the stack".to_owned()));
+        let weaker = parameter.overridden.iter().map(|weaker| {
+            let value = words::parameter(&weaker.value);
+            ("  over", Tone::Dim, value, from(weaker))
+        });
+        for (label, tone, value, from) in [first].into_iter().chain(replaced).chain(weaker) {
             let mut line = Line::indent(2).add(tone, label);
             line.pad(2 + names, 0);
-            line.push(tone, &format!("   {}", words::parameter(&said.value)));
+            line.push(tone, &format!("   {value}"));
             line.pad(5 + names + values, 0);
-            line.push(
-                Tone::Dim,
-                &format!("   {}", words::provenance(&said.provenance)),
-            );
+            line.push(Tone::Dim, &format!("   {from}"));
             page.line(line, 8);
+        }
+        if let Some(default) = &parameter.default {
+            let text = words::kept_default(default, page.glyphs.arrow);
+            page.line(Line::indent(4).add(Tone::Warn, &text), 8);
         }
     }
 }
@@ -153,7 +195,7 @@ fn body(page: &mut Page<'_>, parameters: &[ExplainedParameter]) {
 mod tests {
     use super::super::fixtures::parameter;
     use super::*;
-    use crate::model::{Layer, LookedUp, Lookup, ParameterValue, Provenance};
+    use crate::model::{Layer, LookedUp, Lookup, Provenance};
 
     fn sample() -> Parameters {
         let target = |account: &str, region: &str| -> Target {
@@ -181,6 +223,16 @@ mod tests {
             },
             region: None,
         });
+        let kept = EffectiveParameter {
+            name: "Timeout".into(),
+            value: ParameterValue::Previous,
+            provenance: Provenance {
+                layer: Layer::Previous,
+                file: None,
+                line: None,
+                lookup: None,
+            },
+        };
         let secret = EffectiveParameter {
             name: "Password".into(),
             value: ParameterValue::Secret("env:DB_PASSWORD".parse().unwrap()),
@@ -198,14 +250,29 @@ mod tests {
                 ExplainedParameter {
                     effective: cidr,
                     overridden,
+                    present: None,
+                    default: None,
                 },
                 ExplainedParameter {
                     effective: looked_up.clone(),
                     overridden: Vec::new(),
+                    present: stack_exists.then(|| "Z099".to_owned()),
+                    default: None,
+                },
+                ExplainedParameter {
+                    effective: kept.clone(),
+                    overridden: Vec::new(),
+                    present: stack_exists.then(|| "30".to_owned()),
+                    default: stack_exists.then(|| DefaultDiff {
+                        before: Some("30".to_owned()),
+                        after: Some("45".to_owned()),
+                    }),
                 },
                 ExplainedParameter {
                     effective: secret.clone(),
                     overridden: Vec::new(),
+                    present: None,
+                    default: None,
                 },
             ],
         };

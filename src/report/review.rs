@@ -2,7 +2,9 @@
 
 use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, RiskSetting, Target, clean};
 
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup};
+use super::review_data::{
+    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup,
+};
 use super::review_facts::{self as facts, Alike, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
@@ -371,7 +373,8 @@ fn common_parameters(page: &mut Page<'_>, review: &Review) {
         .into_iter()
         .map(|parameter| {
             let value = parameter.values.first();
-            let text = value.map_or_else(String::new, |u| words::parameter(&u.value));
+            let text =
+                value.map_or_else(String::new, |u| words::parameter_use(u, page.glyphs.arrow));
             let fit = |text: &str, width| match page.options.full {
                 true => visible(text),
                 false => page.options.shorten(text, width),
@@ -396,6 +399,9 @@ fn common_parameters(page: &mut Page<'_>, review: &Review) {
             line.push(Tone::Dim, &format!("   {}", parameter.template));
         }
         page.line(line, 6);
+        for value in &parameter.values {
+            kept_default(page, value);
+        }
     }
     let more = all.len() - told;
     if more > 0 {
@@ -433,7 +439,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Plac
             .iter()
             .take(limit)
             .map(|value| {
-                let text = words::parameter(&value.value);
+                let text = words::parameter_use(value, page.glyphs.arrow);
                 if page.options.full {
                     text
                 } else {
@@ -461,6 +467,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Plac
                 &format!("   {}", words::provenance(&value.provenance)),
             );
             page.line(line, 9);
+            kept_default(page, value);
         }
         let more = parameter.values.len().saturating_sub(limit);
         if more > 0 {
@@ -470,6 +477,14 @@ fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Plac
             );
             page.line(Line::of(Tone::Dim, &text), 8);
         }
+    }
+}
+
+/// Says that a default changes for nothing.
+fn kept_default(page: &mut Page<'_>, value: &ParameterUse) {
+    if let Some(default) = &value.default {
+        let text = words::kept_default(default, page.glyphs.arrow);
+        page.line(Line::indent(8).add(Tone::Warn, &text), 8);
     }
 }
 

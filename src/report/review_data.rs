@@ -7,7 +7,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::diff::{self, Account, Impact, PropertyChange, Reason};
+use crate::diff::{self, Account, DefaultDiff, Impact, PropertyChange, Reason};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
@@ -40,6 +40,12 @@ pub trait ReviewSources {
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
         diff::impact(target, None, None)
+    }
+
+    /// Returns how the default of a parameter changes whose value the target's stack keeps.
+    fn kept_default(&self, target: &PlannedTarget, parameter: &str) -> Option<DefaultDiff> {
+        let _ = (target, parameter);
+        None
     }
 
     /// Returns what the target's templates say of its change set, where they are at hand.
@@ -261,8 +267,28 @@ pub struct ParameterUse {
     pub value: ParameterValue,
     /// Where it came from.
     pub provenance: Provenance,
+    /// The values that the stacks of the targets have, as far as they are known.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub before: BTreeSet<String>,
+    /// How the template's default changes although the stacks keep their values; of the first target where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultDiff>,
     /// The targets.
     pub targets: Vec<Target>,
+}
+
+impl ParameterUse {
+    /// Returns whether it is known that a stack has another value than it is given.
+    pub fn is_change(&self) -> bool {
+        match &self.value {
+            ParameterValue::Plain(after) | ParameterValue::Default(Some(after)) => {
+                self.before.iter().any(|before| before != after)
+            }
+            ParameterValue::Previous
+            | ParameterValue::Default(None)
+            | ParameterValue::Secret(_) => false,
+        }
+    }
 }
 
 impl Review {
@@ -289,7 +315,7 @@ impl Review {
             })
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
-        let (parameters, common_parameters) = parameters(&planned);
+        let (parameters, common_parameters) = parameters(&planned, sources);
         let unchanged = view
             .targets()
             .into_iter()
@@ -503,7 +529,10 @@ fn risk_groups(risks: &[Vec<Risk>]) -> Vec<RiskGroup> {
 }
 
 /// Returns the parameters that differ between targets, and those that do not.
-fn parameters(planned: &[PlannedTarget]) -> (Vec<ReviewParameter>, Vec<ReviewParameter>) {
+fn parameters(
+    planned: &[PlannedTarget],
+    sources: &dyn ReviewSources,
+) -> (Vec<ReviewParameter>, Vec<ReviewParameter>) {
     let mut parameters: IndexMap<(&str, &str), Vec<ParameterUse>> = IndexMap::new();
     for target in planned {
         for parameter in &target.inputs.parameters {
@@ -515,11 +544,24 @@ fn parameters(planned: &[PlannedTarget]) -> (Vec<ReviewParameter>, Vec<ReviewPar
             let known = uses
                 .iter_mut()
                 .find(|u| u.value == parameter.value && u.provenance == parameter.provenance);
+            let before = target.previous_parameters.get(&parameter.name).cloned();
+            let default = match parameter.value {
+                ParameterValue::Previous => sources.kept_default(target, &parameter.name),
+                ParameterValue::Plain(_)
+                | ParameterValue::Default(_)
+                | ParameterValue::Secret(_) => None,
+            };
             match known {
-                Some(known) => known.targets.push(target.target.clone()),
+                Some(known) => {
+                    known.targets.push(target.target.clone());
+                    known.before.extend(before);
+                    known.default = known.default.take().or(default);
+                }
                 None => uses.push(ParameterUse {
                     value: parameter.value.clone(),
                     provenance: parameter.provenance.clone(),
+                    before: before.into_iter().collect(),
+                    default,
                     targets: vec![target.target.clone()],
                 }),
             }

@@ -315,7 +315,7 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
 }
 
 /// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks
-/// that change those through which something changes.
+/// that change those that change or would be expected to, and those through which something changes.
 pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
     let makes_stacks = review
         .groups
@@ -331,8 +331,16 @@ pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
         })
         .collect();
     let all = review.common_parameters.iter();
-    all.filter(|parameter| makes_stacks || causes.contains(parameter.name.as_str()))
-        .collect()
+    all.filter(|parameter| {
+        let is_cause = causes.contains(parameter.name.as_str());
+        makes_stacks
+            || is_cause
+            || parameter
+                .values
+                .iter()
+                .any(|value| value.is_change() || value.default.is_some())
+    })
+    .collect()
 }
 
 /// Returns where the one value of a parameter came from: each place once.
@@ -611,6 +619,18 @@ mod tests {
             ("parameters.values.provenance", |r| {
                 r.parameters[0].values[0].provenance.file = Some("marked".into());
             }),
+            ("parameters.values.before", |r| {
+                r.parameters[0].values[0].before = ["marked".to_owned()].into();
+            }),
+            ("common_parameters.values.before", |r| {
+                r.common_parameters[0].values[0].before = ["marked".to_owned()].into();
+            }),
+            ("parameters.values.default", |r| {
+                r.parameters[0].values[0].default = default("marked");
+            }),
+            ("common_parameters.values.default", |r| {
+                r.common_parameters[0].values[0].default = default("marked");
+            }),
             ("parameters.values.targets", |r| {
                 r.parameters[0].values[0].targets.pop();
             }),
@@ -632,6 +652,13 @@ mod tests {
         ]
     }
 
+    fn default(after: &str) -> Option<crate::diff::DefaultDiff> {
+        Some(crate::diff::DefaultDiff {
+            before: Some("30".to_owned()),
+            after: Some(after.to_owned()),
+        })
+    }
+
     /// A review in which every field says something.
     fn everything() -> (View, Review) {
         let view = fixtures::many().view();
@@ -641,6 +668,8 @@ mod tests {
         let mut other = review.parameters[0].clone();
         other.template = "templates/other.yaml".into();
         review.parameters.push(other.clone());
+        review.parameters[0].values[0].before = ["30".to_owned()].into();
+        review.parameters[0].values[0].default = default("45");
         review.common_parameters = vec![review.parameters[0].clone(), other];
         let group = &mut review.groups[0];
         group.targets = targets.clone();

@@ -49,6 +49,7 @@ struct Described {
     changes: Vec<ResourceChange>,
     base: Base,
     previous_template: Option<Digest>,
+    previous_parameters: BTreeMap<String, String>,
     settings_only: bool,
     gone_exports: Vec<GoneExport>,
 }
@@ -136,6 +137,7 @@ impl TargetView {
                 changes,
                 base,
                 previous_template,
+                previous_parameters,
                 settings_only,
                 gone_exports,
             } => {
@@ -143,6 +145,7 @@ impl TargetView {
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,
+                    previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
                     gone_exports: gone_exports.clone(),
                 };
@@ -266,6 +269,7 @@ impl TargetView {
             changes: described.changes.clone(),
             base: described.base.clone(),
             previous_template: described.previous_template,
+            previous_parameters: described.previous_parameters.clone(),
             settings_only: described.settings_only,
             retain: Vec::new(),
             gone_exports: described.gone_exports.clone(),

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diff::value_text;
+use crate::diff::{DefaultDiff, value_text};
 use crate::model::{
     Approver, Caller, Cause, ConcurrencyMode, CountOrPercent, Decision, ExecutionOutcome, Layer,
     OnStackFailure, OperationPreferences, Origin, ParameterValue, PauseReason, PolicyAction,
@@ -10,6 +10,7 @@ use crate::model::{
     StackStatus, Staleness, StopMode, StopRequest, Target, TargetOutcome,
 };
 
+use super::review_data::ParameterUse;
 use super::screen::Tone;
 use super::view::{Counts, StageStatus, State};
 use super::{Phase, View};
@@ -590,6 +591,45 @@ pub(super) fn parameter(value: &ParameterValue) -> String {
         ParameterValue::Previous => "(the value the stack has)".to_owned(),
         ParameterValue::Secret(reference) => format!("**** from {reference}"),
     }
+}
+
+/// Returns what may be shown of a parameter's value, and of what the stacks have: `30 → 45`.
+pub(super) fn parameter_use(one: &ParameterUse, arrow: &str) -> String {
+    let after = parameter(&one.value);
+    let before = match one.before.first() {
+        None => return after,
+        Some(only) if one.before.len() == 1 => value_text(only),
+        Some(_) => "several values".to_owned(),
+    };
+    match &one.value {
+        ParameterValue::Previous => kept(&before),
+        ParameterValue::Plain(_) | ParameterValue::Default(_) | ParameterValue::Secret(_) => {
+            if one.is_change() {
+                format!("{before} {arrow} {after}")
+            } else {
+                after
+            }
+        }
+    }
+}
+
+/// Returns what is said of a value that a stack keeps.
+pub(super) fn kept(value: &str) -> String {
+    format!("{value} (kept)")
+}
+
+/// Returns what is said of a default that changes although the stack keeps its value.
+pub(super) fn kept_default(default: &DefaultDiff, arrow: &str) -> String {
+    format!(
+        "the template's default changes, {} {arrow} {}, and the stack keeps its value; set it to change it",
+        optional(default.before.as_deref()),
+        optional(default.after.as_deref()),
+    )
+}
+
+/// Returns what is said of a value that there may not be.
+pub(super) fn optional(value: Option<&str>) -> String {
+    value.map_or_else(|| "(none)".to_owned(), value_text)
 }
 
 /// Returns how a rollout moves over `regions`: their order, how many targets at a time, when it stops.

@@ -112,6 +112,12 @@ impl Template {
         shown
     }
 
+    /// Returns whether the parameter `name` is declared and its value is a secret.
+    pub fn hides_parameter(&self, name: &str) -> bool {
+        let declared = self.parameters.get(name);
+        declared.is_some_and(|parameter| self.is_secret_parameter(parameter))
+    }
+
     /// Returns whether the value of `parameter` is a secret.
     pub(super) fn is_secret_parameter(&self, parameter: &ParameterDeclaration) -> bool {
         parameter.no_echo

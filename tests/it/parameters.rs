@@ -139,3 +139,54 @@ fn what_is_not_there_is_named_with_its_place() {
     let said = document["not_planned"].to_string();
     assert!(said.contains("app.eu-west-1.json:1"), "{said}");
 }
+
+const QUEUE: &str = r#"
+Parameters:
+  Delay: {Type: Number}
+  Size: {Type: String, Default: small}
+  Token: {Type: String, NoEcho: true}
+  Key: {Type: String, NoEcho: true}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Value: !Join ["/", [!Ref Delay, !Ref Size, !Ref Token, !Ref Key]]}
+"#;
+
+#[test]
+fn values_that_stacks_have_are_shown_beside_those_that_they_get() {
+    let env = TestEnv::on(Emulator::LocalStack)
+        .variable("TOKEN", "hunter2")
+        .variable("KEY", "correct-horse");
+    let target = ["queue", "--accounts=111111111111", "--regions=us-east-1"];
+    let run = |command: &str, more: &[&str]| env.run(&[&[command], &target[..], more].concat());
+    env.write("templates/queue.yaml", QUEUE);
+    let secrets = ["--secret=Token=env:TOKEN", "--secret=Key=env:KEY"];
+    let first = ["--yes=high", "-p", "Delay=30", secrets[0], secrets[1]];
+    run("deploy", &first).success();
+    // The one is no longer called secret, the other is still; neither is given again.
+    let open = QUEUE
+        .replace(
+            "Token: {Type: String, NoEcho: true}",
+            "Token: {Type: String}",
+        )
+        .replace("Default: small", "Default: large");
+    env.write("templates/queue.yaml", &open);
+    let shown = run("parameters", &["-p", "Delay=45"]);
+    insta::assert_snapshot!("parameters_of_a_stack", env.public(&shown.success().stdout));
+    let planned = run("plan", &["-p", "Delay=45", "--output=json"]);
+    let text = env.public(&planned.code(3).raw);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let all = document["review"]["common_parameters"].as_array().unwrap();
+    let of = |name: &str| &all.iter().find(|one| one["name"] == name).unwrap()["values"][0];
+    assert_eq!(of("Delay")["before"][0], "30", "{document}");
+    assert_eq!(of("Size")["before"][0], "small", "{document}");
+    assert_eq!(of("Size")["default"]["after"], "large", "{document}");
+    assert_eq!(of("Token").get("before"), None, "{document}");
+    assert_eq!(of("Key").get("before"), None, "{document}");
+    let events = env.run(&["events", "latest", "--output=ndjson"]);
+    assert!(events.stdout.contains("previous_parameters"), "{events}");
+    let recorded = events.success().stdout.clone() + &shown.stdout + &text;
+    for secret in ["hunter2", "correct-horse"] {
+        assert!(!recorded.contains(secret), "{recorded}");
+    }
+}

@@ -57,6 +57,7 @@ fn an_environment_is_shown_recorded_and_deployed() {
     let said = output.stderr.split("\n").take(2).collect::<Vec<_>>();
     insta::assert_snapshot!("environment", said.join("\n"));
     assert!(output.stdout.contains("environment production"), "{output}");
+    assert!(output.to_string().contains("stackgate.yaml:17"), "{output}");
     for account in ["111111111111", "222222222222"] {
         for region in ["us-east-1", "eu-west-1"] {
             let cloud = env.cloud(account, region);

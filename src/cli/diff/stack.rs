@@ -16,10 +16,10 @@ use crate::action::deployed::{DEPLOYED, Sides, sides};
 use crate::action::secrets::Secrets;
 use crate::action::{World, source_local};
 use crate::artifact::Store;
-use crate::diff::{MASK, compare_trees, shown, text_diff};
+use crate::diff::{MASK, compare_trees, kept_default, shown, text_diff};
 use crate::model::{CallFailure, EffectiveParameter, ExecutionDefinition, ParameterValue, Target};
 use crate::report::{
-    DefaultDiff, Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
+    Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
 };
 
 /// What was read of a target.
@@ -173,27 +173,16 @@ fn parameter(sides: &Sides, one: &EffectiveParameter) -> Option<ParameterDiff> {
 /// Returns a parameter that keeps its value although its default changes, unless the value is the new default already.
 fn kept(sides: &Sides, one: &EffectiveParameter) -> Option<ParameterDiff> {
     let name = &one.name;
-    let default = |template: &crate::template::Template| {
-        let declared = template.parameters().get(name);
-        declared.and_then(|declared| declared.default.clone())
-    };
-    let (before, after) = (default(&sides.before), default(&sides.after));
-    let had = sides.values.get(name);
-    if before == after || after.is_none() || (had == after.as_ref() && had.is_some()) {
-        return None;
-    }
-    let shown = |default: Option<String>| default.map(|text| masked(sides, name, Some(&text)));
-    let value = Some(masked(sides, name, had.map(String::as_str)));
+    let had = sides.values.get(name).map(String::as_str);
+    let default = kept_default(name, had, &sides.before, &sides.after)?;
+    let value = Some(masked(sides, name, had));
     Some(ParameterDiff {
         name: name.clone(),
         change: ParameterChange::Kept,
         before: value.clone(),
         after: value,
         provenance: Some(one.provenance.clone()),
-        default: Some(DefaultDiff {
-            before: shown(before),
-            after: shown(after),
-        }),
+        default: Some(default),
     })
 }
 

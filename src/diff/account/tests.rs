@@ -20,10 +20,6 @@ Resources:
     Condition: Big
 ";
 
-fn template(text: &str) -> Template {
-    Template::parse("t.yaml", text.as_bytes()).unwrap()
-}
-
 /// Returns a target whose parameters get these values and whose change set describes these resources.
 fn target(parameters: &[(&str, &str)], changes: &[&str]) -> PlannedTarget {
     let parameters = parameters.iter().map(|(name, value)| {
@@ -61,8 +57,9 @@ fn account(
     new: &str,
     changes: &[&str],
 ) -> Account {
-    let target = target(given, changes);
-    Account::of(&target, &previous(before), &template(OLD), &template(new))
+    let mut target = target(given, changes);
+    target.previous_parameters = previous(before);
+    Account::of_texts(&target, OLD, new)
 }
 
 fn told(account: &Account, path: &str) -> Vec<String> {

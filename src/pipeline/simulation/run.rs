@@ -347,6 +347,7 @@ pub(super) fn definition(
         files: vec!["network.yaml".to_owned()],
         configuration: None,
         parameter_overrides: None,
+        parameter_origins: Default::default(),
         tags: BTreeMap::new(),
         capabilities: Vec::new(),
         role_arn: None,

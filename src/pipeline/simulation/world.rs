@@ -200,6 +200,7 @@ impl Stack {
             base,
             gone_exports: Vec::new(),
             previous_template: None,
+            previous_parameters: Default::default(),
             settings_differ,
         }))
     }

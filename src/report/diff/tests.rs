@@ -1,7 +1,8 @@
 use super::super::fixtures::{assert_screens, target};
 use super::super::screen::columns;
-use super::super::{DefaultDiff, TargetDiff, markdown_diff};
+use super::super::{TargetDiff, markdown_diff};
 use super::*;
+use crate::diff::DefaultDiff;
 use crate::diff::{ShownText, of_texts};
 use crate::model::{Layer, Provenance};
 

@@ -53,6 +53,72 @@ fn changes_inside_nested_stacks_are_shown_by_their_path() {
     ));
 }
 
+/// Knows of a default that changes.
+struct NewDefault;
+
+impl super::super::review_data::ReviewSources for NewDefault {
+    fn kept_default(
+        &self,
+        _: &crate::model::PlannedTarget,
+        parameter: &str,
+    ) -> Option<crate::diff::DefaultDiff> {
+        (parameter == "Size").then(|| crate::diff::DefaultDiff {
+            before: Some("small".to_owned()),
+            after: Some("large".to_owned()),
+        })
+    }
+}
+
+#[test]
+fn values_that_stacks_have_stand_before_those_that_they_get() {
+    use crate::model::{Layer, ParameterValue};
+    let targets = &fixtures::four()[..2];
+    let mut script = fixtures::Script::new(targets);
+    for (target, name) in targets.iter().zip(["a", "b"]) {
+        let given = |name: &str, value: &str| {
+            fixtures::parameter(name, value, Layer::Stack, "network.yaml")
+        };
+        let kept = |name: &str| {
+            let mut kept = given(name, "");
+            kept.value = ParameterValue::Previous;
+            kept.provenance.layer = Layer::Previous;
+            kept.provenance.file = None;
+            kept
+        };
+        let mut inputs = fixtures::inputs();
+        inputs.parameters = vec![
+            given("Timeout", "45"),
+            given("Name", "c"),
+            given("Same", "x"),
+            given("New", "y"),
+            kept("Size"),
+            kept("Kept"),
+        ];
+        let changes = fixtures::change_a();
+        script.plan(target, ChangeSetKind::Update, inputs, changes);
+        script.having(&[
+            ("Timeout", "30"),
+            ("Name", name),
+            ("Same", "x"),
+            ("Size", "small"),
+            ("Kept", "z\u{1b}[31m"),
+        ]);
+    }
+    let view = script.ask().view();
+    assert_eq!(Review::of(&view, &NewDefault).groups.len(), 1);
+    assert_screens!("values_before", |options: &ScreenOptions| review(
+        &view,
+        &NewDefault,
+        options
+    ));
+    let full = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    let all = review(&view, &NewDefault, &full);
+    insta::assert_snapshot!("values_before_full", all);
+}
+
 /// Judges as a project does that has chosen something for each kind of setting.
 struct Chosen;
 
@@ -128,22 +194,16 @@ Resources:
 
 impl ReviewSources for Templates {
     fn account(&self, target: &crate::model::PlannedTarget) -> Option<crate::diff::Account> {
-        let template = |text: &str| {
-            crate::template::Template::parse("templates/network.yaml", text.as_bytes()).unwrap()
-        };
-        let after = BEFORE.replace("-q'", "-queue'") + "    Metadata: {Note: new}\n";
+        let after = BEFORE.replace("-q'", "-queue'");
+        let after = after.replace(
+            "{Type: AWS::SNS::Topic}",
+            "{Type: AWS::SNS::Topic, Metadata: {Note: new}}",
+        );
+        let mut target = target.clone();
         let previous = [("Visibility", "30"), ("Stage", "test")];
         let previous = previous.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let (before, after) = (
-            template(BEFORE),
-            template(&after.replace("{Type: AWS::SNS::Topic}", "\n    Type: AWS::SNS::Topic")),
-        );
-        Some(crate::diff::Account::of(
-            target,
-            &previous.into(),
-            &before,
-            &after,
-        ))
+        target.previous_parameters = previous.into();
+        Some(crate::diff::Account::of_texts(&target, BEFORE, &after))
     }
 }
 
