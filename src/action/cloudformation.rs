@@ -6,14 +6,16 @@ use std::sync::Arc;
 use super::inputs;
 use super::present;
 use super::world::{Artifacts, World};
-use super::{bad_input, foreign};
-use crate::aws::{CreateChangeSet, Deleted, ReadChangeSet, SentParameter, SentValue, StackRef};
+use super::{bad_input, exports, foreign};
+use crate::aws::{
+    CreateChangeSet, Deleted, DescribedStack, ReadChangeSet, SentParameter, SentValue, StackRef,
+};
 use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Priority,
-    Reading, Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting,
-    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
+    ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Reading,
+    Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting, StackStatus,
+    StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -178,6 +180,7 @@ pub async fn read(
         changes: set.changes,
         base: None,
         previous_template: None,
+        gone_exports: Vec::new(),
         previous_parameters: BTreeMap::new(),
         settings_differ: false,
     };
@@ -206,6 +209,7 @@ pub async fn read(
     if read.outcome != ChangeSetOutcome::Ready {
         return Ok(read);
     }
+    let mut exported = BTreeMap::new();
     let mut values = BTreeMap::new();
     // One after another: a second connection takes longer to set up than the first one to answer.
     let previous = match asked.kind {
@@ -216,16 +220,18 @@ pub async fn read(
             None
         }
         ChangeSetKind::Update => {
-            if let Some((base, found)) = base_and_values(world, spec, asked.stack).await? {
+            if let Some((base, found)) = live(world, spec, asked.stack).await? {
                 read.base = Some(base);
-                values = found;
+                values = found.parameters;
+                exported = found.exports;
             }
             world.aws.template(spec, asked.stack).await?
         }
         ChangeSetKind::Import => {
-            if let Some((base, found)) = base_and_values(world, spec, asked.stack).await? {
+            if let Some((base, found)) = live(world, spec, asked.stack).await? {
                 read.base = Some(base);
-                values = found;
+                values = found.parameters;
+                exported = found.exports;
             }
             match &read.base {
                 Some(base) if base.status != StackStatus::ReviewInProgress => {
@@ -249,6 +255,7 @@ pub async fn read(
     if let Some(previous) = &previous {
         let given = &asked.inputs.parameters;
         let known = world.secrets.texts();
+        read.gone_exports = exports::gone(world, spec, &exported, previous, &template).await;
         read.previous_parameters = present::open(&known, values, previous, &template, given);
     }
     mask(world, &mut read.changes, asked.inputs, &template, previous);
@@ -261,23 +268,21 @@ async fn base(
     spec: &TargetSpec,
     stack: &StackId,
 ) -> Result<Option<Base>, CallFailure> {
-    let found = base_and_values(world, spec, stack).await?;
+    let found = live(world, spec, stack).await?;
     Ok(found.map(|(base, _)| base))
 }
 
-/// Returns the same and the values that the stack's parameters have.
-async fn base_and_values(
+/// Returns the same and the stack as it was described.
+async fn live(
     world: &World,
     spec: &TargetSpec,
     stack: &StackId,
-) -> Result<Option<(Base, BTreeMap<String, String>)>, CallFailure> {
-    let Some((found, values)) = world
-        .aws
-        .stack_and_parameters(spec, StackRef::Id(stack), Priority::Read)
-        .await?
-    else {
+) -> Result<Option<(Base, DescribedStack)>, CallFailure> {
+    let by_id = StackRef::Id(stack);
+    let Some(described) = world.aws.described_stack(spec, by_id).await? else {
         return Ok(None);
     };
+    let found = &described.summary;
     // A stack in review is not live: every change set made for it adds an event.
     let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
@@ -285,11 +290,11 @@ async fn base_and_values(
         world.aws.newest_event(spec, stack).await?
     };
     let base = Base {
-        stack: found.id,
+        stack: found.id.clone(),
         status: found.status,
         newest_event,
     };
-    Ok(Some((base, values)))
+    Ok(Some((base, described)))
 }
 
 /// Masks secrets by the new template and the present one.

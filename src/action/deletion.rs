@@ -69,7 +69,7 @@ async fn look(
         .collect();
     add_nested(world, spec, &mut changes).await?;
     let mut importers = BTreeMap::new();
-    for export in &described.exports {
+    for export in described.exports.values() {
         let stacks = world.aws.importers(spec, export).await?;
         if !stacks.is_empty() {
             importers.insert(export.clone(), stacks);
@@ -348,7 +348,8 @@ mod tests {
             },
             protected: false,
             parent: None,
-            exports: Vec::new(),
+            parameters: BTreeMap::new(),
+            exports: BTreeMap::new(),
         }
     }
 

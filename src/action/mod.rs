@@ -6,6 +6,7 @@
 pub mod cloudformation;
 pub mod deletion;
 pub mod deployed;
+mod exports;
 mod foreign;
 pub mod inputs;
 pub mod package;

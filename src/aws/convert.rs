@@ -1,5 +1,7 @@
 //! From the SDK's types to ours. Nothing is dropped for being unknown, and nothing panics.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudformation::types as sdk;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -206,6 +208,16 @@ pub(super) fn event(event: &sdk::StackEvent) -> Option<StackEvent> {
         reason: text(event.resource_status_reason()).or_else(|| text(event.hook_status_reason())),
         token: text(event.client_request_token()),
     })
+}
+
+/// Returns the values of a stack's parameters.
+pub(super) fn parameters(stack: &sdk::Stack) -> BTreeMap<String, String> {
+    let values = stack.parameters().iter();
+    let values = values.filter_map(|one| {
+        let value = one.parameter_value().unwrap_or_default();
+        Some((clean(one.parameter_key()?), value.to_owned()))
+    });
+    values.collect()
 }
 
 /// Returns a stack, or says what of it cannot be read.

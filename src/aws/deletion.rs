@@ -1,5 +1,7 @@
 //! What a stack holds, who needs it, and its deletion.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudformation::types::TemplateStage;
 
 use super::call::Call;
@@ -21,8 +23,10 @@ pub struct DescribedStack {
     pub protected: bool,
     /// The stack it is nested in.
     pub parent: Option<String>,
-    /// The names of its exports.
-    pub exports: Vec<String>,
+    /// The values of its parameters. A secret value is what the service shows of it; some endpoints show all.
+    pub parameters: BTreeMap<String, String>,
+    /// The names of its exports, by output.
+    pub exports: BTreeMap<String, String>,
 }
 
 /// A resource that a stack holds.
@@ -55,15 +59,16 @@ impl Aws {
             self.attempted("DescribeStacks", &place, Effect::Repeatable)
                 .failure(FailureKind::Refused, why)
         })?;
-        let exports = stack.outputs().iter().filter_map(|o| o.export_name());
+        let exports = stack.outputs().iter().filter_map(|output| {
+            let name = output.export_name().filter(|name| !name.is_empty())?;
+            Some((output.output_key()?.to_owned(), name.to_owned()))
+        });
         Ok(Some(DescribedStack {
             summary,
             protected: stack.enable_termination_protection() == Some(true),
             parent: stack.parent_id().filter(|id| !id.is_empty()).map(clean),
-            exports: exports
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            parameters: convert::parameters(&stack),
+            exports: exports.collect(),
         }))
     }
 
@@ -230,7 +235,8 @@ mod tests {
         assert_eq!(found.summary.status, StackStatus::CreateComplete);
         assert!(found.protected);
         assert_eq!(found.parent.as_deref(), Some("arn:parent"));
-        assert_eq!(found.exports, ["net-a"]);
+        let exports = BTreeMap::from([("A".to_owned(), "net-a".to_owned())]);
+        assert_eq!(found.exports, exports);
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,12 +63,7 @@ impl Aws {
             self.attempted("DescribeStacks", &place, Effect::Repeatable)
                 .failure(FailureKind::Refused, why)
         })?;
-        let values = stack.parameters().iter();
-        let values = values.filter_map(|one| {
-            let value = one.parameter_value().unwrap_or_default();
-            Some((clean(one.parameter_key()?), value.to_owned()))
-        });
-        Ok(Some((summary, values.collect())))
+        Ok(Some((summary, convert::parameters(&stack))))
     }
 
     pub(super) async fn sdk_stack(

@@ -76,7 +76,7 @@ pub(super) fn at_target(
         .iter()
         .map(|(stage, calls)| statement(stage, calls, &resource))
         .collect();
-    statements.push(statement("StackgateDeleteLooksAtExports", &UNBOUND, "*"));
+    statements.push(statement("StackgateLooksAtImports", &UNBOUND, "*"));
     statements.push(json!({
         "Sid": "StackgateLooksParametersUp",
         "Effect": "Allow",

@@ -6,7 +6,7 @@ use super::declared::Sides;
 use super::rules::Subject;
 use super::value::MARKER;
 use super::{KNOWN_AFTER_APPLY, iam, network, outputs};
-use crate::model::{ChangeAction, LogicalId, ResourceChange, clean};
+use crate::model::{ChangeAction, LogicalId, PlannedTarget, clean};
 use crate::template::Template;
 
 /// What changes that a person should see at once, whatever else does.
@@ -106,12 +106,12 @@ impl Impact {
 
 /// Returns what changes in permissions, network, data and outputs, in the order of the changes.
 pub fn impact(
-    changes: &[ResourceChange],
+    target: &PlannedTarget,
     template: Option<&Template>,
     previous: Option<&Template>,
 ) -> Impact {
     let mut impact = Impact::default();
-    for change in changes {
+    for change in &target.changes {
         let name = &change.logical_id;
         let sides = Sides::of(change, template, previous);
         for one in iam::permissions(&change.resource_type, &sides) {
@@ -130,7 +130,7 @@ pub fn impact(
         }
     }
     if let (Some(new), Some(old)) = (template, previous) {
-        for gone in outputs::gone(new, old) {
+        for gone in outputs::gone_with(new, old, &target.gone_exports) {
             let row = row(
                 &gone.output,
                 gone.kind(),
@@ -139,6 +139,17 @@ pub fn impact(
             );
             impact.outputs.push(row);
         }
+    }
+    // A table may be cut: what opens or loses something comes first.
+    let Impact {
+        permissions,
+        network,
+        data,
+        outputs,
+        undescribed,
+    } = &mut impact;
+    for rows in [permissions, network, data, outputs, undescribed] {
+        rows.sort_by_key(|row| !row.warns);
     }
     impact
 }

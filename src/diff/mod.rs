@@ -20,6 +20,7 @@ pub use account::{Account, Reason};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
+pub use outputs::gone_exports;
 pub use property::{PropertyChange, path_text, properties};
 pub use rules::{RULES, Rule, are_told, level, risks_of_target, when_deleted};
 pub use semantic::{

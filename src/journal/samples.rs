@@ -276,6 +276,11 @@ pub fn every_kind() -> Vec<EventKind> {
             previous_template: Some(Digest::of(b"before")),
             previous_parameters: BTreeMap::from([("Timeout".into(), "30".into())]),
             settings_only: true,
+            gone_exports: vec![GoneExport {
+                output: LogicalId::new("Queue").unwrap(),
+                name: "network-queue".to_owned(),
+                imported_by: vec!["api".to_owned()],
+            }],
         },
         EventKind::DeletionPlanned {
             planned: Box::new(PlannedTarget {
@@ -298,6 +303,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 previous_template: None,
                 previous_parameters: Default::default(),
                 settings_only: false,
+                gone_exports: Vec::new(),
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),
         },

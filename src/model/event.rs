@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
-    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, PauseReason,
-    PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError, RoleSession,
-    SecretRef, SourceRevision, StackEvent, StackId, StackSetting, StackStatus, StackSummary,
-    StageName, StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec,
+    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
+    PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError,
+    RoleSession, SecretRef, SourceRevision, StackEvent, StackId, StackSetting, StackStatus,
+    StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -136,6 +136,9 @@ pub enum EventKind {
         /// Whether it has no changes, and all there is to do is to set what differs on the stack.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         settings_only: bool,
+        /// The exports that go, where it could be looked up who imports them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone_exports: Vec<GoneExport>,
     },
     /// The stack can be deleted: what its deletion would do.
     DeletionPlanned {

@@ -61,7 +61,7 @@ pub use observation::{
 pub use options::{
     ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
 };
-pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, PlannedTarget, Staleness};
+pub use plan::{Base, ChangeSetKind, ChangeSetOutcome, GoneExport, PlannedTarget, Staleness};
 pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Base, Caller, Cause, ChangeSetOutcome, Digest, LogicalId, ResourceChange, StackStatus,
-    StackSummary, TargetInputs,
+    Base, Caller, Cause, ChangeSetOutcome, Digest, GoneExport, LogicalId, ResourceChange,
+    StackStatus, StackSummary, TargetInputs,
 };
 
 /// What is known of a target before its change set is created.
@@ -55,6 +55,8 @@ pub struct Reading {
     pub base: Option<Base>,
     /// The stack's present template in the artifact store, where it was read.
     pub previous_template: Option<Digest>,
+    /// The exports that go, where it could be looked up who imports them.
+    pub gone_exports: Vec<GoneExport>,
     /// The values that the stack's parameters have, as far as they are known and not secret.
     pub previous_parameters: BTreeMap<String, String>,
     /// Whether what is to be set on the stack differs from what it has; looked up where there are no changes.

@@ -61,6 +61,17 @@ impl Base {
     }
 }
 
+/// An export that an update takes away, and who imports it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GoneExport {
+    /// The output of the present stack.
+    pub output: LogicalId,
+    /// The name under which it is exported.
+    pub name: String,
+    /// The stacks that import it, sorted.
+    pub imported_by: Vec<String>,
+}
+
 /// A target with a change set that is ready, or with a stack that can be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedTarget {
@@ -93,6 +104,9 @@ pub struct PlannedTarget {
     /// Resources that a deletion leaves because an earlier one could not delete them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retain: Vec<LogicalId>,
+    /// The exports that go, where it could be looked up who imports them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_exports: Vec<GoneExport>,
 }
 
 /// How a target differs from what was approved.

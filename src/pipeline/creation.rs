@@ -144,6 +144,7 @@ impl Machine {
                     previous_template: reading.previous_template,
                     previous_parameters: reading.previous_parameters,
                     settings_only: false,
+                    gone_exports: reading.gone_exports,
                 };
                 return self.emit_for(turn, now, target, kind);
             }
@@ -154,6 +155,7 @@ impl Machine {
                     previous_template: None,
                     previous_parameters: Default::default(),
                     settings_only: true,
+                    gone_exports: Vec::new(),
                 };
                 return self.emit_for(turn, now, target, kind);
             }

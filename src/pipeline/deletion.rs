@@ -157,6 +157,7 @@ impl Machine {
             previous_parameters: Default::default(),
             settings_only: false,
             retain: stack.retain,
+            gone_exports: Vec::new(),
         };
         let planned = Box::new(planned);
         self.emit_for(turn, now, target, EventKind::DeletionPlanned { planned });

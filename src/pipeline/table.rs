@@ -199,6 +199,7 @@ impl Execution {
                     previous_template,
                     previous_parameters,
                     settings_only,
+                    gone_exports,
                 },
             ) => {
                 let (Some(intended), Some((change_set, _))) = (&state.intended, &state.change_set)
@@ -220,6 +221,7 @@ impl Execution {
                     previous_template: *previous_template,
                     previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
+                    gone_exports: gone_exports.clone(),
                 }));
             }
             (Phase::Waiting, EventKind::StackBusy { status }) => state.busy = Some(*status),

@@ -150,6 +150,7 @@ fn life() -> Vec<EventKind> {
             previous_template: None,
             previous_parameters: Default::default(),
             settings_only: false,
+            gone_exports: Vec::new(),
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {

@@ -15,8 +15,8 @@ use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
     ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode, CountOrPercent, Digest,
-    EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, ImportedResource, LogicalId,
-    NamedArtifact, OnStackFailure, OperationPreferences, OverrideLine, ParameterValue,
+    EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, GoneExport, ImportedResource,
+    LogicalId, NamedArtifact, OnStackFailure, OperationPreferences, OverrideLine, ParameterValue,
     PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
     Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
     StageDeclaration, Target, TargetInputs, TargetSpec,
@@ -286,6 +286,8 @@ struct PlannedRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     change_set: Option<&'a ChangeSetId>,
     changes: Vec<ChangeRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone_exports: Vec<GoneExportRecord<'a>>,
     kind: ChangeSetKind,
     name: &'a ChangeSetName,
     options: OptionsRecord<'a>,
@@ -321,6 +323,7 @@ impl<'a> PlannedRecord<'a> {
             previous_parameters: _,
             settings_only,
             retain,
+            gone_exports,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -342,6 +345,7 @@ impl<'a> PlannedRecord<'a> {
                 .into_iter()
                 .map(ChangeRecord::of)
                 .collect(),
+            gone_exports: gone_export_records(gone_exports),
             kind: *kind,
             name,
             options: OptionsRecord::of(options),
@@ -360,6 +364,33 @@ impl<'a> PlannedRecord<'a> {
             template: *template_digest,
         }
     }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct GoneExportRecord<'a> {
+    imported_by: Vec<&'a str>,
+    name: &'a str,
+    output: &'a LogicalId,
+}
+
+fn gone_export_records(gone: &[GoneExport]) -> Vec<GoneExportRecord<'_>> {
+    let records = gone.iter().map(|gone| {
+        let GoneExport {
+            output,
+            name,
+            imported_by,
+        } = gone;
+        let mut imported_by: Vec<&str> = imported_by.iter().map(String::as_str).collect();
+        imported_by.sort_unstable();
+        GoneExportRecord {
+            imported_by,
+            name,
+            output,
+        }
+    });
+    let mut records: Vec<_> = records.collect();
+    records.sort_unstable();
+    records
 }
 
 #[derive(Serialize)]

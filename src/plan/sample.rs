@@ -126,6 +126,7 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
             "newest_event": format!("Queue-CREATE_COMPLETE-{suffix}"),
         },
         "settings_only": true,
+        "gone_exports": [{"output": "QueueName", "name": format!("{stack}-queue"), "imported_by": ["api", "web"]}],
         "previous_template": crate::model::Digest::of(b"previous template"),
         "previous_parameters": {"Retention": "7"},
     }))

@@ -60,8 +60,23 @@ impl<'a> Parts<'a> {
             changes,
             settings_only,
             retain,
+            gone_exports,
         } = planned;
         self.name(&(kind, settings_only, retain));
+        // One that nobody imports stops nothing; by whom another is imported has to be seen.
+        let imported: Vec<_> = gone_exports
+            .iter()
+            .filter(|gone| !gone.imported_by.is_empty())
+            .collect();
+        self.count(imported.len());
+        for gone in imported {
+            self.literal(gone.output.as_str());
+            self.text(&gone.name);
+            self.count(gone.imported_by.len());
+            for stack in &gone.imported_by {
+                self.text(stack);
+            }
+        }
         self.inputs(inputs, changes);
         self.count(changes.len());
         for change in sorted_changes(changes) {

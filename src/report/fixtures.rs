@@ -1,5 +1,8 @@
 //! Executions told by constructed events, for the tests of all screens.
 
+mod large;
+mod large_sources;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +20,9 @@ use crate::model::{
 
 use super::review_data::{Place, ReviewSources};
 use super::{ScreenOptions, View};
+
+pub(super) use large::shop;
+pub(super) use large_sources::Shop;
 
 /// The four ways in which every screen is pinned.
 pub(super) fn all_options() -> [(&'static str, ScreenOptions); 4] {
@@ -357,6 +363,7 @@ impl Script {
                     newest_event: None,
                 },
                 previous_template: None,
+                gone_exports: Vec::new(),
                 previous_parameters: Default::default(),
                 settings_only: false,
             },

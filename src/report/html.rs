@@ -494,16 +494,7 @@ impl Context<'_> {
 
 /// Returns `1 REPLACE, 3 modify`.
 fn counts(group: &ReviewGroup) -> String {
-    let mut counts: indexmap::IndexMap<String, usize> = indexmap::IndexMap::new();
-    for resource in &group.resources {
-        let (_, word, _) = what(resource, "±");
-        *counts.entry(word).or_default() += 1;
-    }
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(word, n)| format!("{n} {word}"))
-        .collect();
-    parts.join(", ")
+    facts::kinds(group.resources.iter()).join(", ")
 }
 
 fn resource(change: &ReviewResource, group: &ReviewGroup) -> Resource {

@@ -1,5 +1,7 @@
 //! The tables of a review: permissions, network, data and outputs.
 
+use super::review_data::ReviewGroup;
+use super::review_facts::Alike;
 use super::screen::{Line, Page, Tone, columns};
 use super::words::count;
 use crate::diff::{Impact, ImpactRow};
@@ -13,9 +15,20 @@ pub(super) fn more(rows: usize) -> Option<String> {
     Some(format!("and {} more", count(more, "line")))
 }
 
-/// Draws the tables that have something to say.
-pub(super) fn tables(page: &mut Page<'_>, impact: &Impact) {
+/// Draws the tables that have something to say, and returns whether there are any. One that the first group has
+/// alike is not drawn again.
+pub(super) fn tables(page: &mut Page<'_>, impact: &Impact, alike: Option<&Alike<'_>>) -> bool {
     for (title, rows) in impact.tables() {
+        let first = alike.map(|alike| alike.first);
+        let is_same = |first: &&ReviewGroup| first.impact.tables().any(|t| t == (title, rows));
+        if let Some(first) = first.filter(is_same) {
+            let line = Line::indent(2).add(Tone::Strong, title);
+            page.line(
+                line.add(Tone::Plain, &format!("   as in Change {}", first.name)),
+                4,
+            );
+            continue;
+        }
         page.line(Line::indent(2).add(Tone::Strong, title), 4);
         let is_cut = !page.options.full;
         let limit = if is_cut { SHOWN } else { usize::MAX };
@@ -33,6 +46,7 @@ pub(super) fn tables(page: &mut Page<'_>, impact: &Impact) {
             page.line(Line::of(Tone::Dim, &text), 8);
         }
     }
+    !impact.is_empty()
 }
 
 fn row(page: &mut Page<'_>, row: &ImpactRow, wide: usize) {

@@ -379,18 +379,7 @@ fn risk_of(group: &ReviewGroup) -> RiskLevel {
 
 /// Returns `1 REPLACE, 3 modify`.
 fn kinds(group: &ReviewGroup) -> String {
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for resource in &group.resources {
-        let (_, word, _) = what(resource, "±");
-        match counts.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, number)) => *number += 1,
-            None => counts.push((word, 1)),
-        }
-    }
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(word, n)| format!("{n} {word}"))
-        .collect();
+    let parts = facts::kinds(group.resources.iter());
     if parts.is_empty() {
         let (_, text) = facts::without_resources(group);
         text.trim_end_matches(", as above").to_owned()

@@ -5,17 +5,14 @@ use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, RiskSetting, T
 use super::review_data::{
     ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup,
 };
-use super::review_facts::{self as facts, Said, limited};
-use super::review_resource::{Columns, diff_lines, resource, what};
+use super::review_facts::{self as facts, Alike, Said, limited};
+use super::review_resource::{Columns, diff_lines, resource};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use super::{TargetView, View, impact, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
-
-/// The resource changes of a group beyond which they are counted, too.
-const COUNTED_RESOURCES: usize = 8;
 
 /// The parameters with one value in all targets that are listed, likewise.
 const LISTED_PARAMETERS: usize = 12;
@@ -43,14 +40,27 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
     for group in groups {
         page.blank();
         group_header(&mut page, group, &places);
+        let alike = groups.first().filter(|_| !options.full);
+        let alike = alike.and_then(|first| facts::alike(first, group));
         resource_counts(&mut page, group);
-        for change in &group.resources {
+        // Above a long list, the tables say what to look for in it.
+        let is_long = group.resources.len() > facts::LONG_GROUP;
+        if is_long && impact::tables(&mut page, &group.impact, alike.as_ref()) {
+            page.line(Line::indent(2).add(Tone::Strong, "Resources"), 4);
+        }
+        let is_told = |id| alike.as_ref().is_some_and(|alike| alike.same.contains(id));
+        for change in group.resources.iter().filter(|r| !is_told(&r.logical_id)) {
             resource(&mut page, change, group, &columns);
+        }
+        if let Some(alike) = &alike {
+            as_in_first(&mut page, group, alike);
         }
         if group.resources.is_empty() {
             without_resources(&mut page, group);
         }
-        impact::tables(&mut page, &group.impact);
+        if !is_long {
+            impact::tables(&mut page, &group.impact, None);
+        }
         if options.full {
             group_in_full(&mut page, group, view);
         }
@@ -184,23 +194,40 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
 
 /// Adds what a long list of changes comes to.
 fn resource_counts(page: &mut Page<'_>, group: &ReviewGroup) {
-    if group.resources.len() <= COUNTED_RESOURCES {
+    if group.resources.len() <= facts::LONG_GROUP {
         return;
     }
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for change in &group.resources {
-        let (_, word, _) = what(change, page.glyphs.replace);
-        match counts.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, number)) => *number += 1,
-            None => counts.push((word, 1)),
-        }
-    }
-    let total = count(group.resources.len(), "resource");
-    let parts = counts
-        .iter()
-        .map(|(word, number)| format!("{number} {word}"));
-    let parts: Vec<String> = std::iter::once(total).chain(parts).collect();
+    let mut parts = vec![count(group.resources.len(), "resource")];
+    parts.extend(facts::high_risks(group));
+    parts.extend(facts::kinds(group.resources.iter()));
     page.items(Line::indent(2), 4, Tone::Plain, &parts);
+}
+
+/// Adds what a group has in common with the first one, and what it lacks.
+fn as_in_first(page: &mut Page<'_>, group: &ReviewGroup, alike: &Alike<'_>) {
+    let name = &alike.first.name;
+    let number = count(alike.same.len(), "resource");
+    let mut line = Line::of(Tone::Strong, &format!("  = {number} as in Change {name}"));
+    line.push(Tone::Dim, "; the full diff shows all");
+    page.line(line, 4);
+    let same = group.resources.iter();
+    let same = same.filter(|r| alike.same.contains(&r.logical_id));
+    page.items(Line::indent(6), 6, Tone::Plain, &facts::kinds(same.clone()));
+    let high = same.filter(|r| facts::is_high(r));
+    let high: Vec<String> = high.map(|r| r.logical_id.to_string()).collect();
+    if !high.is_empty() {
+        page.items(
+            Line::of(Tone::Bad, "      high risk   "),
+            8,
+            Tone::Plain,
+            &high,
+        );
+    }
+    if !alike.missing.is_empty() {
+        let missing: Vec<String> = alike.missing.iter().map(ToString::to_string).collect();
+        let line = Line::of(Tone::Strong, "  unlike there, no change of ");
+        page.items(line, 6, Tone::Plain, &limited(missing, 12));
+    }
 }
 
 /// Adds a title and the targets after it: one by one if they are few, by region if they are many.

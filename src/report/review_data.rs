@@ -1,5 +1,6 @@
 //! What there is to review, grouped, before it is drawn or written as JSON.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -38,7 +39,7 @@ pub trait ReviewSources {
 
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
-        diff::impact(&target.changes, None, None)
+        diff::impact(target, None, None)
     }
 
     /// Returns how the default of a parameter changes whose value the target's stack keeps.
@@ -347,7 +348,14 @@ fn group_of(
         .iter()
         .map(|change| resource_of(change, first, members, risks, sources, &account))
         .collect();
-    resources.sort_by_key(|resource| (urgency(resource), resource.logical_id.clone()));
+    resources.sort_by_cached_key(|resource| {
+        let weights = resource.risks.iter().map(Risk::weight);
+        let risk = weights.max().unwrap_or(RiskLevel::Low);
+        // Among changes of one kind, those that may do more harm come first, and high risks before all.
+        let is_high = risk == RiskLevel::High;
+        let (id, risk) = (resource.logical_id.clone(), Reverse(risk));
+        (!is_high, urgency(resource), risk, id)
+    });
     Some(ReviewGroup {
         name,
         targets: members.iter().map(|m| m.target.clone()).collect(),
@@ -398,7 +406,7 @@ fn resource_of(
             own.push((*risk).clone());
         }
     }
-    own.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    own.sort_by_key(|risk| Reverse(risk.level));
     let others: Vec<Vec<PropertyChange>> = members
         .iter()
         .skip(1)
@@ -480,8 +488,8 @@ fn reasons(
     reasons
 }
 
-/// Returns the order in which changes are shown: what may do harm first.
-fn urgency(resource: &ReviewResource) -> u8 {
+/// Returns the order in which kinds of changes are told: what may do harm first.
+pub(super) fn urgency(resource: &ReviewResource) -> u8 {
     match (resource.action, resource.replacement) {
         (ChangeAction::Remove, _) => 0,
         (ChangeAction::Modify, Replacement::Will) => 1,
@@ -516,7 +524,7 @@ fn risk_groups(risks: &[Vec<Risk>]) -> Vec<RiskGroup> {
         }
     }
     let mut groups: Vec<RiskGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse((group.level, group.findings)));
+    groups.sort_by_key(|group| Reverse((group.level, group.findings)));
     groups
 }
 
@@ -567,7 +575,7 @@ fn parameters(
     parameters
         .into_iter()
         .map(|((template, name), mut values)| {
-            values.sort_by_key(|u| std::cmp::Reverse(u.targets.len()));
+            values.sort_by_key(|u| Reverse(u.targets.len()));
             ReviewParameter {
                 name: name.to_owned(),
                 template: template.to_owned(),

@@ -2,13 +2,21 @@
 //!
 //! The values are taken apart field by field, so that a new one does not compile until somebody has decided how it is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, Target};
+use crate::model::{
+    ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, RiskLevel, Target,
+};
 
-use super::review_data::{Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource};
+use super::review_data::{
+    Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, urgency,
+};
+use super::review_resource::what;
 use super::words::{self, count};
 use super::{Phase, View};
+
+/// The resource changes of a group beyond which they are counted, and not told again for other groups.
+pub(super) const LONG_GROUP: usize = 8;
 
 /// Something to know of a group besides its changes.
 pub(super) struct Fact<'a> {
@@ -107,6 +115,79 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
     };
     say("with", with);
     facts
+}
+
+/// The changes of a group that the first group of the review has, too.
+pub(super) struct Alike<'a> {
+    /// The name of the first group.
+    pub(super) first: &'a ReviewGroup,
+    /// What is the same there.
+    pub(super) same: BTreeSet<&'a LogicalId>,
+    /// What the first group changes, and this one does not.
+    pub(super) missing: Vec<&'a LogicalId>,
+}
+
+/// Returns what need not be shown again of a long list of changes; `None` where most of it is of its own.
+pub(super) fn alike<'a>(first: &'a ReviewGroup, group: &'a ReviewGroup) -> Option<Alike<'a>> {
+    if first.name == group.name || group.resources.len() <= LONG_GROUP {
+        return None;
+    }
+    let of_first: BTreeMap<&LogicalId, &ReviewResource> =
+        first.resources.iter().map(|r| (&r.logical_id, r)).collect();
+    let is_same = |resource: &&ReviewResource| {
+        let other = of_first.get(&resource.logical_id);
+        other.is_some_and(|other| is_same_change(resource, other))
+    };
+    let same = group.resources.iter().filter(is_same);
+    let same: BTreeSet<&LogicalId> = same.map(|r| &r.logical_id).collect();
+    if same.len() * 2 <= group.resources.len() {
+        return None;
+    }
+    let own: BTreeSet<&LogicalId> = group.resources.iter().map(|r| &r.logical_id).collect();
+    let missing = first.resources.iter().map(|r| &r.logical_id);
+    Some(Alike {
+        first,
+        same,
+        missing: missing.filter(|id| !own.contains(id)).collect(),
+    })
+}
+
+/// Returns whether two resources are changed alike; they are two physical ones.
+fn is_same_change(one: &ReviewResource, other: &ReviewResource) -> bool {
+    let other = ReviewResource {
+        physical_id: one.physical_id.clone(),
+        ..other.clone()
+    };
+    *one == other
+}
+
+/// Returns `4 REPLACE`, `2 add`: how many changes there are of a kind, what may do harm first.
+pub(super) fn kinds<'a>(resources: impl Iterator<Item = &'a ReviewResource>) -> Vec<String> {
+    let mut counts: BTreeMap<u8, Vec<(String, usize)>> = BTreeMap::new();
+    for resource in resources {
+        let (_, word, _) = what(resource, "");
+        let words = counts.entry(urgency(resource)).or_default();
+        match words.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => words.push((word, 1)),
+        }
+    }
+    let counts = counts.into_values().flatten();
+    counts
+        .map(|(word, number)| format!("{number} {word}"))
+        .collect()
+}
+
+/// Returns whether the change needs an approval of high risk.
+pub(super) fn is_high(resource: &ReviewResource) -> bool {
+    let mut risks = resource.risks.iter();
+    risks.any(|risk| risk.weight() == RiskLevel::High)
+}
+
+/// Returns how many of the resources are changed with a high risk, where there are any.
+pub(super) fn high_risks(group: &ReviewGroup) -> Option<String> {
+    let number = group.resources.iter().filter(|r| is_high(r)).count();
+    (number > 0).then(|| format!("{number} with high risk"))
 }
 
 /// Returns what is done to the stacks as a whole; nothing for an update.

@@ -1,9 +1,9 @@
 //! The lines of one resource change.
 
 use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
-use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, RiskLevel};
+use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, Risk, RiskLevel};
 
-use super::review_data::{ReviewGroup, ReviewProperty, ReviewReason, ReviewResource};
+use super::review_data::{Place, ReviewGroup, ReviewProperty, ReviewReason, ReviewResource};
 use super::review_facts as facts;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
 use super::words;
@@ -36,6 +36,16 @@ impl Columns {
     }
 }
 
+/// Returns `text` in at most `width` columns, without its beginning: which one it is stands at the end of a path or type.
+fn end_of(text: &str, width: usize, ellipsis: &str) -> String {
+    let text = visible(text);
+    if columns(&text) <= width {
+        return text;
+    }
+    let end = tail(&text, width.saturating_sub(columns(ellipsis)));
+    format!("{ellipsis}{end}")
+}
+
 /// Adds a resource change: its line, what may go wrong, and its properties.
 pub(super) fn resource(
     page: &mut Page<'_>,
@@ -44,9 +54,11 @@ pub(super) fn resource(
     widths: &Columns,
 ) {
     let (symbol, word, tone) = what(change, page.glyphs.replace);
-    let fit = |text: &str, width: usize| {
+    let fit = |text: &str, width: usize, is_path: bool| {
         if page.options.full {
             visible(text)
+        } else if is_path {
+            end_of(text, width, page.glyphs.ellipsis)
         } else {
             page.options.shorten(text, width)
         }
@@ -56,20 +68,16 @@ pub(super) fn resource(
     line.pad(2 + widths.symbol, 0);
     line.spaces(1);
     let id = change.logical_id.as_str();
-    let is_path_cut = id.contains('/') && columns(&visible(id)) > widths.id && !page.options.full;
-    if is_path_cut {
-        // Which resource it is stands at the end of a path.
-        let room = widths.id.saturating_sub(columns(page.glyphs.ellipsis));
-        let end = visible(id);
-        let text = format!("{}{}", page.glyphs.ellipsis, tail(&end, room));
-        line.push(Tone::Plain, &text);
-    } else {
-        line.push(Tone::Plain, &fit(id, widths.id));
-    }
+    line.push(Tone::Plain, &fit(id, widths.id, id.contains('/')));
     line.pad(3 + widths.symbol + widths.id, 0);
     line.spaces(3);
-    line.push(Tone::Dim, &fit(&change.resource_type, widths.kind));
-    line.pad(6 + widths.symbol + widths.id + widths.kind, 0);
+    // A long word of what is done takes from the type, which would push it into the next line.
+    let begin = line.columns();
+    let beside = begin + 3 + columns(&word);
+    let room = page.options.width.saturating_sub(beside).max(20);
+    let kind = &change.resource_type;
+    line.push(Tone::Dim, &fit(kind, widths.kind.min(room), true));
+    line.pad(begin + widths.kind.min(room), 0);
     line.spaces(3);
     line.push(tone, &word);
 
@@ -127,11 +135,8 @@ pub(super) fn what(change: &ReviewResource, replace: &'static str) -> (&'static 
 /// Returns what to know besides the change itself, worst first.
 pub(super) fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
-    for risk in change
-        .risks
-        .iter()
-        .filter(|risk| risk.level > RiskLevel::Low)
-    {
+    let told = change.risks.iter().filter(|risk| !is_said(risk, change));
+    for risk in told.filter(|risk| risk.level > RiskLevel::Low) {
         let note = (super::review::risk_tone(risk.level), risk.message.clone());
         if !notes.contains(&note) {
             notes.push(note);
@@ -148,6 +153,23 @@ pub(super) fn notes(change: &ReviewResource) -> Vec<(Tone, String)> {
         notes.push((Tone::Dim, format!("part of module {module}")));
     }
     notes
+}
+
+/// Returns whether the word of the change, or another of its risks, says all that `risk` does.
+fn is_said(risk: &Risk, change: &ReviewResource) -> bool {
+    if risk.chosen.is_some() {
+        return false;
+    }
+    match risk.rule.as_str() {
+        "removal" => risk.message == "deleted",
+        "replacement" => risk.message == "replaced by a new resource",
+        "iam_change" => change.risks.iter().any(|r| r.rule == "iam_broadening"),
+        "encryption_key" => {
+            let is_told = change.risks.iter().any(|r| r.rule == "iam_broadening");
+            is_told && risk.message == "its key policy changes"
+        }
+        _ => false,
+    }
 }
 
 fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup) {
@@ -172,8 +194,10 @@ fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup)
     let cap = page.options.width * 35 / 100;
     let paths = shown.clone().map(|p| columns(&visible(&p.path)));
     let wide = paths.filter(|&wide| wide <= cap).max().unwrap_or(0);
+    let mut above = None;
     for one in shown {
-        property(page, one, wide, group);
+        property(page, one, wide, group, above);
+        above = one.place.as_ref();
     }
     let more = change.properties.len().saturating_sub(limit);
     if more > 0 {
@@ -198,12 +222,22 @@ fn scope(page: &mut Page<'_>, change: &ReviewResource) {
 }
 
 /// `path   before → after   note   file:line:column`, on one line if it fits.
-fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: &ReviewGroup) {
+///
+/// The place is left out where it is the one of the line `above`.
+fn property(
+    page: &mut Page<'_>,
+    property: &ReviewProperty,
+    wide: usize,
+    group: &ReviewGroup,
+    above: Option<&Place>,
+) {
     let arrow = format!(" {} ", page.glyphs.arrow);
     let (before, after) = values(property);
     let (before, after) = (visible(&before), visible(&after));
     let note = note(property, group);
-    let place = property.place.as_ref().map(|place| place.to_string());
+    let place = property.place.as_ref();
+    let place = place.filter(|place| page.options.full || above != Some(*place));
+    let place = place.map(ToString::to_string);
 
     let mut line = Line::indent(6);
     line.push(Tone::Plain, &property.path);
@@ -222,8 +256,16 @@ fn property(page: &mut Page<'_>, property: &ReviewProperty, wide: usize, group: 
         annotate(page, line, note, place);
         return;
     }
-    // Each value gets a line of its own, cut where the two begin to differ.
     annotate(page, line, note, place);
+    if 8 + needed <= page.options.width {
+        let mut line = Line::indent(8).add(Tone::Plain, &before);
+        if !before.is_empty() {
+            line.push(Tone::Dim, &arrow);
+        }
+        page.line(line.add(Tone::Strong, &after), 8);
+        return;
+    }
+    // Each value gets a line of its own, cut where the two begin to differ.
     if page.options.full
         && let Some(lines) = structures(property)
     {
@@ -277,6 +319,15 @@ pub(super) fn annotate(
 ) {
     let width = page.options.width;
     let note_columns = note.as_ref().map_or(0, |(_, text)| columns(text) + 3);
+    // The name of the file alone, where that saves a line.
+    let room = width.saturating_sub(line.columns() + note_columns + 2);
+    let place = place.map(|whole| match whole.rsplit_once('/') {
+        Some((folders, name)) if !page.options.full && !folders.contains(' ') => {
+            let saves = columns(&whole) > room && columns(name) <= room;
+            if saves { name.to_owned() } else { whole }
+        }
+        Some(_) | None => whole,
+    });
     let place_columns = place.as_ref().map_or(0, |text| columns(text));
     // Places stand in one column as long as the lines leave room for it.
     let usual = if width < 100 { 58 } else { 72 };
@@ -411,12 +462,14 @@ pub(super) fn window(before: &str, after: &str, room: usize, ellipsis: &str) -> 
         .take_while(|(a, b)| a == b)
         .map(|(a, _)| a.len_utf8())
         .sum();
+    let rest = columns(&before[common..]).max(columns(&after[common..]));
+    let left = room.saturating_sub(rest + columns(ellipsis));
     let cut = |text: &str| {
         if columns(text) <= room {
             return text.to_owned();
         }
-        // A third of the room shows what comes before the difference.
-        let lead = tail(&text[..common], room / 3);
+        // What comes before the difference gets a third of the room, and what the rest leaves.
+        let lead = tail(&text[..common], (room / 3).max(left));
         let start = common - lead.len();
         let rest = &text[start..];
         let (mut out, mut left) = (String::new(), room);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName, CleanupWhy, Digest,
-    Event, EventKind, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId, StackStatus,
-    StackSummary, Target, TargetInputs, TargetOutcome,
+    Event, EventKind, GoneExport, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId,
+    StackStatus, StackSummary, Target, TargetInputs, TargetOutcome,
 };
 
 use super::view::{Fact, keep};
@@ -51,6 +51,7 @@ struct Described {
     previous_template: Option<Digest>,
     previous_parameters: BTreeMap<String, String>,
     settings_only: bool,
+    gone_exports: Vec<GoneExport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +139,7 @@ impl TargetView {
                 previous_template,
                 previous_parameters,
                 settings_only,
+                gone_exports,
             } => {
                 let described = Described {
                     changes: changes.clone(),
@@ -145,6 +147,7 @@ impl TargetView {
                     previous_template: *previous_template,
                     previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
+                    gone_exports: gone_exports.clone(),
                 };
                 keep(&mut self.ready, event, described);
             }
@@ -269,6 +272,7 @@ impl TargetView {
             previous_parameters: described.previous_parameters.clone(),
             settings_only: described.settings_only,
             retain: Vec::new(),
+            gone_exports: described.gone_exports.clone(),
         })
     }
 

@@ -21,8 +21,8 @@ use super::declared::Sides;
 use super::impact::ImpactKind;
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
-    ChangeAction, LogicalId, PlannedTarget, PolicyAction, Recreation, Replacement, ResourceChange,
-    Risk, RiskLevel, TargetInputs,
+    ChangeAction, GoneExport, LogicalId, PlannedTarget, PolicyAction, Recreation, Replacement,
+    ResourceChange, Risk, RiskLevel, TargetInputs,
 };
 use crate::template::{ResourceDeclaration, Template};
 
@@ -77,17 +77,21 @@ enum Check {
     Resource(fn(&Subject<'_>) -> Option<String>),
     /// What is asked of the stack itself.
     Stack(fn(&TargetInputs) -> Option<String>),
-    /// The new and the old template; each finding is about the name that comes with it.
-    Templates(fn(&Template, &Template) -> Vec<(LogicalId, String)>),
+    /// The new and the old template, and the exports that go as far as they were looked up; each finding is about
+    /// the name that comes with it.
+    Templates(CheckTemplates),
 }
 
-/// Returns what may go wrong in a target, as [`risks`] does, with what is asked of the stack itself.
+/// Finds something in the new and the old template, given the exports that go.
+type CheckTemplates = fn(&Template, &Template, &[GoneExport]) -> Vec<(LogicalId, String)>;
+
+/// Returns what may go wrong in a target, as [`with_exports`] does, with what is asked of the stack itself.
 pub fn risks_of_target(
     target: &PlannedTarget,
     template: Option<&Template>,
     previous: Option<&Template>,
 ) -> Vec<Risk> {
-    let mut risks = risks(&target.changes, template, previous);
+    let mut risks = with_exports(&target.changes, template, previous, &target.gone_exports);
     // A stack has no logical id; no resource is called so.
     let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) else {
         return risks;
@@ -106,10 +110,11 @@ pub fn risks_of_target(
 /// Returns what may go wrong, the worst first, else in the order of the changes.
 ///
 /// `template` is the new one, `previous` the one the stack has; where one is not known, the worse case counts.
-pub fn risks(
+fn with_exports(
     changes: &[ResourceChange],
     template: Option<&Template>,
     previous: Option<&Template>,
+    gone_exports: &[GoneExport],
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     for change in changes {
@@ -125,7 +130,7 @@ pub fn risks(
     if let (Some(new), Some(old)) = (template, previous) {
         for rule in &RULES {
             if let Check::Templates(check) = rule.check {
-                for (name, message) in check(new, old) {
+                for (name, message) in check(new, old, gone_exports) {
                     risks.push(rule.finding(name, message));
                 }
             }
@@ -144,6 +149,16 @@ pub fn are_told(changes: &[ResourceChange]) -> bool {
         // Only what is there on one side counts; what goes is judged by itself.
         ChangeAction::Add | ChangeAction::Import | ChangeAction::Remove => true,
     })
+}
+
+/// Returns what may go wrong where no export was looked up.
+#[cfg(test)]
+fn risks(
+    changes: &[ResourceChange],
+    template: Option<&Template>,
+    previous: Option<&Template>,
+) -> Vec<Risk> {
+    with_exports(changes, template, previous, &[])
 }
 
 /// Returns the worst level that counts, `Low` where there is no risk.

@@ -2,7 +2,7 @@
 
 use super::{Check, Rule};
 use crate::diff::outputs;
-use crate::model::{LogicalId, RiskLevel, clean};
+use crate::model::{GoneExport, LogicalId, RiskLevel, clean};
 use crate::template::Template;
 
 pub(super) const RULE: Rule = Rule {
@@ -13,8 +13,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Templates(check),
 };
 
-fn check(new: &Template, old: &Template) -> Vec<(LogicalId, String)> {
-    let gone = outputs::gone(new, old).into_iter();
+fn check(new: &Template, old: &Template, known: &[GoneExport]) -> Vec<(LogicalId, String)> {
+    let gone = outputs::gone_with(new, old, known).into_iter();
     gone.map(|gone| {
         let message = clean(&gone.to_string());
         (gone.output, message)

@@ -198,6 +198,7 @@ impl Stack {
             outcome,
             changes: Vec::new(),
             base,
+            gone_exports: Vec::new(),
             previous_template: None,
             previous_parameters: Default::default(),
             settings_differ,

@@ -23,6 +23,13 @@ fn a_review_is_a_page() {
 }
 
 #[test]
+fn a_large_update_is_a_page() {
+    let view = fixtures::shop().view();
+    let review = Review::of(&view, &fixtures::Shop);
+    insta::assert_snapshot!("shop", body(&html(&view, None, Some(&review))));
+}
+
+#[test]
 fn a_page_needs_nothing_beside_it_and_runs_nothing() {
     for script in [fixtures::fleet(), fixtures::halted(), fixtures::made()] {
         let page = of(&script);

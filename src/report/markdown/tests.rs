@@ -18,6 +18,13 @@ fn a_plan_is_a_comment() {
 }
 
 #[test]
+fn a_large_update_is_a_comment() {
+    let view = fixtures::shop().view();
+    let review = Review::of(&view, &fixtures::Shop);
+    insta::assert_snapshot!("shop", markdown(&view, None, Some(&review)));
+}
+
+#[test]
 fn nothing_from_outside_has_a_meaning() {
     let text = of(&fixtures::hostile());
     insta::assert_snapshot!("hostile", text);

@@ -246,6 +246,21 @@ fn many_targets_are_told_by_region() {
 }
 
 #[test]
+fn a_large_update_is_told_by_what_it_may_harm() {
+    let view = fixtures::shop().view();
+    let review = Review::of(&view, &fixtures::Shop);
+    assert!(review.groups[0].resources.len() > 30);
+    assert_screens!("shop", |options: &ScreenOptions| draw(
+        &view, &review, options
+    ));
+    let options = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    insta::assert_snapshot!("shop_full", draw(&view, &review, &options));
+}
+
+#[test]
 fn secrets_show_as_changed_only() {
     let view = fixtures::secrets().view();
     assert_screens!("secrets", |options: &ScreenOptions| review(
@@ -380,6 +395,7 @@ fn no_line_is_wider_than_the_screen() {
         fixtures::secrets(),
         fixtures::hostile(),
         fixtures::made(),
+        fixtures::shop(),
     ] {
         let view = script.view();
         for width in 60..130 {
