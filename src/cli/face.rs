@@ -317,7 +317,7 @@ impl Face for TerminalFace {
     fn unread(&mut self, error: &JournalError) {
         self.progress.suspend(|| {
             output::stderr(&format!(
-                "note: {error}; this one goes on without it, and leaves it\n"
+                "note: {error}; until then no approval that came after it counts, since it may be a rejection, and all else goes on\n"
             ));
         });
     }

@@ -6,14 +6,15 @@ use rusqlite::{OptionalExtension as _, params};
 use super::error::Failure;
 use super::store::counted;
 use super::{Durability, Journal, JournalError};
-use crate::model::{ExecutionId, InboxMessage};
+use crate::model::{Decision, ExecutionId, InboxMessage};
 
 /// What waits for the owner of an execution.
 #[derive(Debug, Default)]
 pub struct Inbox {
     /// The messages, oldest first, with their numbers.
     pub messages: Vec<(u64, InboxMessage)>,
-    /// Those that this program cannot read, with their numbers: they wait for one that can.
+    /// Those that this program cannot read, with their numbers: they wait for one that can. So does every approval
+    /// behind one of them, which may be a rejection.
     pub unreadable: Vec<(u64, JournalError)>,
 }
 
@@ -50,7 +51,7 @@ impl Journal {
 
     /// Returns the messages that wait for the owner of an execution.
     ///
-    /// One that a newer program posted does not keep the others from being heard.
+    /// One that a newer program posted keeps an approval from being heard, and nothing else.
     pub fn inbox(&self, id: &ExecutionId) -> Result<Inbox, JournalError> {
         self.read("read", |connection| {
             let mut statement = connection.prepare_cached(
@@ -65,6 +66,7 @@ impl Journal {
                 let number = counted(row.get(0)?)?;
                 let text = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
                 match serde_json::from_str(text) {
+                    Ok(message) if approves(&message) && !inbox.unreadable.is_empty() => {}
                     Ok(message) => inbox.messages.push((number, message)),
                     Err(source) => {
                         let execution = id.clone();
@@ -79,6 +81,13 @@ impl Journal {
             }
             Ok(inbox)
         })
+    }
+}
+
+fn approves(message: &InboxMessage) -> bool {
+    match message {
+        InboxMessage::Answer(answer) => answer.decision == Decision::Approve,
+        InboxMessage::Stop(_) => false,
     }
 }
 
@@ -160,5 +169,26 @@ mod tests {
             panic!("{inbox:?}");
         };
         assert!(error.to_string().contains("update this one"), "{error}");
+    }
+
+    #[test]
+    fn the_first_answer_wins_also_where_it_cannot_be_read() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let post = |message: &InboxMessage| journal.post(&id(1), message, now()).unwrap();
+        let approval = InboxMessage::Answer(answer());
+        let before = post(&approval);
+        let insert =
+            "INSERT INTO inbox (execution, posted, message) VALUES (1, '', '{\"veto\":{}}')";
+        journal.connection.execute(insert, []).unwrap();
+        post(&approval);
+        let rejection = InboxMessage::Answer(crate::model::Answer {
+            decision: Decision::Reject,
+            ..answer()
+        });
+        let after = post(&rejection);
+        let heard = journal.inbox(&id(1)).unwrap().messages;
+        assert_eq!(heard, [(before, approval), (after, rejection)]);
+        drop(lease);
     }
 }

@@ -405,7 +405,7 @@ fn an_execution_of_a_newer_version_hides_no_other() {
 }
 
 #[test]
-fn a_message_of_a_newer_version_is_left_and_stops_nobody() {
+fn a_message_of_a_newer_version_holds_back_an_approval_and_nothing_else() {
     let env = online();
     env.run(&["plan", "settings"]).code(3);
     let database = rusqlite::Connection::open(env.root().join(".stackgate/journal.db")).unwrap();
@@ -416,15 +416,16 @@ fn a_message_of_a_newer_version_is_left_and_stops_nobody() {
     let status: serde_json::Value = serde_json::from_str(&status.success().raw).unwrap();
     let plan = status["plan"].as_str().unwrap();
     let approved = env.run(&["approve", "latest", "--plan", plan]);
-    let said = &approved.success().stderr;
+    let said = &approved.code(3).stderr;
     let note = "note: message 1 to execution ";
     assert_eq!(said.matches(note).count(), 1, "{said}");
     assert!(
-        said.contains("this one goes on without it, and leaves it"),
+        said.contains("until then no approval that came after it counts"),
         "{said}"
     );
-    let waiting = "SELECT count(*) FROM inbox WHERE handled IS NULL";
-    let left: i64 = database.query_row(waiting, [], |row| row.get(0)).unwrap();
+    env.run(&["reject", "latest"]).code(4);
+    let kind = "SELECT count(*) FROM inbox WHERE handled IS NULL AND message LIKE '%postpone%'";
+    let left: i64 = database.query_row(kind, [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }
 
