@@ -70,6 +70,50 @@ pub(super) enum RiskArg {
     High,
 }
 
+/// The options that say how stacks are deployed and where, beside the template and its parameters: they have no meaning
+/// where nothing is made anew. Tests of the commands that refuse them keep the list whole.
+pub(super) const OF_DEPLOYMENT: [&str; 39] = [
+    "wait_for_stack",
+    "stack_name",
+    "template",
+    "parameter_overrides",
+    "secrets",
+    "allow_literal_secrets",
+    "tags",
+    "capabilities",
+    "role_arn",
+    "artifact_bucket",
+    "s3_buckets",
+    "approval_expires",
+    "notification_arns",
+    "on_stack_failure",
+    "disable_rollback",
+    "rollback_triggers",
+    "monitoring_time",
+    "import_existing_resources",
+    "resources_to_import",
+    "include_nested_stacks",
+    "stack_policy",
+    "termination_protection",
+    "no_termination_protection",
+    "accounts",
+    "regions",
+    "targets",
+    "target_role",
+    "plan_role",
+    "execute_role",
+    "max_concurrent",
+    "failure_tolerance",
+    "region_order",
+    "region_concurrency",
+    "concurrency_mode",
+    "target_set",
+    "environment",
+    "external_id",
+    "session_name",
+    "session_tags",
+];
+
 /// What to deploy, and where.
 #[derive(Debug, Args)]
 pub(super) struct WhatArgs {

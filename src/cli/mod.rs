@@ -40,6 +40,7 @@ mod sources;
 mod stack_options;
 mod status;
 mod stop;
+mod survey;
 mod targets;
 mod validate;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::denied::denied;
+use super::deploy::OF_DEPLOYMENT;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::resume::{Policy, definition, invocation, take_up};
@@ -24,57 +25,16 @@ use crate::runtime;
 use crate::template::Template;
 
 /// What only a plan that is made here can have: the one of a file has it in it.
-const MADE_ANEW: [&str; 43] = [
-    "replace_failed",
-    "wait_for_stack",
-    "stack",
-    "stack_name",
-    "template",
-    "overrides",
-    "parameters",
-    "parameter_overrides",
-    "secrets",
-    "allow_literal_secrets",
-    "tags",
-    "capabilities",
-    "role_arn",
-    "artifact_bucket",
-    "s3_buckets",
-    "approval_expires",
-    "notification_arns",
-    "on_stack_failure",
-    "disable_rollback",
-    "rollback_triggers",
-    "monitoring_time",
-    "import_existing_resources",
-    "resources_to_import",
-    "include_nested_stacks",
-    "stack_policy",
-    "termination_protection",
-    "no_termination_protection",
-    "accounts",
-    "regions",
-    "targets",
-    "target_role",
-    "plan_role",
-    "execute_role",
-    "max_concurrent",
-    "failure_tolerance",
-    "region_order",
-    "region_concurrency",
-    "concurrency_mode",
-    "target_set",
-    "environment",
-    "external_id",
-    "session_name",
-    "session_tags",
-];
+fn made_anew() -> impl Iterator<Item = &'static str> {
+    let own = ["replace_failed", "stack", "overrides", "parameters"];
+    own.into_iter().chain(OF_DEPLOYMENT)
+}
 
 /// How `deploy` takes over a plan from a file.
 #[derive(Debug, Args)]
 pub(super) struct PlanFileArgs {
     /// Take over the plan in a file that `plan --out` wrote, instead of making one
-    #[arg(long, value_name = "FILE", conflicts_with_all = MADE_ANEW)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = made_anew())]
     pub plan: Option<PathBuf>,
     /// Approve the plan of the file without asking, if it has this whole digest
     #[arg(long, value_name = "DIGEST", requires = "plan", conflicts_with_all = ["yes", "detach"])]

@@ -5,7 +5,7 @@ mod stack;
 
 use clap::Args;
 
-use super::deploy::WhatArgs;
+use super::deploy::{OF_DEPLOYMENT, WhatArgs};
 use super::options::{Global, OutputForm};
 use super::validate::place;
 use super::{CliError, exit, output};
@@ -15,56 +15,16 @@ use crate::report::{
 };
 
 /// What is of stacks, and refused where two files are compared.
-const OF_STACKS: [&str; 41] = [
-    "wait_for_stack",
-    "stack_name",
-    "template",
-    "parameter_overrides",
-    "secrets",
-    "allow_literal_secrets",
-    "tags",
-    "capabilities",
-    "role_arn",
-    "artifact_bucket",
-    "s3_buckets",
-    "approval_expires",
-    "notification_arns",
-    "on_stack_failure",
-    "disable_rollback",
-    "rollback_triggers",
-    "monitoring_time",
-    "import_existing_resources",
-    "resources_to_import",
-    "include_nested_stacks",
-    "stack_policy",
-    "termination_protection",
-    "no_termination_protection",
-    "accounts",
-    "regions",
-    "targets",
-    "target_role",
-    "plan_role",
-    "execute_role",
-    "max_concurrent",
-    "failure_tolerance",
-    "region_order",
-    "region_concurrency",
-    "concurrency_mode",
-    "target_set",
-    "environment",
-    "external_id",
-    "session_name",
-    "session_tags",
-    "profile",
-    "endpoint_url",
-];
+fn of_stacks() -> impl Iterator<Item = &'static str> {
+    OF_DEPLOYMENT.into_iter().chain(["profile", "endpoint_url"])
+}
 
 /// Arguments of `diff`: those of `plan`, so that one word turns one into the other, and those of files.
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
     /// Another template, which the first one is compared with: then nothing is asked of AWS. Either is a file, or the
     /// name of a stack whose template is in `templates/`
-    #[arg(value_name = "AFTER", index = 2, conflicts_with_all = OF_STACKS)]
+    #[arg(value_name = "AFTER", index = 2, conflicts_with_all = of_stacks())]
     after: Option<String>,
     /// Compare two templates as they are in this account and region, with the override files of the second and
     /// `--parameter`: what does not exist there is gone

@@ -1,23 +1,15 @@
 //! A template and what is deployed of it, target by target.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-
-use futures_util::{StreamExt, stream};
 
 use super::super::CliError;
 use super::super::deploy::{Asked, WhatArgs};
-use super::super::parameters::{AT_ONCE, actions};
 use super::super::project::EXTENSIONS;
-use super::super::prompt::{Stillness, TerminalSecrets};
-use super::super::run::{block_on, connect};
+use super::super::survey::{Place, survey};
 use super::Compared;
 use crate::action::deployed::{DEPLOYED, Sides, sides};
-use crate::action::secrets::Secrets;
-use crate::action::{World, source_local};
-use crate::artifact::Store;
 use crate::diff::{MASK, ShownEntry, compare_trees, kept_default, shown, text_diff};
-use crate::model::{CallFailure, EffectiveParameter, ExecutionDefinition, ParameterValue, Target};
+use crate::model::{CallFailure, EffectiveParameter, ParameterValue, Target};
 use crate::report::{
     Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
 };
@@ -38,21 +30,16 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
     }
     let asked = Asked::of(what)?;
     let template = asked.project.template_path.clone();
-    let root = asked.project.root.clone();
-    let aside = tempfile::tempdir()?;
-    let read = block_on(async {
-        let aws = connect(&asked.invocation, None).await?;
-        let caller = aws.caller().await?;
-        let deployment = asked.deployment(&aws, &caller)?;
-        let definition = asked.definition(deployment);
-        let secrets = Secrets::new(
-            definition.secrets.clone(),
-            definition.allow_literal_secrets,
-            Arc::new(TerminalSecrets(Stillness::default())),
-        );
-        let world = World::new(aws, Store::open(aside.path())?, root, secrets);
-        read(&world, &definition).await
-    })??;
+    let read = survey(asked, async |place| {
+        let Place {
+            world,
+            spec,
+            action,
+            artifacts,
+        } = place;
+        let found = sides(world, spec, action, artifacts).await;
+        Ok((spec.target.clone(), found))
+    })?;
     Ok(if raw {
         Compared::Lines(lines(&template, read))
     } else {
@@ -78,19 +65,6 @@ fn refuse_file(name: &str) -> Result<(), CliError> {
         "`stackgate diff {name} AFTER` compares two files; `stackgate diff STACK` compares `templates/STACK.yaml` with \
          what is deployed, `--template {name}` another one"
     )))
-}
-
-/// Reads the files as the source stage does, and what each stack has.
-async fn read(world: &World, definition: &ExecutionDefinition) -> Result<Vec<Read>, CliError> {
-    let (source, create) = actions(definition)?;
-    let (artifact, _) = source_local::store(world, source).await?;
-    let artifacts = [(artifact.name.clone(), artifact)].into();
-    let specs = create.fan_out.iter().flat_map(|fan_out| &fan_out.targets);
-    let read = stream::iter(specs.map(|spec| async {
-        let found = sides(world, spec, create, &artifacts).await;
-        (spec.target.clone(), found)
-    }));
-    Ok(read.buffered(AT_ONCE).collect().await)
 }
 
 fn of_target(target: &Target, found: Result<Option<Sides>, CallFailure>) -> TargetDiff {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream};
 
 use super::super::CliError;
-use super::super::parameters::AT_ONCE;
 use super::super::run::{block_on, connect};
 use super::super::settings::Settings;
+use super::super::survey::AT_ONCE;
 use super::super::targets::DEFAULT_TARGET_ROLE;
 use super::{Read, ValidateArgs};
 use crate::aws::{Aws, TemplateSummary};
