@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::View;
+use super::{View, causes};
 use crate::model::status_reason::{Obstacle, obstacle};
 use crate::model::{ExecutionOutcome, StackStatus, TargetOutcome};
 
@@ -52,17 +52,11 @@ fn has_failed_creation(view: &View) -> bool {
 
 /// Returns what stood in the way of the targets that have no change set.
 fn obstacles(view: &View) -> BTreeSet<Obstacle> {
-    let targets = view.targets();
-    let causes = targets.iter().filter_map(|target| match target.outcome()? {
-        TargetOutcome::NotPlanned { cause } => Some(&cause.reason),
-        TargetOutcome::Succeeded { .. }
-        | TargetOutcome::NoChanges
-        | TargetOutcome::Failed { .. }
-        | TargetOutcome::Stale { .. }
-        | TargetOutcome::Skipped { .. }
-        | TargetOutcome::Unknown { .. } => None,
-    });
-    causes.map(|reason| obstacle(reason)).collect()
+    let groups = causes::not_planned(view);
+    groups
+        .iter()
+        .map(|group| obstacle(&group.cause.reason))
+        .collect()
 }
 
 /// Returns what to do where no change set could be made; the causes stand above it.

@@ -1,7 +1,7 @@
 //! The differences of templates for people.
 
 use super::diff_data::{Diff, DiffGroup, ParameterChange, ParameterDiff};
-use super::review_resource::{annotate, window};
+use super::review_resource::{annotate, path_columns, window};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
@@ -246,9 +246,7 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
         SHOWN_VALUES
     };
     let shown = entry.values.iter().take(limit);
-    let cap = page.options.width * 35 / 100;
-    let paths = shown.clone().map(|value| columns(&visible(&value.path)));
-    let wide = paths.filter(|&wide| wide <= cap).max().unwrap_or(0);
+    let wide = path_columns(page, shown.clone().map(|one| one.path.as_str()));
     for one in shown {
         value(page, one, wide);
     }

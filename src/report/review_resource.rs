@@ -172,6 +172,13 @@ fn is_said(risk: &Risk, change: &ReviewResource) -> bool {
     }
 }
 
+/// Returns the columns that the paths of values take. A long one moves its own value alone.
+pub(super) fn path_columns<'a>(page: &Page<'_>, paths: impl Iterator<Item = &'a str>) -> usize {
+    let most = page.options.width * 35 / 100;
+    let wide = paths.map(|path| columns(&visible(path)));
+    wide.filter(|&wide| wide <= most).max().unwrap_or(0)
+}
+
 fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup) {
     let is_shown = match change.action {
         ChangeAction::Modify | ChangeAction::Dynamic | ChangeAction::SyncWithActual => true,
@@ -191,9 +198,7 @@ fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup)
         SHOWN_PROPERTIES
     };
     let shown = change.properties.iter().take(limit);
-    let cap = page.options.width * 35 / 100;
-    let paths = shown.clone().map(|p| columns(&visible(&p.path)));
-    let wide = paths.filter(|&wide| wide <= cap).max().unwrap_or(0);
+    let wide = path_columns(page, shown.clone().map(|one| one.path.as_str()));
     let mut above = None;
     for one in shown {
         property(page, one, wide, group, above);

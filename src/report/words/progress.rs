@@ -1,0 +1,323 @@
+//! How far executions, stages and targets are, how they ended, and why.
+
+use super::super::Phase;
+use super::super::screen::Tone;
+use super::super::view::{Counts, StageStatus, State};
+use crate::model::{
+    Cause, Decision, ExecutionOutcome, PauseReason, SkipReason, StackEvent, StackStatus, Staleness,
+    TargetOutcome,
+};
+
+use super::{count, listed};
+
+/// Returns what an execution is doing. `alive`: whether a process works on it, where that is known.
+pub(in crate::report) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) {
+    let dead = alive == Some(false);
+    match state {
+        State::Unknown => ("unknown", Tone::Dim),
+        State::Running if dead => ("interrupted", Tone::Warn),
+        State::Running => ("running", Tone::Busy),
+        State::WaitingForApproval => ("waiting for approval", Tone::Warn),
+        // Whoever runs it takes the answer up at once.
+        State::Answered(_) | State::Overdue if alive == Some(true) => ("running", Tone::Busy),
+        State::Answered(Decision::Approve) => ("approved, not executed", Tone::Warn),
+        State::Answered(Decision::Reject) => ("rejected, not cleaned up", Tone::Warn),
+        State::Overdue => ("approval expired, not cleaned up", Tone::Warn),
+        State::Paused => ("paused", Tone::Warn),
+        State::Stopping if dead => ("stopped, can be resumed", Tone::Warn),
+        State::Stopping => ("stopping", Tone::Warn),
+        State::GivingUp if dead => ("given up, not finished", Tone::Warn),
+        State::GivingUp => ("giving up", Tone::Warn),
+        State::Ended(outcome) => execution_outcome(outcome),
+    }
+}
+
+/// Returns what an execution is doing, for machines.
+pub(in crate::report) fn state_id(state: &State, alive: Option<bool>) -> &'static str {
+    let dead = alive == Some(false);
+    match state {
+        State::Unknown => "unknown",
+        State::Running if dead => "interrupted",
+        State::Running => "running",
+        State::WaitingForApproval => "waiting_for_approval",
+        State::Answered(_) | State::Overdue if alive == Some(true) => "running",
+        State::Answered(Decision::Approve) => "approved",
+        State::Answered(Decision::Reject) => "rejected",
+        State::Overdue => "expired",
+        State::Paused => "paused",
+        State::Stopping if dead => "stopped",
+        State::Stopping => "stopping",
+        State::GivingUp => "giving_up",
+        State::Ended(outcome) => match outcome {
+            ExecutionOutcome::Succeeded => "succeeded",
+            ExecutionOutcome::NothingToDo => "nothing_to_do",
+            ExecutionOutcome::SucceededWithFailures => "succeeded_with_failures",
+            ExecutionOutcome::Failed => "failed",
+            ExecutionOutcome::Rejected => "rejected",
+            ExecutionOutcome::Expired => "expired",
+            ExecutionOutcome::Stopped => "stopped",
+        },
+    }
+}
+
+/// Returns how far a stage is, for machines.
+pub(in crate::report) fn stage_id(
+    status: &StageStatus,
+    state: &State,
+    alive: Option<bool>,
+) -> &'static str {
+    match status {
+        StageStatus::Waiting => "waiting",
+        StageStatus::Running if is_left(state, alive) => "interrupted",
+        StageStatus::Running => "running",
+        StageStatus::Succeeded => "succeeded",
+        StageStatus::Failed(_) => "failed",
+        StageStatus::Skipped(_) => "skipped",
+    }
+}
+
+/// Returns how far a target is, for machines.
+pub(in crate::report) fn phase_id(phase: Phase<'_>) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Creating => "creating_change_set",
+        Phase::Reading => "reading_change_set",
+        Phase::Ready => "change_set_ready",
+        Phase::Deletable => "deletable",
+        Phase::Checking => "checking_plan",
+        Phase::Executing => "executing",
+        Phase::CleaningUp => "cleaning_up",
+        Phase::Ended(outcome) => match outcome {
+            TargetOutcome::Succeeded { .. } => "succeeded",
+            TargetOutcome::NoChanges => "no_changes",
+            TargetOutcome::NotPlanned { .. } => "not_planned",
+            TargetOutcome::Failed { .. } => "failed",
+            TargetOutcome::Stale { .. } => "stale",
+            TargetOutcome::Skipped { .. } => "skipped",
+            TargetOutcome::Unknown { .. } => "unknown",
+        },
+    }
+}
+
+pub(in crate::report) fn execution_outcome(outcome: &ExecutionOutcome) -> (&'static str, Tone) {
+    match outcome {
+        ExecutionOutcome::Succeeded => ("succeeded", Tone::Good),
+        ExecutionOutcome::NothingToDo => ("nothing to do", Tone::Good),
+        ExecutionOutcome::SucceededWithFailures => ("succeeded with failures", Tone::Warn),
+        ExecutionOutcome::Failed => ("failed", Tone::Bad),
+        ExecutionOutcome::Rejected => ("rejected", Tone::Warn),
+        ExecutionOutcome::Expired => ("approval expired", Tone::Warn),
+        ExecutionOutcome::Stopped => ("given up", Tone::Warn),
+    }
+}
+
+/// Returns whether the execution was left in the middle of its work.
+fn is_left(state: &State, alive: Option<bool>) -> bool {
+    match state {
+        State::Running | State::Paused | State::Stopping | State::GivingUp => alive == Some(false),
+        State::Unknown
+        | State::WaitingForApproval
+        | State::Answered(_)
+        | State::Overdue
+        | State::Ended(_) => false,
+    }
+}
+
+/// Returns how far a stage of an execution is that is in `state`.
+pub(in crate::report) fn stage_status(
+    status: &StageStatus,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
+    match status {
+        StageStatus::Waiting => ("waiting", Tone::Dim),
+        StageStatus::Running if is_left(state, alive) => ("interrupted", Tone::Warn),
+        StageStatus::Running if matches!(state, State::WaitingForApproval) => {
+            ("waiting for an answer", Tone::Warn)
+        }
+        StageStatus::Running if matches!(state, State::Answered(_) | State::Overdue) => {
+            self::state(state, alive)
+        }
+        StageStatus::Running => ("running", Tone::Busy),
+        StageStatus::Succeeded => ("succeeded", Tone::Good),
+        StageStatus::Failed(_) => ("failed", Tone::Bad),
+        StageStatus::Skipped(_) => ("skipped", Tone::Dim),
+    }
+}
+
+pub(in crate::report) fn phase(phase: Phase<'_>) -> (&'static str, Tone) {
+    match phase {
+        Phase::Waiting => ("waiting", Tone::Dim),
+        Phase::Creating => ("creating change set", Tone::Busy),
+        Phase::Reading => ("reading change set", Tone::Busy),
+        Phase::Ready => ("change set ready", Tone::Plain),
+        Phase::Deletable => ("can be deleted", Tone::Plain),
+        Phase::Checking => ("checking plan", Tone::Busy),
+        Phase::Executing => ("executing", Tone::Busy),
+        Phase::CleaningUp => ("cleaning up", Tone::Busy),
+        Phase::Ended(outcome) => target_outcome(outcome),
+    }
+}
+
+/// Returns how far a target is of an execution that is in `state`.
+pub(in crate::report) fn target_phase(
+    phase: Phase<'_>,
+    state: &State,
+    alive: Option<bool>,
+) -> (&'static str, Tone) {
+    if !is_left(state, alive) {
+        return self::phase(phase);
+    }
+    match phase {
+        Phase::Creating | Phase::Reading => ("creating change set when left", Tone::Warn),
+        Phase::Checking => ("checking plan when left", Tone::Warn),
+        Phase::Executing => ("executing when left", Tone::Warn),
+        Phase::CleaningUp => ("cleaning up when left", Tone::Warn),
+        Phase::Waiting | Phase::Ready | Phase::Deletable | Phase::Ended(_) => self::phase(phase),
+    }
+}
+
+/// Returns what somebody else does to a stack that is waited for.
+pub(in crate::report) fn busy(status: StackStatus) -> String {
+    match status.refusal() {
+        Some(why) => format!("{status}, {why}"),
+        None => status.to_string(),
+    }
+}
+
+pub(in crate::report) fn target_outcome(outcome: &TargetOutcome) -> (&'static str, Tone) {
+    match outcome {
+        TargetOutcome::Succeeded { .. } => ("succeeded", Tone::Good),
+        TargetOutcome::NoChanges => ("no changes", Tone::Good),
+        TargetOutcome::NotPlanned { .. } => ("not planned", Tone::Bad),
+        TargetOutcome::Failed { .. } => ("failed", Tone::Bad),
+        TargetOutcome::Stale { .. } => ("stale", Tone::Warn),
+        TargetOutcome::Skipped { .. } => ("not started", Tone::Dim),
+        TargetOutcome::Unknown { .. } => ("unknown", Tone::Bad),
+    }
+}
+
+/// Returns what there is to say of an outcome besides its name.
+pub(in crate::report) fn target_outcome_detail(outcome: &TargetOutcome) -> Option<String> {
+    match outcome {
+        TargetOutcome::Succeeded { status } => Some(status.to_string()),
+        TargetOutcome::NoChanges => None,
+        TargetOutcome::NotPlanned { cause } => Some(self::cause(cause)),
+        TargetOutcome::Failed { status, cause } => Some(match status {
+            Some(status) => format!("{}; the stack is {status}", self::cause(cause)),
+            None => self::cause(cause),
+        }),
+        TargetOutcome::Stale { differences } => Some(stale(differences)),
+        TargetOutcome::Skipped { reason } => Some(skip_reason(reason)),
+        TargetOutcome::Unknown { reason } => Some(reason.clone()),
+    }
+}
+
+/// Returns a cause in one line.
+pub(in crate::report) fn cause(cause: &Cause) -> String {
+    problems(cause).join("; ")
+}
+
+/// Returns the problems that a cause tells of, which are several where files are wrong in several places.
+pub(in crate::report) fn problems(cause: &Cause) -> Vec<String> {
+    match &cause.resource {
+        Some((id, kind)) => vec![format!("{id} ({kind}): {}", cause.reason)],
+        None => cause.reason.split('\n').map(str::to_owned).collect(),
+    }
+}
+
+/// Returns why targets were not started; equal reasons give equal texts.
+pub(in crate::report) fn skip_reason(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::ToleranceExceeded { failed, tolerance } => format!(
+            "tolerance exceeded: {} with {tolerance} tolerated",
+            count(*failed as usize, "failure")
+        ),
+        SkipReason::EarlierRegionFailed { region } => format!("region {region} failed before"),
+        SkipReason::Rejected => "the plan was rejected".to_owned(),
+        SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
+        SkipReason::Stopped => "the execution was given up".to_owned(),
+        SkipReason::PlanIncomplete => {
+            "the plan is incomplete: too many targets have no change set".to_owned()
+        }
+        SkipReason::NothingToDo => "nothing to change in any target".to_owned(),
+    }
+}
+
+pub(in crate::report) fn stale(differences: &[Staleness]) -> String {
+    let all: Vec<String> = differences.iter().map(staleness).collect();
+    if all.is_empty() {
+        "differs from what was approved".to_owned()
+    } else {
+        all.join("; ")
+    }
+}
+
+pub(in crate::report) fn staleness(difference: &Staleness) -> String {
+    match difference {
+        Staleness::ChangeSetGone => "the change set is gone".to_owned(),
+        Staleness::NotExecutable { status } => {
+            format!("the change set can no longer be executed ({status})")
+        }
+        Staleness::StackReplaced => "the stack was deleted or made anew".to_owned(),
+        Staleness::StatusChanged { approved, found } => {
+            format!("the stack is {found}, it was {approved} when the plan was made")
+        }
+        Staleness::NewEvents => "the stack was changed after the plan was made".to_owned(),
+        Staleness::ChangesDiffer { resources } if resources.is_empty() => {
+            "the change set describes other changes than the approved ones".to_owned()
+        }
+        Staleness::NotDeletable { why } => why.clone(),
+        Staleness::ChangesDiffer { resources } => format!(
+            "the change set describes other changes than the approved ones: {}",
+            listed(resources)
+        ),
+    }
+}
+
+/// Returns why an execution is paused and how it goes on.
+pub(in crate::report) fn pause(reason: &PauseReason) -> (String, &'static str) {
+    match reason {
+        PauseReason::CredentialsExpired { message } => (
+            format!("credentials expired: {message}"),
+            "renew the credentials, then resume",
+        ),
+        PauseReason::SecretNeeded { parameter, message } => (
+            format!("a value is needed for the secret parameter {parameter}: {message}"),
+            "provide the secret, then resume",
+        ),
+        PauseReason::OutcomeUnknown { target, message } => (
+            format!("it cannot be told whether the change set of {target} was executed: {message}"),
+            "look at the stack's events, then resume and say with `--unknown` what happened",
+        ),
+    }
+}
+
+/// Returns an event of a stack, in one line.
+pub(in crate::report) fn stack_event(event: &StackEvent) -> String {
+    match &event.reason {
+        Some(reason) => format!("{} {}: {reason}", event.logical_id, event.status),
+        None => format!("{} {}", event.logical_id, event.status),
+    }
+}
+
+/// Returns the counts that are not zero, worst last, each with its tone.
+pub(in crate::report) fn counts(counts: &Counts) -> Vec<(String, Tone)> {
+    let all = [
+        (counts.succeeded, "succeeded", Tone::Good),
+        (counts.unchanged, "without changes", Tone::Good),
+        (counts.running, "running", Tone::Busy),
+        (counts.planning, "being planned", Tone::Busy),
+        (counts.ready, "ready", Tone::Plain),
+        (counts.waiting, "waiting", Tone::Dim),
+        (counts.skipped, "not started", Tone::Plain),
+        (counts.stale, "stale", Tone::Warn),
+        (counts.not_planned, "not planned", Tone::Bad),
+        (counts.failed, "failed", Tone::Bad),
+        (counts.unknown, "unknown", Tone::Bad),
+    ];
+    let present = all.into_iter().filter(|(number, _, _)| *number > 0);
+    present
+        .map(|(number, what, tone)| (format!("{number} {what}"), tone))
+        .collect()
+}

@@ -1,0 +1,74 @@
+//! Tests of `words`.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::model::{Caller, ConcurrencyMode, CountOrPercent, OperationPreferences};
+
+#[test]
+fn durations_read_well() {
+    let of = |ms: i64| duration(SignedDuration::from_millis(ms));
+    assert_eq!(of(-5), "0.0 s");
+    assert_eq!(of(1_849), "1.8 s");
+    assert_eq!(of(12_900), "12 s");
+    assert_eq!(of(123_000), "2 min 3 s");
+    assert_eq!(of(11_040_000), "3 h 4 min");
+    assert_eq!(of(601_200_000), "6 d 23 h");
+}
+
+#[test]
+fn a_strict_mode_that_shrinks_what_was_asked_for_says_so() {
+    let of = |max, tolerance, mode, most| {
+        let preferences = OperationPreferences {
+            max_concurrent: max,
+            failure_tolerance: tolerance,
+            concurrency_mode: mode,
+            ..OperationPreferences::default()
+        };
+        concurrency(&preferences, most)
+    };
+    let (count, percent) = (CountOrPercent::Count, CountOrPercent::Percent);
+    let strict = ConcurrencyMode::Strict;
+    assert_eq!(
+        of(percent(100), count(0), strict, 8),
+        "1 target at a time (100% asked for; strict mode allows one more than may fail)"
+    );
+    assert!(of(count(9), percent(25), strict, 8).starts_with("3 targets at a time (9 asked for; "));
+    for (max, tolerance, mode, most) in [
+        (count(1), count(0), strict, 8),
+        (percent(100), count(0), strict, 1),
+        (percent(25), percent(25), strict, 8),
+        (percent(100), count(0), ConcurrencyMode::Soft, 8),
+    ] {
+        assert!(!of(max, tolerance, mode, most).contains("strict"));
+    }
+}
+
+#[test]
+fn callers_are_named_once_with_their_accounts() {
+    let caller = |account: &str| Caller {
+        account: account.parse().unwrap(),
+        arn: format!("arn:aws:sts::{account}:assumed-role/Deploy/alice"),
+    };
+    let all = [
+        caller("111111111111"),
+        caller("222222222222"),
+        caller("111111111111"),
+    ];
+    assert_eq!(
+        callers(&all, 4),
+        ["assumed-role/Deploy/alice in 111111111111, 222222222222"]
+    );
+    assert_eq!(
+        callers(&all, 1),
+        ["assumed-role/Deploy/alice in 2 accounts"]
+    );
+    assert_eq!(identity("not an arn"), "not an arn");
+    let own = Caller {
+        account: "222222222222".parse().unwrap(),
+        arn: "arn:aws:sts::222222222222:assumed-role/R/stackgate-01a205a4-dce1-73e5-bcb1-9bed9925f3d8"
+            .to_owned(),
+    };
+    assert_eq!(callers([&own], 4), ["assumed-role/R in 222222222222"]);
+    assert!(callers([&own], usize::MAX)[0].contains("/stackgate-01a205a4"));
+}
