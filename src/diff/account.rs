@@ -67,7 +67,10 @@ impl Account {
                 account.add(&through, &Reason::Parameter(name.clone()));
             }
         }
-        let all = compare_trees(&before.evaluate(&old).root, &now);
+        let all = match old == new {
+            true => written,
+            false => compare_trees(&before.evaluate(&old).root, &now),
+        };
         account.undescribed = undescribed(&all, target);
         account.after = Some(now);
         account

@@ -1,13 +1,14 @@
 //! The differences of templates for people.
 
-use super::diff_data::{Diff, DiffGroup, ParameterChange, ParameterDiff};
-use super::review_resource::{annotate, path_columns, window};
+use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
+use super::review_resource::{annotate, on_one_line, on_two_lines, path_columns};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
     EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange,
-    text_diff,
+    text_diff, value_text,
 };
+use crate::model::Target;
 
 /// The lines of a text that are shown of one that is added or removed.
 const SHOWN_LINES: usize = 8;
@@ -50,10 +51,7 @@ pub fn diff(diff: &Diff, options: &ScreenOptions) -> String {
     if !diff.not_compared.is_empty() {
         page.blank();
         for one in &diff.not_compared {
-            let line = Line::of(Tone::Bad, "Not compared")
-                .add(Tone::Plain, &format!("   {}", places.name(&one.target)))
-                .add(Tone::Dim, &format!("   {}", one.reason));
-            page.line(line, 4);
+            not_compared(&mut page, one, &places);
         }
     }
     page.blank();
@@ -88,14 +86,27 @@ fn title(diff: &Diff, places: &Places, options: &ScreenOptions) -> Line {
     }
 }
 
-fn heading(page: &mut Page<'_>, name: &str, group: &DiffGroup, places: &Places) {
+/// Adds the name of a difference and the targets that it is of.
+pub(super) fn whose(page: &mut Page<'_>, name: &str, targets: &[Target], places: &Places) {
     let text = format!(
         "{name} {} {}",
         page.glyphs.dot,
-        count(group.targets.len(), "target")
+        count(targets.len(), "target")
     );
     let line = Line::of(Tone::Strong, &text).add(Tone::Plain, "   ");
-    page.items(line, 4, Tone::Dim, &places.names(&group.targets));
+    page.items(line, 4, Tone::Dim, &places.names(targets));
+}
+
+/// Adds a target that could not be compared, and why.
+pub(super) fn not_compared(page: &mut Page<'_>, one: &NotCompared, places: &Places) {
+    let line = Line::of(Tone::Bad, "Not compared")
+        .add(Tone::Plain, &format!("   {}", places.name(&one.target)))
+        .add(Tone::Dim, &format!("   {}", one.reason));
+    page.line(line, 4);
+}
+
+fn heading(page: &mut Page<'_>, name: &str, group: &DiffGroup, places: &Places) {
+    whose(page, name, &group.targets, places);
     if group.varies
         && let Some(first) = group.targets.first()
     {
@@ -123,14 +134,19 @@ fn body(page: &mut Page<'_>, group: &DiffGroup) {
     }
 }
 
-fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
-    let (symbol, tone) = match one.change {
+/// Returns the symbol of what becomes of a parameter.
+pub(super) fn symbol(change: ParameterChange) -> (&'static str, Tone) {
+    match change {
         ParameterChange::Added => ("+", Tone::Good),
         ParameterChange::Removed => ("-", Tone::Bad),
         ParameterChange::Changed => ("~", Tone::Warn),
         ParameterChange::Unknown => ("?", Tone::Warn),
         ParameterChange::Kept => ("=", Tone::Warn),
-    };
+    }
+}
+
+fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
+    let (symbol, tone) = symbol(one.change);
     let mut line = Line::indent(2)
         .add(tone, symbol)
         .add(Tone::Plain, &format!(" {}", one.name));
@@ -154,14 +170,10 @@ fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
         }
         ParameterChange::Added | ParameterChange::Removed | ParameterChange::Changed => {
             let (before, after) = (one.before.as_deref(), one.after.as_deref());
-            let pair = (before.map(words_of), after.map(words_of));
+            let pair = (before.map(value_text), after.map(value_text));
             sides(page, line, pair, None, from);
         }
     }
-}
-
-fn words_of(text: &str) -> String {
-    crate::diff::value_text(text)
 }
 
 /// Returns the symbol and the word of what became of an entry.
@@ -188,15 +200,13 @@ pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
     })
 }
 
-/// What is said of a value that is a local path.
-pub(super) const LOCAL_PATH: &str = "a local path, packed when it is deployed";
-
 /// Returns what is to be known of a value besides its two sides.
-fn remark(value: &ShownValue) -> Option<String> {
+/// `named` draws the names in it.
+pub(super) fn remark(value: &ShownValue, named: impl Fn(&str) -> String) -> Option<String> {
     if value.is_local_path {
-        return Some(LOCAL_PATH.to_owned());
+        return Some("a local path, packed when it is deployed".to_owned());
     }
-    let names = words::listed(&value.follows);
+    let names = named(&words::listed(&value.follows));
     (!value.follows.is_empty()).then(|| format!("follows {names}, which is renamed"))
 }
 
@@ -279,7 +289,7 @@ pub(super) fn place(
 fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let place = place(at(&value.before), at(&value.after), &page.glyphs);
-    let note = remark(value).map(|text| (Tone::Dim, text));
+    let note = remark(value, str::to_owned).map(|text| (Tone::Dim, text));
     let mut line = Line::indent(6).add(Tone::Plain, &value.path);
     if line.columns() <= 6 + wide {
         line.pad(6 + wide, 0);
@@ -334,33 +344,12 @@ fn sides(
     let arrow = format!(" {} ", page.glyphs.arrow);
     let room = page.options.width.saturating_sub(line.columns());
     if columns(&before) + columns(&arrow) + columns(&after) <= room {
-        if !before.is_empty() {
-            line.push(Tone::Plain, &before);
-            line.push(Tone::Dim, &arrow);
-        }
-        line.push(Tone::Strong, &after);
+        on_one_line(page, &mut line, &before, &after);
         annotate(page, line, note, place);
         return;
     }
     annotate(page, line, note, place);
-    // Each gets a line of its own, cut where the two begin to differ.
-    let (before, after) = if page.options.full {
-        (before, after)
-    } else {
-        let room = page.options.width.saturating_sub(8 + 8);
-        window(&before, &after, room, page.glyphs.ellipsis)
-    };
-    for (label, text, tone) in [
-        ("before", before, Tone::Plain),
-        ("after ", after, Tone::Strong),
-    ] {
-        if !text.is_empty() {
-            let line = Line::indent(8)
-                .add(Tone::Dim, &format!("{label}  "))
-                .add(tone, &text);
-            page.line(line, 16);
-        }
-    }
+    on_two_lines(page, before, after);
 }
 
 /// Adds the lines in which two texts differ.
@@ -417,12 +406,12 @@ fn summary(diff: &Diff, glyphs: &Glyphs) -> Line {
     }
     let kept = parameters.len() - changing;
     if kept > 0 {
-        let verb = if kept == 1 { "keeps" } else { "keep" };
-        let text = format!("{} {verb} its value", count(kept, "parameter"));
-        parts.push((
-            Tone::Warn,
-            text.replace("keep its value", "keep their values"),
-        ));
+        let verb = if kept == 1 {
+            "keeps its value"
+        } else {
+            "keep their values"
+        };
+        parts.push((Tone::Warn, format!("{} {verb}", count(kept, "parameter"))));
     }
     if !diff.new_stacks.is_empty() {
         parts.push((Tone::Good, count(diff.new_stacks.len(), "new stack")));

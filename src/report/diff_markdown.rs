@@ -1,9 +1,9 @@
 //! The differences of templates as a comment of a pull request.
 
-use super::diff::{LOCAL_PATH, consequence, counts, kind, name_of, place, what};
+use super::diff::{consequence, counts, kind, name_of, place, remark, symbol, what};
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
-use super::markdown::{LONGEST_VALUE, Page, block, code, some};
+use super::markdown::{LONGEST_VALUE, Page, although, block, code, names};
 use super::review_resource::window;
 use super::screen::{ScreenOptions, visible};
 use super::words::{self, Places, count};
@@ -36,16 +36,14 @@ pub fn markdown_diff(diff: &Diff) -> String {
 
 /// Returns texts line by line as Markdown.
 pub fn markdown_raw_diff(all: &RawDiff) -> String {
-    let targets = all.texts.iter().flat_map(|(targets, _)| targets);
-    let failed = all.not_compared.iter().map(|one| &one.target);
-    let places = Places::of(targets.chain(&all.new_stacks).chain(failed));
+    let places = Places::of(all.targets());
     let mut page = Page::new();
     for (index, (targets, text)) in all.texts.iter().enumerate() {
         let RawText { before, after, .. } = text;
         let title = format!("### {} → {}\n\n", code(before), code(after));
         page.add(&title, "a title");
         if !targets.is_empty() {
-            let names = some(places.names(targets).iter().map(|n| code(n)).collect());
+            let names = names(&places, targets);
             page.add(&format!("{}: {names}\n\n", name_of(index)), "targets");
         }
         let body = if text.diff.is_empty() {
@@ -63,7 +61,7 @@ pub fn markdown_raw_diff(all: &RawDiff) -> String {
 
 fn rest(page: &mut Page, (what, targets): (&str, &[Target]), places: &Places) {
     if !targets.is_empty() {
-        let names = some(places.names(targets).iter().map(|n| code(n)).collect());
+        let names = names(places, targets);
         let number = count(targets.len(), "target");
         page.add(&format!("**{what}** · {number}: {names}\n\n"), "targets");
     }
@@ -94,8 +92,7 @@ fn draw(page: &mut Page, name: &str, group: &DiffGroup, places: &Places) {
     };
     page.add(&format!("{title}\n\n"), "a title");
     if !group.targets.is_empty() {
-        let names = places.names(&group.targets);
-        let mut names = some(names.iter().map(|n| code(n)).collect());
+        let mut names = names(places, &group.targets);
         if group.varies
             && let Some(first) = group.targets.first()
         {
@@ -115,19 +112,17 @@ fn parameter(one: &ParameterDiff) -> String {
     let from = one.provenance.as_ref().map(words::provenance);
     let from = from.as_deref().map_or_else(String::new, code);
     let text = |value: &Option<String>| code(&words::optional(value.as_deref()));
-    let (symbol, change) = match one.change {
-        ParameterChange::Added => ("+", text(&one.after)),
-        ParameterChange::Removed => ("-", format!("{} → (removed)", text(&one.before))),
-        ParameterChange::Changed => ("~", format!("{} → {}", text(&one.before), text(&one.after))),
-        ParameterChange::Unknown => ("?", "secret, whether it changes is not known".to_owned()),
+    let change = match one.change {
+        ParameterChange::Added => text(&one.after),
+        ParameterChange::Removed => format!("{} → (removed)", text(&one.before)),
+        ParameterChange::Changed => format!("{} → {}", text(&one.before), text(&one.after)),
+        ParameterChange::Unknown => "secret, whether it changes is not known".to_owned(),
         ParameterChange::Kept => {
-            let default = one.default.as_ref().map_or_else(String::new, |default| {
-                let (before, after) = (text(&default.before), text(&default.after));
-                format!(", although the default changes: {before} → {after}")
-            });
-            ("=", format!("**keeps** {}{default}", text(&one.before)))
+            let default = one.default.as_ref().map_or_else(String::new, although);
+            format!("**keeps** {}{default}", text(&one.before))
         }
     };
+    let (symbol, _) = symbol(one.change);
     format!("| <code>{symbol}</code> | parameter {name} | {change} | {from} |\n")
 }
 
@@ -194,14 +189,7 @@ fn value(value: &ShownValue) -> String {
         (None, Some(after), _) => format!("(none) → {}", code(&after)),
         (None, None, _) => String::new(),
     };
-    let note = if value.is_local_path {
-        format!(" ({LOCAL_PATH})")
-    } else if value.follows.is_empty() {
-        String::new()
-    } else {
-        let names = words::listed(&value.follows);
-        format!(" (follows {}, which is renamed)", code(&names))
-    };
+    let note = remark(value, code).map_or_else(String::new, |text| format!(" ({text})"));
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let glyphs = ScreenOptions::default().glyphs();
     let place = place(at(&value.before), at(&value.after), &glyphs);

@@ -1,9 +1,9 @@
 //! The texts of templates compared line by line: unified, or side by side where there is room.
 
-use super::diff::name_of;
+use super::diff::{name_of, not_compared, whose};
 use super::diff_data::NotCompared;
 use super::screen::{Line, Page, ScreenOptions, Tone, head, visible};
-use super::words::{Places, count};
+use super::words::Places;
 use crate::diff::{TextDiff, TextLine, TextTag};
 use crate::model::Target;
 
@@ -42,25 +42,23 @@ impl RawDiff {
     pub fn differs(&self) -> bool {
         !self.new_stacks.is_empty() || self.texts.iter().any(|(_, text)| text.differs)
     }
+
+    /// Returns all targets.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Target> {
+        let compared = self.texts.iter().flat_map(|(targets, _)| targets);
+        let failed = self.not_compared.iter().map(|one| &one.target);
+        compared.chain(&self.new_stacks).chain(failed)
+    }
 }
 
 /// Draws texts line by line.
 pub fn raw_diff(all: &RawDiff, options: &ScreenOptions) -> String {
     let mut page = Page::new(options);
-    let targets = all.texts.iter().flat_map(|(targets, _)| targets);
-    let failed = all.not_compared.iter().map(|one| &one.target);
-    let places = Places::of(targets.chain(&all.new_stacks).chain(failed));
+    let places = Places::of(all.targets());
     for (index, (targets, text)) in all.texts.iter().enumerate() {
         page.blank();
         if !targets.is_empty() {
-            let named = format!(
-                "{} {} {}",
-                name_of(index),
-                page.glyphs.dot,
-                count(targets.len(), "target")
-            );
-            let line = Line::of(Tone::Strong, &named).add(Tone::Plain, "   ");
-            page.items(line, 4, Tone::Dim, &places.names(targets));
+            whose(&mut page, &name_of(index), targets, &places);
         }
         one(&mut page, text);
     }
@@ -69,10 +67,7 @@ pub fn raw_diff(all: &RawDiff, options: &ScreenOptions) -> String {
         page.line(Line::of(Tone::Good, &text), 4);
     }
     for one in &all.not_compared {
-        let line = Line::of(Tone::Bad, "Not compared")
-            .add(Tone::Plain, &format!("   {}", places.name(&one.target)))
-            .add(Tone::Dim, &format!("   {}", one.reason));
-        page.line(line, 4);
+        not_compared(&mut page, one, &places);
     }
     page.finish()
 }
@@ -105,7 +100,12 @@ fn unified(page: &mut Page<'_>, text: &RawText) {
         for line in hunk {
             let (marker, tone, _) = style(line.tag);
             let mut shown = Line::of(tone, marker);
-            shown.join(parts(line));
+            // The marker is a piece of its own.
+            let mut said = Line::default();
+            for (tone, part) in parts(line) {
+                said.push(tone, part);
+            }
+            shown.join(said);
             page.verbatim(shown);
             if text.diff.ends_without_line_break(line) {
                 page.verbatim(Line::of(Tone::Dim, "\\ No newline at end of file"));
@@ -123,22 +123,15 @@ fn style(tag: TextTag) -> (&'static str, Tone, Tone) {
     }
 }
 
-fn parts(line: &TextLine) -> Line {
+/// Returns the parts of a line with their tones.
+fn parts(line: &TextLine) -> impl Iterator<Item = (Tone, &str)> {
     let (_, tone, differs) = style(line.tag);
+    // A line that is new as a whole has nothing in it to point at.
     let is_all = line.parts.iter().all(|(is_changed, _)| *is_changed);
-    let mut shown = Line::default();
-    for (is_changed, part) in &line.parts {
-        // A line that is new as a whole has nothing in it to point at.
-        shown.push(
-            if *is_changed && !is_all {
-                differs
-            } else {
-                tone
-            },
-            part,
-        );
-    }
-    shown
+    line.parts.iter().map(move |(is_changed, part)| {
+        let points = *is_changed && !is_all;
+        (if points { differs } else { tone }, part.as_str())
+    })
 }
 
 fn side_by_side(page: &mut Page<'_>, text: &RawText) {
@@ -197,20 +190,14 @@ fn rows(hunk: &[TextLine]) -> Vec<(Option<&TextLine>, Option<&TextLine>)> {
 
 /// Returns a line of one side with its number, over as many lines as its half of the screen needs.
 fn cell(line: &TextLine, number: Option<usize>, digits: usize, half: usize) -> Vec<Line> {
-    let (marker, tone, differs) = style(line.tag);
-    let is_all = line.parts.iter().all(|(is_changed, _)| *is_changed);
+    let (marker, tone, _) = style(line.tag);
     let number = number.map_or_else(String::new, |number| number.to_string());
     let begin = |number: &str, marker: &str| {
         Line::of(Tone::Dim, &format!("{number:>digits$} ")).add(tone, &format!("{marker} "))
     };
     let mut current = begin(&number, marker);
     let mut done = Vec::new();
-    for (is_changed, part) in &line.parts {
-        let tone = if *is_changed && !is_all {
-            differs
-        } else {
-            tone
-        };
+    for (tone, part) in parts(line) {
         let part = visible(part);
         let mut rest = part.as_str();
         while !rest.is_empty() {

@@ -312,17 +312,10 @@ fn about(view: &View) -> Vec<String> {
     let mut about: Vec<String> = facts::template(view).into_iter().collect();
     about.extend(view.execution().map(|id| format!("execution {id}")));
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
-    for source in view.sources() {
-        let revision = &source.revision;
-        let Some(commit) = &revision.commit else {
-            continue;
-        };
-        let message = revision.commit_message.as_deref().unwrap_or_default();
-        about.push(format!(
-            "commit {} {message}",
-            commit.get(..8).unwrap_or(commit)
-        ));
-        if revision.dirty {
+    for commit in facts::commits(view) {
+        let message = commit.message.unwrap_or_default();
+        about.push(format!("commit {} {message}", commit.short));
+        if commit.is_dirty {
             about.push("uncommitted changes".to_owned());
         }
     }
@@ -391,10 +384,7 @@ impl Context<'_> {
             text: visible(&words::cause(&group.cause)),
             targets: self.names(&group.targets),
         };
-        let not_planned = match self.view.deletes() {
-            true => "not deletable",
-            false => "no change set",
-        };
+        let not_planned = facts::not_planned(self.view);
         let failed = summary.failed.iter().map(|g| group("failed", g));
         let unplanned = summary.not_planned.iter().map(|g| group(not_planned, g));
         let unknown = summary.unknown.iter().map(|g| group("end unknown", g));
@@ -431,14 +421,14 @@ impl Context<'_> {
     }
 
     fn group(&self, group: &ReviewGroup) -> Group {
-        let worst = group.resources.iter().flat_map(|r| &r.risks);
-        let worst = worst.map(crate::model::Risk::weight).max();
         let (symbol, without) = facts::without_resources(group);
         Group {
             name: group.name.clone(),
             kind: facts::kind(group).to_owned(),
             counts: counts(group),
-            risk: worst.filter(|level| *level > RiskLevel::Low).map(risk),
+            risk: Some(facts::risk_of(group))
+                .filter(|level| *level > RiskLevel::Low)
+                .map(risk),
             targets: self.names(&group.targets),
             change_set: self.change_set(group),
             facts: self.facts(group),
@@ -453,10 +443,8 @@ impl Context<'_> {
     }
 
     fn change_set(&self, group: &ReviewGroup) -> Option<Linked> {
-        let (target, set) = (group.targets.first()?, group.change_sets.first()?);
-        let stack = self.view.target(target)?.stack()?;
-        let address = links::change_set(stack, set).filter(|_| self.view.has_console());
-        address.map(|address| Linked {
+        let (target, address) = facts::console(self.view, group)?;
+        Some(Linked {
             text: visible(&format!("change set of {}", self.places.name(target))),
             address: Some(address),
         })
@@ -482,10 +470,7 @@ impl Context<'_> {
         let values = parameter.values.iter().map(|used| Parameter {
             name: visible(&parameter.name),
             value: parameter_value(used),
-            targets: Some(match used.targets.as_slice() {
-                [only] => visible(&self.places.name(only)),
-                many => count(many.len(), "target"),
-            }),
+            targets: Some(visible(&self.places.whose(&used.targets))),
             from: visible(&words::provenance(&used.provenance)),
         });
         values.collect()
@@ -567,14 +552,14 @@ fn tables(group: &ReviewGroup) -> Vec<Table> {
 
 fn blocks(group: &ReviewGroup) -> Vec<Block> {
     let policy = group.policy.as_deref().map(|policy| Block {
-        title: "The stack policy, set after the operation succeeded",
+        title: facts::POLICY,
         lines: words::pretty_json(policy)
             .lines()
             .map(|line| toned(Tone::Plain, line))
             .collect(),
     });
     let template = group.template_diff.as_deref().map(|diff| Block {
-        title: "The template, as it is and as it will be",
+        title: facts::TEMPLATE,
         lines: diff
             .lines()
             .map(|line| toned(diff_tone(line), line))

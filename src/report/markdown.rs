@@ -3,7 +3,8 @@
 //! Every text from outside goes through [`code`]: what a template or a reason says cannot become a heading,
 //! a link, a mention or a tag. What does not fit into a comment is left out, and said to be.
 
-use crate::model::{Risk, RiskLevel, StackId, Target};
+use crate::diff::DefaultDiff;
+use crate::model::{RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
@@ -232,7 +233,8 @@ fn linked(view: &View, text: &str, stack: Option<&StackId>) -> String {
     }
 }
 
-fn names(places: &Places, targets: &[Target]) -> String {
+/// Returns the names of targets, the first of them.
+pub(super) fn names(places: &Places, targets: &[Target]) -> String {
     let names = targets.iter().map(|target| code(&places.name(target)));
     some(names.collect())
 }
@@ -272,21 +274,10 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
         about.push(format!("execution {}", code(id.as_str())));
     }
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
-    for source in view.sources() {
-        let Some(commit) = &source.revision.commit else {
-            continue;
-        };
-        let message = source
-            .revision
-            .commit_message
-            .as_deref()
-            .unwrap_or_default();
-        about.push(format!(
-            "commit {} {}",
-            code(commit.get(..8).unwrap_or(commit)),
-            code(message)
-        ));
-        if source.revision.dirty {
+    for commit in facts::commits(view) {
+        let message = commit.message.unwrap_or_default();
+        about.push(format!("commit {} {}", code(commit.short), code(message)));
+        if commit.is_dirty {
             about.push("**uncommitted changes**".to_owned());
         }
     }
@@ -313,7 +304,7 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
                 group.name,
                 count(group.targets.len(), "target"),
                 kinds(group),
-                risk_word(risk_of(group))
+                risk_word(facts::risk_of(group))
             )
         })
         .collect();
@@ -372,11 +363,6 @@ fn risk_word(level: RiskLevel) -> &'static str {
     }
 }
 
-fn risk_of(group: &ReviewGroup) -> RiskLevel {
-    let risks = group.resources.iter().flat_map(|r| &r.risks);
-    risks.map(Risk::weight).max().unwrap_or(RiskLevel::Low)
-}
-
 /// Returns `1 REPLACE, 3 modify`.
 fn kinds(group: &ReviewGroup) -> String {
     let parts = facts::kinds(group.resources.iter());
@@ -400,11 +386,7 @@ fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
     };
     let mut rows: Vec<String> = Vec::new();
     rows.extend(summary.failed.iter().map(|g| group("failed", g)));
-    let not_planned = if view.deletes() {
-        "not deletable"
-    } else {
-        "no change set"
-    };
+    let not_planned = facts::not_planned(view);
     rows.extend(summary.not_planned.iter().map(|g| group(not_planned, g)));
     rows.extend(summary.unknown.iter().map(|g| group("end unknown", g)));
     rows.extend(summary.stale.iter().map(|stale| {
@@ -527,11 +509,7 @@ fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
         }
         begin.push('\n');
     }
-    if let (Some(target), Some(set)) = (group.targets.first(), group.change_sets.first())
-        && view.has_console()
-        && let Some(stack) = view.target(target).and_then(|t| t.stack())
-        && let Some(address) = links::change_set(stack, set)
-    {
+    if let Some((target, address)) = facts::console(view, group) {
         let of = places.name(target);
         begin.push_str(&format!("[change set of {}]({address})\n\n", code(&of)));
     }
@@ -548,16 +526,8 @@ fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
 
     let policy = group.policy.as_deref().map(words::pretty_json);
     let blocks = [
-        (
-            "The stack policy, set after the operation succeeded",
-            "json",
-            policy.as_deref(),
-        ),
-        (
-            "The template, as it is and as it will be",
-            "diff",
-            group.template_diff.as_deref(),
-        ),
+        (facts::POLICY, "json", policy.as_deref()),
+        (facts::TEMPLATE, "diff", group.template_diff.as_deref()),
     ];
     let (mut end, table) = ("\n".to_owned(), rows.concat());
     for (title, language, text) in blocks {
@@ -658,9 +628,14 @@ fn parameter_value(value: &ParameterUse) -> String {
     let Some(default) = &value.default else {
         return text;
     };
+    format!("**keeps** {text}{}", although(default))
+}
+
+/// Returns that a value stays what it is, whatever the default becomes.
+pub(super) fn although(default: &DefaultDiff) -> String {
     let side = |side: &Option<String>| code(&words::optional(side.as_deref()));
     let (before, after) = (side(&default.before), side(&default.after));
-    format!("**keeps** {text}, although the default changes: {before} → {after}")
+    format!(", although the default changes: {before} → {after}")
 }
 
 /// The parameters with one value, and those that differ between targets, folded.

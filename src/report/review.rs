@@ -92,17 +92,14 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     if let Some(name) = facts::environment(view) {
         about.push(format!("environment {}", page.options.shorten(name, 36)));
     }
-    for source in view.sources() {
-        let Some(commit) = &source.revision.commit else {
-            continue;
-        };
-        let mut text = format!("commit {}", commit.get(..8).unwrap_or(commit));
-        if let Some(message) = &source.revision.commit_message {
+    for commit in facts::commits(view) {
+        let mut text = format!("commit {}", commit.short);
+        if let Some(message) = commit.message {
             let room = if page.options.full { usize::MAX } else { 36 };
             text.push_str(&format!(" {}", page.options.shorten(message, room)));
         }
         about.push(text);
-        if source.revision.dirty {
+        if commit.is_dirty {
             about.push("uncommitted changes".to_owned());
         }
     }
@@ -457,10 +454,7 @@ fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Plac
             let mut line = Line::indent(6);
             line.push(Tone::Plain, &text);
             line.pad(6 + wide, 0);
-            let whose = match value.targets.as_slice() {
-                [only] => places.name(only),
-                many => count(many.len(), "target"),
-            };
+            let whose = places.whose(&value.targets);
             line.push(Tone::Plain, &format!("   {whose}"));
             line.push(
                 Tone::Dim,

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, RiskLevel, Target,
+    ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, Risk, RiskLevel, Target,
 };
 
 use super::review_data::{
@@ -13,10 +13,38 @@ use super::review_data::{
 };
 use super::review_resource::what;
 use super::words::{self, count};
-use super::{Phase, View};
+use super::{Phase, View, links};
 
 /// The resource changes of a group beyond which they are counted, and not told again for other groups.
 pub(super) const LONG_GROUP: usize = 8;
+
+/// The title of the stack policy of a group.
+pub(super) const POLICY: &str = "The stack policy, set after the operation succeeded";
+
+/// The title of how the template of a group differs.
+pub(super) const TEMPLATE: &str = "The template, as it is and as it will be";
+
+/// A commit that an execution was made from.
+pub(super) struct Commit<'a> {
+    /// The first digits of its id.
+    pub(super) short: &'a str,
+    /// Its message, where there is one.
+    pub(super) message: Option<&'a str>,
+    /// Whether there were changes beside it.
+    pub(super) is_dirty: bool,
+}
+
+/// Returns the commits that an execution was made from.
+pub(super) fn commits(view: &View) -> impl Iterator<Item = Commit<'_>> {
+    view.sources().filter_map(|source| {
+        let commit = source.revision.commit.as_deref()?;
+        Some(Commit {
+            short: commit.get(..8).unwrap_or(commit),
+            message: source.revision.commit_message.as_deref(),
+            is_dirty: source.revision.dirty,
+        })
+    })
+}
 
 /// Something to know of a group besides its changes.
 pub(super) struct Fact<'a> {
@@ -371,6 +399,28 @@ pub(super) fn unchanged(view: &View) -> &'static str {
     } else {
         "Unchanged"
     }
+}
+
+/// Returns what a target is said to have that could not be planned.
+pub(super) fn not_planned(view: &View) -> &'static str {
+    match view.deletes() {
+        true => "not deletable",
+        false => "no change set",
+    }
+}
+
+/// Returns the first target of a group, and where its change set is in the console.
+pub(super) fn console<'a>(view: &View, group: &'a ReviewGroup) -> Option<(&'a Target, String)> {
+    let (target, set) = (group.targets.first()?, group.change_sets.first()?);
+    let stack = view.target(target)?.stack()?;
+    let address = links::change_set(stack, set).filter(|_| view.has_console())?;
+    Some((target, address))
+}
+
+/// Returns the worst that may go wrong in a group.
+pub(super) fn risk_of(group: &ReviewGroup) -> RiskLevel {
+    let risks = group.resources.iter().flat_map(|r| &r.risks);
+    risks.map(Risk::weight).max().unwrap_or(RiskLevel::Low)
 }
 
 /// Returns the first of `names`, and how many there are besides.

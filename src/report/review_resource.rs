@@ -253,34 +253,41 @@ fn property(
     let room = page.options.width.saturating_sub(line.columns());
     let needed = columns(&before) + columns(&arrow) + columns(&after);
     if needed <= room {
-        if !before.is_empty() {
-            line.push(Tone::Plain, &before);
-            line.push(Tone::Dim, &arrow);
-        }
-        line.push(Tone::Strong, &after);
+        on_one_line(page, &mut line, &before, &after);
         annotate(page, line, note, place);
         return;
     }
     annotate(page, line, note, place);
     if 8 + needed <= page.options.width {
-        let mut line = Line::indent(8).add(Tone::Plain, &before);
-        if !before.is_empty() {
-            line.push(Tone::Dim, &arrow);
-        }
-        page.line(line.add(Tone::Strong, &after), 8);
+        let mut line = Line::indent(8);
+        on_one_line(page, &mut line, &before, &after);
+        page.line(line, 8);
         return;
     }
-    // Each value gets a line of its own, cut where the two begin to differ.
     if page.options.full
         && let Some(lines) = structures(property)
     {
         diff_lines(page, &lines, 8);
         return;
     }
-    let room = page.options.width.saturating_sub(8 + 8);
+    on_two_lines(page, before, after);
+}
+
+/// Adds two values to a line; an empty one before is left out.
+pub(super) fn on_one_line(page: &Page<'_>, line: &mut Line, before: &str, after: &str) {
+    if !before.is_empty() {
+        line.push(Tone::Plain, before);
+        line.push(Tone::Dim, &format!(" {} ", page.glyphs.arrow));
+    }
+    line.push(Tone::Strong, after);
+}
+
+/// Adds two values on a line each, cut where they begin to differ; an empty one is left out.
+pub(super) fn on_two_lines(page: &mut Page<'_>, before: String, after: String) {
     let (before, after) = if page.options.full {
         (before, after)
     } else {
+        let room = page.options.width.saturating_sub(8 + 8);
         window(&before, &after, room, page.glyphs.ellipsis)
     };
     for (label, text, tone) in [
@@ -288,7 +295,6 @@ fn property(
         ("after ", after, Tone::Strong),
     ] {
         if !text.is_empty() {
-            let text = visible(&text);
             let line = Line::indent(8)
                 .add(Tone::Dim, &format!("{label}  "))
                 .add(tone, &text);

@@ -15,7 +15,7 @@ use super::review::{execution, place_list};
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Review, View, links};
+use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts};
 
 /// How many targets that were not started are named.
 const NAMED: usize = 8;
@@ -411,10 +411,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }
 
-    let not_planned = match view.deletes() {
-        true => "not deletable",
-        false => "no change set",
-    };
+    let not_planned = facts::not_planned(view);
     let failures = [
         ("cause", &summary.failed),
         (not_planned, &summary.not_planned),

@@ -66,6 +66,14 @@ impl Places {
         }
     }
 
+    /// Returns the name of the only target, or how many there are.
+    pub(super) fn whose(&self, targets: &[Target]) -> String {
+        match targets {
+            [only] => self.name(only),
+            many => count(many.len(), "target"),
+        }
+    }
+
     pub(super) fn names<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<String> {
         targets.into_iter().map(|t| self.name(t)).collect()
     }
