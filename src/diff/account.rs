@@ -40,7 +40,7 @@ pub struct Account {
 impl Account {
     /// Returns what the templates say of the change set of `target`.
     pub fn of(target: &PlannedTarget, before: &Template, after: &Template) -> Self {
-        if is_transformed(before) || is_transformed(after) {
+        if before.has_macros() || after.has_macros() {
             // The change set describes what the macros made of it.
             return Self::default();
         }
@@ -144,16 +144,6 @@ fn is_same_value(node: &Node, said: &str) -> bool {
                 .is_some_and(|ours| is_number(said).is_some_and(|theirs| ours == theirs)),
             ScalarValue::Null | ScalarValue::Text(_) => false,
         }
-}
-
-fn is_transformed(template: &Template) -> bool {
-    let transform = template.root().value("Transform");
-    let names = transform.map(|node| node.items().unwrap_or(std::slice::from_ref(node)));
-    names.is_some_and(|names| {
-        names
-            .iter()
-            .any(|name| name.text() != Some("AWS::LanguageExtensions"))
-    })
 }
 
 /// Returns what is known before and after. A parameter counts only where both its values are known, or the other template

@@ -66,19 +66,19 @@ impl<'a> Sides<'a> {
 
 /// Returns whether a value means `true`, which templates write as a text too.
 pub(super) fn is_true(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Bool(value)) => *value,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
-    }
+    flag(value) == Some(true)
 }
 
 /// Returns whether a value means `false`; one that is absent or not known does not.
 pub(super) fn is_false(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Bool(value)) => !value,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("false"),
-        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+    flag(value) == Some(false)
+}
+
+fn flag(value: Option<&Value>) -> Option<bool> {
+    match value? {
+        Value::Bool(value) => Some(*value),
+        Value::String(text) => text.to_ascii_lowercase().parse().ok(),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

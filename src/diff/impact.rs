@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::declared::Sides;
 use super::rules::Subject;
 use super::value::MARKER;
-use super::{KNOWN_AFTER_APPLY, iam, network, outputs};
+use super::{KNOWN_AFTER_APPLY, outputs};
 use crate::model::{ChangeAction, LogicalId, PlannedTarget, clean};
 use crate::template::Template;
 
@@ -113,18 +112,18 @@ pub fn impact(
     let mut impact = Impact::default();
     for change in &target.changes {
         let name = &change.logical_id;
-        let sides = Sides::of(change, template, previous);
-        for one in iam::permissions(&change.resource_type, &sides) {
+        let subject = Subject::of(change, template, previous);
+        for one in subject.permissions() {
             // What a new resource permits is read as a whole; a policy that grows may be overlooked.
             let is_grown = one.is_wider && change.action != ChangeAction::Add;
             let row = row(name, one.kind, &one.what, is_grown || one.is_public);
             impact.permissions.push(row);
         }
-        for one in network::changes(&change.resource_type, &sides) {
+        for one in subject.network() {
             let row = row(name, one.kind, &one.to_string(), one.is_opened_to_world());
             impact.network.push(row);
         }
-        if let Some((kind, what)) = Subject::of(change, template, previous).data() {
+        if let Some((kind, what)) = subject.data() {
             let row = row(name, kind, what, kind == ImpactKind::Lost);
             impact.data.push(row);
         }

@@ -29,9 +29,7 @@ pub use semantic::{
 };
 #[cfg(test)]
 pub(crate) use shown::of_texts;
-pub use shown::{
-    EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, ValueChange, shown,
-};
+pub use shown::{EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, shown};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
 pub use value::{KNOWN_AFTER_APPLY, value_text};

@@ -70,16 +70,22 @@ pub fn path_text(path: &[PathSegment]) -> String {
     for segment in path {
         match segment {
             PathSegment::Index(index) => text.push_str(&format!("[{index}]")),
-            PathSegment::Key(key) if is_simple(key) => {
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(key);
-            }
-            PathSegment::Key(key) => text.push_str(&format!("[{}]", Value::from(key.as_str()))),
+            PathSegment::Key(key) => push_key(&mut text, key),
         }
     }
     text
+}
+
+/// Adds a key to the text of a path.
+pub(super) fn push_key(text: &mut String, key: &str) {
+    if !is_simple(key) {
+        text.push_str(&format!("[{}]", Value::from(key)));
+        return;
+    }
+    if !text.is_empty() {
+        text.push('.');
+    }
+    text.push_str(key);
 }
 
 pub(super) fn is_simple(key: &str) -> bool {

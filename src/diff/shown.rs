@@ -64,7 +64,7 @@ pub struct ShownValue {
     /// Where it is in the entry; below `Properties` for resources, as in a review. Empty for all of the entry.
     pub path: String,
     /// What happened to it.
-    pub change: ValueChange,
+    pub change: ValueKind,
     /// The value before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<ShownText>,
@@ -77,20 +77,6 @@ pub struct ShownValue {
     /// Whether the value after is a local path, whose place is taken by where its content is put.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_local_path: bool,
-}
-
-/// What happened to a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ValueChange {
-    /// It is new.
-    Added,
-    /// It is gone.
-    Removed,
-    /// It is another one.
-    Changed,
-    /// It is at another place of its list.
-    Moved,
 }
 
 /// A value on one side.
@@ -182,10 +168,7 @@ impl Show<'_> {
     fn value(&self, entry: &EntryDiff, value: &ValueDiff) -> ShownValue {
         let old = value.before.as_ref();
         let new = value.after.as_ref();
-        let old_name = match &entry.kind {
-            EntryKind::Renamed { from } => from,
-            EntryKind::Added | EntryKind::Removed | EntryKind::Changed => &entry.name,
-        };
+        let old_name = entry.old_name();
         let (old_path, new_path) = (entry.path_before(value), entry.path_after(value));
         // What is secret on one side is shown on neither: a secret that moves to a parameter was one before.
         let secrecy = |path: &Path<'_>| {
@@ -218,12 +201,7 @@ impl Show<'_> {
         }
         ShownValue {
             path: entry.path_text(value),
-            change: match value.kind {
-                ValueKind::Added => ValueChange::Added,
-                ValueKind::Removed => ValueChange::Removed,
-                ValueKind::Changed => ValueChange::Changed,
-                ValueKind::Moved => ValueChange::Moved,
-            },
+            change: value.kind,
             before,
             after,
             follows: value.follows.clone(),

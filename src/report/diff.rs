@@ -5,7 +5,7 @@ use super::review_resource::{annotate, on_one_line, on_two_lines, path_columns};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
-    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueChange,
+    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueKind,
     text_diff, value_text,
 };
 use crate::model::Target;
@@ -295,7 +295,7 @@ fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
         line.pad(6 + wide, 0);
     }
     line.spaces(3);
-    if value.change == ValueChange::Moved {
+    if value.change == ValueKind::Moved {
         line.push(Tone::Strong, "moved");
         annotate(page, line, note, place);
         return;

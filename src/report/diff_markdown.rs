@@ -8,7 +8,7 @@ use super::review_resource::window;
 use super::screen::{ScreenOptions, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
-    EntryChange, MASK_CHANGED, ShownEntry, ShownText, ShownValue, TextTag, ValueChange, text_diff,
+    EntryChange, MASK_CHANGED, ShownEntry, ShownText, ShownValue, TextTag, ValueKind, text_diff,
 };
 use crate::model::Target;
 
@@ -175,7 +175,7 @@ fn value(value: &ShownValue) -> String {
     // Line breaks become spaces in a table.
     let text = |side: &Option<ShownText>| side.as_ref().map(|side| visible(&side.for_people()));
     let change = match (text(&value.before), text(&value.after), value.change) {
-        (_, _, ValueChange::Moved) => "moved".to_owned(),
+        (_, _, ValueKind::Moved) => "moved".to_owned(),
         (_, Some(after), _) if after == MASK_CHANGED => code(&after),
         (Some(_), Some(_), _) if is_long(&value.before) || is_long(&value.after) => {
             changed_lines(value)

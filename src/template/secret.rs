@@ -89,7 +89,7 @@ impl Template {
     }
 
     /// Returns whether a macro may make values and resources that are not in the text.
-    fn has_macros(&self) -> bool {
+    pub fn has_macros(&self) -> bool {
         let Some(transform) = self.root().value("Transform") else {
             return false;
         };

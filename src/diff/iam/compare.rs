@@ -85,18 +85,24 @@ fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
     for (part, before, after, letters) in parts {
         let (gained, lost) = (after.beyond(before, letters), before.beyond(after, letters));
         if !gained.is_empty() {
-            more.push(format!("{part} + {}", some(&gained)));
+            more.push(format!("{part} + {}", some(&gained, ", ")));
         }
         if !lost.is_empty() {
-            less.push(format!("{part} - {}", some(&lost)));
+            less.push(format!("{part} - {}", some(&lost, ", ")));
         }
     }
     let conditions = condition::compare(old.condition.as_ref(), new.condition.as_ref());
     if !conditions.gone.is_empty() {
-        more.push(format!("condition removed: {}", some(&conditions.gone)));
+        more.push(format!(
+            "condition removed: {}",
+            some(&conditions.gone, ", ")
+        ));
     }
     if !conditions.added.is_empty() {
-        less.push(format!("condition added: {}", some(&conditions.added)));
+        less.push(format!(
+            "condition added: {}",
+            some(&conditions.added, ", ")
+        ));
     }
     let more_counts = !more.is_empty() || conditions.is_wider;
     let less_counts = !less.is_empty() || conditions.is_narrower;

@@ -4,8 +4,11 @@ mod compare;
 mod condition;
 mod pattern;
 mod statement;
+
 #[cfg(test)]
 mod tests;
+
+pub(super) use self::statement::some;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};

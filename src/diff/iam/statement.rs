@@ -127,8 +127,8 @@ impl Names {
     /// Returns what it names.
     pub(super) fn text(&self) -> String {
         match self {
-            Names::Only(names) => some(names),
-            Names::AllBut(names) => format!("all but {}", some(names)),
+            Names::Only(names) => some(names, ", "),
+            Names::AllBut(names) => format!("all but {}", some(names, ", ")),
         }
     }
 
@@ -151,12 +151,12 @@ impl Names {
 const TOLD: usize = 3;
 
 /// Returns the first of `names`, and how many more there are.
-pub(super) fn some(names: &[String]) -> String {
+pub(in crate::diff) fn some(names: &[String], separator: &str) -> String {
     let mut told: Vec<String> = names.iter().take(TOLD).cloned().collect();
     if let Some(more) = names.len().checked_sub(TOLD).filter(|more| *more > 0) {
         told.push(format!("and {more} more"));
     }
-    told.join(", ")
+    told.join(separator)
 }
 
 fn sorted(mut texts: Vec<String>) -> Vec<String> {

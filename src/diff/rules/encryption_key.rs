@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Check, Rule, Subject};
 use crate::diff::declared::{is_false, is_true};
-use crate::diff::property::{path_text, properties};
+use crate::diff::property::path_text;
 use crate::diff::value::to_text;
 use crate::model::{ChangeAction, RiskLevel, clean};
 use crate::template::PathSegment;
@@ -77,7 +77,8 @@ fn encrypted(subject: &Subject<'_>) -> Vec<String> {
         Some(PathSegment::Key(name)) => KEYS.contains(&name.as_str()),
         Some(PathSegment::Index(_)) | None => false,
     };
-    properties(subject.change)
+    subject
+        .properties()
         .iter()
         .filter(|property| names_key(&property.path))
         .map(|property| {

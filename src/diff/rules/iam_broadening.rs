@@ -1,7 +1,7 @@
 //! Somebody may do more than before.
 
 use super::{Check, Rule, Subject};
-use crate::diff::iam;
+use crate::diff::iam::some;
 use crate::model::{ChangeAction, RiskLevel, clean};
 
 pub(super) const RULE: Rule = Rule {
@@ -13,36 +13,18 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Resource(check),
 };
 
-/// The most differences that a message names; the review has the whole table.
-const TOLD: usize = 3;
-
 fn check(subject: &Subject<'_>) -> Option<String> {
     // What is new has nothing to be broader than; `iam_change` tells of it.
     if subject.change.action != ChangeAction::Modify {
         return None;
     }
-    let permissions = iam::permissions(&subject.change.resource_type, &subject.sides);
-    let wider: Vec<String> = permissions
+    let wider: Vec<String> = subject
+        .permissions()
         .iter()
         .filter(|one| one.is_wider)
         .map(|one| format!("{} {}", one.kind.as_str(), clean(&one.what)))
         .collect();
-    if wider.is_empty() {
-        return None;
-    }
-    let mut message = format!(
-        "allows more: {}",
-        wider
-            .iter()
-            .take(TOLD)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("; ")
-    );
-    if let Some(more) = wider.len().checked_sub(TOLD).filter(|more| *more > 0) {
-        message.push_str(&format!("; and {more} more"));
-    }
-    Some(message)
+    (!wider.is_empty()).then(|| format!("allows more: {}", some(&wider, "; ")))
 }
 
 #[cfg(test)]

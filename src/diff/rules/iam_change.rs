@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{Check, Rule, Subject};
-use crate::diff::property::properties;
-use crate::model::{ChangeAction, ResourceChange, RiskLevel};
+use crate::diff::property::PropertyChange;
+use crate::model::{ChangeAction, RiskLevel};
 use crate::template::PathSegment;
 
 pub(super) const RULE: Rule = Rule {
@@ -96,10 +96,16 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     let message = match (change.action, of(GRANTS), of(WITH_POLICY)) {
         (ChangeAction::Add, Some(_), _) => "permissions are added".to_owned(),
         (ChangeAction::Modify, Some(granting), _) => {
-            format!("permissions change{}", touched(change, granting)?)
+            format!(
+                "permissions change{}",
+                touched(subject.properties(), granting)?
+            )
         }
         (ChangeAction::Modify, None, Some(granting)) => {
-            format!("its access policy changes{}", touched(change, granting)?)
+            format!(
+                "its access policy changes{}",
+                touched(subject.properties(), granting)?
+            )
         }
         // A removal is told by its own rule.
         (
@@ -122,14 +128,13 @@ fn check(subject: &Subject<'_>) -> Option<String> {
 }
 
 /// Returns which of `granting` change, as the end of a message, or none where only others do.
-fn touched(change: &ResourceChange, granting: &[&str]) -> Option<String> {
-    let changed = properties(change);
+fn touched(changed: &[PropertyChange], granting: &[&str]) -> Option<String> {
     if changed.is_empty() {
         // The endpoint does not say what changes.
         return Some(String::new());
     }
     let mut names: Vec<String> = Vec::new();
-    for property in &changed {
+    for property in changed {
         if let Some(PathSegment::Key(name)) = property.path.first()
             && !names.contains(name)
             && name != "Tags"
@@ -166,6 +171,7 @@ mod tests {
     use super::super::tests::change;
     use super::*;
     use crate::model::Replacement;
+    use crate::model::ResourceChange;
     use serde_json::json;
 
     fn found(change: ResourceChange) -> Vec<String> {

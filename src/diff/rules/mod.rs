@@ -17,8 +17,13 @@ mod stateful_replacement;
 mod termination_protection;
 mod unknown_change;
 
+use std::cell::OnceCell;
+
 use super::declared::Sides;
+use super::iam::{self, Permission};
 use super::impact::ImpactKind;
+use super::network::{self, NetworkChange};
+use super::property::{PropertyChange, properties};
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
     ChangeAction, GoneExport, LogicalId, PlannedTarget, PolicyAction, Recreation, Replacement,
@@ -85,7 +90,8 @@ enum Check {
 /// Finds something in the new and the old template, given the exports that go.
 type CheckTemplates = fn(&Template, &Template, &[GoneExport]) -> Vec<(LogicalId, String)>;
 
-/// Returns what may go wrong in a target, as [`with_exports`] does, with what is asked of the stack itself.
+/// Returns what may go wrong in a target, as [`with_exports`] does, with what is asked of the stack itself; the worst
+/// first.
 pub fn risks_of_target(
     target: &PlannedTarget,
     template: Option<&Template>,
@@ -93,21 +99,20 @@ pub fn risks_of_target(
 ) -> Vec<Risk> {
     let mut risks = with_exports(&target.changes, template, previous, &target.gone_exports);
     // A stack has no logical id; no resource is called so.
-    let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) else {
-        return risks;
-    };
-    for rule in &RULES {
-        if let Check::Stack(check) = rule.check
-            && let Some(message) = check(&target.inputs)
-        {
-            risks.push(rule.finding(stack.clone(), message));
+    if let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) {
+        for rule in &RULES {
+            if let Check::Stack(check) = rule.check
+                && let Some(message) = check(&target.inputs)
+            {
+                risks.push(rule.finding(stack.clone(), message));
+            }
         }
     }
     risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
     risks
 }
 
-/// Returns what may go wrong, the worst first, else in the order of the changes.
+/// Returns what may go wrong, in the order of the changes.
 ///
 /// `template` is the new one, `previous` the one the stack has; where one is not known, the worse case counts.
 fn with_exports(
@@ -136,7 +141,6 @@ fn with_exports(
             }
         }
     }
-    risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
     risks
 }
 
@@ -158,7 +162,9 @@ fn risks(
     template: Option<&Template>,
     previous: Option<&Template>,
 ) -> Vec<Risk> {
-    with_exports(changes, template, previous, &[])
+    let mut risks = with_exports(changes, template, previous, &[]);
+    risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
+    risks
 }
 
 /// Returns the worst level that counts, `Low` where there is no risk.
@@ -173,6 +179,10 @@ pub(super) struct Subject<'a> {
     new: Option<&'a ResourceDeclaration>,
     old: Option<&'a ResourceDeclaration>,
     sides: Sides<'a>,
+    // Several rules ask for these, and each takes a walk through the resource.
+    permissions: OnceCell<Vec<Permission>>,
+    network: OnceCell<Vec<NetworkChange>>,
+    properties: OnceCell<Vec<PropertyChange>>,
 }
 
 /// What happens to the physical resource that goes.
@@ -197,7 +207,29 @@ impl<'a> Subject<'a> {
             new: new.and_then(|template| template.resource(&change.logical_id)),
             old: old.and_then(|template| template.resource(&change.logical_id)),
             sides: Sides::of(change, new, old),
+            permissions: OnceCell::new(),
+            network: OnceCell::new(),
+            properties: OnceCell::new(),
         }
+    }
+
+    /// Returns what becomes of permissions.
+    pub(super) fn permissions(&self) -> &[Permission] {
+        let of = &self.change.resource_type;
+        self.permissions
+            .get_or_init(|| iam::permissions(of, &self.sides))
+    }
+
+    /// Returns what becomes of what security groups let through.
+    pub(super) fn network(&self) -> &[NetworkChange] {
+        let of = &self.change.resource_type;
+        self.network
+            .get_or_init(|| network::changes(of, &self.sides))
+    }
+
+    /// Returns the properties that change.
+    fn properties(&self) -> &[PropertyChange] {
+        self.properties.get_or_init(|| properties(self.change))
     }
 
     /// Returns what becomes of the data of a resource that holds some, where it does not just stay.

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{Check, Rule, Subject};
 use crate::diff::declared::{Sides, is_false, is_true};
-use crate::diff::iam;
 use crate::model::{RiskLevel, clean};
 
 pub(super) const RULE: Rule = Rule {
@@ -39,10 +38,7 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     {
         found.push("anybody may call its URL: AuthType NONE".to_owned());
     }
-    for one in iam::permissions(of, sides)
-        .iter()
-        .filter(|one| one.is_public)
-    {
+    for one in subject.permissions().iter().filter(|one| one.is_public) {
         found.push(format!("anybody is allowed: {}", clean(&one.what)));
     }
     (!found.is_empty()).then(|| found.join("; "))

@@ -1,7 +1,7 @@
 //! A security group lets the whole internet in.
 
 use super::{Check, Rule, Subject};
-use crate::diff::network::{self, Direction};
+use crate::diff::network::Direction;
 use crate::model::RiskLevel;
 
 pub(super) const RULE: Rule = Rule {
@@ -14,8 +14,7 @@ pub(super) const RULE: Rule = Rule {
 
 /// Returns what is opened to everybody, on the ports of the web or on others.
 pub(super) fn opened(subject: &Subject<'_>, is_web: bool) -> Option<String> {
-    let changes = network::changes(&subject.change.resource_type, &subject.sides);
-    let opened = changes.iter().filter(|one| {
+    let opened = subject.network().iter().filter(|one| {
         one.direction == Direction::In && one.is_opened_to_world() && one.is_web() == is_web
     });
     let texts: Vec<String> = opened

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use indexmap::IndexMap;
 
-use super::{EntryDiff, EntryKind, Step, ValueDiff, ValueKind};
+use super::{EntryDiff, Step, ValueDiff, ValueKind};
 use crate::template::{Entry, Node, NodeKind, Position, Scalar};
 
 type Entries = IndexMap<String, Entry>;
@@ -25,10 +25,7 @@ fn entry_applied(difference: &EntryDiff, root: &mut Node, before: &Node) {
     let key = difference.section.key();
     let old_section = before.value(key);
     let is_whole = difference.name.is_empty();
-    let old_name = match &difference.kind {
-        EntryKind::Renamed { from } => from,
-        EntryKind::Added | EntryKind::Removed | EntryKind::Changed => &difference.name,
-    };
+    let old_name = difference.old_name();
     let old = if is_whole {
         old_section
     } else {

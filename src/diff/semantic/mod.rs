@@ -7,6 +7,7 @@
 //! mapping or output that has another name and the same body is renamed, and what refers to it follows.
 
 mod align;
+#[cfg(test)]
 mod apply;
 mod compare;
 mod context;
@@ -16,6 +17,8 @@ mod rename;
 mod step;
 
 pub use step::{Step, steps_text};
+
+use serde::Serialize;
 
 use super::text::{TextDiff, text_diff};
 use crate::template::{Node, NodeKind, PathSegment, Position, Template};
@@ -111,7 +114,8 @@ pub struct ValueDiff {
 }
 
 /// What happened to a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ValueKind {
     /// It is new.
     Added,
@@ -149,12 +153,21 @@ impl TemplateDiff {
     }
 
     /// Returns `before` with the differences applied: it says the same as the template it was compared with.
-    pub fn apply(&self, before: &Node) -> Node {
+    #[cfg(test)]
+    pub(super) fn apply(&self, before: &Node) -> Node {
         apply::apply(&self.entries, before)
     }
 }
 
 impl EntryDiff {
+    /// Returns the name that it had.
+    pub fn old_name(&self) -> &str {
+        match &self.kind {
+            EntryKind::Renamed { from } => from,
+            EntryKind::Added | EntryKind::Removed | EntryKind::Changed => &self.name,
+        }
+    }
+
     /// Returns the path of a value as text, such as `Tags[Key=Name].Value`; of a property it begins below `Properties`.
     pub fn path_text(&self, value: &ValueDiff) -> String {
         steps_text(self.below_properties(&value.path))
@@ -172,7 +185,8 @@ impl EntryDiff {
     }
 
     /// Returns whether nothing but references to what was renamed differs.
-    pub fn only_follows(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn only_follows(&self) -> bool {
         self.kind == EntryKind::Changed && self.values.iter().all(|v| !v.follows.is_empty())
     }
 

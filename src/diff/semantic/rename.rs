@@ -69,6 +69,11 @@ pub(super) fn parts<'a>(text: &'a str, variables: Option<&Node>) -> impl Iterato
         while let Some(at) = rest.get(from..).and_then(|text| text.find("${")) {
             let begin = from + at + 2;
             let inside = rest.get(begin..).unwrap_or_default();
+            // Before the end is looked for, which may be far: a text is read once, whatever is in it.
+            if inside.trim_start().starts_with(['!', '.', '}']) {
+                from = begin;
+                continue;
+            }
             let Some((inside, _)) = inside.split_once('}') else {
                 break;
             };
@@ -76,7 +81,7 @@ pub(super) fn parts<'a>(text: &'a str, variables: Option<&Node>) -> impl Iterato
             let blank = name.len() - name.trim_start().len();
             let name = name.trim();
             let is_variable = variables.is_some_and(|v| v.value(inside.trim()).is_some());
-            if name.is_empty() || name.starts_with('!') || is_variable {
+            if is_variable {
                 from = begin;
                 continue;
             }

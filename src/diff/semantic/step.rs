@@ -1,6 +1,6 @@
 //! The way to a value that differs: where it is in both templates, and what it is called.
 
-use crate::diff::property::is_simple;
+use crate::diff::property::{is_simple, push_key};
 use crate::template::PathSegment;
 
 /// One step from a value to a value inside it.
@@ -29,13 +29,7 @@ pub fn steps_text(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
-            Step::Key(key) if is_simple(key) => {
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(key);
-            }
-            Step::Key(key) => text.push_str(&format!("[{}]", quoted(key))),
+            Step::Key(key) => push_key(&mut text, key),
             Step::Item {
                 key: Some((name, value)),
                 ..

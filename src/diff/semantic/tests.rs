@@ -554,3 +554,34 @@ fn a_name_is_renamed_in_its_own_section_alone() {
         ["= Parameters C > D", "+ Resources D"]
     );
 }
+
+#[test]
+fn what_looks_like_a_name_in_a_text_and_is_none_stays() {
+    let of = |text: &str| {
+        told(
+            &format!(
+                "Resources: {{A: {{Type: T::A}}, U: {{Type: T::U, Properties: {{V: !Sub '{text}'}}}}}}"
+            ),
+            &format!(
+                "Resources: {{B: {{Type: T::A}}, U: {{Type: T::U, Properties: {{V: !Sub '{}'}}}}}}",
+                text.replace("${A}", "${B}")
+            ),
+        )
+    };
+    for text in [
+        "${}${A}",
+        "${ .x}${A}",
+        "${!a ${A}",
+        "${!A}${ !x}${A}",
+        "${A}${!open",
+    ] {
+        let value = format!(
+            "  V !Sub {text} > !Sub {} (follows A)",
+            text.replace("${A}", "${B}")
+        );
+        let told = of(text);
+        assert_eq!(told[0], "= Resources A > B", "{text}: {told:#?}");
+        assert_eq!(told.len(), 3, "{text}: {told:#?}");
+        assert_eq!(told[2].replace(['"', '\''], ""), value, "{text}");
+    }
+}

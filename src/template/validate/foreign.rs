@@ -52,6 +52,9 @@ impl Findings {
     ///
     /// Their words may repeat the template, so the defaults of `NoEcho` parameters are masked in them.
     pub fn join(&mut self, file: &str, bytes: &[u8], foreign: Vec<Foreign>) {
+        if foreign.is_empty() {
+            return;
+        }
         // What cannot be read has no lines to show; the place is told all the same.
         let text = compose::text(file, bytes).unwrap_or_default();
         let root = compose::compose(file, text).ok();
