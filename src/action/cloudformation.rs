@@ -219,31 +219,27 @@ pub async fn read(
             read.base = Some(Base::in_review(asked.stack.clone()));
             None
         }
-        ChangeSetKind::Update => {
+        ChangeSetKind::Update | ChangeSetKind::Import => {
             if let Some((base, found)) = live(world, spec, asked.stack).await? {
                 read.base = Some(base);
                 values = found.parameters;
                 exported = found.exports;
             }
-            world.aws.template(spec, asked.stack).await?
-        }
-        ChangeSetKind::Import => {
-            if let Some((base, found)) = live(world, spec, asked.stack).await? {
-                read.base = Some(base);
-                values = found.parameters;
-                exported = found.exports;
-            }
-            match &read.base {
-                Some(base) if base.status != StackStatus::ReviewInProgress => {
-                    world.aws.template(spec, asked.stack).await?
-                }
-                Some(_) | None => None,
+            // What is imported may make the stack.
+            let is_live = read
+                .base
+                .as_ref()
+                .is_some_and(|base| base.status != StackStatus::ReviewInProgress);
+            if is_live || asked.kind == ChangeSetKind::Update {
+                world.aws.template(spec, asked.stack).await?
+            } else {
+                None
             }
         }
         // Made without a change set; nothing asks for it.
         ChangeSetKind::Delete => None,
     };
-    if let Some(text) = previous {
+    if let Some(text) = &previous {
         let digest = world
             .store
             .put_blob(text.as_bytes())
@@ -251,7 +247,7 @@ pub async fn read(
         read.previous_template = Some(digest);
     }
     let (template, _) = inputs::template_of(world, asked.inputs, artifacts)?;
-    let previous = present::stored(world, read.previous_template)?;
+    let previous = previous.and_then(|text| present::read(world, text.as_bytes()));
     if let Some(previous) = &previous {
         let given = &asked.inputs.parameters;
         let known = world.secrets.texts();

@@ -13,18 +13,19 @@ mod error;
 mod folder;
 mod scan;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::bad_input;
 use super::world::{Artifacts, World};
+use super::{bad_input, cloudformation};
 use crate::artifact::Store;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, FailureKind, Region,
-    TargetSpec, TemplateBucket, TemplateBuckets, clean,
+    TargetSpec, TemplateBucket, clean,
 };
 use crate::template::{Content, LocalPath, ObjectPlace};
 pub use error::{PackageError, PackageProblem};
@@ -37,7 +38,7 @@ pub const SETTING: &str = "PackageTemplates";
 
 /// What was packaged for one template or more.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Manifest {
+pub(super) struct Manifest {
     version: u32,
     /// By the template that is deployed: the templates that it is made of, nested ones first, itself last.
     templates: BTreeMap<String, Vec<String>>,
@@ -162,14 +163,9 @@ pub(super) async fn packaged(
     let Some(order) = manifest.templates.get(&template.path) else {
         return Ok(None);
     };
-    let buckets: TemplateBuckets = action
-        .configuration
-        .get("TemplateBuckets")
-        .map_or("", String::as_str)
-        .parse()
-        .map_err(|e| bad_input(&e))?;
+    let buckets = action.configuration.get("TemplateBuckets");
     let region = &spec.target.region;
-    let Some(bucket) = buckets.of(&spec.target) else {
+    let Some(bucket) = cloudformation::bucket(spec, buckets.map(String::as_str))? else {
         return Err(bad(format!(
             "`{}` names local files, and no bucket is named for them in {region}; name one with `--s3-bucket`",
             clean(&template.path)
@@ -197,21 +193,26 @@ fn manifest(
     world: &World,
     artifacts: &Artifacts,
     artifact: &ArtifactName,
-) -> Result<Option<Manifest>, CallFailure> {
+) -> Result<Option<Arc<Manifest>>, CallFailure> {
     let is_there = artifacts
         .get(artifact)
-        .is_some_and(|artifact| artifact.files.iter().any(|file| file == MANIFEST));
-    if !is_there {
+        .filter(|artifact| artifact.files.iter().any(|file| file == MANIFEST))
+        .map(|artifact| artifact.digest);
+    let Some(digest) = is_there else {
         return Ok(None);
-    }
-    let bytes = world.file(artifacts, &at(artifact, MANIFEST))?;
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| bad_input(&e))?;
-    if manifest.version > VERSION {
-        return Err(bad(
-            "a newer stackgate packaged the sources; update this one".to_owned(),
-        ));
-    }
-    Ok(Some(manifest))
+    };
+    world
+        .manifest(digest, || {
+            let bytes = world.file(artifacts, &at(artifact, MANIFEST))?;
+            let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| bad_input(&e))?;
+            if manifest.version > VERSION {
+                return Err(bad(
+                    "a newer stackgate packaged the sources; update this one".to_owned(),
+                ));
+            }
+            Ok(manifest)
+        })
+        .map(Some)
 }
 
 async fn make(
@@ -233,6 +234,8 @@ async fn make(
         region: None,
         regional: None,
     };
+    // Many resources may name the same code: it is read and put into the bucket once.
+    let mut placed: BTreeMap<(Digest, &str), ObjectPlace> = BTreeMap::new();
     let mut nested: BTreeMap<&str, ObjectPlace> = BTreeMap::new();
     for path in order {
         let bytes = world.file(artifacts, &at(&root.artifact, path))?;
@@ -245,12 +248,18 @@ async fn make(
                 Some(kind) => match objects.get(&(found.as_str(), kind)) {
                     None => None,
                     Some(object) => {
-                        let bytes = world
-                            .store
-                            .blob(&object.digest)
-                            .map_err(|e| bad_input(&e))?;
-                        let put = world.aws.put_object(spec, bucket, &object.ending, &bytes);
-                        Some(place(bucket, put.await?, &mut made.region))
+                        let key = (object.digest, object.ending.as_str());
+                        Some(match placed.entry(key) {
+                            Entry::Occupied(known) => known.get().clone(),
+                            Entry::Vacant(free) => {
+                                let bytes = world.store.blob(&object.digest);
+                                let bytes = bytes.map_err(|e| bad_input(&e))?;
+                                let ending = &object.ending;
+                                let put = world.aws.put_object(spec, bucket, ending, &bytes);
+                                let place = place(bucket, put.await?, &mut made.region);
+                                free.insert(place).clone()
+                            }
+                        })
                     }
                 },
             };

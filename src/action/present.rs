@@ -38,7 +38,8 @@ pub(super) async fn template_of_stack(
     }
 }
 
-fn read(world: &World, bytes: &[u8]) -> Option<Arc<Template>> {
+/// Returns the template that a stack has, of its text. One that cannot be read is as good as none.
+pub(super) fn read(world: &World, bytes: &[u8]) -> Option<Arc<Template>> {
     let read = world.template(PRESENT, bytes);
     read.ok().map(|(_, template)| template)
 }

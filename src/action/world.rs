@@ -28,6 +28,8 @@ pub struct World {
     pub secrets: Secrets,
     templates: Mutex<HashMap<Digest, Arc<Template>>>,
     packages: Mutex<package::Cells>,
+    /// By the artifact that they are in: a fleet shares it.
+    manifests: Mutex<HashMap<Digest, Arc<package::Manifest>>>,
 }
 
 /// The artifacts made so far.
@@ -43,6 +45,7 @@ impl World {
             secrets,
             templates: Mutex::default(),
             packages: Mutex::default(),
+            manifests: Mutex::default(),
         }
     }
 
@@ -77,6 +80,24 @@ impl World {
         let template = Arc::new(Template::parse(file, bytes).map_err(|e| bad_input(&e))?);
         self.lock().insert(digest, template.clone());
         Ok((digest, template))
+    }
+
+    /// Returns the manifest in the artifact with `digest`; one that was read before is not read again.
+    pub(super) fn manifest(
+        &self,
+        digest: Digest,
+        read: impl FnOnce() -> Result<package::Manifest, CallFailure>,
+    ) -> Result<Arc<package::Manifest>, CallFailure> {
+        let mut known = self
+            .manifests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(manifest) = known.get(&digest) {
+            return Ok(manifest.clone());
+        }
+        let manifest = Arc::new(read()?);
+        known.insert(digest, manifest.clone());
+        Ok(manifest)
     }
 
     /// Returns where it is noted what a template is for a bucket.

@@ -322,10 +322,6 @@ impl Values {
         fill(&mut self.role_arn, &lower.role_arn);
         fill(&mut self.capabilities, &lower.capabilities);
         fill(&mut self.approval_expires, &lower.approval_expires);
-        for (rule, choice) in &lower.risks.0 {
-            let mine = self.risks.0.entry(rule.clone());
-            mine.or_insert_with(|| choice.clone());
-        }
         fn add<T: Clone>(mine: &mut BTreeMap<String, T>, lower: &BTreeMap<String, T>) {
             for (key, value) in lower {
                 mine.entry(key.clone()).or_insert_with(|| value.clone());
@@ -333,6 +329,7 @@ impl Values {
         }
         add(&mut self.parameters, &lower.parameters);
         add(&mut self.tags, &lower.tags);
+        add(&mut self.risks.0, &lower.risks.0);
     }
 }
 
