@@ -147,6 +147,9 @@ pub(super) async fn explained(
     Ok((given.template, explained))
 }
 
+/// Whoever gave flags was told of them before anything was asked of AWS.
+const NO_FLAGS: &BTreeMap<String, &str> = &BTreeMap::new();
+
 /// What the artifacts of an action give for a target.
 struct Given {
     template_path: ArtifactPath,
@@ -246,6 +249,7 @@ impl Given {
             files: &self.files,
             overrides: &self.overrides,
             origins: &self.origins,
+            flags: NO_FLAGS,
             secrets: world.secrets.references(),
             allow_literal_secrets: world.secrets.allows_literals(),
             previous,
