@@ -29,7 +29,7 @@ use crate::model::{
 };
 use crate::template::{Content, LocalPath, ObjectPlace};
 pub use error::{PackageError, PackageProblem};
-pub use scan::{Named, Scan, scan};
+pub use scan::{Named, Scan, scan, unusable};
 
 /// The file of the source artifact that lists what was packaged.
 const MANIFEST: &str = ".stackgate-package.json";

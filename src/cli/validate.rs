@@ -10,9 +10,12 @@ use super::options::{Connection, Global, OutputForm};
 use super::project::{self, Project};
 use super::settings::Settings;
 use super::{CliError, exit, output};
+use crate::action::package::unusable;
 use crate::model::{AccountId, Region, clean};
 use crate::report::DOCUMENT_VERSION;
-use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
+use crate::template::{
+    self, At, Code, Diagnostic, Findings, Foreign, Given, Known, Rule, Severity, Span,
+};
 
 mod guard;
 mod lint;
@@ -75,6 +78,8 @@ struct Validated<'a> {
     /// How many diagnostics are not listed.
     left_out: usize,
     resources: usize,
+    /// Loops that make resources of values which the template does not say.
+    loops: usize,
     parameters: usize,
     capabilities: Vec<&'a str>,
     diagnostics: Vec<Shown<'a>>,
@@ -116,9 +121,21 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     };
     let mut validated = Vec::new();
     for file in files {
-        let bytes = std::fs::read(root.join(&file))
-            .map_err(|error| CliError::unread("template", &file, error))?;
+        let bytes = match std::fs::read(root.join(&file)) {
+            Ok(bytes) => bytes,
+            // Whoever names no file wants to hear of all of them.
+            Err(error) if args.templates.is_empty() => {
+                validated.push(Read {
+                    file,
+                    bytes: Vec::new(),
+                    findings: Findings::unread(&error.to_string()),
+                });
+                continue;
+            }
+            Err(error) => return Err(CliError::unread("template", &file, error)),
+        };
         let mut findings = template::validate(&file, &bytes);
+        local_paths(&root, &file, &bytes, &mut findings);
         if findings.count(Severity::Error) == 0
             && let Ok(template) = template::Template::parse(&file, &bytes)
         {
@@ -176,13 +193,53 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
 }
 
-/// Adds what the service and other programs find. A template that is no text is left to our own findings.
+/// Adds what is wrong with the local paths that a template names: they are packaged before it is deployed.
+fn local_paths(root: &Path, file: &str, bytes: &[u8], findings: &mut Findings) {
+    let Ok(template) = template::Template::parse(file, bytes) else {
+        return;
+    };
+    // A template outside of the project is looked at from the root of the file system.
+    let full = root.join(file);
+    let (root, path) = match Path::new(file).is_absolute() || file.contains("..") {
+        true => {
+            let full = full.canonicalize().unwrap_or(full);
+            let path = full.to_string_lossy();
+            (Path::new("/"), path.trim_start_matches('/').to_owned())
+        }
+        false => (root, file.to_owned()),
+    };
+    let foreign = |position, message, help: &str| Foreign {
+        code: Code::Own(Rule::LocalPath),
+        severity: Severity::Error,
+        message,
+        at: At::Text {
+            position,
+            length: None,
+        },
+        help: help.to_owned(),
+    };
+    // One that no other value can stand for is an error of the template itself.
+    let written = template.local_paths().err().map(|error| {
+        let help = error.help();
+        foreign(error.position, error.what(), &help)
+    });
+    let unusable = unusable(root, &path, &template).into_iter();
+    let unusable = unusable.map(|(local, problem)| {
+        let text = problem.to_string();
+        let (what, help) = text.split_once("; ").unwrap_or((&text, "correct the path"));
+        let message = format!("{} is `{}`: {what}", local.place, clean(&local.path));
+        foreign(local.position, message, help)
+    });
+    findings.join(file, bytes, unusable.chain(written).collect());
+}
+
+/// Adds what the service and other programs find. A template that is no text, or could not be read, is left to our own findings.
 fn ask_others(root: &Path, args: &ValidateArgs, templates: &mut [Read]) -> Result<(), CliError> {
     let settings = Settings::load(root)?.unwrap_or_default();
     let chosen = settings.validation();
     let mut texts: Vec<&mut Read> = templates
         .iter_mut()
-        .filter(|read| std::str::from_utf8(&read.bytes).is_ok())
+        .filter(|read| !read.bytes.is_empty() && std::str::from_utf8(&read.bytes).is_ok())
         .collect();
     if args.lint.unwrap_or(chosen.lint) {
         lint::lint(root, &mut texts)?;
@@ -251,6 +308,7 @@ fn of<'a>(file: &'a str, findings: &'a Findings) -> Validated<'a> {
         warnings: findings.count(Severity::Warning),
         left_out: findings.left_out,
         resources: findings.resources,
+        loops: findings.loops,
         parameters: findings.parameters,
         capabilities: findings.capabilities.iter().map(String::as_str).collect(),
         diagnostics: findings.diagnostics.iter().map(shown).collect(),
@@ -291,7 +349,12 @@ fn drawn(validated: &[(String, Findings)]) -> String {
             said.push(format!("{} more not shown", findings.left_out));
         }
         if findings.count(Severity::Error) == 0 {
-            said.push(counted(findings.resources, "resource"));
+            if findings.resources > 0 || findings.loops == 0 {
+                said.push(counted(findings.resources, "resource"));
+            }
+            if findings.loops > 0 {
+                said.push(format!("{} of resources", counted(findings.loops, "loop")));
+            }
             said.push(counted(findings.parameters, "parameter"));
             if !findings.capabilities.is_empty() {
                 let list: Vec<&str> = findings.capabilities.iter().map(String::as_str).collect();
