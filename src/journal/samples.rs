@@ -336,6 +336,7 @@ pub fn every_kind() -> Vec<EventKind> {
             file: Digest::of(b"file"),
             by: answer().approver,
             invocation: Invocation::default(),
+            risks: RiskChoices::default(),
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {
