@@ -15,6 +15,7 @@ pub mod process;
 pub mod proxy;
 pub mod schema;
 pub mod vt;
+pub mod xml;
 
 pub use cloud::Cloud;
 pub use emulator::Emulator;
