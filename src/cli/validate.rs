@@ -10,15 +10,13 @@ use super::options::{Connection, Global, OutputForm};
 use super::project::{self, Project};
 use super::settings::Settings;
 use super::{CliError, exit, output};
-use crate::action::package::unusable;
 use crate::model::{AccountId, Region, clean};
 use crate::report::DOCUMENT_VERSION;
-use crate::template::{
-    self, At, Code, Diagnostic, Findings, Foreign, Given, Known, Rule, Severity, Span,
-};
+use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 
 mod guard;
 mod lint;
+mod local;
 mod online;
 mod program;
 #[cfg(test)]
@@ -135,7 +133,7 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
             Err(error) => return Err(CliError::unread("template", &file, error)),
         };
         let mut findings = template::validate(&file, &bytes);
-        local_paths(&root, &file, &bytes, &mut findings);
+        local::join(&root, &file, &bytes, &mut findings);
         if findings.count(Severity::Error) == 0
             && let Ok(template) = template::Template::parse(&file, &bytes)
         {
@@ -191,46 +189,6 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
         }
     }
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
-}
-
-/// Adds what is wrong with the local paths that a template names: they are packaged before it is deployed.
-fn local_paths(root: &Path, file: &str, bytes: &[u8], findings: &mut Findings) {
-    let Ok(template) = template::Template::parse(file, bytes) else {
-        return;
-    };
-    // A template outside of the project is looked at from the root of the file system.
-    let full = root.join(file);
-    let (root, path) = match Path::new(file).is_absolute() || file.contains("..") {
-        true => {
-            let full = full.canonicalize().unwrap_or(full);
-            let path = full.to_string_lossy();
-            (Path::new("/"), path.trim_start_matches('/').to_owned())
-        }
-        false => (root, file.to_owned()),
-    };
-    let foreign = |position, message, help: &str| Foreign {
-        code: Code::Own(Rule::LocalPath),
-        severity: Severity::Error,
-        message,
-        at: At::Text {
-            position,
-            length: None,
-        },
-        help: help.to_owned(),
-    };
-    // One that no other value can stand for is an error of the template itself.
-    let written = template.local_paths().err().map(|error| {
-        let help = error.help();
-        foreign(error.position, error.what(), &help)
-    });
-    let unusable = unusable(root, &path, &template).into_iter();
-    let unusable = unusable.map(|(local, problem)| {
-        let text = problem.to_string();
-        let (what, help) = text.split_once("; ").unwrap_or((&text, "correct the path"));
-        let message = format!("{} is `{}`: {what}", local.place, clean(&local.path));
-        foreign(local.position, message, help)
-    });
-    findings.join(file, bytes, unusable.chain(written).collect());
 }
 
 /// Adds what the service and other programs find. A template that is no text, or could not be read, is left to our own findings.

@@ -222,7 +222,7 @@ fn of_files() -> (String, Vec<String>) {
         Elsewhere:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Ref AWS::Region}\n";
     let (file, unread) = ("templates/app.yaml", "templates/b.yaml".to_owned());
     let mut findings = template::validate(file, text.as_bytes());
-    local_paths(root.path(), file, text.as_bytes(), &mut findings);
+    local::join(root.path(), file, text.as_bytes(), &mut findings);
     assert_eq!(findings.count(Severity::Error), 3, "{findings:?}");
     let unreadable = Findings::unread("Permission denied (os error 13)");
     let all = [(file.to_owned(), findings), (unread, unreadable)];
