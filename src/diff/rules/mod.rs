@@ -1,6 +1,7 @@
 //! What can go wrong when changes are executed: one rule a file, listed in [`RULES`].
 
 mod deletion_protection;
+mod drift_overwritten;
 mod encryption_key;
 mod iam_broadening;
 mod iam_change;
@@ -32,12 +33,13 @@ use crate::model::{
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
     replacement::RULE,
     removal::RULE,
+    drift_overwritten::RULE,
     unknown_change::RULE,
     protection::RULE,
     deletion_protection::RULE,
@@ -56,7 +58,7 @@ pub const RULES: [Rule; 16] = [
 pub struct Rule {
     /// Its id, by which `stackgate.yaml` names it. It never changes.
     pub name: &'static str,
-    /// How bad its findings are, unless `stackgate.yaml` says otherwise.
+    /// How bad its findings are, unless one is worse by itself or `stackgate.yaml` says otherwise.
     pub level: RiskLevel,
     /// What it finds and why that matters, in one paragraph.
     pub explanation: &'static str,
@@ -80,6 +82,8 @@ impl Rule {
 enum Check {
     /// One change.
     Resource(fn(&Subject<'_>) -> Option<String>),
+    /// One change, where the finding itself says how bad it is.
+    Graded(fn(&Subject<'_>) -> Option<(RiskLevel, String)>),
     /// What is asked of the stack itself.
     Stack(fn(&TargetInputs) -> Option<String>),
     /// The new and the old template, and the exports that go as far as they were looked up; each finding is about
@@ -125,11 +129,15 @@ fn with_exports(
     for change in changes {
         let subject = Subject::of(change, template, previous);
         for rule in &RULES {
-            if let Check::Resource(check) = rule.check
-                && let Some(message) = check(&subject)
-            {
-                risks.push(rule.finding(change.logical_id.clone(), message));
-            }
+            let found = match rule.check {
+                Check::Resource(check) => check(&subject).map(|message| (rule.level, message)),
+                Check::Graded(check) => check(&subject),
+                Check::Stack(_) | Check::Templates(_) => None,
+            };
+            risks.extend(found.map(|(level, message)| Risk {
+                level,
+                ..rule.finding(change.logical_id.clone(), message)
+            }));
         }
     }
     if let (Some(new), Some(old)) = (template, previous) {
@@ -414,6 +422,7 @@ Resources:
             after: None,
             nested: None,
             module: None,
+            drift: None,
         }
     }
 
@@ -547,6 +556,7 @@ Resources:
             evaluation: None,
             source: None,
             causing_entity: None,
+            drift: None,
         });
         assert!(found(silent)[0].starts_with("medium stateful_may_replace"));
     }
