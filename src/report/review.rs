@@ -661,6 +661,10 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
             "stack without termination protection",
             "stacks without termination protection",
         ),
+        "drift_unconfirmed" => (
+            "change set that does not say whether it looked at drift",
+            "change sets that do not say whether they looked at drift",
+        ),
         "public_ingress" => (
             "port opened to the internet",
             "resources with ports opened to the internet",

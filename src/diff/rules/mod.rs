@@ -2,6 +2,7 @@
 
 mod deletion_protection;
 mod drift_overwritten;
+mod drift_unconfirmed;
 mod encryption_key;
 mod iam_broadening;
 mod iam_change;
@@ -33,13 +34,14 @@ use crate::model::{
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-pub const RULES: [Rule; 17] = [
+pub const RULES: [Rule; 18] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
     replacement::RULE,
     removal::RULE,
     drift_overwritten::RULE,
+    drift_unconfirmed::RULE,
     unknown_change::RULE,
     protection::RULE,
     deletion_protection::RULE,
@@ -86,6 +88,8 @@ enum Check {
     Graded(fn(&Subject<'_>) -> Option<(RiskLevel, String)>),
     /// What is asked of the stack itself.
     Stack(fn(&TargetInputs) -> Option<String>),
+    /// What is known of the target as a whole.
+    Target(fn(&PlannedTarget) -> Option<String>),
     /// The new and the old template, and the exports that go as far as they were looked up; each finding is about
     /// the name that comes with it.
     Templates(CheckTemplates),
@@ -105,11 +109,12 @@ pub fn risks_of_target(
     // A stack has no logical id; no resource is called so.
     if let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) {
         for rule in &RULES {
-            if let Check::Stack(check) = rule.check
-                && let Some(message) = check(&target.inputs)
-            {
-                risks.push(rule.finding(stack.clone(), message));
-            }
+            let found = match rule.check {
+                Check::Stack(check) => check(&target.inputs),
+                Check::Target(check) => check(target),
+                Check::Resource(_) | Check::Graded(_) | Check::Templates(_) => None,
+            };
+            risks.extend(found.map(|message| rule.finding(stack.clone(), message)));
         }
     }
     risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
@@ -132,7 +137,7 @@ fn with_exports(
             let found = match rule.check {
                 Check::Resource(check) => check(&subject).map(|message| (rule.level, message)),
                 Check::Graded(check) => check(&subject),
-                Check::Stack(_) | Check::Templates(_) => None,
+                Check::Stack(_) | Check::Target(_) | Check::Templates(_) => None,
             };
             risks.extend(found.map(|(level, message)| Risk {
                 level,
