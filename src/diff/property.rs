@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::mask::MASK;
-use super::value::{Leaf, differences, from_text, keys};
+use super::value::{Leaf, MARKER, differences, from_text, keys, shown};
 use crate::model::{
     ChangeAction, ChangeDetail, ChangeScope, Evaluation, PropertyDrift, Recreation, ResourceChange,
 };
@@ -89,8 +89,11 @@ fn tell_drift(
     let whole = why.change(Leaf {
         path,
         before: why.before.clone(),
-        after: why.after.clone(),
-        is_open: false,
+        after: why.after.as_deref().map(|text| shown(&from_text(text))),
+        is_open: why
+            .after
+            .as_deref()
+            .is_some_and(|text| text.contains(MARKER)),
     });
     let whole = PropertyChange {
         secret: whole.secret || secret,
@@ -299,7 +302,6 @@ fn cause(detail: &ChangeDetail) -> Option<String> {
 mod tests {
     use super::*;
     use crate::diff::MASK_CHANGED;
-    use crate::diff::value::MARKER;
     use crate::model::{LogicalId, Replacement};
     use serde_json::json;
 
@@ -543,6 +545,17 @@ mod tests {
                 ("A.C".into(), None)
             ]
         );
+        let open = format!(r#"{{"D":"{MARKER}"}}"#);
+        let path = Some("/Properties/A");
+        let open = with_drift(detail("A", path, Some(("{}", &open))), "{}", "[]");
+        let mut change = contexts(json!({"A": {"B": 1}}), json!({"A": {"B": 3}}));
+        change.details = vec![open];
+        let whole = properties(&change).remove(0);
+        assert_eq!(
+            whole.after.as_deref(),
+            Some(r#"{"D":"(known after apply)"}"#)
+        );
+        assert_eq!(whole.evaluation, Some(Evaluation::Dynamic));
         // Inside what is told as a whole, and beside all that differs from the last deployment.
         for path in ["A.B.X", "Z"] {
             let pointer = format!("/Properties/{}", path.replace('.', "/"));
