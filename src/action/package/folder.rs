@@ -1,7 +1,7 @@
 //! Code as it is uploaded: a folder or a file as a zip, or a file as it is.
 //!
-//! Nothing is left out. What should not be there is refused instead: links that lead out of the folder, and what differs
-//! each time, such as `.git`.
+//! Nothing is left out. What cannot be uploaded is refused instead, such as links that lead out of the folder, and of what
+//! is seldom meant to be, such as `.env`, people are told.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, PackageProblem};
+use super::private;
 use super::scan::Named;
 use crate::artifact::{CodeFile, zip_code};
 use crate::model::clean;
@@ -19,15 +20,30 @@ const MOST_BYTES: u64 = 250 << 20;
 const MOST_FILES: u64 = 50_000;
 const MOST_LINKS: u64 = 10_000;
 
-/// What is never code.
-const PRIVATE: [&str; 2] = [".git", ".stackgate"];
+/// What is never code: it is changed by this program as it is read.
+const OWN: &str = ".stackgate";
 
-/// Returns the bytes that are uploaded for what `named` leads to, and what their key ends with.
-pub(super) fn read(root: &Path, named: &Named) -> Result<(Vec<u8>, String), PackageError> {
+/// What is uploaded for a local path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// What their key ends with.
+    pub(super) ending: String,
+    /// The files in it that are seldom meant for others.
+    pub(super) private: Vec<String>,
+}
+
+/// Returns what is uploaded for what `named` leads to.
+pub(super) fn read(root: &Path, named: &Named) -> Result<Code, PackageError> {
     let path = root.join(&named.path);
     let zipped = |files: &BTreeMap<String, CodeFile>| {
         let what = format!("`{}`", clean(&named.path));
-        zip_code(&what, files).map(|bytes| (bytes, "zip".to_owned()))
+        zip_code(&what, files).map(|bytes| Code {
+            bytes,
+            ending: "zip".to_owned(),
+            private: private::among(files.keys().map(String::as_str)),
+        })
     };
     let read = || {
         if path.is_dir() {
@@ -48,7 +64,12 @@ pub(super) fn read(root: &Path, named: &Named) -> Result<(Vec<u8>, String), Pack
             let name = name.unwrap_or_default().into_owned();
             return zipped(&BTreeMap::from([(name, file)])).map_err(PackageProblem::Zip);
         }
-        Ok((file.bytes, ending(&path)))
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        Ok(Code {
+            bytes: file.bytes,
+            ending: ending(&path),
+            private: private::among(name.as_deref()),
+        })
     };
     read().map_err(|problem| named.fails(problem))
 }
@@ -95,8 +116,8 @@ impl Folder {
             let Some(name) = name.to_str() else {
                 return Err(PackageProblem::Name(clean(&shown)));
             };
-            if PRIVATE.contains(&name) {
-                return Err(PackageProblem::Private(clean(&shown)));
+            if name == OWN {
+                return Err(PackageProblem::Own(clean(&shown)));
             }
             let inside = format!("{inside}{joint}{name}");
             let path = entry.path();
@@ -197,7 +218,7 @@ mod tests {
     use crate::template::{Form, Template};
 
     /// Returns what is read of `path` as the code of a function.
-    fn read_at(root: &Path, path: &str) -> Result<(Vec<u8>, String), String> {
+    fn read_at(root: &Path, path: &str) -> Result<Code, String> {
         let text = format!(
             "{{\"Resources\": {{\"F\": {{\"Type\": \"AWS::Lambda::Function\", \"Properties\": {{\"Code\": \"{path}\"}}}}}}}}"
         );
@@ -227,10 +248,10 @@ mod tests {
             }
             read_at(folder.path(), "code").unwrap()
         };
-        let (bytes, ending) = read_new(["a.py", "lib/b.py", "z"]);
-        assert_eq!(ending, "zip");
-        assert_eq!(read_new(["z", "lib/b.py", "a.py"]).0, bytes);
-        assert_ne!(read_new(["z", "lib/c.py", "a.py"]).0, bytes);
+        let code = read_new(["a.py", "lib/b.py", "z"]);
+        assert_eq!(code.ending, "zip");
+        assert_eq!(read_new(["z", "lib/b.py", "a.py"]).bytes, code.bytes);
+        assert_ne!(read_new(["z", "lib/c.py", "a.py"]).bytes, code.bytes);
     }
 
     #[cfg(unix)]
@@ -255,8 +276,11 @@ mod tests {
     fn a_zip_is_uploaded_as_it_is_and_another_file_in_a_zip() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "app.jar", "PK\u{3}\u{4}rest");
-        let jar = (b"PK\x03\x04rest".to_vec(), "jar".to_owned());
-        assert_eq!(read_at(folder.path(), "app.jar").unwrap(), jar);
+        let jar = read_at(folder.path(), "app.jar").unwrap();
+        assert_eq!(
+            (&jar.bytes[..], &jar.ending[..]),
+            (&b"PK\x03\x04rest"[..], "jar")
+        );
         write(folder.path(), "app.py", "x = 1");
         write(folder.path(), "same/app.py", "x = 1");
         let file = read_at(folder.path(), "app.py").unwrap();
@@ -312,13 +336,22 @@ mod tests {
         fs::create_dir(folder.path().join("empty")).unwrap();
         let refused = read_at(folder.path(), "empty").unwrap_err();
         assert!(refused.contains("the folder is empty"), "{refused}");
-        for private in PRIVATE {
-            write(folder.path(), &format!("{private}x/sub/{private}/x"), "x");
-            let refused = read_at(folder.path(), &format!("{private}x")).unwrap_err();
-            assert!(
-                refused.contains(&format!("holds `sub/{private}`")),
-                "{refused}"
-            );
+        write(folder.path(), "code/sub/.stackgate/x", "x");
+        let refused = read_at(folder.path(), "code").unwrap_err();
+        assert!(refused.contains("holds `sub/.stackgate`"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_seldom_meant_for_others_is_packed_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [".env", ".git/HEAD", "main.py", "keys/a.pem"] {
+            write(folder.path(), &format!("code/{path}"), "x");
         }
+        let code = read_at(folder.path(), "code").unwrap();
+        assert_eq!(code.private, [".env", ".git/", "keys/a.pem"]);
+        let packed = |name: &str| code.bytes.windows(name.len()).any(|w| w == name.as_bytes());
+        assert!(packed(".git/HEAD") && packed(".env"));
+        let file = read_at(folder.path(), "code/keys/a.pem").unwrap();
+        assert_eq!(file.private, ["a.pem"]);
     }
 }
