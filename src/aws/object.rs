@@ -70,9 +70,12 @@ pub enum ObjectState {
 /// The objects that this process put into buckets or found there; a fleet shares them.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    put: Mutex<HashMap<(TemplateBucket, String), Arc<OnceCell<BucketObject>>>>,
+    put: Mutex<HashMap<(TemplateBucket, String), Put>>,
     seen: Mutex<HashMap<BucketObject, Arc<Seen>>>,
 }
+
+/// An object that is put into a bucket once.
+type Put = Arc<OnceCell<BucketObject>>;
 
 /// What an object was when it was last looked at.
 type Seen = tokio::sync::Mutex<Option<(Stopwatch, Result<ObjectState, CallFailure>)>>;

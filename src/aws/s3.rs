@@ -245,6 +245,10 @@ fn advice(ask: &Ask<'_>, failure: &CallFailure, code: Option<&str>, region: &Reg
         ..
     } = ask;
     const NAMED: &str = "`--s3-bucket`, or `TemplateBuckets` of the pipeline's action, names it";
+    if *operation == "HeadBucket" {
+        // Asked by `doctor` alone, which has remedies of its own.
+        return String::new();
+    }
     if code == Some("NoSuchBucket") {
         return format!(
             "; there is no bucket {bucket}, and {NAMED}: make it with `aws s3 mb s3://{bucket} --region {region}`, or name another one"
@@ -255,7 +259,6 @@ fn advice(ask: &Ask<'_>, failure: &CallFailure, code: Option<&str>, region: &Reg
     }
     let (deed, action) = match *operation {
         "PutObject" => ("write there", "s3:PutObject"),
-        "HeadBucket" => ("look at it", "s3:ListBucket"),
         _ => ("look at what is there", "s3:GetObject"),
     };
     // The service does not say which of the two it is.
@@ -279,7 +282,8 @@ struct Reply {
 /// What S3 says went wrong.
 #[derive(Debug)]
 struct S3Error {
-    meta: ErrorMetadata,
+    /// In a box: errors of the SDK are large enough without it.
+    meta: Box<ErrorMetadata>,
     /// Where the bucket is, if S3 says so.
     region: Option<Region>,
     is_missing: bool,
@@ -327,7 +331,7 @@ fn read_reply(response: &HttpResponse) -> Result<Reply, OrchestratorError<S3Erro
     }
     let region = region.or_else(|| Region::new(element(&body, "Region")?).ok());
     Err(OrchestratorError::operation(S3Error {
-        meta: meta.build(),
+        meta: Box::new(meta.build()),
         region,
         is_missing: status == 404,
     }))

@@ -73,3 +73,43 @@ impl Uploads {
         paths
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_files_are_named_by_their_path_in_the_project() {
+        let object = BucketObject {
+            bucket: "code".to_owned(),
+            owner: AccountId::new("111111111111").unwrap(),
+            region: Region::new("eu-west-1").unwrap(),
+            key: "stackgate/1a.zip".to_owned(),
+            digest: Digest::of(b"code"),
+            version: None,
+            etag: None,
+        };
+        let packaged = |path: &str, private: &[&str]| PackagedObject {
+            path: path.to_owned(),
+            object: object.clone(),
+            is_pinned: false,
+            private: private.iter().map(|file| (*file).to_owned()).collect(),
+        };
+        let uploads = Uploads {
+            template: None,
+            packaged: vec![
+                packaged("functions/greet", &[".env", "keys/a.pem"]),
+                packaged("certificates/ca.pem", &["ca.pem"]),
+                packaged("functions/plain", &[]),
+            ],
+        };
+        assert_eq!(
+            uploads.private_files(),
+            [
+                "certificates/ca.pem",
+                "functions/greet/.env",
+                "functions/greet/keys/a.pem"
+            ]
+        );
+    }
+}

@@ -127,7 +127,7 @@ async fn a_bucket_that_refuses_is_named_with_where_it_comes_from_and_what_to_do(
         (
             403,
             [
-                "s3:ListBucket",
+                "s3:PutObject",
                 "must be of account 111111111111",
                 "`--s3-bucket templates@ACCOUNT`",
             ],
@@ -135,9 +135,13 @@ async fn a_bucket_that_refuses_is_named_with_where_it_comes_from_and_what_to_do(
     ] {
         let script = known();
         script.on("", Reply::Http(status, String::new()));
-        let looked = aws(&script).await;
-        let failure = looked.template_bucket(&spec(), &mine("templates")).await;
-        let failure = failure.unwrap_err().message;
+        let (aws, spec, bucket) = (aws(&script).await, spec(), mine("templates"));
+        let content = super::super::ObjectContent::of(b"text");
+        let put = aws.put_object(&spec, &bucket, "template", content).await;
+        let failure = put.unwrap_err().message;
+        // Who looks at buckets alone has remedies of its own.
+        let looked = aws.template_bucket(&spec, &bucket).await;
+        assert!(!looked.unwrap_err().message.contains("--s3-bucket"));
         for part in parts {
             assert!(failure.contains(part), "{part} in {failure}");
         }
