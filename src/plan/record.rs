@@ -5,12 +5,15 @@
 //! only the targets of a fan-out and the regions of its preferences keep their order, which is the order of execution.
 //! Changing what the record holds or how it is written needs a new [`VERSION`].
 
+mod drift;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use self::drift::{PropertyDriftRecord, ResourceDriftRecord, SetDriftRecord};
 use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
     AccountId, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject, ChangeAction,
@@ -286,6 +289,8 @@ struct PlannedRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     change_set: Option<&'a ChangeSetId>,
     changes: Vec<ChangeRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<SetDriftRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gone_exports: Vec<GoneExportRecord<'a>>,
     kind: ChangeSetKind,
@@ -326,6 +331,7 @@ impl<'a> PlannedRecord<'a> {
             settings_only,
             retain,
             gone_exports,
+            drift,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -348,6 +354,7 @@ impl<'a> PlannedRecord<'a> {
                 .into_iter()
                 .map(ChangeRecord::of)
                 .collect(),
+            drift: drift.as_ref().map(SetDriftRecord::of),
             gone_exports: gone_export_records(gone_exports),
             kind: *kind,
             name,
@@ -494,6 +501,8 @@ struct OptionsRecord<'a> {
     on_stack_failure: Option<OnStackFailure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     resources_to_import: BTreeMap<&'a LogicalId, ImportRecord<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    revert_drift: bool,
     rollback_triggers: &'a BTreeSet<RollbackTrigger>,
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_protection: Option<bool>,
@@ -510,6 +519,7 @@ impl<'a> OptionsRecord<'a> {
             import_existing_resources,
             resources_to_import,
             include_nested_stacks,
+            revert_drift,
             termination_protection,
         } = options;
         Self {
@@ -523,6 +533,7 @@ impl<'a> OptionsRecord<'a> {
                 .iter()
                 .map(|(id, resource)| (id, ImportRecord::of(resource)))
                 .collect(),
+            revert_drift: *revert_drift,
             rollback_triggers,
             termination_protection: *termination_protection,
         }
@@ -613,6 +624,8 @@ struct ChangeRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Sorted<'a>>,
     details: Vec<DetailRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<ResourceDriftRecord<'a>>,
     logical_id: &'a LogicalId,
     #[serde(skip_serializing_if = "Option::is_none")]
     module: Option<&'a (String, String)>,
@@ -643,6 +656,7 @@ impl<'a> ChangeRecord<'a> {
             after,
             nested,
             module,
+            drift,
         } = change;
         Self {
             action: *action,
@@ -652,6 +666,7 @@ impl<'a> ChangeRecord<'a> {
                 .into_iter()
                 .map(DetailRecord::of)
                 .collect(),
+            drift: drift.as_ref().map(ResourceDriftRecord::of),
             logical_id,
             module: module.as_ref(),
             nested: nested.as_ref(),
@@ -674,6 +689,8 @@ struct DetailRecord<'a> {
     before: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     causing_entity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<PropertyDriftRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<Evaluation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -698,12 +715,14 @@ impl<'a> DetailRecord<'a> {
             evaluation,
             source,
             causing_entity,
+            drift,
         } = detail;
         Self {
             after: after.as_deref(),
             attribute: *attribute,
             before: before.as_deref(),
             causing_entity: causing_entity.as_deref(),
+            drift: drift.as_ref().map(PropertyDriftRecord::of),
             evaluation: *evaluation,
             name: name.as_deref(),
             path: path.as_deref(),

@@ -86,6 +86,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         settings_only,
         change_sets: _,
         resources,
+        drift: _,
         // Tables of their own.
         impact: _,
         template_diff: _,
@@ -103,6 +104,13 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
             label: "packs into code what is seldom meant for others",
             said: Said::Texts(limited(private_files.clone(), limit)),
             is_warning: true,
+        });
+    }
+    if let Some((is_warning, texts)) = words::drift::of_group(group) {
+        facts.push(Fact {
+            label: "drift",
+            said: Said::Texts(texts),
+            is_warning,
         });
     }
     let mut say = |label, texts: Vec<String>| {
