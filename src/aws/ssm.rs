@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::call::Call;
 use super::connection::Aws;
-use super::signed::{Signed, Signer, dns_suffix};
+use super::signed::{Payload, Signed, Signer, dns_suffix};
 use crate::model::{CallFailure, Priority, TargetSpec};
 
 const JSON: &str = "application/x-amz-json-1.1";
@@ -58,15 +58,14 @@ impl Aws {
             .provide_credentials()
             .await
             .map_err(SdkError::construction_failure)?;
+        let body = serde_json::json!({"Name": name, "WithDecryption": false}).to_string();
         let request = Signed {
             service: "ssm",
             operation: "GetParameter",
             method: "POST",
             url: &format!("{origin}/"),
             headers: &[("content-type", JSON), ("x-amz-target", TARGET)],
-            body: &serde_json::json!({"Name": name, "WithDecryption": false})
-                .to_string()
-                .into_bytes(),
+            body: Payload::Bytes(body.as_bytes()),
         };
         let signer = Signer {
             credentials: &credentials,

@@ -163,6 +163,7 @@ pub fn every_kind() -> Vec<EventKind> {
         template: "Source::templates/network.yaml".parse().unwrap(),
         template_digest: Digest::of(b"template"),
         packaged: None,
+        uploads: crate::model::Uploads::default(),
         parameters: [
             ParameterValue::Plain("30".into()),
             ParameterValue::Default(None),

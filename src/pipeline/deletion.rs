@@ -144,6 +144,7 @@ impl Machine {
                 },
                 template_digest: stack.template.unwrap_or_else(|| Digest::of(b"")),
                 packaged: None,
+                uploads: crate::model::Uploads::default(),
                 parameters: Vec::new(),
                 tags: std::collections::BTreeMap::new(),
                 capabilities: std::collections::BTreeSet::new(),

@@ -162,6 +162,9 @@ pub struct ReviewGroup {
     /// The stack policy, of the group's first target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The packaged files that are seldom meant for others, such as `.env`; of the group's first target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_files: Vec<String>,
     /// Whether nothing changes but what is set on the stacks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settings_only: bool,
@@ -413,6 +416,7 @@ fn group_of(
         },
         stack_policy: first.inputs.stack_policy.is_some(),
         policy: first.inputs.stack_policy.clone(),
+        private_files: first.inputs.uploads.private_files(),
         settings_only: first.settings_only,
         drift: first.drift,
         change_sets: members

@@ -1,11 +1,12 @@
 //! Which files and folders a template names, and those that are nested in it.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::error::{PackageError, PackageProblem};
-use crate::model::clean;
+use crate::model::{LARGEST_TEMPLATE, clean};
 use crate::template::{Content, LocalPath, Template};
 
 /// CloudFormation has no limit; nobody nests like this on purpose.
@@ -118,6 +119,17 @@ pub fn unusable(root: &Path, path: &str, template: &Template) -> Vec<(LocalPath,
     paths.into_iter().filter_map(problem).collect()
 }
 
+/// Returns what a template begins with, one byte more than it may have, and its size.
+fn read_template(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.take(LARGEST_TEMPLATE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    let size = size.max(bytes.len() as u64);
+    Ok((bytes, size))
+}
+
 struct Finder<'a> {
     root: &'a Path,
     /// The same without links.
@@ -172,12 +184,18 @@ impl Finder<'_> {
         if self.chain.len() >= DEEPEST {
             return Err(named.fails(PackageProblem::Deep(DEEPEST)));
         }
-        let bytes = std::fs::read(self.root.join(&named.path)).map_err(|source| {
+        let (bytes, size) = read_template(&self.root.join(&named.path)).map_err(|source| {
             named.fails(PackageProblem::Read {
                 path: clean(&named.path),
                 source,
             })
         })?;
+        if bytes.len() > LARGEST_TEMPLATE {
+            return Err(named.fails(PackageProblem::LargeTemplate {
+                size,
+                limit: LARGEST_TEMPLATE,
+            }));
+        }
         self.template(&named.path, bytes)
     }
 }

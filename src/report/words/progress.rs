@@ -273,6 +273,9 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
             "the change set describes other changes than the approved ones".to_owned()
         }
         Staleness::NotDeletable { why } => why.clone(),
+        Staleness::ObjectDiffers { path, why } => {
+            format!("the code of `{path}` may be another one: {why}")
+        }
         Staleness::ChangesDiffer { resources } => format!(
             "the change set describes other changes than the approved ones: {}",
             listed(resources)
