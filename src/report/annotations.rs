@@ -97,7 +97,10 @@ fn risks(review: &Review) -> Vec<Annotation> {
     let resources = review.groups.iter().flat_map(|group| &group.resources);
     let mut all = Vec::new();
     for resource in resources {
-        let high = resource.risks.iter().filter(|r| r.level == RiskLevel::High);
+        let high = resource
+            .risks
+            .iter()
+            .filter(|r| r.weight() == RiskLevel::High);
         for risk in high {
             let what = (resource.place.clone(), &resource.logical_id, &risk.message);
             if told.insert(what) {
