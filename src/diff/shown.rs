@@ -192,7 +192,7 @@ impl Show<'_> {
         if let (Some(old), Some(new)) = (&mut before, &mut after)
             && old.text == new.text
             && old.text.contains(MASK)
-            && value.kind == ValueKind::Changed
+            && matches!(value.kind, ValueKind::Changed | ValueKind::WrittenOtherwise)
         {
             // What differs is masked on both sides, and the rest says nothing.
             old.text = MASK.to_owned();

@@ -185,6 +185,41 @@ fn what_a_word_does_not_say_is_said_below_it() {
 }
 
 #[test]
+fn a_text_that_is_written_otherwise_is_a_difference() {
+    let policy = |text: &str, queue: u8| {
+        format!(
+            "Parameters: {{P: {{Type: String, Default: '{text}'}}}}\nResources:\n  Trust:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      \
+             Queues: [{queue}]\n      PolicyDocument: '{text}'\n  Machine:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      \
+             DefinitionString: !Sub '{text}'\n"
+        )
+    };
+    let before = policy(r#"{"Version": "2012-10-17", "Statement": []}"#, 1);
+    let after = policy(r#"{"Statement":[],"Version":"2012-10-17"}"#, 2);
+    let diff = Diff::of_files("a.yaml".into(), "b.yaml".into(), of_texts(&before, &after));
+    assert!(diff.differs);
+    assert_screens!("diff_written_otherwise", |options: &ScreenOptions| {
+        super::diff(&diff, options)
+    });
+    insta::assert_snapshot!("diff_written_otherwise_markdown", markdown_diff(&diff));
+    let document = serde_json::to_value(&diff).unwrap();
+    super::super::schema::assert_documented(&document);
+    let values = &document["groups"][0]["entries"][2]["values"];
+    assert_eq!(values[0]["change"], "written_otherwise");
+    let full = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    let text = super::diff(&diff, &full);
+    assert!(text.contains(r#"{"Statement":[],"#), "{text}");
+}
+
+#[test]
+fn differences_are_called_as_in_a_review() {
+    assert_eq!(name_of(0), "Change A");
+    assert_eq!(name_of(26), "Change AA");
+}
+
+#[test]
 fn no_differences_are_said() {
     let none = Diff::of_files("a.yaml".into(), "b.yaml".into(), Vec::new());
     assert!(!none.differs);
