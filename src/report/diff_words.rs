@@ -70,7 +70,11 @@ pub(super) fn remark(value: &ShownValue, named: impl Fn(&str) -> String) -> Opti
         return Some("same meaning".to_owned());
     }
     if value.is_local_path {
-        return Some("a local path, packed when it is deployed".to_owned());
+        let what = match value.content_differs {
+            true => "a local path, whose content is not what the stack has",
+            false => "a local path, packed when it is deployed",
+        };
+        return Some(what.to_owned());
     }
     let names = named(&words::listed(&value.follows));
     (!value.follows.is_empty()).then(|| format!("follows {names}, which is renamed"))

@@ -168,18 +168,21 @@ fn what_a_word_does_not_say_is_said_below_it() {
     let mut diff = files();
     for entry in diff.groups.iter_mut().flat_map(|group| &mut group.entries) {
         for value in &mut entry.values {
-            value.is_local_path = value.path == "VisibilityTimeout";
+            value.is_local_path = ["VisibilityTimeout", "QueueName"].contains(&&*value.path);
+            value.content_differs = value.path == "QueueName";
         }
     }
     let text = super::diff(&diff, &ScreenOptions::default());
     assert!(text.contains("Alerts is made new, and Alarm"), "{text}");
-    assert_eq!(text.matches("a local path, ").count(), 1, "{text}");
+    assert_eq!(text.matches("a local path, packed").count(), 1, "{text}");
+    assert_eq!(text.matches("a local path, whose").count(), 1, "{text}");
     let text = markdown_diff(&diff);
     assert!(
         text.contains("Alerts is made new, and Alarm leaves the stack"),
         "{text}"
     );
-    assert_eq!(text.matches("(a local path, ").count(), 1, "{text}");
+    assert_eq!(text.matches("(a local path, packed").count(), 1, "{text}");
+    assert_eq!(text.matches("(a local path, whose").count(), 1, "{text}");
     let json = serde_json::to_value(&diff).unwrap();
     super::super::schema::assert_documented(&json);
 }
