@@ -189,6 +189,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_chosen_for_a_rule_decides() {
+        use crate::model::{RiskChoice, RiskSetting};
+
+        let view = fixtures::fleet().view();
+        let with = |setting: RiskSetting| {
+            let mut review = Review::of(&view, &Template);
+            let resources = review.groups.iter_mut().flat_map(|g| &mut g.resources);
+            for risk in resources.flat_map(|resource| &mut resource.risks) {
+                risk.chosen = Some(RiskChoice {
+                    setting,
+                    place: "stackgate.yaml:1:1".to_owned(),
+                });
+            }
+            risks(&review).len()
+        };
+        assert_eq!(with(RiskSetting::Warn), 0);
+        let all = Review::of(&view, &Template);
+        let resources = all.groups.iter().flat_map(|group| &group.resources);
+        let every = resources.flat_map(|resource| &resource.risks).count();
+        assert!(every > 1 && with(RiskSetting::Approval) == every, "{every}");
+    }
+
+    #[test]
     fn a_cause_is_one_error() {
         assert_eq!(
             of(&fixtures::halted()),
