@@ -2,7 +2,7 @@
 
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_words::{
-    WRITTEN_OTHERWISE, consequence, counts, kind, name_of, place, remark, symbol, what,
+    SAME_MEANING, consequence, counts, kind, name_of, place, remark, symbol, what,
 };
 use super::review_resource::{annotate, on_one_line, on_two_lines, path_columns};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
@@ -209,7 +209,12 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
 fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let place = place(at(&value.before), at(&value.after), &page.glyphs);
-    let note = remark(value, str::to_owned).map(|text| (Tone::Dim, text));
+    let is_same = value.change == ValueKind::WrittenOtherwise;
+    let note = match is_same && page.options.full {
+        true => Some(SAME_MEANING.to_owned()),
+        false => remark(value, str::to_owned),
+    };
+    let note = note.map(|text| (Tone::Dim, text));
     let mut line = Line::indent(6).add(Tone::Plain, &value.path);
     if line.columns() <= 6 + wide {
         line.pad(6 + wide, 0);
@@ -220,9 +225,9 @@ fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
         annotate(page, line, note, place);
         return;
     }
-    if value.change == ValueKind::WrittenOtherwise && !page.options.full {
-        line.push(Tone::Strong, WRITTEN_OTHERWISE);
-        annotate(page, line, note, place);
+    if is_same && !page.options.full {
+        line.push(Tone::Strong, SAME_MEANING);
+        annotate(page, line, None, place);
         return;
     }
     let text = |side: &Option<ShownText>| side.as_ref().map(ShownText::for_people);

@@ -3,7 +3,7 @@
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
 use super::diff_words::{
-    WRITTEN_OTHERWISE, consequence, counts, kind, name_of, place, remark, symbol, what,
+    SAME_MEANING, consequence, counts, kind, name_of, place, remark, symbol, what,
 };
 use super::markdown::{LONGEST_VALUE, Page, although, block, code, names};
 use super::review_resource::window;
@@ -180,7 +180,7 @@ fn value(value: &ShownValue) -> String {
     let text = |side: &Option<ShownText>| side.as_ref().map(|side| visible(&side.for_people()));
     let change = match (text(&value.before), text(&value.after), value.change) {
         (_, _, ValueKind::Moved) => "moved".to_owned(),
-        (_, _, ValueKind::WrittenOtherwise) => WRITTEN_OTHERWISE.to_owned(),
+        (_, _, ValueKind::WrittenOtherwise) => SAME_MEANING.to_owned(),
         (_, Some(after), _) if after == MASK_CHANGED => code(&after),
         (Some(_), Some(_), _) if is_long(&value.before) || is_long(&value.after) => {
             changed_lines(value)

@@ -38,8 +38,11 @@ pub(super) fn what(entry: &ShownEntry) -> (&'static str, String, Tone) {
     }
 }
 
+/// What is said of an entry in which nothing differs but how texts are written.
+const WRITTEN_OTHERWISE: &str = "written otherwise";
+
 /// What is said of a text whose document says the same.
-pub(super) const WRITTEN_OTHERWISE: &str = "written otherwise";
+pub(super) const SAME_MEANING: &str = "written otherwise, same meaning";
 
 /// Returns whether nothing differs but how texts are written.
 fn is_written_otherwise(entry: &ShownEntry) -> bool {
@@ -66,9 +69,6 @@ pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
 /// Returns what is to be known of a value besides its two sides.
 /// `named` draws the names in it.
 pub(super) fn remark(value: &ShownValue, named: impl Fn(&str) -> String) -> Option<String> {
-    if value.change == ValueKind::WrittenOtherwise {
-        return Some("same meaning".to_owned());
-    }
     if value.is_local_path {
         let what = match value.content_differs {
             true => "a local path, whose content is not what the stack has",
