@@ -200,7 +200,7 @@ struct Deployed<'n> {
 impl<'n> Deployed<'n> {
     fn of(form: Form, value: &'n Node) -> Option<Self> {
         let (bucket, base, key) = match form {
-            Form::Mapping { bucket, key } => {
+            Form::Mapping { bucket, key, .. } => {
                 (value.value(bucket)?.text()?, "", value.value(key)?.text()?)
             }
             Form::Uri => {

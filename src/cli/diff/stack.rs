@@ -32,7 +32,10 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
     let asked = Asked::of(what)?;
     let template = asked.project.template_path.clone();
     // What cannot be read is told by the deployment; here it is not known whether it differs.
-    let contents = Contents::of(&asked.project.root, &template).unwrap_or_default();
+    let contents = match raw {
+        true => Contents::default(),
+        false => Contents::of(&asked.project.root, &template).unwrap_or_default(),
+    };
     let read = survey(asked, async |place| {
         let Place {
             world,

@@ -214,6 +214,7 @@ fn a_text_that_is_written_otherwise_is_a_difference() {
     };
     let text = super::diff(&diff, &full);
     assert!(text.contains(r#"{"Statement":[],"#), "{text}");
+    assert_eq!(text.matches("written otherwise, same meaning").count(), 3);
 }
 
 #[test]
