@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::PackageError;
-use super::{Kind, folder, rewritten, scan};
+use super::{Kind, MANIFEST, Manifest, Object, gather, rewritten};
+use crate::artifact::Store;
 use crate::model::Digest;
 use crate::template::{Form, LocalPath, Node, NodeKind, ObjectPlace, Position, Template};
 
@@ -33,31 +34,32 @@ enum Held {
     Code(Digest, String),
     /// A template at this path from the project root.
     Template(String),
-    /// It could not be read. The deployment says why.
+    /// It is not in the list.
     Unknown,
 }
 
 impl Contents {
-    /// Reads what the template at `template`, a path below `root`, names.
-    pub fn of(root: &Path, template: &str) -> Result<Self, PackageError> {
-        let found = scan(root, template)?;
-        let mut code = BTreeMap::new();
-        for named in found.objects() {
-            if let (Some(kind), Ok((bytes, ending))) =
-                (Kind::of(named.local.content), folder::read(root, named))
-            {
-                code.insert((named.path.clone(), kind), (Digest::of(&bytes), ending));
-            }
-        }
+    /// Reads what the template at `template`, a path below `root`, names. The code goes through `store`, as when it is
+    /// packaged, and is not needed there afterwards.
+    pub fn of(root: &Path, store: &Store, template: &str) -> Result<Self, PackageError> {
+        let mut gathered = gather(root, store, &[template.to_owned()])?;
+        let list = gathered.files.remove(MANIFEST).unwrap_or_default();
+        let manifest: Manifest = serde_json::from_slice(&list).map_err(PackageError::List)?;
+        let code: BTreeMap<(&str, Kind), &Object> = manifest
+            .objects
+            .iter()
+            .map(|object| ((object.path.as_str(), object.content), object))
+            .collect();
         let mut templates = Vec::new();
-        for (path, bytes) in found.templates {
-            let template = Template::parse(&path, &bytes)?;
+        for path in manifest.templates.get(template).into_iter().flatten() {
+            let bytes = gathered.files.remove(path).unwrap_or_default();
+            let template = Template::parse(path, &bytes)?;
             let held = |local: LocalPath| {
-                let leads_to = local.from_root(&path).unwrap_or_default();
+                let leads_to = local.from_root(path).unwrap_or_default();
                 let held = match Kind::of(local.content) {
                     None => Held::Template(leads_to),
-                    Some(kind) => match code.get(&(leads_to, kind)) {
-                        Some((digest, ending)) => Held::Code(*digest, ending.clone()),
+                    Some(kind) => match code.get(&(leads_to.as_str(), kind)) {
+                        Some(object) => Held::Code(object.digest, object.ending.clone()),
                         None => Held::Unknown,
                     },
                 };
@@ -65,7 +67,7 @@ impl Contents {
             };
             let named = template.local_paths()?.into_iter().map(held).collect();
             templates.push(OneTemplate {
-                path,
+                path: path.clone(),
                 bytes,
                 template,
                 named,
@@ -266,8 +268,14 @@ mod tests {
             fs::write(path, text).unwrap();
         }
 
+        fn read(&self) -> Result<Contents, PackageError> {
+            let aside = tempfile::tempdir().unwrap();
+            let store = Store::open(aside.path()).unwrap();
+            Contents::of(self.0.path(), &store, "templates/app.yaml")
+        }
+
         fn contents(&self) -> Contents {
-            Contents::of(self.0.path(), "templates/app.yaml").unwrap()
+            self.read().unwrap()
         }
 
         /// Returns what is deployed of it; `value` writes what a local path is replaced by.
@@ -334,7 +342,7 @@ mod tests {
         assert_eq!(project.compared(&versioned), (vec![5, 9], vec![9]));
         // What cannot be read is not known.
         fs::remove_dir_all(project.0.path().join("code")).unwrap();
-        assert!(Contents::of(project.0.path(), "templates/app.yaml").is_err());
+        assert!(project.read().is_err());
         let mut after = root(PARENT);
         assert!(Contents::default().place(&mut after, &deployed).is_empty());
         assert_eq!(after, root(PARENT));

@@ -1,6 +1,7 @@
 //! A template and what is deployed of it, target by target.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::super::CliError;
 use super::super::deploy::{Asked, WhatArgs};
@@ -9,6 +10,7 @@ use super::super::survey::{Place, survey};
 use super::Compared;
 use crate::action::deployed::{DEPLOYED, Sides, sides};
 use crate::action::package::Contents;
+use crate::artifact::Store;
 use crate::diff::{MASK, ShownEntry, compare_trees, kept_default, shown, text_diff};
 use crate::model::{CallFailure, EffectiveParameter, ParameterValue, Target};
 use crate::report::{
@@ -34,7 +36,7 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
     // What cannot be read is told by the deployment; here it is not known whether it differs.
     let contents = match raw {
         true => Contents::default(),
-        false => Contents::of(&asked.project.root, &template).unwrap_or_default(),
+        false => contents(&asked.project.root, &template).unwrap_or_default(),
     };
     let read = survey(asked, async |place| {
         let Place {
@@ -56,6 +58,12 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
         let targets = read.into_iter().map(of).collect();
         Compared::Meaning(Diff::of_targets(template, targets))
     })
+}
+
+fn contents(root: &Path, template: &str) -> anyhow::Result<Contents> {
+    let aside = tempfile::tempdir()?;
+    let store = Store::open(aside.path())?;
+    Ok(Contents::of(root, &store, template)?)
 }
 
 /// A file is compared with another one; what is deployed is found by the name of the stack.
