@@ -9,6 +9,7 @@
 //! Nothing is read from the project's folders after the sources were stored. An object's key is the digest of its
 //! content, so the text that is planned and approved fixes the code that it leads to.
 
+mod contents;
 mod error;
 mod folder;
 mod private;
@@ -29,6 +30,7 @@ use crate::model::{
     LARGEST_TEMPLATE, PackagedObject, Staleness, TargetSpec, TemplateBucket, Uploads, clean,
 };
 use crate::template::{Content, Form, LocalPath, ObjectPlace};
+pub use contents::Contents;
 pub use error::{PackageError, PackageProblem};
 pub use scan::{Named, Scan, scan, unusable};
 

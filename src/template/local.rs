@@ -179,6 +179,11 @@ impl Form {
 }
 
 impl LocalPath {
+    /// Returns where it is in the file's text, in bytes.
+    pub fn bytes(&self) -> &Range<usize> {
+        &self.bytes
+    }
+
     /// Returns the path from the folder that `template` is counted from, with forward slashes and `.` for that folder
     /// itself; `None` where it leads out of it.
     pub fn from_root(&self, template: &str) -> Option<String> {

@@ -102,8 +102,12 @@ fn a_nested_stack_with_a_function_is_packaged_and_the_function_answers() {
     assert!(first[0].starts_with("stackgate/") && first[0].ends_with(".template"));
     assert!(first[1].starts_with("stackgate/") && first[1].ends_with(".zip"));
 
-    // The same input gives the same bytes: nothing is uploaded, and nothing changes.
+    // What is deployed is what the paths lead to, which is known without an upload.
     proxy.forget();
+    let diff = ["diff", "app", "--exit-code"];
+    env.run(&diff).success();
+
+    // The same input gives the same bytes: nothing is uploaded, and nothing changes.
     fs::remove_dir_all(env.root().join("functions/greet")).unwrap();
     env.write("functions/greet/lib/words.py", "END = \"!\"\n");
     env.write("functions/greet/main.py", CODE);
@@ -114,6 +118,14 @@ fn a_nested_stack_with_a_function_is_packaged_and_the_function_answers() {
 
     // Other code has another key, and with it the nested template is another one.
     env.write("functions/greet/lib/words.py", "END = \"?\"\n");
+    let other = env.run(&diff);
+    other.code(3);
+    let said = other.to_string();
+    assert!(
+        said.contains("a local path, whose content is not what the stack has"),
+        "{said}"
+    );
+    assert_eq!(uploads(&proxy), 0);
     let changed = env.run(&DEPLOY);
     changed.success();
     assert_eq!(uploads(&proxy), 2);
