@@ -2,25 +2,22 @@
 //!
 //! What is denied was recorded when the execution began, and is part of the plan's digest.
 
+use super::findings::Findings;
 use super::sources::Sources;
 use crate::model::{RiskSetting, clean};
 use crate::report::{ReviewSources as _, View};
-
-/// The most findings that are told one by one.
-const TOLD: usize = 5;
 
 /// Returns why the plan in `view` cannot be approved, and what to do; none where it can.
 pub(super) fn denied(view: &View, sources: &Sources) -> Option<String> {
     if !sources.choices().denies() {
         return None;
     }
-    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut found = Findings::default();
     for target in view.planned() {
         let place = target.target.place();
         if !sources.can_judge(&target) {
-            let text =
-                format!("{place}: its templates cannot be read, so that it cannot be judged");
-            found.push((text, vec![place]));
+            let text = "its templates cannot be read, so that it cannot be judged";
+            found.add(text.to_owned(), place);
             continue;
         }
         for risk in sources.risks(&target) {
@@ -31,26 +28,14 @@ pub(super) fn denied(view: &View, sources: &Sources) -> Option<String> {
                 "{} denies `{}`: {}: {}",
                 chosen.place, risk.rule, risk.resource, risk.message
             );
-            match found.iter_mut().find(|(known, _)| *known == text) {
-                Some((_, places)) => places.push(place.clone()),
-                None => found.push((text, vec![place.clone()])),
-            }
+            found.add(clean(&text), place.clone());
         }
     }
     if found.is_empty() {
         return None;
     }
     let mut text = "this plan cannot be approved:\n".to_owned();
-    for (finding, places) in found.iter().take(TOLD) {
-        let place = match &places[..] {
-            [one] => one.clone(),
-            many => format!("{} targets", many.len()),
-        };
-        text.push_str(&format!("  {} (in {place})\n", clean(finding)));
-    }
-    if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
-        text.push_str(&format!("  and {more} more, which the review names\n"));
-    }
+    text.push_str(&found.told());
     let id = view
         .execution()
         .map(ToString::to_string)

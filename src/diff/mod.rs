@@ -1,7 +1,10 @@
 //! What changes: in text, resources and properties; and how risky it is.
 
 mod account;
+mod addresses;
 mod declared;
+#[cfg(test)]
+mod fixtures;
 mod iam;
 mod impact;
 mod kept;

@@ -11,8 +11,8 @@ use crate::diff::{self, Account, DefaultDiff, Impact, PropertyChange, Reason};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskChoice, RiskLevel, RiskSetting, StackOptions, StackStatus, Target,
-    TargetOutcome, clean,
+    ResourceChange, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, StackOptions,
+    StackStatus, Target, TargetOutcome, clean,
 };
 use crate::plan;
 
@@ -39,7 +39,7 @@ pub trait ReviewSources {
 
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
-        diff::impact(target, None, None)
+        diff::impact(target, None, None, &RiskChoices::default())
     }
 
     /// Returns how the default of a parameter changes whose value the target's stack keeps.

@@ -1,26 +1,31 @@
 //! A security group lets the whole internet in.
 
 use super::{Check, Rule, Subject};
-use crate::diff::network::Direction;
-use crate::model::RiskLevel;
+use crate::diff::KNOWN_AFTER_APPLY;
+use crate::diff::iam::some;
+use crate::diff::network::{Direction, NetworkChange};
+use crate::diff::value::MARKER;
+use crate::model::{RiskLevel, clean};
 
 pub(super) const RULE: Rule = Rule {
     name: "public_ingress",
     level: RiskLevel::High,
-    explanation: "A security group opens a port to the whole internet (`0.0.0.0/0` or `::/0`), which it did not before. The \
-                  ports 80 and 443 are those of `public_web_ingress`.",
-    check: Check::Resource(|subject| opened(subject, false)),
+    explanation: "A security group opens a port to the whole internet (`0.0.0.0/0` or `::/0`), which it did not before. So do \
+                  blocks that are at least half of it together, such as four `/2`. The ports 80 and 443 are those of \
+                  `public_web_ingress`.",
+    check: Check::Resource(|subject| {
+        opened(subject, |one| one.is_opened_to_world() && !one.is_web())
+    }),
 };
 
-/// Returns what is opened to everybody, on the ports of the web or on others.
-pub(super) fn opened(subject: &Subject<'_>, is_web: bool) -> Option<String> {
-    let opened = subject.network().iter().filter(|one| {
-        one.direction == Direction::In && one.is_opened_to_world() && one.is_web() == is_web
-    });
+/// Returns what is opened for others to come in.
+pub(super) fn opened(subject: &Subject<'_>, is_it: fn(&NetworkChange) -> bool) -> Option<String> {
+    let opened = subject.network().iter();
+    let opened = opened.filter(|one| one.direction == Direction::In && is_it(one));
     let texts: Vec<String> = opened
-        .map(|one| crate::model::clean(&one.to_string()))
+        .map(|one| clean(&one.to_string().replace(MARKER, KNOWN_AFTER_APPLY)))
         .collect();
-    (!texts.is_empty()).then(|| format!("opens {}", texts.join(", ")))
+    (!texts.is_empty()).then(|| format!("opens {}", some(&texts, ", ")))
 }
 
 #[cfg(test)]
