@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::value::from_text;
+use super::value::{from_text, to_text};
 use crate::model::{ChangeAction, LogicalId, ParameterValue, PlannedTarget, ResourceChange};
 use crate::template::{Known, Node, NodeKind, ResourceDeclaration, Template};
 
@@ -16,6 +16,15 @@ pub(super) struct Declared<'t> {
     template: &'t Template,
     known: Known,
     root: OnceCell<Node>,
+    ingress: OnceCell<Vec<Ingress>>,
+}
+
+/// Rules of a template that let into a security group.
+#[derive(Debug)]
+struct Ingress {
+    resource: String,
+    group: String,
+    rules: Value,
 }
 
 /// The new template and the one the stack has, where they are at hand.
@@ -31,6 +40,7 @@ impl<'t> Declared<'t> {
             template,
             known,
             root: OnceCell::new(),
+            ingress: OnceCell::new(),
         }
     }
 
@@ -50,6 +60,17 @@ impl<'t> Declared<'t> {
         let root = self.root();
         let resource = root.value("Resources")?.value(id.as_str())?;
         Some(resource.value("Properties").map_or(Value::Null, to_value))
+    }
+
+    /// Returns the rules of other resources that let into the same security group as those of `id`.
+    pub(super) fn ingress_beside(&self, id: &LogicalId) -> Vec<&Value> {
+        let all = self.ingress.get_or_init(|| ingress(self.root()));
+        let Some(own) = all.iter().find(|one| one.resource == id.as_str()) else {
+            return Vec::new();
+        };
+        let beside = all.iter();
+        let beside = beside.filter(|one| one.group == own.group && one.resource != own.resource);
+        beside.map(|one| &one.rules).collect()
     }
 
     fn root(&self) -> &Node {
@@ -94,6 +115,40 @@ impl<'t> Templates<'t> {
             new: new.map(of),
             old: old.map(of),
         }
+    }
+}
+
+fn ingress(root: &Node) -> Vec<Ingress> {
+    let resources = root.value("Resources").and_then(Node::entries);
+    let found = resources.into_iter().flatten().filter_map(|(id, entry)| {
+        let mut properties = to_value(entry.value.value("Properties")?);
+        let (group, rules) = match entry.value.value("Type")?.text()? {
+            "AWS::EC2::SecurityGroup" => {
+                let rules = properties.get_mut("SecurityGroupIngress");
+                (id.clone(), rules.map_or(Value::Null, Value::take))
+            }
+            "AWS::EC2::SecurityGroupIngress" => (group(properties.get("GroupId")?), properties),
+            _ => return None,
+        };
+        Some(Ingress {
+            resource: id.clone(),
+            group,
+            rules,
+        })
+    });
+    found.collect()
+}
+
+/// Returns the logical id of a group that is named by a reference, else the text itself.
+fn group(value: &Value) -> String {
+    let named = value.get("Ref").or_else(|| match value.get("Fn::GetAtt")? {
+        Value::Array(parts) => parts.first(),
+        one => Some(one),
+    });
+    let text = to_text(named.unwrap_or(value));
+    match named {
+        Some(_) => text.split('.').next().unwrap_or_default().to_owned(),
+        None => text,
     }
 }
 
@@ -244,6 +299,36 @@ Resources:
         assert_eq!(of(&[("Stage", "test")], "Prod"), None);
         assert!(of(&[("Stage", "prod")], "Prod").is_some());
         assert!(of(&[], "Prod").is_some());
+    }
+
+    #[test]
+    fn rules_of_one_group_are_found_beside_each_other() {
+        let text = "\
+Resources:
+  G: {Type: 'AWS::EC2::SecurityGroup', Properties: {SecurityGroupIngress: [{CidrIp: g}]}}
+  A: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !GetAtt G.GroupId, CidrIp: a}}
+  B: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !Ref G, CidrIp: b}}
+  C: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: sg-1, CidrIp: c}}
+  T: {Type: 'AWS::SNS::Topic', Properties: {}}
+";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let declared = Declared::new(&template, Known::default());
+        let beside = |id: &str| {
+            let found = declared.ingress_beside(&LogicalId::new(id).unwrap());
+            found
+                .iter()
+                .map(|rules| rules.to_string())
+                .collect::<String>()
+        };
+        for (id, others) in [("A", ["\"g\"", "\"b\""]), ("G", ["\"a\"", "\"b\""])] {
+            let found = beside(id);
+            assert!(others.iter().all(|other| found.contains(other)), "{found}");
+            assert!(!found.contains("\"c\""), "{found}");
+        }
+        assert_eq!(
+            (beside("C"), beside("T"), beside("Gone")),
+            Default::default()
+        );
     }
 
     #[test]

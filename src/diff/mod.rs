@@ -7,6 +7,7 @@ mod declared;
 mod fixtures;
 mod iam;
 mod impact;
+mod judged;
 mod kept;
 mod mask;
 mod network;

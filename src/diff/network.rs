@@ -126,8 +126,19 @@ impl fmt::Display for NetworkChange {
     }
 }
 
+/// What else lets into the same group: rules and lists of them that other resources have.
+#[derive(Debug, Default)]
+pub(super) struct Beside<'b> {
+    pub before: Vec<&'b Value>,
+    pub after: Vec<&'b Value>,
+}
+
 /// Returns what a security group, or a rule that is a resource of its own, lets through otherwise than before.
-pub(super) fn changes(resource_type: &str, sides: &Sides<'_>) -> Vec<NetworkChange> {
+pub(super) fn changes(
+    resource_type: &str,
+    sides: &Sides<'_>,
+    beside: &Beside<'_>,
+) -> Vec<NetworkChange> {
     let mut found = Vec::new();
     let lists: &[(Direction, Option<&str>)] = match resource_type {
         "AWS::EC2::SecurityGroup" => &[
@@ -154,7 +165,13 @@ pub(super) fn changes(resource_type: &str, sides: &Sides<'_>) -> Vec<NetworkChan
             }
         };
         let (old, new) = (read(sides.before.as_deref()), read(sides.after.as_deref()));
-        compare(*direction, &old, &new, &mut found);
+        let also = |values: &[&Value]| -> Vec<Rule> {
+            let is_in = *direction == Direction::In;
+            let values = values.iter().filter(|_| is_in);
+            values.flat_map(|value| rules(value)).collect()
+        };
+        let (before, after) = (also(&beside.before), also(&beside.after));
+        compare(*direction, (&old, &before), (&new, &after), &mut found);
     }
     found
 }
@@ -165,7 +182,7 @@ pub(super) fn lets_unknown_in(resource_type: &str, properties: &Value) -> bool {
         before: None,
         after: Some(std::borrow::Cow::Borrowed(properties)),
     };
-    let found = changes(resource_type, &sides);
+    let found = changes(resource_type, &sides, &Beside::default());
     let mut found = found.iter();
     found.any(|one| one.direction == Direction::In && one.is_opened_to_unknown())
 }
@@ -173,11 +190,18 @@ pub(super) fn lets_unknown_in(resource_type: &str, properties: &Value) -> bool {
 /// Rules are looked for in each other up to so many pairs.
 const MOST_PAIRS: usize = 4_000_000;
 
-fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<NetworkChange>) {
+fn compare(
+    direction: Direction,
+    (old, beside_old): (&[Rule], &[Rule]),
+    (new, beside_new): (&[Rule], &[Rule]),
+    found: &mut Vec<NetworkChange>,
+) {
     let (was, is): (HashSet<&Rule>, HashSet<&Rule>) = (old.iter().collect(), new.iter().collect());
     // Beyond that, which no security group may have, every rule stands for itself.
-    let is_tried = old.len().max(new.len()).saturating_mul(new.len()) <= MOST_PAIRS;
-    let (mut before, mut after) = (Covered::of(old, is_tried), Covered::of(new, is_tried));
+    let most = (old.len() + beside_old.len()).max(new.len() + beside_new.len());
+    let is_tried = most.saturating_mul(new.len()) <= MOST_PAIRS;
+    let mut before = Covered::of(old.iter().chain(beside_old), is_tried);
+    let mut after = Covered::of(new.iter().chain(beside_new), is_tried);
     for rule in new.iter().filter(|rule| !was.contains(rule)) {
         let kind = if is_tried && old.iter().any(|old| old.covers(rule)) {
             ImpactKind::Narrowed
@@ -207,15 +231,15 @@ fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<Net
 
 /// How much of the internet gets through each door.
 struct Covered<'r> {
-    rules: &'r [Rule],
+    rules: Vec<&'r Rule>,
     known: HashMap<&'r Door, Breadth>,
     is_tried: bool,
 }
 
 impl<'r> Covered<'r> {
-    fn of(rules: &'r [Rule], is_tried: bool) -> Self {
+    fn of(rules: impl Iterator<Item = &'r Rule>, is_tried: bool) -> Self {
         Self {
-            rules,
+            rules: rules.collect(),
             known: HashMap::new(),
             is_tried,
         }
@@ -228,7 +252,7 @@ impl<'r> Covered<'r> {
         }
         *self.known.entry(door).or_insert_with(|| {
             let through = self.rules.iter().filter(|rule| rule.door.covers(door));
-            breadth(through.filter_map(Rule::block))
+            breadth(through.filter_map(|rule| rule.block()))
         })
     }
 }
@@ -388,152 +412,4 @@ impl Door {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::borrow::Cow;
-
-    fn told(of: &str, before: Option<Value>, after: Option<Value>) -> Vec<String> {
-        let sides = Sides {
-            before: before.map(Cow::Owned),
-            after: after.map(Cow::Owned),
-        };
-        let found = changes(of, &sides);
-        let text = |one: &NetworkChange| format!("{} {one}", one.kind.as_str());
-        found.iter().map(text).collect()
-    }
-
-    fn group(before: Value, after: Value) -> Vec<String> {
-        let of = |rules: Value| Some(json!({"SecurityGroupIngress": rules}));
-        told("AWS::EC2::SecurityGroup", of(before), of(after))
-    }
-
-    fn tcp(from: i64, to: i64, cidr: &str) -> Value {
-        let name = if cidr.contains(':') {
-            "CidrIpv6"
-        } else {
-            "CidrIp"
-        };
-        json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, name: cidr})
-    }
-
-    #[test]
-    fn what_is_opened_and_closed_is_told() {
-        let inner = tcp(22, 22, "10.0.0.0/8");
-        let world = tcp(22, 22, "0.0.0.0/0");
-        assert!(group(json!([inner, world]), json!([world, inner])).is_empty());
-        assert_eq!(
-            group(json!([inner]), json!([world])),
-            ["opened ingress tcp 22 from 0.0.0.0/0 (the whole internet)"]
-        );
-        assert_eq!(
-            group(
-                json!([tcp(0, 100, "::/0")]),
-                json!([tcp(22, 22, "2001:db8::/32")])
-            ),
-            [
-                "narrowed ingress tcp 22 from 2001:db8::/32",
-                "closed ingress tcp 0-100 from ::/0 (the whole internet)"
-            ]
-        );
-        let all = json!([{"IpProtocol": -1, "SourceSecurityGroupId": "sg-1"}]);
-        assert_eq!(
-            group(json!([]), all),
-            ["opened ingress all traffic from sg-1"]
-        );
-    }
-
-    #[test]
-    fn a_group_without_egress_rules_lets_everything_out() {
-        let none = json!({});
-        let some = json!({"SecurityGroupEgress": [tcp(443, 443, "10.0.0.0/8")]});
-        let of = "AWS::EC2::SecurityGroup";
-        assert_eq!(
-            told(of, Some(some.clone()), Some(none.clone())),
-            ["opened egress all traffic to 0.0.0.0/0 (the whole internet)"]
-        );
-        assert!(told(of, None, Some(none.clone())).is_empty());
-        assert!(told(of, Some(none.clone()), Some(none)).is_empty());
-        assert_eq!(
-            told(of, None, Some(some)),
-            ["opened egress tcp 443 to 10.0.0.0/8"]
-        );
-    }
-
-    #[test]
-    fn rules_of_their_own_are_read() {
-        let rule = tcp(5432, 5432, "0.0.0.0/0");
-        assert_eq!(
-            told("AWS::EC2::SecurityGroupIngress", None, Some(rule.clone())),
-            ["opened ingress tcp 5432 from 0.0.0.0/0 (the whole internet)"]
-        );
-        assert!(told("AWS::SNS::Topic", None, Some(rule)).is_empty());
-    }
-
-    #[test]
-    fn blocks_are_looked_at_together() {
-        let quarters = ["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/2"];
-        let all: Vec<Value> = quarters.iter().map(|cidr| tcp(22, 22, cidr)).collect();
-        let told = group(json!([]), json!(all));
-        assert_eq!(told.len(), 4);
-        for one in told {
-            assert!(
-                one.ends_with("(with the other rules the whole internet)"),
-                "{one}"
-            );
-        }
-        // What is there counts, too, and what another rule opens on more ports.
-        assert_eq!(
-            group(
-                json!([tcp(0, 100, "::/1")]),
-                json!([tcp(0, 100, "::/1"), tcp(22, 22, "2800::/5")])
-            ),
-            ["narrowed ingress tcp 22 from 2800::/5 (a very wide block)"]
-        );
-        assert_eq!(
-            group(
-                json!([tcp(0, 100, "2000::/5")]),
-                json!([tcp(0, 100, "2000::/5"), tcp(22, 22, "2800::/5")])
-            ),
-            ["opened ingress tcp 22 from 2800::/5 (with the other rules the whole internet)"]
-        );
-        // Another port is another door.
-        assert_eq!(
-            group(
-                json!([tcp(80, 80, "2000::/5")]),
-                json!([tcp(80, 80, "2000::/5"), tcp(22, 22, "2800::/5")])
-            ),
-            ["opened ingress tcp 22 from 2800::/5 (a very wide block)"]
-        );
-    }
-
-    #[test]
-    fn networks_of_ones_own_are_known_before_they_exist() {
-        for (value, wanted) in [
-            (json!({"Fn::GetAtt": ["Vpc", "CidrBlock"]}), Peer::Network),
-            (json!({"Fn::GetAtt": "Vpc.CidrBlock"}), Peer::Network),
-            (
-                json!({"Fn::Select": [0, {"Fn::Cidr": [{"Fn::GetAtt": ["Vpc", "CidrBlock"]}, 4, 8]}]}),
-                Peer::Network,
-            ),
-            (json!({"Fn::Sub": "${Address}/32"}), Peer::Network),
-            (
-                json!({"Fn::Join": ["", [{"Ref": "Ip"}, "/32"]]}),
-                Peer::Network,
-            ),
-            (json!(format!("{MARKER}/32")), Peer::Network),
-            (json!({"Fn::Sub": "${Address}/0"}), Peer::Unknown),
-            (json!({"Fn::Sub": "${Block}"}), Peer::Unknown),
-            (json!({"Ref": "Cidr"}), Peer::Unknown),
-            (json!({"Fn::ImportValue": "CidrBlock"}), Peer::Unknown),
-            (json!(MARKER), Peer::Unknown),
-            (json!("0.0.0.0/99"), Peer::Unknown),
-        ] {
-            assert_eq!(Peer::of("CidrIp", &value), wanted, "{value}");
-        }
-        assert_eq!(
-            Peer::of("SourceSecurityGroupId", &json!({"Ref": "Group"})),
-            Peer::Group
-        );
-    }
-}
+mod tests;

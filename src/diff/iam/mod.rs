@@ -12,6 +12,7 @@ mod tests;
 
 pub(super) use self::power::{Power, Reach};
 pub(super) use self::statement::{Openness, some};
+pub(super) use self::who::is_about_who;
 
 use std::collections::HashSet;
 

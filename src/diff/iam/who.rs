@@ -92,6 +92,12 @@ pub(super) fn limit(condition: Option<&Value>) -> Limit {
     }
 }
 
+/// Returns whether a key of a condition says who it is, or from where.
+pub(in crate::diff) fn is_about_who(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    KEYS.iter().any(|(known, _)| *known == key)
+}
+
 fn of_key(operator: &str, key: &str, values: &Value) -> Limit {
     let key = key.to_ascii_lowercase();
     let Some((_, fixed)) = KEYS.iter().find(|(known, _)| *known == key) else {

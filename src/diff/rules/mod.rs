@@ -23,10 +23,10 @@ mod wide_ingress;
 
 use std::cell::OnceCell;
 
-use super::declared::{Sides, Templates};
+use super::declared::{Declared, Sides, Templates};
 use super::iam::{self, Permission, Power};
 use super::impact::ImpactKind;
-use super::network::{self, NetworkChange};
+use super::network::{self, Beside, NetworkChange};
 use super::property::{PropertyChange, properties};
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
@@ -240,8 +240,18 @@ impl<'a> Subject<'a> {
     /// Returns what becomes of what security groups let through.
     pub(super) fn network(&self) -> &[NetworkChange] {
         let of = &self.change.resource_type;
-        self.network
-            .get_or_init(|| network::changes(of, &self.sides))
+        let is_group = of.starts_with("AWS::EC2::SecurityGroup");
+        let beside = |side: &'a Option<Declared<'a>>| match side {
+            Some(side) if is_group => side.ingress_beside(&self.change.logical_id),
+            Some(_) | None => Vec::new(),
+        };
+        self.network.get_or_init(|| {
+            let beside = Beside {
+                before: beside(&self.templates.old),
+                after: beside(&self.templates.new),
+            };
+            network::changes(of, &self.sides, &beside)
+        })
     }
 
     /// Returns the properties that change.

@@ -30,7 +30,10 @@ pub(super) fn opened(subject: &Subject<'_>, is_it: fn(&NetworkChange) -> bool) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::fired;
+    use super::super::risks;
+    use super::super::tests::{change, fired};
+    use crate::model::{ChangeAction, Replacement};
+    use crate::template::Template;
     use serde_json::json;
 
     #[test]
@@ -60,5 +63,24 @@ mod tests {
             fired("public_ingress", of, Some(same.clone()), Some(same)),
             None
         );
+    }
+
+    #[test]
+    fn rules_of_one_group_are_judged_together_and_nested_ones_by_their_path() {
+        let text = "\
+Resources:
+  G: {Type: 'AWS::EC2::SecurityGroup'}
+  A: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !Ref G, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/2}}
+  B: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !GetAtt G.GroupId, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 64.0.0.0/2}}
+";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let of = "AWS::EC2::SecurityGroupIngress";
+        let add = |id| change(id, of, ChangeAction::Add, Replacement::No);
+        let mut nested = add("Network/Rule");
+        nested.after = Some(json!({"Properties": {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}}));
+        let risks = risks(&[add("A"), add("B"), nested], Some(&template), None);
+        let own = risks.iter().filter(|risk| risk.rule == "public_ingress");
+        let own: Vec<&str> = own.map(|risk| risk.resource.as_str()).collect();
+        assert_eq!(own, ["A", "B", "Network/Rule"]);
     }
 }

@@ -5,16 +5,20 @@ use serde_json::Value;
 use super::{Check, Rule, Subject};
 use crate::diff::KNOWN_AFTER_APPLY;
 use crate::diff::iam::{Openness, some};
+use crate::diff::judged;
 use crate::diff::network::{self, Direction, NetworkChange};
+use crate::diff::property::PropertyChange;
 use crate::diff::value::MARKER;
-use crate::model::{RiskLevel, clean};
+use crate::model::{ChangeAction, RiskLevel, clean};
+use crate::template::PathSegment;
 
 pub(super) const RULE: Rule = Rule {
     name: "unjudged",
     level: RiskLevel::Medium,
     explanation: "What decides whether something becomes public is known only at execution, so that no rule can judge it: the \
                   block that a security group lets in, the addresses of a prefix list, the condition of a policy for everybody, or \
-                  the setting that makes a resource public. Addresses of the stack's own networks are not told.",
+                  the setting that makes a resource public. So it is where nothing tells the properties of a security group or a \
+                  policy, as inside a nested stack. Addresses of the stack's own networks are not told.",
     check: Check::Resource(check),
 };
 
@@ -27,6 +31,10 @@ const SETTINGS: [&str; 4] = [
 ];
 
 fn check(subject: &Subject<'_>) -> Option<String> {
+    if is_untold(subject) {
+        let what = "neither the change set nor a template at hand tells its properties";
+        return Some(format!("cannot be judged before it runs: {what}"));
+    }
     let mut found = network(subject);
     let permissions = subject.permissions().iter();
     let perhaps = permissions.filter(|one| one.openness == Openness::Unknown);
@@ -42,6 +50,25 @@ fn check(subject: &Subject<'_>) -> Option<String> {
         .map(|text| clean(&text.replace(MARKER, KNOWN_AFTER_APPLY)))
         .collect();
     (!texts.is_empty()).then(|| format!("cannot be judged before it runs: {}", some(&texts, "; ")))
+}
+
+/// Returns whether nothing tells the properties by which the resource would be judged.
+fn is_untold(subject: &Subject<'_>) -> bool {
+    let change = subject.change;
+    let is_after = match change.action {
+        ChangeAction::Add | ChangeAction::Import | ChangeAction::Modify => true,
+        ChangeAction::Remove | ChangeAction::Dynamic | ChangeAction::SyncWithActual => false,
+    };
+    if !is_after || subject.sides.after.is_some() || !judged::is_judged(&change.resource_type) {
+        return false;
+    }
+    let changed = subject.properties();
+    let decides = |property: &PropertyChange| match property.path.first() {
+        Some(PathSegment::Key(name)) => judged::decides(&change.resource_type, name),
+        Some(PathSegment::Index(_)) | None => true,
+    };
+    // Which properties change is often told where their values are not.
+    changed.is_empty() || changed.iter().any(decides)
 }
 
 fn network(subject: &Subject<'_>) -> Vec<String> {
@@ -82,7 +109,7 @@ mod tests {
     use super::super::risks;
     use super::super::tests::{change, fired};
     use super::*;
-    use crate::model::{ChangeAction, Replacement};
+    use crate::model::Replacement;
     use crate::template::Template;
     use serde_json::json;
 
@@ -138,6 +165,38 @@ mod tests {
             );
             assert_eq!(fired("unjudged", of, Some(new.clone()), Some(new)), None);
         }
+    }
+
+    #[test]
+    fn what_nothing_tells_cannot_be_judged() {
+        let found = |of, action, properties: &[&str]| {
+            let mut change = change("Network/R", of, action, Replacement::No);
+            change.details = properties
+                .iter()
+                .map(|name| {
+                    let detail =
+                        json!({"attribute": "Properties", "name": name, "recreation": "Never"});
+                    serde_json::from_value(detail).unwrap()
+                })
+                .collect();
+            let risks = risks(&[change], None, None);
+            let found = risks.iter().find(|risk| risk.rule == "unjudged");
+            found.map(|risk| risk.resource.to_string())
+        };
+        let (group, told) = ("AWS::EC2::SecurityGroup", Some("Network/R".to_owned()));
+        assert_eq!(found(group, ChangeAction::Add, &[]), told);
+        assert_eq!(found(group, ChangeAction::Modify, &[]), told);
+        assert_eq!(
+            found(
+                group,
+                ChangeAction::Modify,
+                &["Tags", "SecurityGroupIngress"]
+            ),
+            told
+        );
+        assert_eq!(found(group, ChangeAction::Modify, &["Tags"]), None);
+        assert_eq!(found(group, ChangeAction::Remove, &[]), None);
+        assert_eq!(found("AWS::SNS::Topic", ChangeAction::Add, &[]), None);
     }
 
     #[test]
