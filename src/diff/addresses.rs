@@ -115,7 +115,7 @@ fn breadth_v6(covered: &[(u128, u128)]) -> Breadth {
     let widest = covered
         .iter()
         .map(|range| size(std::slice::from_ref(range), public));
-    if of_public >= (public.1 - public.0 + 1) / 2 || size(covered, (0, ALL - 1)) >= ALL / 2 {
+    if of_public * 2 > public.1 - public.0 || size(covered, (0, ALL - 1)) >= ALL / 2 {
         Breadth::World
     } else if widest.max().unwrap_or(0) > ALL >> 32 {
         Breadth::Wide

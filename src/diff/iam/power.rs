@@ -193,12 +193,12 @@ fn all_but(names: &[String], text: &str, has_condition: bool) -> Vec<Power> {
 /// Returns how far an action on everything reaches; a condition may limit to which data, and whose rights, but an
 /// administrator can change his own policy.
 fn reach(action: &str, has_condition: bool) -> Option<Reach> {
-    let is_whole = |service: &&str| covers(action, &format!("{service}:*"));
-    let is_one = |one: &&str| covers(action, &one.to_lowercase());
-    if ADMINISTRATION.iter().any(|s| is_whole(&s)) || SEIZING.iter().any(|s| is_one(&s)) {
+    let is_whole = |service: &str| covers(action, &format!("{service}:*"));
+    let is_one = |one: &str| covers(action, &one.to_lowercase());
+    if ADMINISTRATION.iter().any(|s| is_whole(s)) || SEIZING.iter().any(|s| is_one(s)) {
         return Some(Reach::Administrator);
     }
-    if DATA.iter().any(|service| is_whole(&service)) {
+    if DATA.iter().any(|service| is_whole(service)) {
         return Some(if has_condition {
             Reach::Wide
         } else {
@@ -208,7 +208,7 @@ fn reach(action: &str, has_condition: bool) -> Option<Reach> {
     let is_service = action
         .split_once(':')
         .is_some_and(|(_, name)| !name.is_empty() && name.chars().all(|c| c == '*'));
-    let borrows = BORROWING.iter().any(|one| is_one(&one)) && !has_condition;
+    let borrows = BORROWING.iter().any(|one| is_one(one)) && !has_condition;
     (is_service || borrows).then_some(Reach::Wide)
 }
 
