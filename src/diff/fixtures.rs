@@ -23,6 +23,7 @@ pub(super) fn change(
         after: None,
         nested: None,
         module: None,
+        drift: None,
     }
 }
 

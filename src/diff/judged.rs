@@ -138,6 +138,9 @@ pub(super) fn keep_judged(change: &mut ResourceChange) {
     }
     for detail in &mut change.details {
         (detail.before, detail.after) = (None, None);
+        if let Some(drift) = &mut detail.drift {
+            (drift.previous, drift.actual) = (None, None);
+        }
     }
 }
 
@@ -253,11 +256,12 @@ mod tests {
         );
         change.details = vec![serde_json::from_value(json!({
             "name": "MasterUserPassword", "path": "/Properties/MasterUserPassword", "recreation": "Never",
-            "before": "hunter2", "after": "hunter3",
+            "before": "hunter2", "after": "hunter3", "drift": {"previous": "hunter2", "actual": "hunter4"},
         })).unwrap()];
         keep_judged(&mut change);
         let detail = &change.details[0];
-        assert_eq!((&detail.before, &detail.after), (&None, &None));
+        assert!(!serde_json::to_string(detail).unwrap().contains("hunter"));
+        assert!(detail.drift.is_some());
         assert_eq!(detail.name.as_deref(), Some("MasterUserPassword"));
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod addresses;
 mod declared;
+mod drift;
 #[cfg(test)]
 mod fixtures;
 mod iam;
@@ -21,6 +22,7 @@ mod text;
 mod value;
 
 pub use account::{Account, Reason};
+pub use drift::{DriftFate, drift_fate};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};
