@@ -3,27 +3,24 @@
 //! What is denied was recorded when the execution began, and is part of the plan's digest. Where the plan came in a
 //! file, what the project denies that runs it was recorded as it was taken over.
 
+use super::findings::{Findings, first};
 use super::run;
 use super::sources::Sources;
 use crate::journal::Journal;
 use crate::model::{RiskSetting, clean};
 use crate::report::{ReviewSources as _, View};
 
-/// The most findings that are told one by one.
-const TOLD: usize = 5;
-
 /// Returns what the plan in `view` holds that is denied, with where; nothing where it can be approved.
 pub(super) fn findings(view: &View, sources: &Sources) -> Vec<String> {
     if !sources.choices().denies() {
         return Vec::new();
     }
-    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut found = Findings::default();
     for target in view.planned() {
         let place = target.target.place();
         if !sources.can_judge(&target) {
-            let text =
-                format!("{place}: its templates cannot be read, so that it cannot be judged");
-            found.push((text, vec![place]));
+            let text = "its templates cannot be read, so that it cannot be judged";
+            found.add(text.to_owned(), place);
             continue;
         }
         for risk in sources.risks(&target) {
@@ -34,20 +31,10 @@ pub(super) fn findings(view: &View, sources: &Sources) -> Vec<String> {
                 "{} denies `{}`: {}: {}",
                 chosen.place, risk.rule, risk.resource, risk.message
             );
-            match found.iter_mut().find(|(known, _)| *known == text) {
-                Some((_, places)) => places.push(place.clone()),
-                None => found.push((text, vec![place.clone()])),
-            }
+            found.add(clean(&text), place.clone());
         }
     }
-    let told = found.into_iter().map(|(finding, places)| {
-        let place = match &places[..] {
-            [one] => one.clone(),
-            many => format!("{} targets", many.len()),
-        };
-        format!("{} (in {place})", clean(&finding))
-    });
-    told.collect()
+    found.lines()
 }
 
 /// Returns why the plan in `view` cannot be approved, and what to do; none where it can.
@@ -61,12 +48,7 @@ pub(super) fn told(view: &View, found: &[String]) -> Option<String> {
         return None;
     }
     let mut text = "this plan cannot be approved:\n".to_owned();
-    for finding in found.iter().take(TOLD) {
-        text.push_str(&format!("  {finding}\n"));
-    }
-    if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
-        text.push_str(&format!("  and {more} more, which the review names\n"));
-    }
+    text.push_str(&first(found));
     let id = view
         .execution()
         .map(ToString::to_string)

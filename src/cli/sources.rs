@@ -128,7 +128,12 @@ impl ReviewSources for Sources {
 
     fn impact(&self, target: &PlannedTarget) -> Impact {
         let (template, previous) = (self.template(target), self.previous(target));
-        diff::impact(target, template.as_deref(), previous.as_deref())
+        diff::impact(
+            target,
+            template.as_deref(),
+            previous.as_deref(),
+            &self.choices,
+        )
     }
 
     fn kept_default(&self, target: &PlannedTarget, parameter: &str) -> Option<DefaultDiff> {

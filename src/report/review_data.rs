@@ -12,7 +12,7 @@ use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange,
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, SetDrift,
+    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, SetDrift,
     StackOptions, StackStatus, Target, TargetOutcome, clean,
 };
 use crate::plan;
@@ -40,7 +40,7 @@ pub trait ReviewSources {
 
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
-        diff::impact(target, None, None)
+        diff::impact(target, None, None, &RiskChoices::default())
     }
 
     /// Returns how the default of a parameter changes whose value the target's stack keeps.
