@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::chance::Chance;
 use super::limit::Bucket;
-use super::scenario::{Access, Ends, Scenario, StackRules};
+use super::scenario::{Access, Ends, Percent, Scenario, StackRules};
 use super::stack::{Change, ChangeSet, End, Operation, Stack, Version, Work};
 use crate::model::{
     AccountId, ChangeSetId, ChangeSetKind, ChangeSetName, LogicalId, Region, StackId, StackStatus,
@@ -77,7 +77,7 @@ impl Refusal {
         Self::new(400, "ValidationError", message)
     }
 
-    fn no_change_set(name: &str) -> Self {
+    pub(super) fn no_change_set(name: &str) -> Self {
         let message = format!("ChangeSet [{name}] does not exist");
         Self::new(404, "ChangeSetNotFound", message)
     }
@@ -147,12 +147,9 @@ impl Cloud {
             None => drop(self.counts.calls.insert(operation.to_owned(), 1)),
         }
         let rules = self.scenario.call(target, operation);
-        let key = (target.clone(), Box::from(operation));
-        let attempt = self.asked.entry(key).or_default();
-        *attempt += 1;
-        let what = (target, operation, *attempt);
         let Ends(least, most) = rules.latency;
-        let latency = self.chance.between((least, most), (what, "latency"));
+        let latency = (target, operation, now.as_nanosecond());
+        let latency = self.chance.between((least, most), latency);
         let since = now.duration_since(self.begun);
         let since = Duration::try_from(since).unwrap_or_default();
         if rules
@@ -192,8 +189,15 @@ impl Cloud {
                 return (Admission::Refused(throttling), latency);
             }
         }
-        let happens =
-            |percent: super::scenario::Percent, why| self.chance.happens(percent.0, (what, why));
+        if rules.is_calm() {
+            return (Admission::Answered, latency);
+        }
+        // Asked again, the answer may be another one.
+        let key = (target.clone(), Box::from(operation));
+        let attempt = self.asked.entry(key).or_default();
+        *attempt += 1;
+        let what = (target, operation, *attempt);
+        let happens = |percent: Percent, why: &str| self.chance.happens(percent.0, (what, why));
         let admission = if happens(rules.throttled, "throttled") {
             self.counts.throttled += 1;
             Admission::Refused(throttling)

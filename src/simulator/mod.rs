@@ -12,10 +12,13 @@
 
 mod chance;
 mod cloud;
+mod job;
 mod limit;
+mod rehearsal;
 mod scenario;
 mod stack;
 
 pub use cloud::{Admission, Cloud, Counts, Refusal, Wanted};
+pub use rehearsal::{Rehearsal, Rest};
 pub use scenario::{Access, Ends, Length, Pattern, Percent, Rule, Scenario, ScenarioError};
 pub use stack::{Change, ChangeSet, Stack, Version};

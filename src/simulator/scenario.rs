@@ -241,6 +241,19 @@ pub(super) struct CallRules {
     pub(super) rate: Option<(usize, Rate)>,
 }
 
+impl CallRules {
+    /// Returns whether nothing goes wrong with a call by chance.
+    pub(super) fn is_calm(&self) -> bool {
+        let chances = [
+            self.throttled,
+            self.unavailable,
+            self.lost_requests,
+            self.lost_replies,
+        ];
+        chances.iter().all(|percent| percent.0 == 0.0)
+    }
+}
+
 impl Default for CallRules {
     fn default() -> Self {
         let none = Percent(0.0);

@@ -252,6 +252,12 @@ impl Stack {
         last.map_or(StackStatus::ReviewInProgress, |o| o.status(now))
     }
 
+    /// Returns whether an operation was begun with `token`.
+    pub(super) fn has_operation(&self, token: &str) -> bool {
+        let mut operations = self.operations.iter();
+        operations.any(|o| o.token.as_deref() == Some(token))
+    }
+
     /// Returns what the stack is made from at `now`: nothing before it is created, and what it was before where an
     /// operation failed.
     pub fn version(&self, now: Timestamp) -> Option<&Version> {
