@@ -125,23 +125,4 @@ fn credentials_that_expire_pause_the_execution() {
     assert!(matches!(rehearsal.run(|_| {}), Rest::Paused(_)));
 }
 
-#[test]
-#[ignore]
-fn scale() {
-    for accounts in [50, 100, 500, 1000, 5000] {
-        let begun = std::time::Instant::now();
-        let regions: Vec<String> = (1..=20).map(|n| format!("eu-west-{n}")).collect();
-        let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
-        let mut preferences = at_once(25);
-        preferences.region_concurrency = crate::model::RegionConcurrency::Parallel;
-        let (mut r, _) = start("", targets(accounts, &regions), preferences);
-        let mut events = 0;
-        let rest = r.run(|e| events += e.len());
-        println!(
-            "{} targets: {rest:?} {events} events, {:#} virtual, {:?}",
-            accounts * 20,
-            r.now().duration_since(START),
-            begun.elapsed()
-        );
-    }
-}
+mod seeds;
