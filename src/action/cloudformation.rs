@@ -14,8 +14,8 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Reading,
-    Removal, ResourceChange, SecretRef, Settlement, StackEvent, StackId, StackSetting, StackStatus,
-    StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
+    Removal, ResourceChange, SecretRef, SetDrift, Settlement, StackEvent, StackId, StackSetting,
+    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -181,6 +181,7 @@ pub async fn read(
         base: None,
         previous_template: None,
         gone_exports: Vec::new(),
+        drift: drift(asked, set.drift),
         previous_parameters: BTreeMap::new(),
         settings_differ: false,
     };
@@ -188,6 +189,14 @@ pub async fn read(
         // Nothing that it describes is of interest any more: it is removed as one that failed.
         read.outcome = ChangeSetOutcome::Failed { reason };
         read.changes.clear();
+        return Ok(read);
+    }
+    if read.outcome == ChangeSetOutcome::NoChanges
+        && read.drift.is_some_and(|drift| !drift.is_confirmed)
+    {
+        read.outcome = ChangeSetOutcome::Failed {
+            reason: UNCONFIRMED.to_owned(),
+        };
         return Ok(read);
     }
     if read.outcome == ChangeSetOutcome::NoChanges && asked.kind == ChangeSetKind::Update {
@@ -256,6 +265,18 @@ pub async fn read(
     }
     mask(world, &mut read.changes, asked.inputs, &template, previous);
     Ok(read)
+}
+
+/// Why a change set without changes is none to rely on where drift was to be put back.
+const UNCONFIRMED: &str = "a drift-aware change set was asked for (`--revert-drift`), and the endpoint made one without changes and did not \
+     confirm that it compared the stack with what is really there: whether something drifted is not known; use an endpoint that \
+     knows `DeploymentMode`, or leave `--revert-drift` out";
+
+/// Returns what the endpoint says of drift, where that was asked for: a new stack cannot have drifted, and an import puts
+/// nothing back.
+fn drift(asked: &Asked<'_>, said: SetDrift) -> Option<SetDrift> {
+    let is_asked = asked.inputs.options.revert_drift && asked.kind == ChangeSetKind::Update;
+    is_asked.then_some(said)
 }
 
 /// Returns what a change set of `stack` stands on, or `None` if the stack is gone.

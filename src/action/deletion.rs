@@ -172,6 +172,7 @@ fn removal(
         after: None,
         nested: None,
         module: resource.module.clone(),
+        drift: None,
     }
 }
 

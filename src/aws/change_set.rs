@@ -179,6 +179,7 @@ impl Aws {
                     )
                     .set_resources_to_import((!imported.is_empty()).then(|| imported.clone()))
                     .set_include_nested_stacks(options.include_nested_stacks.then_some(true))
+                    .set_deployment_mode(deployment_mode(request))
                     .send()
             })
             .await
@@ -323,6 +324,12 @@ fn rollback_configuration(options: &StackOptions) -> Option<sdk::RollbackConfigu
         .set_rollback_triggers((!triggers.is_empty()).then_some(triggers))
         .set_monitoring_time_in_minutes(monitoring_minutes.map(i32::from));
     Some(built.build())
+}
+
+/// A new stack cannot have drifted, and an import puts nothing back.
+fn deployment_mode(request: &CreateChangeSet) -> Option<sdk::DeploymentMode> {
+    let is_aware = request.options.revert_drift && request.kind == ChangeSetKind::Update;
+    is_aware.then_some(sdk::DeploymentMode::RevertDrift)
 }
 
 fn imported((id, resource): (&LogicalId, &ImportedResource)) -> sdk::ResourceToImport {
@@ -481,6 +488,7 @@ mod tests {
             import_existing_resources: true,
             resources_to_import: BTreeMap::new(),
             include_nested_stacks: true,
+            revert_drift: true,
             termination_protection: Some(true),
         };
         let aws = aws(&script).await;
@@ -509,8 +517,29 @@ mod tests {
             ("RollbackConfiguration.MonitoringTimeInMinutes", "0"),
             ("ImportExistingResources", "true"),
             ("IncludeNestedStacks", "true"),
+            // The stack is new.
+            ("DeploymentMode", ""),
         ] {
             assert_eq!(sent.field(field), value, "{field}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drift_is_put_back_by_updates_alone() {
+        for (kind, said) in [
+            (ChangeSetKind::Create, ""),
+            (ChangeSetKind::Update, "REVERT_DRIFT"),
+            (ChangeSetKind::Import, ""),
+        ] {
+            let script = Scripted::new();
+            script.ok("CreateChangeSet", &created());
+            let mut request = request();
+            request.kind = kind;
+            request.options.revert_drift = true;
+            let aws = aws(&script).await;
+            aws.create_change_set(&spec(), &request).await.unwrap();
+            let sent = &script.requests()[0];
+            assert_eq!(sent.field("DeploymentMode"), said, "{kind:?}");
         }
     }
 
@@ -527,6 +556,7 @@ mod tests {
             "RollbackConfiguration",
             "ImportExistingResources",
             "IncludeNestedStacks",
+            "DeploymentMode",
         ] {
             assert!(!body.contains(field), "{field} in {body}");
         }

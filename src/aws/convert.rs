@@ -1,5 +1,7 @@
 //! From the SDK's types to ours. Nothing is dropped for being unknown, and nothing panics.
 
+pub(super) mod drift;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types as sdk;
@@ -69,6 +71,7 @@ pub(super) fn change(change: &sdk::Change) -> Option<ResourceChange> {
             None => unknown.push(format!("Scope={}", attribute.as_str())),
         }
     }
+    let drift = drift::resource(resource, &mut unknown);
     let mut details: Vec<_> = resource.details().iter().map(detail).collect();
     // The model has no place for these, but an approval must cover them.
     details.extend(unknown.into_iter().map(|what| ChangeDetail {
@@ -95,6 +98,7 @@ pub(super) fn change(change: &sdk::Change) -> Option<ResourceChange> {
                 clean(m.logical_id_hierarchy().unwrap_or_default()),
             )
         }),
+        drift,
     })
 }
 
@@ -124,6 +128,7 @@ fn nothing_said() -> ChangeDetail {
         evaluation: None,
         source: None,
         causing_entity: None,
+        drift: None,
     }
 }
 
@@ -159,6 +164,7 @@ fn detail(detail: &sdk::ResourceChangeDetail) -> ChangeDetail {
         evaluation,
         source: text(detail.change_source().map(|s| s.as_str())),
         causing_entity: text(detail.causing_entity()),
+        drift: target.and_then(drift::property),
     }
 }
 
@@ -281,6 +287,7 @@ pub(super) fn merged(
         known.policy_action = known.policy_action.or(other.policy_action);
         known.nested = known.nested.take().or(other.nested);
         known.module = known.module.take().or(other.module);
+        known.drift = known.drift.take().or(other.drift);
     }
     all
 }

@@ -22,8 +22,8 @@ use super::connection::Aws;
 use super::convert;
 use super::failure::Effect;
 use crate::model::{
-    CallFailure, ChangeSetId, ChangeSetOutcome, FailureKind, Priority, ResourceChange, StackId,
-    TargetSpec, clean, status_reason,
+    CallFailure, ChangeSetId, ChangeSetOutcome, FailureKind, Priority, ResourceChange, SetDrift,
+    StackId, TargetSpec, clean, status_reason,
 };
 
 /// Readings that may find nothing right after the change set was created.
@@ -47,6 +47,8 @@ pub struct ReadChangeSet {
     pub executable: bool,
     /// Its execution status, such as `AVAILABLE` or `OBSOLETE`.
     pub execution_status: String,
+    /// What it says of drift; it is a drift-aware one only where that is confirmed.
+    pub drift: SetDrift,
     /// Every described change, sorted by logical id, those inside nested stacks by their path. Secrets are not
     /// masked yet.
     pub changes: Vec<ResourceChange>,
@@ -240,6 +242,7 @@ impl Aws {
             status,
             outcome,
             execution_status: clean(execution_status),
+            drift: convert::drift::set(head),
             changes,
         })
     }
@@ -386,6 +389,26 @@ mod tests {
         let read = awaited(&script).await.unwrap();
         assert_eq!(read.changes[0].details[0].after.as_deref(), Some("60"));
         assert_eq!(script.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_drift_aware_set_says_is_read() {
+        let values = "<BeforeValue>90</BeforeValue><AfterValue>30</AfterValue><BeforeValueFrom>ACTUAL_STATE</BeforeValueFrom>\
+             <AfterValueFrom>TEMPLATE</AfterValueFrom><Drift><PreviousValue>30</PreviousValue><ActualValue>90</ActualValue>\
+             <DriftDetectionTimestamp>2026-11-22T22:00:00Z</DriftDetectionTimestamp></Drift>";
+        let about = "<DeploymentMode>REVERT_DRIFT</DeploymentMode><StackDriftStatus>DRIFTED</StackDriftStatus>";
+        for (about, confirmed) in [(about, true), ("", false)] {
+            let script = Scripted::new();
+            let reply = ready(&[modify("Queue", values)], "") + about;
+            script.ok("DescribeChangeSet", &reply);
+            let read = awaited(&script).await.unwrap();
+            assert_eq!(read.drift.is_confirmed, confirmed);
+            assert_eq!(read.drift.stack.is_some(), confirmed);
+            let drift = read.changes[0].details[0].drift.as_ref().unwrap();
+            assert_eq!(drift.previous.as_deref(), Some("30"));
+            assert_eq!(drift.actual.as_deref(), Some("90"));
+            assert_eq!(drift.detected, "2026-11-22T22:00:00Z".parse().ok());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,7 +72,7 @@ pub(super) enum RiskArg {
 
 /// The options that say how stacks are deployed and where, beside the template and its parameters: they have no meaning
 /// where nothing is made anew. Tests of the commands that refuse them keep the list whole.
-pub(super) const OF_DEPLOYMENT: [&str; 39] = [
+pub(super) const OF_DEPLOYMENT: [&str; 40] = [
     "wait_for_stack",
     "stack_name",
     "template",
@@ -93,6 +93,7 @@ pub(super) const OF_DEPLOYMENT: [&str; 39] = [
     "import_existing_resources",
     "resources_to_import",
     "include_nested_stacks",
+    "revert_drift",
     "stack_policy",
     "termination_protection",
     "no_termination_protection",

@@ -42,6 +42,9 @@ pub(super) struct StackOptionArgs {
     /// Make change sets for nested stacks, too
     #[arg(long)]
     include_nested_stacks: bool,
+    /// Compare stacks that exist with what is really there, and put back what was changed outside CloudFormation
+    #[arg(long, conflicts_with = "resources_to_import")]
+    revert_drift: bool,
     /// A stack policy, as JSON, that wins over those of override files; set after the operation succeeded
     #[arg(long, value_name = "FILE")]
     stack_policy: Option<PathBuf>,
@@ -67,6 +70,7 @@ impl StackOptionArgs {
             import_existing_resources: self.import_existing_resources,
             resources_to_import: imported.unwrap_or_default(),
             include_nested_stacks: self.include_nested_stacks,
+            revert_drift: self.revert_drift,
             termination_protection: match (
                 self.termination_protection,
                 self.no_termination_protection,

@@ -72,6 +72,13 @@ impl Masker<'_> {
             // An untouched text stays as it was given, to the last space.
             replace(&mut detail.before, before);
             replace(&mut detail.after, after);
+            if let Some(drift) = &mut detail.drift {
+                let mut previous = drift.previous.as_deref().map(from_text);
+                let mut actual = drift.actual.as_deref().map(from_text);
+                self.pair(&id, previous.as_mut(), actual.as_mut(), &mut path);
+                replace(&mut drift.previous, previous);
+                replace(&mut drift.actual, actual);
+            }
         }
         if let Some(physical_id) = &mut change.physical_id {
             *physical_id = self.without_known(physical_id);
@@ -273,6 +280,7 @@ mod tests {
             after,
             nested: None,
             module: None,
+            drift: None,
         }
     }
 
@@ -287,6 +295,7 @@ mod tests {
             evaluation: None,
             source: None,
             causing_entity: None,
+            drift: None,
         }
     }
 
@@ -331,6 +340,51 @@ mod tests {
             result.after.unwrap()["Properties"],
             json!({"P": MASK_CHANGED, "Q": MASK, "O": "x",
                 "L": [{"N": "a", "V": MASK_CHANGED}, {"N": "b", "V": "z"}]})
+        );
+    }
+
+    #[test]
+    fn what_is_really_there_is_masked_like_what_was_deployed() {
+        let of = |path: &str, previous: &str, actual: &str, known: &[&str]| {
+            let mut given = change(None, None);
+            given.details = vec![ChangeDetail {
+                drift: Some(crate::model::PropertyDrift {
+                    previous: Some(previous.to_owned()),
+                    actual: Some(actual.to_owned()),
+                    detected: None,
+                    before_from: None,
+                    only_recorded: false,
+                }),
+                ..detail(Some(path), "P", "one", "one")
+            }];
+            let template = "{P: !Ref Secret, L: [{V: !Ref Secret, O: x}], Q: q}";
+            let drift = masked(template, None, given, known).details[0]
+                .drift
+                .clone();
+            let drift = drift.unwrap();
+            (drift.previous.unwrap(), drift.actual.unwrap())
+        };
+        let told = |previous: &str, actual: &str| (previous.to_owned(), actual.to_owned());
+        assert_eq!(
+            of("/Properties/P", "one", "two", &[]),
+            told(MASK, MASK_CHANGED)
+        );
+        assert_eq!(of("/Properties/P", "one", "one", &[]), told(MASK, MASK));
+        assert_eq!(
+            of(
+                "/Properties/L",
+                r#"[{"V":"one","O":"x"}]"#,
+                r#"[{"V":"two","O":"y"}]"#,
+                &[]
+            ),
+            told(
+                r#"[{"V":"****","O":"x"}]"#,
+                r#"[{"V":"**** (changed)","O":"y"}]"#
+            )
+        );
+        assert_eq!(
+            of("/Properties/Q", "q", "by hand: hunter2", &["hunter2"]),
+            told("q", "by hand: ****")
         );
     }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod declared;
+mod drift;
 mod iam;
 mod impact;
 mod kept;
@@ -17,6 +18,7 @@ mod text;
 mod value;
 
 pub use account::{Account, Reason};
+pub use drift::{DriftFate, drift_fate};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};
 pub use mask::{MASK, MASK_CHANGED, mask};

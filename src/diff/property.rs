@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::mask::MASK;
-use super::value::{Leaf, differences, from_text, keys};
+use super::value::{Leaf, MARKER, differences, from_text, keys, shown};
 use crate::model::{
-    ChangeAction, ChangeDetail, ChangeScope, Evaluation, Recreation, ResourceChange,
+    ChangeAction, ChangeDetail, ChangeScope, Evaluation, PropertyDrift, Recreation, ResourceChange,
 };
 use crate::template::PathSegment;
 
@@ -31,6 +31,8 @@ pub struct PropertyChange {
     pub cause: Option<String>,
     /// Whether a part of a value is masked.
     pub secret: bool,
+    /// What was done to it outside CloudFormation.
+    pub drift: Option<PropertyDrift>,
 }
 
 /// Returns what changes in the resource, at the leaves where values are known.
@@ -58,10 +60,47 @@ pub fn properties(change: &ResourceChange) -> Vec<PropertyChange> {
     }
     for (path, why) in causes {
         if !why.is_used {
-            found.extend(why.leaves(path).into_iter().map(|leaf| why.change(leaf)));
+            let leaves = why.leaves(path.clone()).into_iter();
+            found.extend(leaves.map(|leaf| why.change(leaf)));
+        }
+        if let Some(drift) = why.drift.clone() {
+            tell_drift(&mut found, path, &why, drift);
         }
     }
     found
+}
+
+/// Tells drift at the place that the service names. Drift of a structure is told of all of it, before its parts: what is
+/// overwritten need not be among those that differ from the last deployment.
+fn tell_drift(
+    found: &mut Vec<PropertyChange>,
+    path: Vec<PathSegment>,
+    why: &Why,
+    drift: PropertyDrift,
+) {
+    let is_masked = |side: &Option<String>| side.as_deref().is_some_and(|s| s.contains(MASK));
+    let secret = is_masked(&drift.previous) || is_masked(&drift.actual);
+    if let Some(same) = found.iter_mut().find(|one| one.path == path) {
+        same.secret |= secret;
+        same.drift = Some(drift);
+        return;
+    }
+    let part = found.iter().position(|one| one.path.starts_with(&path));
+    let whole = why.change(Leaf {
+        path,
+        before: why.before.clone(),
+        after: why.after.as_deref().map(|text| shown(&from_text(text))),
+        is_open: why
+            .after
+            .as_deref()
+            .is_some_and(|text| text.contains(MARKER)),
+    });
+    let whole = PropertyChange {
+        secret: whole.secret || secret,
+        drift: Some(drift),
+        ..whole
+    };
+    found.insert(part.unwrap_or(found.len()), whole);
 }
 
 /// Returns a path as text, such as `KeySchema[0].AttributeName`.
@@ -160,6 +199,7 @@ struct Why {
     cause: Option<String>,
     before: Option<String>,
     after: Option<String>,
+    drift: Option<PropertyDrift>,
     is_used: bool,
 }
 
@@ -171,6 +211,7 @@ impl Default for Why {
             cause: None,
             before: None,
             after: None,
+            drift: None,
             is_used: false,
         }
     }
@@ -192,6 +233,7 @@ impl Why {
         }
         self.before = self.before.take().or_else(|| detail.before.clone());
         self.after = self.after.take().or_else(|| detail.after.clone());
+        self.drift = self.drift.take().or_else(|| detail.drift.clone());
     }
 
     fn leaves(&self, path: Vec<PathSegment>) -> Vec<Leaf> {
@@ -230,6 +272,7 @@ impl Why {
                 self.evaluation
             },
             cause: self.cause.clone(),
+            drift: None,
         }
     }
 }
@@ -259,7 +302,6 @@ fn cause(detail: &ChangeDetail) -> Option<String> {
 mod tests {
     use super::*;
     use crate::diff::MASK_CHANGED;
-    use crate::diff::value::MARKER;
     use crate::model::{LogicalId, Replacement};
     use serde_json::json;
 
@@ -277,6 +319,7 @@ mod tests {
             after,
             nested: None,
             module: None,
+            drift: None,
         }
     }
 
@@ -291,6 +334,7 @@ mod tests {
             evaluation: Some(Evaluation::Static),
             source: Some("ParameterReference".to_owned()),
             causing_entity: Some("Size".to_owned()),
+            drift: None,
         }
     }
 
@@ -449,5 +493,89 @@ mod tests {
         let path = ["a", "b.c", "", "d[0]", "e"].map(|key| PathSegment::Key(key.to_owned()));
         assert_eq!(path_text(&path), r#"a["b.c"][""]["d[0]"].e"#);
         assert_eq!(path_text(&[]), "");
+    }
+
+    fn with_drift(detail: ChangeDetail, previous: &str, actual: &str) -> ChangeDetail {
+        ChangeDetail {
+            drift: Some(PropertyDrift {
+                previous: Some(previous.to_owned()),
+                actual: Some(actual.to_owned()),
+                detected: None,
+                before_from: None,
+                only_recorded: false,
+            }),
+            ..detail
+        }
+    }
+
+    /// Returns the paths, each with the value that is really there.
+    fn drifted(change: &ResourceChange) -> Vec<(String, Option<String>)> {
+        let all = properties(change).into_iter();
+        all.map(|p| (path_text(&p.path), p.drift.and_then(|drift| drift.actual)))
+            .collect()
+    }
+
+    #[test]
+    fn drift_is_told_at_the_place_that_the_service_names() {
+        let of = |detail: ChangeDetail| {
+            let mut change = contexts(
+                json!({"A": {"B": 1, "C": 2}}),
+                json!({"A": {"B": 3, "C": 4}}),
+            );
+            change.details = vec![detail];
+            drifted(&change)
+        };
+        let actual = |text: &str| Some(text.to_owned());
+        let exact = with_drift(
+            detail("A", Some("/Properties/A/B"), Some(("1", "3"))),
+            "1",
+            "9",
+        );
+        assert_eq!(
+            of(exact),
+            [("A.B".into(), actual("9")), ("A.C".into(), None)]
+        );
+        // A structure: of all of it, before its parts.
+        let whole = with_drift(detail("A", Some("/Properties/A"), None), "{}", r#"{"D":1}"#);
+        assert_eq!(
+            of(whole),
+            [
+                ("A".into(), actual(r#"{"D":1}"#)),
+                ("A.B".into(), None),
+                ("A.C".into(), None)
+            ]
+        );
+        let open = format!(r#"{{"D":"{MARKER}"}}"#);
+        let path = Some("/Properties/A");
+        let open = with_drift(detail("A", path, Some(("{}", &open))), "{}", "[]");
+        let mut change = contexts(json!({"A": {"B": 1}}), json!({"A": {"B": 3}}));
+        change.details = vec![open];
+        let whole = properties(&change).remove(0);
+        assert_eq!(
+            whole.after.as_deref(),
+            Some(r#"{"D":"(known after apply)"}"#)
+        );
+        assert_eq!(whole.evaluation, Some(Evaluation::Dynamic));
+        // Inside what is told as a whole, and beside all that differs from the last deployment.
+        for path in ["A.B.X", "Z"] {
+            let pointer = format!("/Properties/{}", path.replace('.', "/"));
+            let found = of(with_drift(detail("A", Some(&pointer), None), "1", "9"));
+            assert!(found.contains(&(path.into(), actual("9"))), "{found:?}");
+            assert_eq!(found.len(), 3, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn drift_of_a_template_that_does_not_change_is_told() {
+        let mut change = contexts(json!({"A": "30"}), json!({"A": "30"}));
+        let same = detail("A", Some("/Properties/A"), Some(("30", "30")));
+        change.details = vec![with_drift(same, "30", MASK)];
+        let found = properties(&change);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].secret);
+        assert_eq!(
+            found[0].drift.as_ref().unwrap().previous.as_deref(),
+            Some("30")
+        );
     }
 }

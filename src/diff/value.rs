@@ -65,7 +65,8 @@ pub(super) fn to_text(value: &Value) -> String {
     }
 }
 
-fn shown(value: &Value) -> String {
+/// Returns the text of a value as it is shown: what only execution brings is called so.
+pub(super) fn shown(value: &Value) -> String {
     let text = to_text(value);
     if text == MARKER {
         KNOWN_AFTER_APPLY.to_owned()

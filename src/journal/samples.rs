@@ -209,11 +209,25 @@ pub fn every_kind() -> Vec<EventKind> {
             evaluation: Some(Evaluation::Dynamic),
             source: Some("ParameterReference".into()),
             causing_entity: Some("Timeout".into()),
+            drift: Some(PropertyDrift {
+                previous: Some("30".into()),
+                actual: Some("90".into()),
+                detected: Some(Timestamp::UNIX_EPOCH),
+                before_from: Some(BeforeFrom::ActualState),
+                only_recorded: true,
+            }),
         }],
         before: Some(json!({ "z": 1, "a": [null, true, -1, u64::MAX, 0.1, 1e300, "\u{2028}"] })),
         after: Some(json!("text")),
         nested: None,
         module: Some(("A::B::MODULE".into(), "x/y".into())),
+        drift: Some(ResourceDrift {
+            status: Some(DriftStatus::Modified),
+            ignored: vec![IgnoredAttribute {
+                path: "/Properties/Url".into(),
+                reason: Some("MANAGED_BY_AWS".into()),
+            }],
+        }),
     };
     let (deleter, deleted) = (caller.clone(), stack.clone());
     let (deleted_inputs, removal) = (inputs.clone(), change.clone());
@@ -281,6 +295,10 @@ pub fn every_kind() -> Vec<EventKind> {
                 name: "network-queue".to_owned(),
                 imported_by: vec!["api".to_owned()],
             }],
+            drift: Some(SetDrift {
+                is_confirmed: true,
+                stack: Some(StackDrift::Drifted),
+            }),
         },
         EventKind::DeletionPlanned {
             planned: Box::new(PlannedTarget {
@@ -304,6 +322,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 previous_parameters: Default::default(),
                 settings_only: false,
                 gone_exports: Vec::new(),
+                drift: None,
                 retain: vec![LogicalId::new("Queue").unwrap()],
             }),
         },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ChangeSetId, LogicalId};
+use super::{ChangeSetId, LogicalId, PropertyDrift, ResourceDrift};
 
 /// One resource change, read losslessly from `DescribeChangeSet`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct ResourceChange {
     /// `TypeHierarchy` and `LogicalIdHierarchy`, where the resource is part of a module.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<(String, String)>,
+    /// What was done to it outside CloudFormation; only of drift-aware change sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<ResourceDrift>,
 }
 
 /// What will be done to a resource.
@@ -139,6 +142,9 @@ pub struct ChangeDetail {
     /// The parameter, resource or attribute that causes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causing_entity: Option<String>,
+    /// What was done to it outside CloudFormation; only of drift-aware change sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<PropertyDrift>,
 }
 
 /// Whether a property's change recreates its resource.

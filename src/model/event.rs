@@ -11,8 +11,9 @@ use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
     PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError,
-    RoleSession, SecretRef, SourceRevision, StackEvent, StackId, StackSetting, StackStatus,
-    StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec,
+    RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId, StackSetting,
+    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
+    TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -139,6 +140,9 @@ pub enum EventKind {
         /// The exports that go, where it could be looked up who imports them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gone_exports: Vec<GoneExport>,
+        /// What the endpoint says of a drift-aware change set, where one was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drift: Option<SetDrift>,
     },
     /// The stack can be deleted: what its deletion would do.
     DeletionPlanned {

@@ -7,6 +7,7 @@ mod decision;
 mod declaration;
 mod denial;
 mod digest;
+mod drift;
 mod event;
 mod failure;
 mod ids;
@@ -43,6 +44,9 @@ pub use declaration::{
 };
 pub use denial::{Denial, DeniedBy, PolicyKind};
 pub use digest::{Digest, ParseDigestError};
+pub use drift::{
+    BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
+};
 pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Base, Caller, Cause, ChangeSetOutcome, Digest, GoneExport, LogicalId, ResourceChange,
+    Base, Caller, Cause, ChangeSetOutcome, Digest, GoneExport, LogicalId, ResourceChange, SetDrift,
     StackStatus, StackSummary, TargetInputs,
 };
 
@@ -57,6 +57,8 @@ pub struct Reading {
     pub previous_template: Option<Digest>,
     /// The exports that go, where it could be looked up who imports them.
     pub gone_exports: Vec<GoneExport>,
+    /// What the endpoint says of a drift-aware change set, where one was asked for.
+    pub drift: Option<SetDrift>,
     /// The values that the stack's parameters have, as far as they are known and not secret.
     pub previous_parameters: BTreeMap<String, String>,
     /// Whether what is to be set on the stack differs from what it has; looked up where there are no changes.

@@ -48,6 +48,9 @@ pub struct StackOptions {
     /// Whether nested stacks get change sets of their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_nested_stacks: bool,
+    /// Whether an update compares the stack with what is really there, and puts back what was changed by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revert_drift: bool,
     /// Whether the stack is protected from deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_protection: Option<bool>,
@@ -155,6 +158,12 @@ pub enum OptionError {
          imported, and `DO_NOTHING` keeps it"
     )]
     DeletesImported,
+    /// Drift that an import would put back.
+    #[error(
+        "`RevertDrift` is for updates: an import (`ResourcesToImport`) takes resources in as they are, and puts nothing \
+         back; do one after the other"
+    )]
+    RevertsImported,
     /// Not a policy that the service takes.
     #[error(
         "{found}, expected a stack policy: a JSON object with a list `Statement`, of at most {LONGEST_POLICY} bytes"
@@ -212,6 +221,7 @@ impl StackOptions {
                 .then(|| serde_json::json!(self.resources_to_import).to_string()),
         );
         set("IncludeNestedStacks", yes(self.include_nested_stacks));
+        set("RevertDrift", yes(self.revert_drift));
         set(
             "TerminationProtection",
             self.termination_protection.map(|on| on.to_string()),
@@ -263,6 +273,7 @@ impl StackOptions {
                 })?,
             },
             include_nested_stacks: yes("IncludeNestedStacks")?,
+            revert_drift: yes("RevertDrift")?,
             termination_protection: match text("TerminationProtection") {
                 None => None,
                 Some(_) => Some(yes("TerminationProtection")?),
@@ -292,6 +303,9 @@ impl StackOptions {
             && !self.resources_to_import.is_empty()
         {
             return Err(OptionError::DeletesImported);
+        }
+        if self.revert_drift && !self.resources_to_import.is_empty() {
+            return Err(OptionError::RevertsImported);
         }
         if self.disable_rollback && self.on_stack_failure.is_some() {
             return Err(OptionError::TwoWaysToFail);
@@ -524,7 +538,7 @@ mod tests {
             failure,
             btree_set(trigger, 0..=5),
             option::of(0..=180_u8),
-            any::<[bool; 2]>(),
+            any::<[bool; 3]>(),
             any::<Option<bool>>(),
             btree_map(
                 "[A-Za-z0-9]{1,10}",
@@ -541,6 +555,7 @@ mod tests {
                         failure.0 = None;
                     }
                     let import_existing = flags[0] && imports.is_empty();
+                    let takes_in = !imports.is_empty();
                     let imported = imports
                         .into_iter()
                         .map(|(id, (resource_type, identifier))| {
@@ -562,11 +577,15 @@ mod tests {
                         import_existing_resources: import_existing,
                         resources_to_import: imported,
                         include_nested_stacks: flags[1],
+                        revert_drift: flags[2] && !takes_in,
                         termination_protection: protection,
                     }
                 },
             )
     }
+
+    const ONE_IMPORT: &str =
+        r#"{"Logs": {"resource_type": "AWS::S3::Bucket", "identifier": {"BucketName": "logs"}}}"#;
 
     fn configuration(settings: &[(&str, &str)]) -> IndexMap<String, String> {
         let settings = settings.iter();
@@ -594,9 +613,9 @@ mod tests {
         }
 
         #[test]
-        fn invariant_no_text_is_too_odd_to_be_judged(text in "\\PC*", key in 0..7_usize) {
+        fn invariant_no_text_is_too_odd_to_be_judged(text in "\\PC*", key in 0..8_usize) {
             let keys = ["NotificationARNs", "OnStackFailure", "DisableRollback", "RollbackTriggers",
-                "MonitoringTimeInMinutes", "ImportExistingResources", "IncludeNestedStacks"];
+                "MonitoringTimeInMinutes", "ImportExistingResources", "IncludeNestedStacks", "RevertDrift"];
             let _ = StackOptions::from_configuration(&configuration(&[(keys[key], &text)]));
             let _ = topic(&text);
             let _ = text.parse::<RollbackTrigger>();
@@ -636,6 +655,11 @@ mod tests {
                 ],
                 "cannot say it too",
             ),
+            (
+                &[("RevertDrift", "true"), ("ResourcesToImport", ONE_IMPORT)],
+                "one after the other",
+            ),
+            (&[("RevertDrift", "REVERT_DRIFT")], "`true` or `false`"),
             (
                 &[(
                     "RollbackTriggers",

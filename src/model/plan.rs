@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, ChangeSetId, ChangeSetName, Digest, LogicalId, ResourceChange, StackId, StackStatus,
-    Target, TargetInputs,
+    Caller, ChangeSetId, ChangeSetName, Digest, LogicalId, ResourceChange, SetDrift, StackId,
+    StackStatus, Target, TargetInputs,
 };
 
 /// What is planned for a stack: a change set that makes or changes it, or its deletion, which needs none.
@@ -107,6 +107,9 @@ pub struct PlannedTarget {
     /// The exports that go, where it could be looked up who imports them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_exports: Vec<GoneExport>,
+    /// What the endpoint says of a drift-aware change set, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<SetDrift>,
 }
 
 /// How a target differs from what was approved.

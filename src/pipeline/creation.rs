@@ -146,6 +146,7 @@ impl Machine {
                     previous_parameters: reading.previous_parameters,
                     settings_only: false,
                     gone_exports: reading.gone_exports,
+                    drift: reading.drift,
                 };
                 return self.emit_for(turn, now, target, kind);
             }
@@ -157,6 +158,7 @@ impl Machine {
                     previous_parameters: Default::default(),
                     settings_only: true,
                     gone_exports: Vec::new(),
+                    drift: reading.drift,
                 };
                 return self.emit_for(turn, now, target, kind);
             }

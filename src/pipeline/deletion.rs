@@ -159,6 +159,7 @@ impl Machine {
             settings_only: false,
             retain: stack.retain,
             gone_exports: Vec::new(),
+            drift: None,
         };
         let planned = Box::new(planned);
         self.emit_for(turn, now, target, EventKind::DeletionPlanned { planned });

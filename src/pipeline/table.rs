@@ -200,6 +200,7 @@ impl Execution {
                     previous_parameters,
                     settings_only,
                     gone_exports,
+                    drift,
                 },
             ) => {
                 let (Some(intended), Some((change_set, _))) = (&state.intended, &state.change_set)
@@ -222,6 +223,7 @@ impl Execution {
                     previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
                     gone_exports: gone_exports.clone(),
+                    drift: *drift,
                 }));
             }
             (Phase::Waiting, EventKind::StackBusy { status }) => state.busy = Some(*status),

@@ -151,6 +151,7 @@ fn life() -> Vec<EventKind> {
             previous_parameters: Default::default(),
             settings_only: false,
             gone_exports: Vec::new(),
+            drift: None,
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {

@@ -79,10 +79,11 @@ pub(super) fn sorted_details(details: &[ChangeDetail]) -> Vec<&ChangeDetail> {
             evaluation,
             source,
             causing_entity,
+            drift,
         } = detail;
         let place = (attribute, name, path);
         let cause = (source, causing_entity, evaluation, recreation);
-        (place, cause, before, after)
+        (place, cause, before, after, drift)
     }
     let mut details: Vec<_> = details.iter().collect();
     details.sort_unstable_by(|a, b| key(a).cmp(&key(b)));

@@ -223,6 +223,7 @@ mod tests {
             |t| t.inputs.options.import_existing_resources = false,
             |t| t.inputs.options.resources_to_import.clear(),
             |t| t.inputs.options.include_nested_stacks = false,
+            |t| t.inputs.options.revert_drift = false,
             |t| t.inputs.options.termination_protection = Some(false),
             |t| t.settings_only = false,
             |t| t.inputs.parameters.truncate(1),
@@ -243,6 +244,13 @@ mod tests {
             |t| t.changes[2].details[0].recreation = Recreation::Always,
             |t| t.changes[2].before = Some(json!({"Properties": {}})),
             |t| t.changes[2].before = None,
+            |t| t.drift = None,
+            |t| t.changes[2].drift = None,
+            |t| t.changes[2].details[0].drift = None,
+            |t| drift(t).actual = None,
+            |t| drift(t).previous = Some("32".to_owned()),
+            |t| drift(t).before_from = None,
+            |t| drift(t).only_recorded = false,
         ];
         for (index, part) in parts.iter().enumerate() {
             let mut other = planned("222222222222", "us-east-1", "network");
@@ -252,9 +260,14 @@ mod tests {
         }
     }
 
+    fn drift(target: &mut PlannedTarget) -> &mut crate::model::PropertyDrift {
+        target.changes[2].details[0].drift.as_mut().unwrap()
+    }
+
     #[test]
     fn what_is_made_for_one_target_alone_does_not_keep_it_apart() {
         let mut other = planned("111111111111", "us-east-1", "network");
+        drift(&mut other).detected = None;
         other.change_set = Some("arn:other".parse().unwrap());
         other.name = "other".parse().unwrap();
         other.base.stack = "arn:other".parse().unwrap();

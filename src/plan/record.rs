@@ -5,12 +5,15 @@
 //! only the targets of a fan-out and the regions of its preferences keep their order, which is the order of execution.
 //! Changing what the record holds or how it is written needs a new [`VERSION`].
 
+mod drift;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use self::drift::{PropertyDriftRecord, ResourceDriftRecord, SetDriftRecord};
 use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction, ChangeDetail, ChangeScope,
@@ -286,6 +289,8 @@ struct PlannedRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     change_set: Option<&'a ChangeSetId>,
     changes: Vec<ChangeRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<SetDriftRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gone_exports: Vec<GoneExportRecord<'a>>,
     kind: ChangeSetKind,
@@ -324,6 +329,7 @@ impl<'a> PlannedRecord<'a> {
             settings_only,
             retain,
             gone_exports,
+            drift,
         } = planned;
         let TargetInputs {
             // The bytes count, not what their file is called.
@@ -345,6 +351,7 @@ impl<'a> PlannedRecord<'a> {
                 .into_iter()
                 .map(ChangeRecord::of)
                 .collect(),
+            drift: drift.as_ref().map(SetDriftRecord::of),
             gone_exports: gone_export_records(gone_exports),
             kind: *kind,
             name,
@@ -405,6 +412,8 @@ struct OptionsRecord<'a> {
     on_stack_failure: Option<OnStackFailure>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     resources_to_import: BTreeMap<&'a LogicalId, ImportRecord<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    revert_drift: bool,
     rollback_triggers: &'a BTreeSet<RollbackTrigger>,
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_protection: Option<bool>,
@@ -421,6 +430,7 @@ impl<'a> OptionsRecord<'a> {
             import_existing_resources,
             resources_to_import,
             include_nested_stacks,
+            revert_drift,
             termination_protection,
         } = options;
         Self {
@@ -434,6 +444,7 @@ impl<'a> OptionsRecord<'a> {
                 .iter()
                 .map(|(id, resource)| (id, ImportRecord::of(resource)))
                 .collect(),
+            revert_drift: *revert_drift,
             rollback_triggers,
             termination_protection: *termination_protection,
         }
@@ -524,6 +535,8 @@ struct ChangeRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Sorted<'a>>,
     details: Vec<DetailRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<ResourceDriftRecord<'a>>,
     logical_id: &'a LogicalId,
     #[serde(skip_serializing_if = "Option::is_none")]
     module: Option<&'a (String, String)>,
@@ -554,6 +567,7 @@ impl<'a> ChangeRecord<'a> {
             after,
             nested,
             module,
+            drift,
         } = change;
         Self {
             action: *action,
@@ -563,6 +577,7 @@ impl<'a> ChangeRecord<'a> {
                 .into_iter()
                 .map(DetailRecord::of)
                 .collect(),
+            drift: drift.as_ref().map(ResourceDriftRecord::of),
             logical_id,
             module: module.as_ref(),
             nested: nested.as_ref(),
@@ -585,6 +600,8 @@ struct DetailRecord<'a> {
     before: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     causing_entity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<PropertyDriftRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<Evaluation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -609,12 +626,14 @@ impl<'a> DetailRecord<'a> {
             evaluation,
             source,
             causing_entity,
+            drift,
         } = detail;
         Self {
             after: after.as_deref(),
             attribute: *attribute,
             before: before.as_deref(),
             causing_entity: causing_entity.as_deref(),
+            drift: drift.as_ref().map(PropertyDriftRecord::of),
             evaluation: *evaluation,
             name: name.as_deref(),
             path: path.as_deref(),

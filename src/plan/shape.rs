@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::canonical::{sorted, sorted_by_key, sorted_changes, sorted_details};
 use super::record::parameter_records;
 use crate::model::{
-    ChangeAction, ChangeDetail, Digest, PlannedTarget, ResourceChange, StackOptions, TargetInputs,
+    ChangeAction, ChangeDetail, Digest, PlannedTarget, PropertyDrift, ResourceChange, StackOptions,
+    TargetInputs,
 };
 
 /// The text with which the service stands in for a value that is known only at execution.
@@ -61,8 +62,10 @@ impl<'a> Parts<'a> {
             settings_only,
             retain,
             gone_exports,
+            drift,
         } = planned;
         self.name(&(kind, settings_only, retain));
+        self.name(drift);
         // One that nobody imports stops nothing; by whom another is imported has to be seen.
         let imported: Vec<_> = gone_exports
             .iter()
@@ -132,6 +135,7 @@ impl<'a> Parts<'a> {
             import_existing_resources,
             resources_to_import,
             include_nested_stacks,
+            revert_drift,
             termination_protection,
         } = options;
         self.count(notification_arns.len());
@@ -145,6 +149,7 @@ impl<'a> Parts<'a> {
         }
         self.name(&(on_stack_failure, disable_rollback, monitoring_minutes));
         self.name(&(import_existing_resources, include_nested_stacks));
+        self.name(revert_drift);
         self.name(termination_protection);
         self.count(resources_to_import.len());
         for (id, resource) in resources_to_import {
@@ -172,12 +177,14 @@ impl<'a> Parts<'a> {
             after,
             nested,
             module,
+            drift,
         } = change;
         self.literal(logical_id.as_str());
         self.literal(resource_type);
         self.name(&(action, replacement, policy_action, nested.is_some()));
         self.name(&sorted(scope));
         self.name(module);
+        self.name(drift);
         self.count(details.len());
         for detail in sorted_details(details) {
             self.detail(detail);
@@ -203,11 +210,30 @@ impl<'a> Parts<'a> {
             evaluation,
             source,
             causing_entity,
+            drift,
         } = detail;
         self.name(&(attribute, name, path, recreation));
         self.name(&(evaluation, source, causing_entity));
         self.optional_text(before.as_deref());
         self.optional_text(after.as_deref());
+        self.count(drift.iter().count());
+        if let Some(drift) = drift {
+            self.drift(drift);
+        }
+    }
+
+    fn drift(&mut self, drift: &'a PropertyDrift) {
+        let PropertyDrift {
+            previous,
+            actual,
+            // Differs from target to target, and says nothing of what is done.
+            detected: _,
+            before_from,
+            only_recorded,
+        } = drift;
+        self.name(&(before_from, only_recorded));
+        self.optional_text(previous.as_deref());
+        self.optional_text(actual.as_deref());
     }
 
     /// Takes the parts in which two values differ, each with its path.

@@ -134,17 +134,26 @@ fn is_same(a: &ResourceChange, b: &ResourceChange) -> bool {
         after,
         nested,
         module,
+        drift,
     } = a;
     (logical_id, resource_type, physical_id) == (&b.logical_id, &b.resource_type, &b.physical_id)
         && (action, replacement, policy_action) == (&b.action, &b.replacement, &b.policy_action)
         && (before, after) == (&b.before, &b.after)
-        && (nested, module) == (&b.nested, &b.module)
+        && (nested, module, drift) == (&b.nested, &b.module, &b.drift)
         && sorted(scope) == sorted(&b.scope)
         && is_same_list(details, &b.details)
 }
 
 fn is_same_list(a: &[ChangeDetail], b: &[ChangeDetail]) -> bool {
-    a.len() == b.len() && (a == b || sorted_details(a) == sorted_details(b))
+    // When drift was found says nothing of what is done.
+    let undated = |details: &[ChangeDetail]| -> Vec<ChangeDetail> {
+        let mut details = details.to_vec();
+        for drift in details.iter_mut().filter_map(|one| one.drift.as_mut()) {
+            drift.detected = None;
+        }
+        details
+    };
+    a.len() == b.len() && (a == b || sorted_details(&undated(a)) == sorted_details(&undated(b)))
 }
 
 #[cfg(test)]
@@ -193,6 +202,24 @@ mod tests {
     #[test]
     fn what_was_approved_is_not_stale() {
         assert_eq!(after(|_, _| {}), []);
+    }
+
+    #[test]
+    fn other_drift_is_another_plan_but_when_it_was_found_is_not() {
+        fn drift(set: &mut FoundChangeSet) -> &mut crate::model::PropertyDrift {
+            let queue = set.changes.iter_mut().find(|c| !c.details.is_empty());
+            let mut details = queue.unwrap().details.iter_mut();
+            details.find_map(|one| one.drift.as_mut()).unwrap()
+        }
+        assert_eq!(after(|set, _| drift(set).detected = None), []);
+        assert_eq!(
+            after(|set, _| drift(set).actual = Some("91".into())),
+            differ(&["Queue"])
+        );
+        assert_eq!(
+            after(|set, _| set.changes[2].drift = None),
+            differ(&["Queue"])
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn scripts() -> Vec<Script> {
         fixtures::hostile(),
         fixtures::many(),
         fixtures::made(),
+        fixtures::drifted(),
     ]
 }
 

@@ -92,6 +92,7 @@ pub(super) fn change(name: &str, kind: &str, action: ChangeAction) -> ResourceCh
         after: None,
         nested: None,
         module: None,
+        drift: None,
     }
 }
 
@@ -107,6 +108,7 @@ pub(super) fn detail(path: &str, before: &str, after: &str) -> ChangeDetail {
         evaluation: Some(Evaluation::Static),
         source: Some("DirectModification".to_owned()),
         causing_entity: None,
+        drift: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::{ChangeAction, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::review_data::{
-    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
+    ParameterUse, Review, ReviewDrift, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
 };
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{diff_tone, note, notes, values, what};
@@ -490,6 +490,8 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Resource {
         .map(|(tone, text)| toned(*tone, text))
         .collect();
     said.extend(facts::taken_in(change, group).map(|text| toned(Tone::Dim, text)));
+    let drift = words::drift::of_resource(change).into_iter();
+    said.extend(drift.map(|text| toned(Tone::Plain, text)));
     if change.properties.is_empty() {
         said.extend(facts::scope(change).map(|text| toned(Tone::Plain, text)));
     }
@@ -512,6 +514,9 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Resource {
 }
 
 fn property(property: &ReviewProperty, group: &ReviewGroup, is_new: bool) -> Property {
+    if let Some(drift) = &property.drift {
+        return drifted(property, drift, group);
+    }
     let (before, after) = values(property);
     // What is new had no value.
     let before = match property.before {
@@ -527,6 +532,41 @@ fn property(property: &ReviewProperty, group: &ReviewGroup, is_new: bool) -> Pro
             .place
             .as_ref()
             .map(|place| visible(&place.to_string())),
+    }
+}
+
+/// A property that was changed by hand: from what is really there, with what the last deployment set beside it.
+fn drifted(property: &ReviewProperty, drift: &ReviewDrift, group: &ReviewGroup) -> Property {
+    let values = words::drift::three_values(property, drift);
+    let mut said = format!(
+        "last deployment {}, really there {}{}; {}",
+        values.previous,
+        values.actual,
+        values.found,
+        words::drift::fate(drift)
+    );
+    let note = note(property, group);
+    let tone = note.as_ref().map_or(Tone::Warn, |(tone, _)| match tone {
+        Tone::Bad => Tone::Bad,
+        Tone::Warn
+        | Tone::Plain
+        | Tone::Strong
+        | Tone::Dim
+        | Tone::Good
+        | Tone::Busy
+        | Tone::Inserted
+        | Tone::Deleted => Tone::Warn,
+    });
+    if let Some((_, text)) = note {
+        said.push_str(&format!("; {text}"));
+    }
+    let place = property.place.as_ref();
+    Property {
+        path: visible(&property.path),
+        before: visible(&values.actual),
+        after: visible(&values.after),
+        note: Some(toned(tone, said)),
+        place: place.map(|place| visible(&place.to_string())),
     }
 }
 

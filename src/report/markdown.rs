@@ -9,7 +9,7 @@ use crate::model::{RiskLevel, StackId, Target};
 use super::causes::CauseGroup;
 use super::list::ListEntry;
 use super::review_data::{
-    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
+    ParameterUse, Review, ReviewDrift, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
 };
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{note, notes, values, what, window};
@@ -574,6 +574,8 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
     }
     let taken_in = facts::taken_in(change, group);
     rows.extend(taken_in.map(|text| format!("| | | | {} |\n", whole(&text))));
+    let drift = words::drift::of_resource(change).into_iter();
+    rows.extend(drift.map(|text| format!("| | | | {} |\n", whole(&text))));
     if change.properties.is_empty() {
         let scope = facts::scope(change);
         rows.extend(scope.map(|text| format!("| | | {text} | |\n")));
@@ -583,6 +585,9 @@ fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
 }
 
 fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
+    if let Some(drift) = &property.drift {
+        return drifted(property, drift, group);
+    }
     let (before, after) = values(property);
     // Cut where the two begin to differ: equal beginnings would hide what changes.
     let (before, after) = window(&visible(&before), &visible(&after), LONGEST_VALUE, "…");
@@ -611,6 +616,31 @@ fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
     format!(
         "| | {} | {change} | {} |\n",
         code(&property.path),
+        place.map_or_else(String::new, |p| code(&p.to_string())),
+    )
+}
+
+/// A property that was changed by hand, with its three values.
+fn drifted(property: &ReviewProperty, drift: &ReviewDrift, group: &ReviewGroup) -> String {
+    let values = words::drift::three_values(property, drift);
+    let (previous, actual, after) = (
+        visible(&values.previous),
+        visible(&values.actual),
+        visible(&values.after),
+    );
+    let (previous, _) = window(&previous, &actual, LONGEST_VALUE, "…");
+    let (actual, after) = window(&actual, &after, LONGEST_VALUE, "…");
+    let note = note(property, group);
+    let note = note.map_or_else(String::new, |(_, text)| format!(" ({})", code(&text)));
+    let place = property.place.as_ref();
+    format!(
+        "| | {} | last deployment {}, really there {}{}, becomes {}; **{}**{note} | {} |\n",
+        code(&property.path),
+        code(&previous),
+        code(&actual),
+        visible(&values.found),
+        code(&after),
+        words::drift::fate(drift),
         place.map_or_else(String::new, |p| code(&p.to_string())),
     )
 }

@@ -178,10 +178,10 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
                 place_list(page, Line::of(tone, &format!("{begin}  ")), targets, places);
             }
             Said::Texts(texts) => {
-                let tone = if fact.label == "now" {
-                    Tone::Plain
-                } else {
-                    Tone::Dim
+                let tone = match fact.label {
+                    _ if fact.is_warning => Tone::Warn,
+                    "now" => Tone::Plain,
+                    _ => Tone::Dim,
                 };
                 page.items(Line::of(Tone::Dim, &begin), hang, tone, &texts);
             }
@@ -647,6 +647,10 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
         ),
         "replacement" => ("replacement", "replacements"),
         "removal" => ("removal", "removals"),
+        "drift_overwritten" => (
+            "resource overwritten that was changed outside CloudFormation",
+            "resources overwritten that were changed outside CloudFormation",
+        ),
         "unknown_change" => ("change not known yet", "changes not known yet"),
         "protection" => ("protection taken away", "protections taken away"),
         "deletion_protection" => (
@@ -656,6 +660,10 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
         "termination_protection" => (
             "stack without termination protection",
             "stacks without termination protection",
+        ),
+        "drift_unconfirmed" => (
+            "change set that does not say whether it looked at drift",
+            "change sets that do not say whether they looked at drift",
         ),
         "public_ingress" => (
             "port opened to the internet",

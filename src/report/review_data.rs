@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::diff::{self, Account, DefaultDiff, Impact, PropertyChange, Reason};
+use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange, Reason};
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
     ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, Risk, RiskChoice, RiskLevel, RiskSetting, StackOptions, StackStatus, Target,
-    TargetOutcome, clean,
+    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, SetDrift,
+    StackOptions, StackStatus, Target, TargetOutcome, clean,
 };
 use crate::plan;
 
@@ -164,6 +165,9 @@ pub struct ReviewGroup {
     /// Whether nothing changes but what is set on the stacks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settings_only: bool,
+    /// What the endpoint says of a drift-aware change set, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<SetDrift>,
     /// The change sets, in the order of the targets.
     pub change_sets: Vec<ChangeSetId>,
     /// The changes, those that may do harm first.
@@ -203,6 +207,9 @@ pub struct ReviewResource {
     pub is_nested: bool,
     /// The module it is part of.
     pub module: Option<String>,
+    /// What is known of changes made to it outside CloudFormation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<ResourceDrift>,
 }
 
 /// A change of one property; the values are those of the group's first target.
@@ -232,6 +239,34 @@ pub struct ReviewProperty {
     pub place: Option<Place>,
     /// Whether other targets of the group have other values (accounts and regions inside ARNs).
     pub varies: bool,
+    /// What was done to it outside CloudFormation, and what becomes of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<ReviewDrift>,
+}
+
+/// What was done to a property outside CloudFormation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewDrift {
+    /// The value that the last deployment set.
+    pub previous: Option<String>,
+    /// The value that the resource has.
+    pub actual: Option<String>,
+    /// When that was found.
+    pub detected: Option<Timestamp>,
+    /// What becomes of it.
+    pub fate: DriftFate,
+}
+
+impl ReviewDrift {
+    fn of(property: &PropertyChange) -> Option<Self> {
+        let drift = property.drift.as_ref()?;
+        Some(Self {
+            previous: drift.previous.clone(),
+            actual: drift.actual.clone(),
+            detected: drift.detected,
+            fate: diff::drift_fate(drift, property.after.as_deref(), property.evaluation),
+        })
+    }
 }
 
 /// Why a property changes.
@@ -379,6 +414,7 @@ fn group_of(
         stack_policy: first.inputs.stack_policy.is_some(),
         policy: first.inputs.stack_policy.clone(),
         settings_only: first.settings_only,
+        drift: first.drift,
         change_sets: members
             .iter()
             .filter_map(|m| m.change_set.clone())
@@ -420,9 +456,10 @@ fn resource_of(
             let path = diff::path_text(&property.path);
             let varies = others.iter().any(|other| {
                 let same = other.iter().find(|p| diff::path_text(&p.path) == path);
-                same.is_none_or(|p| p.before != property.before || p.after != property.after)
+                same.is_none_or(|p| values_of(p) != values_of(&property))
             });
             ReviewProperty {
+                drift: ReviewDrift::of(&property),
                 place: sources.place(first, &change.logical_id, Some(&property)),
                 path,
                 varies,
@@ -452,7 +489,15 @@ fn resource_of(
         properties,
         is_nested: change.nested.is_some(),
         module: change.module.as_ref().map(|(_, ids)| ids.clone()),
+        drift: change.drift.clone(),
     }
+}
+
+/// Returns the values of a property by which targets can differ.
+fn values_of(property: &PropertyChange) -> impl PartialEq + '_ {
+    let drift = property.drift.as_ref();
+    let drift = drift.map(|drift| (&drift.previous, &drift.actual));
+    (&property.before, &property.after, drift)
 }
 
 /// Returns why a property changes: what the templates and parameters tell, and the parameter that the service names.

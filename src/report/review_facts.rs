@@ -85,6 +85,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         settings_only,
         change_sets: _,
         resources,
+        drift: _,
         // Tables of their own.
         impact: _,
         template_diff: _,
@@ -95,6 +96,13 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
             label: "in review already, for another change set, which is obsolete once this one is executed",
             said: Said::Targets(in_review),
             is_warning: true,
+        });
+    }
+    if let Some((is_warning, texts)) = words::drift::of_group(group) {
+        facts.push(Fact {
+            label: "drift",
+            said: Said::Texts(texts),
+            is_warning,
         });
     }
     let mut say = |label, texts: Vec<String>| {

@@ -3,7 +3,9 @@
 use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
 use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, Risk, RiskLevel};
 
-use super::review_data::{Place, ReviewGroup, ReviewProperty, ReviewReason, ReviewResource};
+use super::review_data::{
+    Place, ReviewDrift, ReviewGroup, ReviewProperty, ReviewReason, ReviewResource,
+};
 use super::review_facts as facts;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, head, tail, visible};
 use super::words;
@@ -99,6 +101,9 @@ pub(super) fn resource(
         }
     }
     if let Some(text) = facts::taken_in(change, group) {
+        page.line(Line::indent(6).add(Tone::Plain, &text), 8);
+    }
+    for text in words::drift::of_resource(change) {
         page.line(Line::indent(6).add(Tone::Plain, &text), 8);
     }
     if page.options.full
@@ -201,7 +206,10 @@ fn properties(page: &mut Page<'_>, change: &ReviewResource, group: &ReviewGroup)
     let wide = path_columns(page, shown.clone().map(|one| one.path.as_str()));
     let mut above = None;
     for one in shown {
-        property(page, one, wide, group, above);
+        match &one.drift {
+            None => property(page, one, wide, group, above),
+            Some(drift) => drifted(page, one, drift, wide, group),
+        }
         above = one.place.as_ref();
     }
     let more = change.properties.len().saturating_sub(limit);
@@ -271,6 +279,47 @@ fn property(
         return;
     }
     on_two_lines(page, before, after);
+}
+
+/// `path   note   file:line:column`, with the three values on lines of their own, and what becomes of them.
+fn drifted(
+    page: &mut Page<'_>,
+    property: &ReviewProperty,
+    drift: &ReviewDrift,
+    wide: usize,
+    group: &ReviewGroup,
+) {
+    let mut line = Line::indent(6);
+    line.push(Tone::Plain, &property.path);
+    line.pad(6 + wide, 0);
+    let place = property.place.as_ref().map(ToString::to_string);
+    annotate(page, line, note(property, group), place);
+    let values = words::drift::three_values(property, drift);
+    let found = visible(&values.found);
+    let (mut previous, mut actual, mut after) = (
+        visible(&values.previous),
+        visible(&values.actual),
+        visible(&values.after),
+    );
+    if !page.options.full {
+        let room = page.options.width.saturating_sub(8 + 18 + columns(&found));
+        let ellipsis = page.glyphs.ellipsis;
+        (previous, _) = window(&previous, &actual, room, ellipsis);
+        (actual, after) = window(&actual, &after, room, ellipsis);
+    }
+    for (label, text, tone, more) in [
+        ("last deployment", previous, Tone::Plain, ""),
+        ("really there   ", actual, Tone::Warn, found.as_str()),
+        ("becomes        ", after, Tone::Strong, ""),
+    ] {
+        let line = Line::indent(8)
+            .add(Tone::Dim, &format!("{label}   "))
+            .add(tone, &text)
+            .add(Tone::Dim, more);
+        page.line(line, 26);
+    }
+    let line = Line::indent(8).add(Tone::Warn, words::drift::fate(drift));
+    page.line(line, 10);
 }
 
 /// Adds two values to a line; an empty one before is left out.

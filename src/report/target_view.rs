@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     Base, CallFailure, Caller, ChangeSetId, ChangeSetKind, ChangeSetName, CleanupWhy, Digest,
-    Event, EventKind, GoneExport, LogicalId, PlannedTarget, ResourceChange, StackEvent, StackId,
-    StackStatus, StackSummary, Target, TargetInputs, TargetOutcome,
+    Event, EventKind, GoneExport, LogicalId, PlannedTarget, ResourceChange, SetDrift, StackEvent,
+    StackId, StackStatus, StackSummary, Target, TargetInputs, TargetOutcome,
 };
 
 use super::view::{Fact, keep};
@@ -52,6 +52,7 @@ struct Described {
     previous_parameters: BTreeMap<String, String>,
     settings_only: bool,
     gone_exports: Vec<GoneExport>,
+    drift: Option<SetDrift>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,7 @@ impl TargetView {
                 previous_parameters,
                 settings_only,
                 gone_exports,
+                drift,
             } => {
                 let described = Described {
                     changes: changes.clone(),
@@ -148,6 +150,7 @@ impl TargetView {
                     previous_parameters: previous_parameters.clone(),
                     settings_only: *settings_only,
                     gone_exports: gone_exports.clone(),
+                    drift: *drift,
                 };
                 keep(&mut self.ready, event, described);
             }
@@ -273,6 +276,7 @@ impl TargetView {
             settings_only: described.settings_only,
             retain: Vec::new(),
             gone_exports: described.gone_exports.clone(),
+            drift: described.drift,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The words of all screens: one place, so that the same thing is always called the same.
 
+pub(super) mod drift;
 mod inputs;
 mod people;
 mod progress;

@@ -9,6 +9,7 @@ mod crash;
 mod delete;
 mod diff;
 mod doctor;
+mod drift;
 mod exports;
 mod faults;
 mod first_deploy;

@@ -18,7 +18,11 @@ const LOST: &str = "<member><Type>Resource</Type><ResourceChange><Action>Remove<
 
 fn project(changes: &'static str, settings: &str) -> TestEnv {
     let template = "Resources: {Queue: {Type: AWS::SQS::Queue}, Alerts: {Type: AWS::SNS::Topic}, Orders: {Type: AWS::DynamoDB::Table}}";
-    let update = Update { changes, template };
+    let update = Update {
+        changes,
+        about: "",
+        template,
+    };
     let fake = Fake::start(move |_| Some(update), |_| false);
     let env = TestEnv::offline().variable("AWS_ENDPOINT_URL", fake.endpoint());
     env.write("templates/messaging.yaml", TEMPLATE);

@@ -71,7 +71,13 @@ Resources:
 ";
 
 fn changes(region: &str) -> Option<Update> {
-    let update = |changes, template| Some(Update { changes, template });
+    let update = |changes, template| {
+        Some(Update {
+            changes,
+            about: "",
+            template,
+        })
+    };
     match region {
         "us-east-1" => update(MODIFIED, BEFORE_MODIFIED),
         "eu-west-1" => update(REPLACED, BEFORE_REPLACED),

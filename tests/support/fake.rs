@@ -27,8 +27,10 @@ struct State {
 /// What is to be changed in a stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
-    /// The XML of the changes.
+    /// The XML of the changes; empty: there is nothing to change.
     pub changes: &'static str,
+    /// What else the change set says of itself, as XML.
+    pub about: &'static str,
     /// The template that the stack has.
     pub template: &'static str,
 }
@@ -162,13 +164,15 @@ fn answer(
             let about = format!(
                 "<ChangeSetName>plan</ChangeSetName><ChangeSetId>{set}</ChangeSetId><StackId>{id}</StackId><StackName>{name}</StackName>"
             );
-            Ok(match changes(region) {
-                Some(Update { changes, .. }) => format!(
-                    "{about}<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>{changes}</Changes>"
-                ),
-                None => format!(
-                    "{about}<Status>FAILED</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus>\
+            let update = changes(region);
+            let more = update.map_or("", |update| update.about);
+            Ok(match update.map_or("", |update| update.changes) {
+                "" => format!(
+                    "{about}{more}<Status>FAILED</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus>\
                      <StatusReason>The submitted information didn't contain changes. Submit different information to create a change set.</StatusReason>"
+                ),
+                changes => format!(
+                    "{about}{more}<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>{changes}</Changes>"
                 ),
             })
         }

@@ -153,6 +153,7 @@ fn a_value_that_the_service_works_out_otherwise_is_noticed() {
             evaluation: None,
             cause: None,
             secret,
+            drift: None,
         };
         account.other_value(&queue, &property).map(str::to_owned)
     };

@@ -1,6 +1,8 @@
 //! What can go wrong when changes are executed: one rule a file, listed in [`RULES`].
 
 mod deletion_protection;
+mod drift_overwritten;
+mod drift_unconfirmed;
 mod encryption_key;
 mod iam_broadening;
 mod iam_change;
@@ -32,12 +34,14 @@ use crate::model::{
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 18] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
     replacement::RULE,
     removal::RULE,
+    drift_overwritten::RULE,
+    drift_unconfirmed::RULE,
     unknown_change::RULE,
     protection::RULE,
     deletion_protection::RULE,
@@ -56,7 +60,7 @@ pub const RULES: [Rule; 16] = [
 pub struct Rule {
     /// Its id, by which `stackgate.yaml` names it. It never changes.
     pub name: &'static str,
-    /// How bad its findings are, unless `stackgate.yaml` says otherwise.
+    /// How bad its findings are, unless one is worse by itself or `stackgate.yaml` says otherwise.
     pub level: RiskLevel,
     /// What it finds and why that matters, in one paragraph.
     pub explanation: &'static str,
@@ -80,8 +84,12 @@ impl Rule {
 enum Check {
     /// One change.
     Resource(fn(&Subject<'_>) -> Option<String>),
+    /// One change, where the finding itself says how bad it is.
+    Graded(fn(&Subject<'_>) -> Option<(RiskLevel, String)>),
     /// What is asked of the stack itself.
     Stack(fn(&TargetInputs) -> Option<String>),
+    /// What is known of the target as a whole.
+    Target(fn(&PlannedTarget) -> Option<String>),
     /// The new and the old template, and the exports that go as far as they were looked up; each finding is about
     /// the name that comes with it.
     Templates(CheckTemplates),
@@ -101,11 +109,12 @@ pub fn risks_of_target(
     // A stack has no logical id; no resource is called so.
     if let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) {
         for rule in &RULES {
-            if let Check::Stack(check) = rule.check
-                && let Some(message) = check(&target.inputs)
-            {
-                risks.push(rule.finding(stack.clone(), message));
-            }
+            let found = match rule.check {
+                Check::Stack(check) => check(&target.inputs),
+                Check::Target(check) => check(target),
+                Check::Resource(_) | Check::Graded(_) | Check::Templates(_) => None,
+            };
+            risks.extend(found.map(|message| rule.finding(stack.clone(), message)));
         }
     }
     risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
@@ -125,11 +134,15 @@ fn with_exports(
     for change in changes {
         let subject = Subject::of(change, template, previous);
         for rule in &RULES {
-            if let Check::Resource(check) = rule.check
-                && let Some(message) = check(&subject)
-            {
-                risks.push(rule.finding(change.logical_id.clone(), message));
-            }
+            let found = match rule.check {
+                Check::Resource(check) => check(&subject).map(|message| (rule.level, message)),
+                Check::Graded(check) => check(&subject),
+                Check::Stack(_) | Check::Target(_) | Check::Templates(_) => None,
+            };
+            risks.extend(found.map(|(level, message)| Risk {
+                level,
+                ..rule.finding(change.logical_id.clone(), message)
+            }));
         }
     }
     if let (Some(new), Some(old)) = (template, previous) {
@@ -414,6 +427,7 @@ Resources:
             after: None,
             nested: None,
             module: None,
+            drift: None,
         }
     }
 
@@ -547,6 +561,7 @@ Resources:
             evaluation: None,
             source: None,
             causing_entity: None,
+            drift: None,
         });
         assert!(found(silent)[0].starts_with("medium stateful_may_replace"));
     }

@@ -199,6 +199,7 @@ impl Stack {
             changes: Vec::new(),
             base,
             gone_exports: Vec::new(),
+            drift: None,
             previous_template: None,
             previous_parameters: Default::default(),
             settings_differ,

@@ -32,6 +32,14 @@ fn version_2_stays_as_it_is() {
     for planned in &mut plan.planned {
         planned.inputs.options.resources_to_import.clear();
         planned.gone_exports.clear();
+        planned.drift = None;
+        planned.inputs.options.revert_drift = false;
+        for change in &mut planned.changes {
+            change.drift = None;
+            for detail in &mut change.details {
+                detail.drift = None;
+            }
+        }
     }
     assert_eq!(
         digest_of(&plan).to_string(),
@@ -118,6 +126,7 @@ const NOT_RECORDED: &[&str] = &[
     "planned/*/previous_template",
     "planned/*/previous_parameters",
     "planned/*/inputs/template/",
+    "planned/*/changes/*/details/*/drift/detected",
     "planned/*/inputs/parameters/*/provenance",
     "planned/*/inputs/parameters/*/value/secret",
 ];
@@ -144,6 +153,10 @@ const OTHER_TEXTS: &[&str] = &[
     "override",
     "region",
     "env:OTHER",
+    "2026-11-22T11:00:00Z",
+    "PREVIOUS_DEPLOYMENT_STATE",
+    "DELETED",
+    "IN_SYNC",
     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
 ];
 
@@ -275,6 +288,11 @@ fn every_part_of_the_model_is_filled_in_by_the_sample() {
         "termination_protection",
         "settings_only",
         "gone_exports",
+        "revert_drift",
+        "is_confirmed",
+        "ignored",
+        "before_from",
+        "only_recorded",
         "role_arn",
         "execute_role_arn",
         "timeoutInMinutes",

@@ -23,6 +23,11 @@ fn a_review_is_a_page() {
 }
 
 #[test]
+fn what_was_changed_by_hand_is_told() {
+    insta::assert_snapshot!("drifted", body(&of(&fixtures::drifted())));
+}
+
+#[test]
 fn a_large_update_is_a_page() {
     let view = fixtures::shop().view();
     let review = Review::of(&view, &fixtures::Shop);

@@ -18,6 +18,11 @@ fn a_plan_is_a_comment() {
 }
 
 #[test]
+fn what_was_changed_by_hand_is_told() {
+    insta::assert_snapshot!("drifted", of(&fixtures::drifted()));
+}
+
+#[test]
 fn a_large_update_is_a_comment() {
     let view = fixtures::shop().view();
     let review = Review::of(&view, &fixtures::Shop);

@@ -32,6 +32,24 @@ fn identical_changes_are_shown_once() {
 }
 
 #[test]
+fn what_was_changed_by_hand_is_shown_with_its_three_values() {
+    let view = fixtures::drifted().view();
+    assert_screens!("drifted", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+}
+
+#[test]
+fn a_review_without_a_mode_says_nothing_of_drift() {
+    let text = review(
+        &fixtures::fleet().view(),
+        &Template,
+        &ScreenOptions::default(),
+    );
+    assert!(!text.contains("drift"), "{text}");
+}
+
+#[test]
 fn changes_inside_nested_stacks_are_shown_by_their_path() {
     use crate::model::ChangeAction::{Add, Modify, Remove};
     let stack = "AWS::CloudFormation::Stack";
@@ -395,6 +413,7 @@ fn no_line_is_wider_than_the_screen() {
         fixtures::secrets(),
         fixtures::hostile(),
         fixtures::made(),
+        fixtures::drifted(),
         fixtures::shop(),
     ] {
         let view = script.view();

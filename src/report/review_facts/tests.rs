@@ -7,10 +7,12 @@ use super::super::{ScreenOptions, draw, markdown};
 use super::*;
 use crate::diff::{self, Impact, ImpactKind, ImpactRow};
 use crate::model::{
-    ChangeSetKind, ImportedResource, OnStackFailure, OperationPreferences, ParameterValue,
-    PolicyAction, Recreation, Replacement, Risk, RiskChoice, RiskLevel, RiskSetting,
-    RollbackTrigger, StackStatus, TargetOutcome,
+    ChangeSetKind, DriftStatus, IgnoredAttribute, ImportedResource, OnStackFailure,
+    OperationPreferences, ParameterValue, PolicyAction, Recreation, Replacement, ResourceDrift,
+    Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger, SetDrift, StackDrift, StackStatus,
+    TargetOutcome,
 };
+use crate::report::review_data::ReviewDrift;
 
 /// The parts of a review whose fields are told one by one.
 const TAKEN_APART: [&str; 11] = [
@@ -121,6 +123,31 @@ fn changes() -> Vec<Change> {
         }),
         ("groups.options.include_nested_stacks", |r| {
             r.groups[0].options.include_nested_stacks = false;
+        }),
+        ("groups.options.revert_drift", |r| {
+            r.groups[0].options.revert_drift = false;
+        }),
+        ("groups.drift", |r| {
+            r.groups[0].drift = None;
+        }),
+        ("groups.resources.drift", |r| {
+            r.groups[0].resources[0].drift.as_mut().unwrap().ignored[0].path = "Marked".into();
+        }),
+        ("groups.resources.properties.drift", |r| {
+            let drift = drift_of(r);
+            drift.actual = Some("marked".into());
+        }),
+        ("groups.resources.properties.drift", |r| {
+            let drift = drift_of(r);
+            drift.previous = Some("marked".into());
+        }),
+        ("groups.resources.properties.drift", |r| {
+            let drift = drift_of(r);
+            drift.detected = None;
+        }),
+        ("groups.resources.properties.drift", |r| {
+            let drift = drift_of(r);
+            drift.fate = diff::DriftFate::Overwritten;
         }),
         ("groups.options.termination_protection", |r| {
             r.groups[0].options.termination_protection = Some(false);
@@ -267,6 +294,11 @@ fn changes() -> Vec<Change> {
     ]
 }
 
+fn drift_of(review: &mut Review) -> &mut ReviewDrift {
+    let properties = &mut review.groups[0].resources[0].properties;
+    properties.last_mut().unwrap().drift.as_mut().unwrap()
+}
+
 fn default(after: &str) -> Option<crate::diff::DefaultDiff> {
     Some(crate::diff::DefaultDiff {
         before: Some("30".to_owned()),
@@ -309,6 +341,7 @@ fn everything() -> (View, Review) {
         monitoring_minutes: Some(5),
         import_existing_resources: true,
         include_nested_stacks: true,
+        revert_drift: true,
         termination_protection: Some(true),
         resources_to_import: [(
             id("Taken"),
@@ -335,6 +368,26 @@ fn everything() -> (View, Review) {
     let property = &mut group.resources[0].properties[0];
     property.reasons = vec![ReviewReason::Template];
     property.in_template = Some("another".into());
+    let mut drifted = property.clone();
+    drifted.path = "Drifted".into();
+    drifted.drift = Some(ReviewDrift {
+        previous: Some("1".into()),
+        actual: Some("2".into()),
+        detected: Some(fixtures::begin()),
+        fate: diff::DriftFate::PutBack,
+    });
+    group.resources[0].properties.push(drifted);
+    group.resources[0].drift = Some(ResourceDrift {
+        status: Some(DriftStatus::Modified),
+        ignored: vec![IgnoredAttribute {
+            path: "/Properties/Ignored".into(),
+            reason: None,
+        }],
+    });
+    group.drift = Some(SetDrift {
+        is_confirmed: true,
+        stack: Some(StackDrift::Drifted),
+    });
     review.risks[0].chosen = Some(RiskChoice {
         setting: RiskSetting::Approval,
         place: "stackgate.yaml:2:3".into(),

@@ -82,6 +82,8 @@ pub(in crate::report) fn options(options: &StackOptions) -> Vec<String> {
         // Told with the resources.
         resources_to_import: _,
         include_nested_stacks,
+        // Told with what the endpoint says of it.
+        revert_drift: _,
         // Told with what else is set by a call of its own.
         termination_protection: _,
     } = options;
