@@ -1,6 +1,6 @@
 //! The world as AWS would answer for it: who may call, how often, and what becomes of stacks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ pub struct Cloud {
     stacks: HashMap<Target, Vec<Stack>>,
     /// By the rule that limits, and the place.
     buckets: HashMap<(usize, AccountId, Region), Bucket>,
+    /// Where each change set is; some calls name nothing else.
+    sets: HashMap<ChangeSetId, Target>,
+    /// Every template once, however many stacks are made from it.
+    templates: HashSet<Arc<str>>,
     /// How often something was asked, where chance has a say in the answer.
     asked: HashMap<(Target, Box<str>), u32>,
     counts: Counts,
@@ -64,7 +68,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(http: u16, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(http: u16, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             http,
@@ -73,7 +77,7 @@ impl Refusal {
         }
     }
 
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "ValidationError", message)
     }
 
@@ -103,6 +107,8 @@ impl Cloud {
             begun: now,
             stacks: HashMap::new(),
             buckets: HashMap::new(),
+            sets: HashMap::new(),
+            templates: HashSet::new(),
             asked: HashMap::new(),
             counts: Counts::default(),
         }
@@ -116,6 +122,21 @@ impl Cloud {
     /// Returns every stack that was ever made.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
         self.stacks.values().flatten()
+    }
+
+    /// Returns where a change set is, by its ARN.
+    pub(super) fn target_of(&self, change_set: &str) -> Option<&Target> {
+        self.sets.get(&ChangeSetId::new(change_set).ok()?)
+    }
+
+    /// Returns the one copy of a template.
+    pub(super) fn interned(&mut self, template: &str) -> Arc<str> {
+        if let Some(known) = self.templates.get(template) {
+            return known.clone();
+        }
+        let new: Arc<str> = template.into();
+        self.templates.insert(new.clone());
+        new
     }
 
     /// Puts a stack that was made from `version` before the simulation began.
@@ -354,7 +375,9 @@ impl Cloud {
             executed: false,
             obsolete: false,
         });
-        Ok((id, stack.id.clone()))
+        let made = (id.clone(), stack.id.clone());
+        self.sets.insert(id, target.clone());
+        Ok(made)
     }
 
     /// Executes a change set.

@@ -514,6 +514,7 @@ fn changes(set: &super::ChangeSet, action: ChangeAction) -> Vec<ResourceChange> 
         after: None,
         nested: None,
         module: None,
+        drift: None,
     });
     described.collect()
 }
@@ -535,6 +536,7 @@ fn reading(stack: &Stack, set: &super::ChangeSet, lives: bool, now: Timestamp) -
         gone_exports: Vec::new(),
         previous_parameters: BTreeMap::new(),
         settings_differ: false,
+        drift: None,
     }
 }
 

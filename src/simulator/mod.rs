@@ -17,8 +17,10 @@ mod limit;
 mod rehearsal;
 mod scenario;
 mod stack;
+mod wire;
 
 pub use cloud::{Admission, Cloud, Counts, Refusal, Wanted};
 pub use rehearsal::{Rehearsal, Rest};
 pub use scenario::{Access, Ends, Length, Pattern, Percent, Rule, Scenario, ScenarioError};
 pub use stack::{Change, ChangeSet, Stack, Version};
+pub use wire::{Answer, Asked, answer};
