@@ -216,7 +216,8 @@ impl HttpConnector for Scripted {
     }
 }
 
-fn parsed(request: &HttpRequest) -> Request {
+/// Returns a request of the SDK with its form read.
+pub fn parsed(request: &HttpRequest) -> Request {
     let body = request.body().bytes().unwrap_or_default();
     // Services that speak JSON name the operation in a header, as `Service.Operation`.
     let target = request.headers().get("x-amz-target");
