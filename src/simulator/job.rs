@@ -470,6 +470,7 @@ fn inputs() -> TargetInputs {
         },
         template_digest: Digest::of(b"rehearsal"),
         packaged: None,
+        uploads: crate::model::Uploads::default(),
         parameters: Vec::new(),
         tags: BTreeMap::new(),
         capabilities: BTreeSet::new(),
