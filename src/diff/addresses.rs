@@ -60,6 +60,11 @@ impl Block {
         })
     }
 
+    /// Returns whether it is of IPv6.
+    pub(super) fn is_v6(&self) -> bool {
+        self.is_v6
+    }
+
     /// Returns whether every address of `other` is in this block.
     pub(super) fn holds(&self, other: &Self) -> bool {
         let differs = self.bits ^ other.bits;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::unknown::Scope;
 use super::value::{from_text, to_text};
 use crate::model::{ChangeAction, LogicalId, ParameterValue, PlannedTarget, ResourceChange};
 use crate::template::{Known, Node, NodeKind, ResourceDeclaration, Template};
@@ -157,28 +158,39 @@ fn group(value: &Value) -> String {
 pub(super) struct Sides<'a> {
     pub before: Option<Cow<'a, Value>>,
     pub after: Option<Cow<'a, Value>>,
+    /// What functions refer to that are left in them.
+    pub scope: Scope<'a>,
 }
 
 impl<'a> Sides<'a> {
     /// Takes the values of the change where it has them, else what the templates are at the target.
     ///
     /// The two sides of a modification are of one kind: an evaluated value compares to no function.
-    pub(super) fn of(change: &'a ResourceChange, templates: &Templates<'_>) -> Self {
+    pub(super) fn of(change: &'a ResourceChange, templates: &Templates<'a>) -> Self {
         let id = &change.logical_id;
         let Templates { new, old } = templates;
+        let scope = Scope {
+            // That of a nested stack is not at hand.
+            template: new
+                .as_ref()
+                .filter(|new| new.resource(id).is_some())
+                .map(Declared::template),
+        };
         let written = |side: &Option<Declared<'_>>| side.as_ref()?.properties(id).map(Cow::Owned);
         let (before, after) = (
-            change.before.as_ref().map(properties),
-            change.after.as_ref().map(properties),
+            change.before.as_ref().and_then(properties),
+            change.after.as_ref().and_then(properties),
         );
         match change.action {
             ChangeAction::Add | ChangeAction::Import => Self {
                 before: None,
                 after: after.or_else(|| written(new)),
+                scope,
             },
             ChangeAction::Remove => Self {
                 before: before.or_else(|| written(old)),
                 after: None,
+                scope,
             },
             ChangeAction::Modify | ChangeAction::Dynamic | ChangeAction::SyncWithActual => {
                 let (before, after) = match (before, after) {
@@ -186,12 +198,28 @@ impl<'a> Sides<'a> {
                     (_, _) => (written(old), written(new)),
                 };
                 if before.is_some() && after.is_some() {
-                    Self { before, after }
+                    Self {
+                        before,
+                        after,
+                        scope,
+                    }
                 } else {
                     Self::default()
                 }
             }
         }
+    }
+
+    /// Takes what the new template says at the target, as if nothing were there yet; none where it says nothing.
+    pub(super) fn written(id: &LogicalId, templates: &Templates<'a>) -> Option<Self> {
+        let new = templates.new.as_ref()?;
+        Some(Self {
+            before: None,
+            after: Some(Cow::Owned(new.properties(id)?)),
+            scope: Scope {
+                template: Some(new.template()),
+            },
+        })
     }
 
     /// Returns the value of a property before.
@@ -223,8 +251,9 @@ fn flag(value: Option<&Value>) -> Option<bool> {
     }
 }
 
-fn properties(context: &Value) -> Cow<'_, Value> {
-    match context {
+/// Returns the properties that a context tells; none where it cannot be read.
+fn properties(context: &Value) -> Option<Cow<'_, Value>> {
+    let properties = match context {
         // Some endpoints give the context as text.
         Value::String(text) => match from_text(text) {
             Value::Object(mut entries) => {
@@ -234,10 +263,12 @@ fn properties(context: &Value) -> Cow<'_, Value> {
             | Value::Bool(_)
             | Value::Number(_)
             | Value::String(_)
-            | Value::Array(_) => Cow::Owned(Value::Null),
+            | Value::Array(_) => return None,
         },
-        context => Cow::Borrowed(context.get("Properties").unwrap_or(&Value::Null)),
-    }
+        Value::Object(entries) => Cow::Borrowed(entries.get("Properties").unwrap_or(&Value::Null)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => return None,
+    };
+    (properties.is_object() || properties.is_null()).then_some(properties)
 }
 
 /// Returns a part of a template as JSON; scalars are texts, since what reads them tells numbers by itself.
@@ -352,5 +383,15 @@ Resources:
         assert_eq!(told(&change), from_templates);
         change.before = Some(json!({"Properties": {}}));
         assert_eq!(told(&change), (None, Some("said".into())));
+        // What cannot be read tells nothing.
+        for unread in [
+            json!("oops{"),
+            json!("null"),
+            json!(null),
+            json!({"Properties": "x"}),
+        ] {
+            change.before = Some(unread);
+            assert_eq!(told(&change), from_templates);
+        }
     }
 }

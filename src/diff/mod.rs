@@ -19,6 +19,7 @@ mod semantic;
 mod shown;
 mod stateful;
 mod text;
+mod unknown;
 mod value;
 
 pub use account::{Account, Reason};

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::addresses::{Block, Breadth, breadth};
 use super::declared::Sides;
 use super::impact::ImpactKind;
+use super::unknown::{Scope, branches, function, is_nothing};
 use super::value::{MARKER, to_text};
 
 /// Which way.
@@ -23,7 +24,7 @@ pub(super) struct NetworkChange {
     pub kind: ImpactKind,
     pub direction: Direction,
     rule: Rule,
-    /// How much of the internet the rules before let through there, and all rules now.
+    /// How much of the internet, in the family of its addresses, the rules before let through there, and all rules now.
     was: Breadth,
     is: Breadth,
 }
@@ -140,6 +141,7 @@ pub(super) fn changes(
     beside: &Beside<'_>,
 ) -> Vec<NetworkChange> {
     let mut found = Vec::new();
+    let rules = |value: &Value| rules(value, sides.scope);
     let lists: &[(Direction, Option<&str>)] = match resource_type {
         "AWS::EC2::SecurityGroup" => &[
             (Direction::In, Some("SecurityGroupIngress")),
@@ -176,17 +178,6 @@ pub(super) fn changes(
     found
 }
 
-/// Returns whether properties let somebody in whose addresses cannot be looked at.
-pub(super) fn lets_unknown_in(resource_type: &str, properties: &Value) -> bool {
-    let sides = Sides {
-        before: None,
-        after: Some(std::borrow::Cow::Borrowed(properties)),
-    };
-    let found = changes(resource_type, &sides, &Beside::default());
-    let mut found = found.iter();
-    found.any(|one| one.direction == Direction::In && one.is_opened_to_unknown())
-}
-
 /// Rules are looked for in each other up to so many pairs.
 const MOST_PAIRS: usize = 4_000_000;
 
@@ -212,8 +203,8 @@ fn compare(
             kind,
             direction,
             rule: rule.clone(),
-            was: before.breadth(&rule.door),
-            is: after.breadth(&rule.door).max(rule.alone()),
+            was: before.breadth(rule),
+            is: after.breadth(rule).max(rule.alone()),
         });
     }
     for rule in old.iter().filter(|rule| !is.contains(rule)) {
@@ -229,10 +220,10 @@ fn compare(
     }
 }
 
-/// How much of the internet gets through each door.
+/// How much of the internet gets through each door, of IPv4 and of IPv6.
 struct Covered<'r> {
     rules: Vec<&'r Rule>,
-    known: HashMap<&'r Door, Breadth>,
+    known: HashMap<(&'r Door, bool), Breadth>,
     is_tried: bool,
 }
 
@@ -245,20 +236,22 @@ impl<'r> Covered<'r> {
         }
     }
 
-    /// Returns it for a door; a rule that opens more than the door opens the door, too.
-    fn breadth<'d: 'r>(&mut self, door: &'d Door) -> Breadth {
-        if !self.is_tried {
+    /// Returns it for the door and the family of a rule; a rule that opens more than the door opens the door, too.
+    fn breadth<'d: 'r>(&mut self, of: &'d Rule) -> Breadth {
+        let Some(block) = of.block().filter(|_| self.is_tried) else {
             return Breadth::Narrow;
-        }
-        *self.known.entry(door).or_insert_with(|| {
+        };
+        let (door, is_v6) = (&of.door, block.is_v6());
+        *self.known.entry((door, is_v6)).or_insert_with(|| {
             let through = self.rules.iter().filter(|rule| rule.door.covers(door));
-            breadth(through.filter_map(|rule| rule.block()))
+            let blocks = through.filter_map(|rule| rule.block());
+            breadth(blocks.filter(|block| block.is_v6() == is_v6))
         })
     }
 }
 
 /// The properties that name who is at the other end.
-const PEERS: [&str; 7] = [
+pub(super) const PEERS: [&str; 7] = [
     "CidrIp",
     "CidrIpv6",
     "SourceSecurityGroupId",
@@ -268,49 +261,36 @@ const PEERS: [&str; 7] = [
     "DestinationPrefixListId",
 ];
 
-/// Reads rules; what is no rule, such as a function that is evaluated later, is left out.
-fn rules(value: &Value) -> Vec<Rule> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(rules).collect(),
-        Value::Object(entries) => {
-            let text = |name: &str| entries.get(name).map(to_text);
-            let number = |name: &str| text(name)?.parse::<i64>().ok();
-            let Some(protocol) = text("IpProtocol") else {
-                return Vec::new();
-            };
-            let protocol = match protocol.to_ascii_lowercase().as_str() {
-                "6" => "tcp".to_owned(),
-                "17" => "udp".to_owned(),
-                "all" => "-1".to_owned(),
-                other => other.to_owned(),
-            };
-            let ports = match (number("FromPort"), number("ToPort")) {
-                (None | Some(-1), None | Some(-1)) => None,
-                (from, to) => Some((
-                    from.or(to).unwrap_or_default(),
-                    to.or(from).unwrap_or_default(),
-                )),
-            };
-            let ports = ports.filter(|_| protocol != "-1");
+/// Reads rules; what may be one, such as a function that is evaluated later, is a rule for whoever it will be.
+fn rules(value: &Value, scope: Scope<'_>) -> Vec<Rule> {
+    if is_nothing(value) {
+        return Vec::new();
+    }
+    match (value, function(value)) {
+        (_, Some(("Fn::If", argument))) => {
+            let of_branches = branches(argument).flat_map(|branch| rules(branch, scope));
+            of_branches.map(Rule::perhaps).collect()
+        }
+        (_, Some(_)) | (Value::String(_), None) => vec![Rule::unknown(value)],
+        (Value::Array(items), None) => items.iter().flat_map(|item| rules(item, scope)).collect(),
+        (Value::Object(entries), None) => {
+            let door = Door::of(entries);
             let of = |name: &&str| {
-                let peer = entries.get(*name)?;
+                let peer = entries.get(*name).filter(|peer| !is_nothing(peer))?;
                 Some(Rule {
-                    door: Door {
-                        protocol: protocol.clone(),
-                        ports,
-                    },
+                    door: door.clone(),
                     peer: to_text(peer),
-                    who: Peer::of(name, peer),
+                    who: Peer::of(name, peer, scope),
                 })
             };
             PEERS.iter().filter_map(of).collect()
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        (Value::Null | Value::Bool(_) | Value::Number(_), None) => Vec::new(),
     }
 }
 
 impl Peer {
-    fn of(property: &str, value: &Value) -> Self {
+    fn of(property: &str, value: &Value, scope: Scope<'_>) -> Self {
         if property.ends_with("PrefixListId") {
             return Self::PrefixList;
         }
@@ -320,27 +300,47 @@ impl Peer {
         if let Some(block) = value.as_str().and_then(Block::of) {
             return Self::Block(block);
         }
-        if is_of_network(value) || is_short(value) {
+        if is_own(value, scope) || is_short(value) {
             return Self::Network;
         }
         Self::Unknown
     }
 }
 
-/// Returns whether a value is the block of a VPC or subnet, or cut from it, which is never the internet.
-fn is_of_network(value: &Value) -> bool {
-    match value {
-        Value::Object(entries) => entries.iter().any(|(function, argument)| {
-            let attribute = match argument {
-                Value::Array(items) => items.last().and_then(Value::as_str),
-                one => one.as_str(),
+/// The types whose `CidrBlock` is one of the stack's own networks.
+const NETWORKS: [&str; 3] = [
+    "AWS::EC2::Subnet",
+    "AWS::EC2::VPC",
+    "AWS::EC2::VPCCidrBlock",
+];
+
+/// Returns whether a value is the block of a VPC or subnet, or cut from it, which is never the internet. Whichever
+/// branch of a `Fn::If` holds, it has to be one, or another block that is nobody's on the internet.
+fn is_own(value: &Value, scope: Scope<'_>) -> bool {
+    let is_own = |value: &Value| is_own(value, scope);
+    match function(value) {
+        Some((name @ "Fn::GetAtt", argument)) => {
+            let referred = scope.referred(name, argument);
+            referred.is_some_and(|(of, name)| NETWORKS.contains(&of) && name == Some("CidrBlock"))
+        }
+        Some(("Fn::If", argument)) => {
+            let is_private = |value: &Value| {
+                let block = value.as_str().and_then(Block::of);
+                block.is_some_and(|block| !block.is_public())
             };
-            (function == "Fn::GetAtt"
-                && attribute.is_some_and(|text| text.split('.').next_back() == Some("CidrBlock")))
-                || is_of_network(argument)
-        }),
-        Value::Array(items) => items.iter().any(is_of_network),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+            branches(argument).all(|branch| is_own(branch) || is_private(branch))
+        }
+        Some(("Fn::Select", argument)) => argument.get(1).is_some_and(is_own),
+        Some(("Fn::Cidr", argument)) => argument.get(0).is_some_and(is_own),
+        Some(_) => false,
+        None => match value {
+            Value::Array(items) => !items.is_empty() && items.iter().all(is_own),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => false,
+        },
     }
 }
 
@@ -375,8 +375,27 @@ impl Rule {
                 ports: None,
             },
             peer: everything.to_owned(),
-            who: Peer::of("CidrIp", &Value::from(everything)),
+            who: Block::of(everything).map_or(Peer::Unknown, Peer::Block),
         }
+    }
+
+    /// Whatever it will be: anything, for anybody.
+    fn unknown(value: &Value) -> Self {
+        Self {
+            door: Door {
+                protocol: "-1".to_owned(),
+                ports: None,
+            },
+            peer: to_text(value),
+            who: Peer::Unknown,
+        }
+    }
+
+    /// Returns the rule as it is where it is not known whether there is one.
+    fn perhaps(self) -> Self {
+        let is_public = self.block().is_some_and(Block::is_public);
+        let who = if is_public { Peer::Unknown } else { self.who };
+        Self { who, ..self }
     }
 
     fn block(&self) -> Option<&Block> {
@@ -401,6 +420,31 @@ impl Rule {
 }
 
 impl Door {
+    /// Reads it of a rule; one that does not say opens everything.
+    fn of(rule: &Map<String, Value>) -> Self {
+        let text = |name: &str| rule.get(name).map(to_text);
+        let protocol = text("IpProtocol").map(|protocol| protocol.to_ascii_lowercase());
+        let protocol = match protocol.as_deref() {
+            Some("6") => "tcp".to_owned(),
+            Some("17") => "udp".to_owned(),
+            Some("all") | None => "-1".to_owned(),
+            Some(other) => other.to_owned(),
+        };
+        // A port that is not known may be any.
+        let number = |name: &str| text(name).map_or(Some(None), |text| text.parse().ok().map(Some));
+        let ports = match (number("FromPort"), number("ToPort")) {
+            (None, _) | (_, None) | (Some(None | Some(-1)), Some(None | Some(-1))) => None,
+            (Some(from), Some(to)) => Some((
+                from.or(to).unwrap_or_default(),
+                to.or(from).unwrap_or_default(),
+            )),
+        };
+        Self {
+            ports: ports.filter(|_| protocol != "-1"),
+            protocol,
+        }
+    }
+
     fn covers(&self, other: &Self) -> bool {
         let ports = match (self.ports, other.ports) {
             (None, _) => true,

@@ -52,17 +52,29 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
         }
     }
     let mut found = Vec::new();
+    let is_tried = old.len().saturating_mul(new.len()) <= MOST_PAIRS;
     for (statement, partner) in new.iter().zip(partners) {
-        match partner {
-            Some(old) => found.extend(changed(old, statement)),
-            None => found.push(Difference {
+        let mut difference = match partner {
+            Some(old) => changed(old, statement),
+            None => Some(Difference {
                 kind: ImpactKind::Added,
                 sid: statement.sid.clone(),
                 what: statement.text(),
                 is_wider: statement.effect != Effect::Deny,
                 openness: statement.openness(),
             }),
+        };
+        // A Deny that goes with it would be more than what is allowed.
+        let was_allowed = partner.is_none_or(|old| old.effect == Effect::Allow);
+        if let Some(one) = difference.as_mut().filter(|one| one.is_wider && is_tried)
+            && was_allowed
+            && old.iter().any(|old| allows_all_of(old, statement))
+        {
+            one.kind = ImpactKind::Narrowed;
+            one.is_wider = false;
+            one.openness = Openness::Closed;
         }
+        found.extend(difference);
     }
     found.extend(left.into_iter().flatten().map(|statement| Difference {
         kind: ImpactKind::Removed,
@@ -72,6 +84,26 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
         openness: Openness::Closed,
     }));
     found
+}
+
+/// Statements are looked for in each other up to so many pairs.
+const MOST_PAIRS: usize = 100_000;
+
+/// Returns whether all that `new` allows is allowed by `old` already.
+fn allows_all_of(old: &Statement, new: &Statement) -> bool {
+    let conditions = condition::compare(old.condition.as_ref(), new.condition.as_ref());
+    let (any, as_written) = (Letters::AnyCase, Letters::AsWritten);
+    old.effect == Effect::Allow
+        && new.effect == Effect::Allow
+        && new.openness() <= old.openness()
+        && conditions.gone.is_empty()
+        && !conditions.is_wider
+        && new.actions.beyond(&old.actions, any).is_empty()
+        && new.resources.beyond(&old.resources, as_written).is_empty()
+        && new
+            .principals
+            .beyond(&old.principals, as_written)
+            .is_empty()
 }
 
 fn changed(old: &Statement, new: &Statement) -> Option<Difference> {

@@ -20,9 +20,10 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use self::compare::{Difference, compare};
-use self::statement::Statement;
+use self::statement::{Statement, is_unknown};
 use super::declared::Sides;
 use super::impact::ImpactKind;
+use super::unknown::{Scope, branches, function};
 use super::value::{from_text, to_text};
 
 /// A change of what is permitted.
@@ -50,8 +51,8 @@ const ATTACHED: [(&str, &str); 6] = [
 /// Returns how the permissions that the resource gives change.
 pub(super) fn permissions(resource_type: &str, sides: &Sides<'_>) -> Vec<Permission> {
     let (before, after) = (sides.before.as_deref(), sides.after.as_deref());
-    let mut old = policies(resource_type, before);
-    let new = policies(resource_type, after);
+    let mut old = policies(resource_type, before, sides.scope);
+    let new = policies(resource_type, after, sides.scope);
     let mut found = Vec::new();
     for (place, statements) in new {
         let old = old.shift_remove(&place).unwrap_or_default();
@@ -79,28 +80,35 @@ fn is_ceiling(resource_type: &str) -> bool {
     resource_type.starts_with("AWS::Organizations::")
 }
 
-/// Returns what the resource gives on every resource that it did not give before.
+/// Returns what the resource gives on every resource that it did not give before, or not so far.
 pub(super) fn powers(resource_type: &str, sides: &Sides<'_>) -> Vec<Power> {
     if is_ceiling(resource_type) {
         return Vec::new();
     }
     let of = |properties: Option<&Value>| -> Vec<Power> {
-        let policies = policies(resource_type, properties);
+        let policies = policies(resource_type, properties, sides.scope);
         let statements = policies.values().flatten();
         let mut found: Vec<Power> = statements.flat_map(power::powers).collect();
         for list in ["ManagedPolicyArns", "ManagedPolicies", "Policies"] {
             let list = properties.and_then(|properties| properties.get(list)?.as_array());
-            found.extend(list.into_iter().flatten().filter_map(power::of_managed));
+            let of_managed = |policy| power::of_managed(policy, sides.scope);
+            found.extend(list.into_iter().flatten().filter_map(of_managed));
         }
         found
     };
-    let (old, mut new) = (of(sides.before.as_deref()), of(sides.after.as_deref()));
-    let mut told: HashSet<&str> = old.iter().map(|power| power.what.as_str()).collect();
-    // Once, however many statements give it.
-    let is_news: Vec<bool> = new.iter().map(|power| told.insert(&power.what)).collect();
-    let mut is_news = is_news.into_iter();
-    new.retain(|_| is_news.next().unwrap_or(true));
-    new
+    // Once, however many statements give it: the one that reaches farthest counts.
+    let farthest = |powers: Vec<Power>| {
+        let mut found: IndexMap<String, Reach> = IndexMap::new();
+        for Power { reach, what } in powers {
+            let known = found.entry(what).or_insert(reach);
+            *known = reach.max(*known);
+        }
+        found
+    };
+    let old = farthest(of(sides.before.as_deref()));
+    let new = farthest(of(sides.after.as_deref())).into_iter();
+    let new = new.filter(|(what, reach)| old.get(what).is_none_or(|was| was < reach));
+    new.map(|(what, reach)| Power { reach, what }).collect()
 }
 
 fn told(place: &str, differences: Vec<Difference>) -> impl Iterator<Item = Permission> {
@@ -167,26 +175,35 @@ fn boundary(sides: &Sides<'_>, found: &mut Vec<Permission>) {
 }
 
 /// Returns the statements of each policy of a resource, by where it is.
-fn policies(resource_type: &str, properties: Option<&Value>) -> IndexMap<String, Vec<Statement>> {
+fn policies(
+    resource_type: &str,
+    properties: Option<&Value>,
+    scope: Scope<'_>,
+) -> IndexMap<String, Vec<Statement>> {
     let mut found = IndexMap::new();
     let Some(properties) = properties else {
         return found;
     };
-    if resource_type == "AWS::Lambda::Permission" {
-        found.insert(
-            "permission".to_owned(),
-            lambda(properties).into_iter().collect(),
-        );
-    } else {
-        collect(properties, &mut String::new(), &mut found);
+    if let Some(resource) = PERMISSIONS.iter().find(|(of, _)| *of == resource_type) {
+        let statement = permission(properties, resource.1, scope);
+        found.insert("permission".to_owned(), statement.into_iter().collect());
     }
+    collect(properties, &mut String::new(), scope, &mut found);
     found
 }
 
-/// A permission of a function is a statement of its policy.
-fn lambda(properties: &Value) -> Option<Statement> {
+/// Types that are a statement of the policy of something else, and the property that names it.
+pub(super) const PERMISSIONS: [(&str, &str); 3] = [
+    ("AWS::Events::EventBusPolicy", "EventBusName"),
+    ("AWS::Lambda::LayerVersionPermission", "LayerVersionArn"),
+    ("AWS::Lambda::Permission", "FunctionName"),
+];
+
+/// A permission of a function, a layer or an event bus is a statement of its policy.
+fn permission(properties: &Value, resource: &str, scope: Scope<'_>) -> Option<Statement> {
     // The conditions that the service makes of them.
     let limits = [
+        ("OrganizationId", "StringEquals", "aws:PrincipalOrgID"),
         ("SourceArn", "ArnLike", "AWS:SourceArn"),
         ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
         ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
@@ -207,21 +224,68 @@ fn lambda(properties: &Value) -> Option<Statement> {
             condition[operator][key] = value.clone();
         }
     }
-    Statement::of(&json!({
+    // That of an event bus is written as one.
+    if let Some(written) = properties.get("Condition") {
+        let text = |name: &str| written.get(name).and_then(Value::as_str);
+        match (text("Type"), text("Key")) {
+            (Some(operator), Some(key)) => condition[operator][key] = written["Value"].clone(),
+            (_, _) => condition = written.clone(),
+        }
+    }
+    let statement = json!({
         "Effect": "Allow",
         "Principal": properties.get("Principal")?,
         "Action": properties.get("Action")?,
-        "Resource": properties.get("FunctionName")?,
+        // An event bus without a name is the default one.
+        "Resource": properties.get(resource).unwrap_or(&Value::from("default")),
         "Condition": condition,
-    }))
+    });
+    Statement::of(&statement, scope)
 }
 
-fn collect(value: &Value, path: &mut String, found: &mut IndexMap<String, Vec<Statement>>) {
+/// Properties that are a policy, or the text of one.
+pub(super) const DOCUMENTS: [&str; 12] = [
+    "AccessPolicies",
+    "AccessPolicy",
+    "AssumeRolePolicyDocument",
+    "FileSystemPolicy",
+    "InlinePolicy",
+    "KeyPolicy",
+    "PermissionsPolicyDocument",
+    "Policy",
+    "PolicyDocument",
+    "PolicyText",
+    "RepositoryPolicyText",
+    "ResourcePolicy",
+];
+
+/// Returns whether a policy is not known as a whole, or in one of the branches of a function.
+fn hides_policy(value: &Value) -> bool {
+    match (value, function(value)) {
+        (_, Some(("Fn::If", argument))) => branches(argument).any(hides_policy),
+        (_, Some(("Fn::ToJsonString", argument))) => hides_policy(argument),
+        (_, Some(("Fn::Sub", Value::String(text)))) => !from_text(text).is_object(),
+        (Value::String(text), None) => {
+            !from_text(text).is_object() && (is_unknown(value) || text.contains("\"Statement\""))
+        }
+        (_, _) => is_unknown(value),
+    }
+}
+
+fn collect(
+    value: &Value,
+    path: &mut String,
+    scope: Scope<'_>,
+    found: &mut IndexMap<String, Vec<Statement>>,
+) {
     match value {
         Value::Object(entries) => {
             let statements: Vec<Statement> = match entries.get("Statement") {
-                Some(Value::Array(items)) => items.iter().filter_map(Statement::of).collect(),
-                Some(one) => Statement::of(one).into_iter().collect(),
+                Some(Value::Array(items)) => {
+                    let items = items.iter();
+                    items.filter_map(|one| Statement::of(one, scope)).collect()
+                }
+                Some(one) => Statement::of(one, scope).into_iter().collect(),
                 None => Vec::new(),
             };
             if !statements.is_empty() {
@@ -229,7 +293,13 @@ fn collect(value: &Value, path: &mut String, found: &mut IndexMap<String, Vec<St
                 return;
             }
             for (key, value) in entries {
-                below(path, key, |path| collect(value, path, found));
+                below(path, key, |path| {
+                    if DOCUMENTS.contains(&key.as_str()) && hides_policy(value) {
+                        let unknown = Statement::unknown(value, Openness::Unknown);
+                        found.entry(path.clone()).or_default().push(unknown);
+                    }
+                    collect(value, path, scope, found);
+                });
             }
         }
         Value::Array(items) => {
@@ -237,13 +307,13 @@ fn collect(value: &Value, path: &mut String, found: &mut IndexMap<String, Vec<St
                 // A policy that moves in the list is the same one.
                 let name = item.get("PolicyName").and_then(Value::as_str);
                 let name = name.map_or_else(|| at.to_string(), str::to_owned);
-                below(path, &name, |path| collect(item, path, found));
+                below(path, &name, |path| collect(item, path, scope, found));
             }
         }
         Value::String(text) if text.contains("\"Statement\"") => {
             let parsed = from_text(text);
             if parsed.is_object() {
-                collect(&parsed, path, found);
+                collect(&parsed, path, scope, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::diff::mask::MASK;
+
 /// Whether upper and lower case are the same: in the names of actions they are, in those of resources they are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Letters {
@@ -23,10 +25,11 @@ impl Letters {
 /// have. Above it counts as uncovered what no pattern says literally.
 const MOST_LETTERS: usize = 10_000_000;
 
-/// Returns those of `names` that no pattern in `by` covers.
+/// Returns those of `names` that no pattern in `by` covers. A secret, whose mask is asterisks, is no pattern.
 pub(super) fn uncovered(names: &[String], by: &[String], letters: Letters) -> Vec<String> {
     let exact: HashSet<Cow<'_, str>> = by.iter().map(|pattern| letters.of(pattern)).collect();
-    let wild: Vec<&Cow<'_, str>> = exact.iter().filter(|text| is_wild(text)).collect();
+    let is_pattern = |text: &&Cow<'_, str>| is_wild(text) && !text.contains(MASK);
+    let wild: Vec<&Cow<'_, str>> = exact.iter().filter(is_pattern).collect();
     if wild.iter().any(|pattern| *pattern == "*") {
         return Vec::new();
     }

@@ -4,10 +4,14 @@ use serde_json::Value;
 
 use super::pattern::covers;
 use super::statement::{Effect, Names, Statement};
+use crate::diff::mask::MASK;
+use crate::diff::unknown::{Scope, branches, function, is_open_text, known_part};
 
 /// How far a power goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::diff) enum Reach {
+    /// What is known only at execution, or is a secret, decides.
+    Unknown,
     /// All that a service can do, or a step towards the rights of others.
     Wide,
     /// All data of a service.
@@ -145,19 +149,28 @@ pub(super) fn powers(statement: &Statement) -> Vec<Power> {
     if !is_of_identity || statement.effect == Effect::Deny {
         return Vec::new();
     }
-    let resources = match &statement.resources {
-        Names::Only(names) => match names.iter().find(|name| is_everything(name)) {
-            Some(name) => name.clone(),
-            None => return Vec::new(),
-        },
-        Names::AllBut(_) => statement.resources.text(),
+    let is_secret = |name: &&String| name.contains(MASK);
+    let (resources, is_known) = match &statement.resources {
+        Names::Only(names) => {
+            let known = names
+                .iter()
+                .find(|name| is_everything(name) && !is_secret(name));
+            match known.or_else(|| names.iter().find(is_secret)) {
+                Some(name) => (name.clone(), known.is_some()),
+                None => return Vec::new(),
+            }
+        }
+        Names::AllBut(_) => (statement.resources.text(), true),
     };
     let has_condition = statement.condition.is_some();
     let mut found = match &statement.actions {
         Names::AllBut(names) => all_but(names, &statement.actions.text(), has_condition),
         Names::Only(names) => {
             let powers = names.iter().filter_map(|name| {
-                let reach = reach(&name.to_lowercase(), has_condition)?;
+                let reach = match is_open_text(name) || name.starts_with('{') {
+                    true => Reach::Unknown,
+                    false => reach(&name.to_lowercase(), has_condition)?,
+                };
                 let what = name.clone();
                 Some(Power { reach, what })
             });
@@ -165,6 +178,9 @@ pub(super) fn powers(statement: &Statement) -> Vec<Power> {
         }
     };
     for power in &mut found {
+        if !is_known {
+            power.reach = Reach::Unknown;
+        }
         power.what = format!("{} on {resources}", power.what);
     }
     found
@@ -172,7 +188,9 @@ pub(super) fn powers(statement: &Statement) -> Vec<Power> {
 
 /// All actions but some: what is left of a service is all of it, or enough.
 fn all_but(names: &[String], text: &str, has_condition: bool) -> Vec<Power> {
-    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    // A secret may leave out anything, or nothing.
+    let names = names.iter().filter(|name| !name.contains(MASK));
+    let names: Vec<String> = names.map(|name| name.to_lowercase()).collect();
     let is_left = |service: &str| {
         let all = format!("{service}:*");
         !names.iter().any(|name| covers(name, &all))
@@ -193,6 +211,7 @@ fn all_but(names: &[String], text: &str, has_condition: bool) -> Vec<Power> {
 /// Returns how far an action on everything reaches; a condition may limit to which data, and whose rights, but an
 /// administrator can change his own policy.
 fn reach(action: &str, has_condition: bool) -> Option<Reach> {
+    let action = &without_lengths(action);
     let is_whole = |service: &str| covers(action, &format!("{service}:*"));
     let is_one = |one: &str| covers(action, &one.to_lowercase());
     if ADMINISTRATION.iter().any(|s| is_whole(s)) || SEIZING.iter().any(|s| is_one(s)) {
@@ -207,14 +226,29 @@ fn reach(action: &str, has_condition: bool) -> Option<Reach> {
     }
     let is_service = action
         .split_once(':')
-        .is_some_and(|(_, name)| !name.is_empty() && name.chars().all(|c| c == '*'));
+        .is_some_and(|(_, name)| is_star(name));
     let borrows = BORROWING.iter().any(|one| is_one(one)) && !has_condition;
     (is_service || borrows).then_some(Reach::Wide)
 }
 
+/// Returns a pattern that does not ask how long something is: `?*` stands for any name.
+fn without_lengths(pattern: &str) -> String {
+    let mut found = String::with_capacity(pattern.len());
+    for part in pattern.split_inclusive(|c| !matches!(c, '*' | '?')) {
+        let wild = part.trim_end_matches(|c| !matches!(c, '*' | '?'));
+        found.push_str(if is_star(wild) { "*" } else { wild });
+        found.push_str(part.strip_prefix(wild).unwrap_or_default());
+    }
+    found
+}
+
+/// Returns whether a pattern stands for any name.
+fn is_star(text: &str) -> bool {
+    text.contains('*') && text.chars().all(|c| matches!(c, '*' | '?'))
+}
+
 /// Returns whether a resource is every one of a service.
 fn is_everything(resource: &str) -> bool {
-    let is_star = |text: &str| !text.is_empty() && text.chars().all(|c| c == '*');
     if is_star(resource) {
         return true;
     }
@@ -231,10 +265,31 @@ fn is_everything(resource: &str) -> bool {
     }
 }
 
-/// Returns what a managed policy of AWS gives, if it is one that gives so much.
-pub(super) fn of_managed(policy: &Value) -> Option<Power> {
+/// Returns what a managed policy of AWS gives, if it is one that gives so much, or may be one.
+pub(super) fn of_managed(policy: &Value, scope: Scope<'_>) -> Option<Power> {
     // Whether the partition is filled in already, or stands there as a variable.
     let text = super::to_text(policy);
+    let is_unknown = match function(policy) {
+        Some(("Fn::If", argument)) => {
+            let given = branches(argument).filter_map(|branch| of_managed(branch, scope));
+            return given.max_by_key(|power| power.reach);
+        }
+        // One of the stack's own says itself what it gives.
+        Some((name @ ("Ref" | "Fn::GetAtt"), argument)) => {
+            let referred = scope.referred(name, argument);
+            referred.is_none_or(|(of, _)| of != "AWS::IAM::ManagedPolicy")
+        }
+        _ => {
+            let known = known_part(&text);
+            policy.is_string() && known != text && (known.is_empty() || known.ends_with('/'))
+        }
+    };
+    if is_unknown {
+        return Some(Power {
+            reach: Reach::Unknown,
+            what: format!("managed policy {text}"),
+        });
+    }
     let (_, name) = text.split_once("iam::aws:policy/")?;
     let end = name.find(['"', '}', ']']).unwrap_or(name.len());
     let name = name.get(..end)?.rsplit('/').next()?;
@@ -251,7 +306,7 @@ mod tests {
     use serde_json::json;
 
     fn told(statement: Value) -> Vec<String> {
-        let statement = Statement::of(&statement).unwrap();
+        let statement = Statement::of(&statement, Scope::default()).unwrap();
         let powers = powers(&statement);
         let text = |one: &Power| format!("{:?} {}", one.reach, one.what);
         powers.iter().map(text).collect()
@@ -269,6 +324,12 @@ mod tests {
             ("organizations:*", Some(Reach::Administrator)),
             ("s3:*", Some(Reach::Data)),
             ("s3:**", Some(Reach::Data)),
+            ("s3:?*", Some(Reach::Data)),
+            ("s3:*?", Some(Reach::Data)),
+            ("?*", Some(Reach::Administrator)),
+            ("iam:?*", Some(Reach::Administrator)),
+            ("lambda:??*", Some(Reach::Wide)),
+            ("s3:?", None),
             ("s*:*", Some(Reach::Administrator)),
             ("dynamodb:*", Some(Reach::Data)),
             ("kms:*", Some(Reach::Data)),
@@ -297,6 +358,10 @@ mod tests {
             ("**", true),
             ("arn:aws:s3:::*", true),
             ("arn:aws:s3:::*/*", true),
+            ("arn:aws:s3:::?*", true),
+            ("arn:aws:s3:::?*/*", true),
+            ("?*", true),
+            ("?", false),
             ("arn:aws:iam::111111111111:role/*", true),
             ("arn:aws:secretsmanager:*:*:secret:*", true),
             ("arn:aws:sqs:*:*:*", true),
@@ -372,7 +437,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                of_managed(&policy).map(|power| power.reach),
+                of_managed(&policy, Scope::default()).map(|power| power.reach),
                 wanted,
                 "{policy}"
             );

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::pattern::{Letters, meeting, uncovered};
 use super::who::{Limit, limit};
+use crate::diff::unknown::{Scope, branches, function, is_nothing, is_open_text, known_part};
 use crate::diff::value::to_text;
 
 /// What a statement does with what it is about.
@@ -37,6 +38,8 @@ pub(super) struct Statement {
     pub sid: Option<String>,
     pub effect: Effect,
     pub principals: Names,
+    /// Whether anybody is among the principals.
+    pub anybody: Openness,
     pub actions: Names,
     pub resources: Names,
     pub condition: Option<Value>,
@@ -44,17 +47,14 @@ pub(super) struct Statement {
 
 impl Statement {
     /// Reads a statement; none where it is none.
-    pub(super) fn of(value: &Value) -> Option<Self> {
+    pub(super) fn of(value: &Value, scope: Scope<'_>) -> Option<Self> {
         if value.get("Fn::If").is_some_and(has_effect) {
             // Which of its branches holds is not known: as a whole it is the same or another one.
-            return Some(Self {
-                sid: None,
-                effect: Effect::Unknown,
-                principals: Names::Only(Vec::new()),
-                actions: Names::Only(vec![to_text(value)]),
-                resources: Names::Only(Vec::new()),
-                condition: None,
-            });
+            let anybody = perhaps(value, scope);
+            return Some(Self::unknown(value, anybody));
+        }
+        if is_unknown(value) {
+            return Some(Self::unknown(value, Openness::Unknown));
         }
         let effect = match value.get("Effect")? {
             Value::String(text) if text == "Allow" => Effect::Allow,
@@ -81,26 +81,41 @@ impl Statement {
                 .map(str::to_owned),
             effect,
             principals: part("Principal", "NotPrincipal", principals),
+            anybody: match (value.get("NotPrincipal"), value.get("Principal")) {
+                (Some(_), _) => Openness::Open,
+                (None, Some(principals)) => anybody(principals, scope),
+                (None, None) => Openness::Closed,
+            },
             actions: part("Action", "NotAction", texts),
             resources: part("Resource", "NotResource", texts),
             condition: condition.filter(|c| c.as_object().is_none_or(|c| !c.is_empty())),
         })
     }
 
+    /// One of which is known no more than whether it may let anybody in.
+    pub(super) fn unknown(value: &Value, anybody: Openness) -> Self {
+        Self {
+            sid: None,
+            effect: Effect::Unknown,
+            principals: Names::Only(Vec::new()),
+            anybody,
+            actions: Names::Only(vec![to_text(value)]),
+            resources: Names::Only(Vec::new()),
+            condition: None,
+        }
+    }
+
     /// Returns whether it lets anybody in, without a condition that limits who.
     pub(super) fn openness(&self) -> Openness {
-        let anybody = match &self.principals {
-            Names::Only(names) => names.iter().any(|name| name == "*"),
-            Names::AllBut(_) => true,
-        };
-        if self.effect == Effect::Deny || !anybody {
+        if self.effect == Effect::Deny {
             return Openness::Closed;
         }
-        match limit(self.condition.as_ref()) {
+        let unlimited = match limit(self.condition.as_ref()) {
             Limit::Nobody => Openness::Open,
             Limit::Unknown => Openness::Unknown,
             Limit::Some => Openness::Closed,
-        }
+        };
+        self.anybody.min(unlimited)
     }
 
     /// Returns it in one line, such as `Allow s3:GetObject on * to *`.
@@ -129,8 +144,96 @@ fn has_effect(branches: &Value) -> bool {
     let mut items = branches.as_array().into_iter().flatten();
     items.any(|branch| match branch {
         Value::Array(_) => has_effect(branch),
-        branch => branch.get("Effect").is_some() || branch.get("Fn::If").is_some_and(has_effect),
+        branch => {
+            branch.get("Effect").is_some()
+                || branch.get("Fn::If").is_some_and(has_effect)
+                || is_unknown(branch)
+        }
     })
+}
+
+/// Returns whether a value is known only at execution, or is a secret, and is nothing that can be looked into.
+pub(super) fn is_unknown(value: &Value) -> bool {
+    match (value, function(value)) {
+        (_, Some((name, _))) => name != "Fn::If" && !is_nothing(value),
+        (Value::String(text), None) => is_open_text(text),
+        (_, None) => false,
+    }
+}
+
+/// Returns whether a branch of a `Fn::If` may let anybody in.
+fn perhaps(value: &Value, scope: Scope<'_>) -> Openness {
+    let found = match (value, value.get("Fn::If")) {
+        (_, Some(argument)) => branches(argument).map(|one| perhaps(one, scope)).max(),
+        (Value::Array(items), None) => items.iter().map(|one| perhaps(one, scope)).max(),
+        (one, None) => Statement::of(one, scope).map(|statement| statement.openness()),
+    };
+    found.map_or(Openness::Closed, |found| found.min(Openness::Unknown))
+}
+
+/// Returns whether anybody is among principals.
+fn anybody(principals: &Value, scope: Scope<'_>) -> Openness {
+    let worst = |one: &mut dyn Iterator<Item = &Value>| {
+        let found = one.map(|one| anybody(one, scope)).max();
+        found.unwrap_or(Openness::Closed)
+    };
+    match (principals, function(principals)) {
+        (_, Some(("Fn::If", argument))) => worst(&mut branches(argument)).min(Openness::Unknown),
+        (_, Some((name, argument))) => of_function(name, argument, scope),
+        (Value::Array(items), None) => worst(&mut items.iter()),
+        // Services and the like are somebody.
+        (Value::Object(kinds), None) => worst(&mut kinds.get("AWS").into_iter()),
+        (Value::String(text), None) if text == "*" => Openness::Open,
+        (Value::String(text), None) => of_text(text),
+        (Value::Null | Value::Bool(_) | Value::Number(_), None) => Openness::Closed,
+    }
+}
+
+/// What is written around what is not known makes it a name.
+fn of_text(text: &str) -> Openness {
+    let known = known_part(text);
+    if known == text || known.chars().any(|c| c != '*') {
+        Openness::Closed
+    } else {
+        Openness::Unknown
+    }
+}
+
+fn of_function(name: &str, argument: &Value, scope: Scope<'_>) -> Openness {
+    let is_name = match (name, argument) {
+        ("Ref", Value::String(of)) if of.starts_with("AWS::") => true,
+        // Roles, users and the identities of distributions.
+        ("Ref" | "Fn::GetAtt", _) => scope.referred(name, argument).is_some_and(|(of, _)| {
+            of.starts_with("AWS::IAM::") || of.starts_with("AWS::CloudFront::")
+        }),
+        ("Fn::Sub", Value::String(text)) => match text.strip_prefix("${") {
+            Some(rest) if rest.find('}') == Some(rest.len() - 1) => {
+                let of = Value::from(rest.trim_end_matches('}'));
+                let name = if rest.contains('.') {
+                    "Fn::GetAtt"
+                } else {
+                    "Ref"
+                };
+                return of_function(name, &of, scope);
+            }
+            Some(_) | None => of_text(text) == Openness::Closed,
+        },
+        ("Fn::Sub", Value::Array(parts)) => {
+            let text = parts.first().and_then(Value::as_str);
+            text.is_some_and(|text| of_text(text) == Openness::Closed)
+        }
+        ("Fn::Join", Value::Array(parts)) => {
+            let items = parts.get(1).and_then(Value::as_array);
+            let mut texts = items.into_iter().flatten().filter_map(Value::as_str);
+            texts.any(|text| known_part(text).chars().any(|c| c != '*'))
+        }
+        (_, _) => false,
+    };
+    if is_name {
+        Openness::Closed
+    } else {
+        Openness::Unknown
+    }
 }
 
 impl Names {
@@ -191,8 +294,9 @@ fn texts(value: &Value) -> Vec<String> {
 
 /// Returns whom a `Principal` names; `*` and `{AWS: "*"}` are the same.
 fn principals(value: &Value) -> Vec<String> {
-    let Value::Object(kinds) = value else {
-        return texts(value);
+    let kinds = match (value, function(value)) {
+        (Value::Object(kinds), None) => kinds,
+        (_, _) => return texts(value),
     };
     let named = kinds.iter().flat_map(|(kind, names)| {
         texts(names)

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::super::value::MARKER;
 use super::*;
 
 fn told(resource_type: &str, before: Value, after: Value) -> Vec<String> {
     let sides = Sides {
         before: Some(Cow::Owned(before)),
         after: Some(Cow::Owned(after)),
+        ..Sides::default()
     };
     permissions(resource_type, &sides)
         .iter()
@@ -363,6 +365,7 @@ fn what_is_given_on_everything_is_told_once_and_where_it_is_new() {
         let sides = Sides {
             before: Some(Cow::Owned(before)),
             after: Some(Cow::Owned(after)),
+            ..Sides::default()
         };
         let powers = powers(of, &sides);
         powers.into_iter().map(|power| power.what).collect()
@@ -393,4 +396,182 @@ fn what_is_given_on_everything_is_told_once_and_where_it_is_new() {
         given("AWS::SSO::PermissionSet", json!({}), ceiling),
         ["* on *"]
     );
+}
+
+fn given(of: &str, before: Value, after: Value) -> Vec<String> {
+    let sides = Sides {
+        before: Some(Cow::Owned(before)),
+        after: Some(Cow::Owned(after)),
+        ..Sides::default()
+    };
+    let powers = powers(of, &sides);
+    let text = |power: Power| format!("{:?} {}", power.reach, power.what);
+    powers.into_iter().map(text).collect()
+}
+
+#[test]
+fn the_statement_that_reaches_farthest_counts() {
+    let document = |statements| json!({"PolicyDocument": {"Statement": statements}});
+    let given = |old, new| given("AWS::IAM::Policy", document(old), document(new));
+    let get = allow(json!("s3:Get*"), json!("*"));
+    let all = allow(json!("s3:*"), json!("*"));
+    let mut decoy = all.clone();
+    decoy["Condition"] = json!({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}});
+    let but = json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"});
+    let mut but_decoy = but.clone();
+    but_decoy["Condition"] = decoy["Condition"].clone();
+    for (limited, unlimited, wanted) in [
+        (&decoy, &all, "Data s3:* on *"),
+        (&but_decoy, &but, "Data all but iam:* on *"),
+    ] {
+        assert_eq!(given(json!([get]), json!([limited, unlimited])), [wanted]);
+        assert_eq!(given(json!([get]), json!([unlimited, limited])), [wanted]);
+        assert_eq!(given(json!([limited]), json!([unlimited])), [wanted]);
+        assert!(given(json!([unlimited]), json!([limited])).is_empty());
+        assert!(given(json!([limited, unlimited]), json!([unlimited])).is_empty());
+    }
+}
+
+#[test]
+fn what_is_given_by_a_secret_is_not_known() {
+    let statement = |action: &str, resource: &str| {
+        let statement = allow(json!(action), json!(resource));
+        json!({"PolicyDocument": {"Statement": statement}})
+    };
+    for (policy, wanted) in [
+        (statement("****", "*"), Some("Unknown **** on *")),
+        (
+            statement("s3:*", "**** (changed)"),
+            Some("Unknown s3:* on **** (changed)"),
+        ),
+        (statement("s3:Get", "****"), None),
+        (statement("****", "arn:aws:s3:::bucket"), None),
+    ] {
+        let found = given("AWS::IAM::Policy", json!({}), policy.clone());
+        assert_eq!(found.first().map(String::as_str), wanted, "{policy}");
+    }
+    // It is no pattern that covers what comes after it.
+    let told = told(
+        "AWS::IAM::Policy",
+        statement("****", "x"),
+        statement("s3:*", "x"),
+    );
+    assert_eq!(
+        told,
+        ["broadened PolicyDocument: action + s3:*; action - **** MORE"]
+    );
+}
+
+#[test]
+fn permissions_of_layers_and_buses_are_statements() {
+    let layer = |more: Value| {
+        let mut properties =
+            json!({"Principal": "*", "Action": "lambda:GetLayerVersion", "LayerVersionArn": "l"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            properties[name] = value.clone();
+        }
+        properties
+    };
+    let condition = json!({"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": "o-1"});
+    let statement =
+        json!({"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "b"});
+    let (of_layer, of_bus) = (
+        "AWS::Lambda::LayerVersionPermission",
+        "AWS::Events::EventBusPolicy",
+    );
+    for (of, properties, wanted) in [
+        (of_layer, layer(json!({})), " PUBLIC"),
+        (
+            of_layer,
+            layer(json!({"OrganizationId": "o-1"})),
+            ", on a condition MORE",
+        ),
+        (
+            of_layer,
+            layer(json!({"Principal": "111111111111"})),
+            "to 111111111111 MORE",
+        ),
+        (of_bus, layer(json!({})), " PUBLIC"),
+        (
+            of_bus,
+            layer(json!({"Condition": condition})),
+            ", on a condition MORE",
+        ),
+        (
+            of_bus,
+            layer(json!({"Condition": MARKER})),
+            " PERHAPS PUBLIC",
+        ),
+        (
+            of_bus,
+            json!({"StatementId": "s", "Statement": statement}),
+            " PUBLIC",
+        ),
+    ] {
+        let told = told(of, json!({}), properties.clone());
+        assert!(told[0].ends_with(wanted), "{properties}: {told:?}");
+    }
+}
+
+#[test]
+fn what_may_be_a_policy_or_a_statement_counts_as_one() {
+    let open = allow(json!("s3:*"), json!("*"));
+    let mut open_to_all = open;
+    open_to_all["Principal"] = json!("*");
+    let nothing = json!({"Ref": "AWS::NoValue"});
+    let statement = |statement: &Value| json!({"PolicyDocument": {"Statement": statement}});
+    let either = |one: &Value| json!({"Fn::If": ["C", one, nothing]});
+    for (properties, wanted) in [
+        (json!({"PolicyDocument": MARKER}), true),
+        (json!({"PolicyDocument": "****"}), true),
+        (
+            json!({"PolicyDocument": {"Fn::GetAtt": ["C", "Policy"]}}),
+            true,
+        ),
+        (
+            json!({"PolicyDocument": either(&json!({"Ref": "Policy"}))}),
+            true,
+        ),
+        (json!({"PolicyDocument": "{\"Statement\": oops"}), true),
+        (json!({"PolicyDocument": "plain"}), false),
+        (statement(&json!(MARKER)), true),
+        (statement(&json!([{"Ref": "Statement"}])), true),
+        (statement(&json!([either(&open_to_all)])), true),
+        (statement(&either(&json!([open_to_all]))), true),
+        (statement(&json!([either(&nothing)])), false),
+    ] {
+        let told = told("AWS::S3::BucketPolicy", json!({}), properties.clone());
+        let found = told.iter().any(|one| one.ends_with(" PERHAPS PUBLIC"));
+        assert_eq!(found, wanted, "{properties}: {told:?}");
+    }
+}
+
+#[test]
+fn what_an_old_statement_covers_in_every_way_is_narrower() {
+    let old = allow(json!("sqs:*"), json!("*"));
+    let queue = allow(
+        json!("sqs:ReceiveMessage"),
+        json!("arn:aws:sqs:eu-west-1:111111111111:q"),
+    );
+    let told = policy(json!([old]), json!([queue]));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|one| !one.contains("MORE")), "{told:?}");
+    let grows = |old: Value, new: Value| policy(old, new).iter().any(|one| one.contains("MORE"));
+    let other = allow(
+        json!("sns:Publish"),
+        json!("arn:aws:sns:eu-west-1:111111111111:t"),
+    );
+    assert!(grows(json!([old]), json!([other])));
+    // A Deny that goes with it, or a condition that it does not have.
+    let mut denied = queue.clone();
+    denied["Effect"] = json!("Deny");
+    assert!(grows(json!([old, denied]), json!([old, queue])));
+    let mut on = old.clone();
+    on["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}});
+    assert!(grows(json!([on]), json!([queue])));
+    let mut one_sid = queue;
+    one_sid["Sid"] = json!("A");
+    let mut denied_sid = denied;
+    denied_sid["Sid"] = json!("A");
+    assert!(grows(json!([old, denied_sid]), json!([old, one_sid])));
 }

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::diff::addresses::{Block, Breadth, breadth};
+use crate::diff::mask::MASK;
 use crate::diff::value::MARKER;
 
 /// How a condition limits who may do something.
@@ -130,6 +131,7 @@ fn of_key(operator: &str, key: &str, values: &Value) -> Limit {
 
 fn of_value(fixed: Fixed, value: &Value) -> Limit {
     let text = match value {
+        Value::String(text) if text.contains(MASK) => return Limit::Unknown,
         Value::String(text) => text.replace(MARKER, "x"),
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),

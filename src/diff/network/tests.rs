@@ -8,6 +8,7 @@ fn told(of: &str, before: Option<Value>, after: Option<Value>) -> Vec<String> {
     let sides = Sides {
         before: before.map(Cow::Owned),
         after: after.map(Cow::Owned),
+        ..Sides::default()
     };
     let found = changes(of, &sides, &Beside::default());
     let text = |one: &NetworkChange| format!("{} {one}", one.kind.as_str());
@@ -120,6 +121,13 @@ fn blocks_are_looked_at_together() {
 
 #[test]
 fn networks_of_ones_own_are_known_before_they_exist() {
+    let text = "Resources: {Vpc: {Type: 'AWS::EC2::VPC'}, C: {Type: 'Custom::C'}, S: {Type: 'AWS::CloudFormation::Stack'}}\n";
+    let template = crate::template::Template::parse("t.yaml", text.as_bytes()).unwrap();
+    let scope = Scope {
+        template: Some(&template),
+    };
+    let own = json!({"Fn::GetAtt": ["Vpc", "CidrBlock"]});
+    let either = |one: Value| json!({"Fn::If": ["C", one, own]});
     for (value, wanted) in [
         (json!({"Fn::GetAtt": ["Vpc", "CidrBlock"]}), Peer::Network),
         (json!({"Fn::GetAtt": "Vpc.CidrBlock"}), Peer::Network),
@@ -127,6 +135,13 @@ fn networks_of_ones_own_are_known_before_they_exist() {
             json!({"Fn::Select": [0, {"Fn::Cidr": [{"Fn::GetAtt": ["Vpc", "CidrBlock"]}, 4, 8]}]}),
             Peer::Network,
         ),
+        (json!({"Fn::GetAtt": ["C", "CidrBlock"]}), Peer::Unknown),
+        (json!({"Fn::GetAtt": "S.Outputs.CidrBlock"}), Peer::Unknown),
+        (json!({"Fn::GetAtt": ["Gone", "CidrBlock"]}), Peer::Unknown),
+        (either(json!("0.0.0.0/0")), Peer::Unknown),
+        (either(json!({"Ref": "Cidr"})), Peer::Unknown),
+        (either(json!("10.0.0.0/8")), Peer::Network),
+        (either(json!({"Ref": "AWS::NoValue"})), Peer::Network),
         (json!({"Fn::Sub": "${Address}/32"}), Peer::Network),
         (
             json!({"Fn::Join": ["", [{"Ref": "Ip"}, "/32"]]}),
@@ -140,10 +155,10 @@ fn networks_of_ones_own_are_known_before_they_exist() {
         (json!(MARKER), Peer::Unknown),
         (json!("0.0.0.0/99"), Peer::Unknown),
     ] {
-        assert_eq!(Peer::of("CidrIp", &value), wanted, "{value}");
+        assert_eq!(Peer::of("CidrIp", &value, scope), wanted, "{value}");
     }
     assert_eq!(
-        Peer::of("SourceSecurityGroupId", &json!({"Ref": "Group"})),
+        Peer::of("SourceSecurityGroupId", &json!({"Ref": "Group"}), scope),
         Peer::Group
     );
 }
@@ -154,6 +169,7 @@ fn rules_of_the_same_group_elsewhere_count() {
     let sides = Sides {
         before: None,
         after: Some(Cow::Owned(tcp(22, 22, "2800::/5"))),
+        ..Sides::default()
     };
     let opened = |before: Vec<&Value>, after: Vec<&Value>| {
         let beside = Beside { before, after };
@@ -166,4 +182,57 @@ fn rules_of_the_same_group_elsewhere_count() {
     assert!(opened(vec![&half], vec![&half]));
     assert!(!opened(vec![], vec![]));
     assert!(!opened(vec![&all], vec![&all]));
+}
+
+#[test]
+fn what_may_become_a_rule_counts_as_one_for_whoever_it_will_be() {
+    let of = |after: Value| group(json!([tcp(22, 22, "10.0.0.0/8")]), after);
+    let world = tcp(22, 22, "0.0.0.0/0");
+    let inner = tcp(22, 22, "10.0.0.0/8");
+    let nothing = json!({"Ref": "AWS::NoValue"});
+    let unknown = |found: Vec<NetworkChange>| found.iter().any(NetworkChange::is_opened_to_unknown);
+    let read = |after: &Value| {
+        let sides = Sides {
+            after: Some(Cow::Owned(json!({"SecurityGroupIngress": after}))),
+            ..Sides::default()
+        };
+        changes("AWS::EC2::SecurityGroup", &sides, &Beside::default())
+    };
+    for (after, wanted) in [
+        (json!(MARKER), true),
+        (json!("****"), true),
+        (json!([MARKER]), true),
+        (json!({"Fn::GetAtt": ["C", "Rules"]}), true),
+        (json!([{"Fn::If": ["C", world, nothing]}]), true),
+        (json!({"Fn::If": ["C", [world], []]}), true),
+        (json!({"Fn::If": ["C", {"Ref": "Rules"}, []]}), true),
+        (json!([{"Fn::If": ["C", inner, nothing]}]), false),
+        (json!([inner, nothing]), false),
+    ] {
+        assert_eq!(unknown(read(&after)), wanted, "{after}");
+    }
+    assert_eq!(
+        of(json!([{"CidrIp": "0.0.0.0/0"}]))[0],
+        "opened ingress all traffic from 0.0.0.0/0 (the whole internet)"
+    );
+    // A port that is not known is no port of the web.
+    let found = read(
+        &json!([{"IpProtocol": "tcp", "FromPort": 443, "ToPort": MARKER, "CidrIp": "0.0.0.0/0"}]),
+    );
+    assert!(found[0].is_opened_to_world() && !found[0].is_web());
+}
+
+#[test]
+fn each_family_of_addresses_is_looked_at_by_itself() {
+    let (v4, v6) = (tcp(22, 22, "0.0.0.0/0"), tcp(22, 22, "::/0"));
+    for (old, new) in [(&v4, &v6), (&v6, &v4)] {
+        let of = |rules: Value| Some(Cow::Owned(json!({"SecurityGroupIngress": rules})));
+        let sides = Sides {
+            before: of(json!([old])),
+            after: of(json!([old, new])),
+            ..Sides::default()
+        };
+        let found = changes("AWS::EC2::SecurityGroup", &sides, &Beside::default());
+        assert!(found[0].is_opened_to_world(), "{new}");
+    }
 }

@@ -4,10 +4,13 @@ use serde_json::Value;
 
 use super::{Check, Rule, Subject};
 use crate::diff::KNOWN_AFTER_APPLY;
-use crate::diff::iam::{Openness, some};
+use crate::diff::declared::Sides;
+use crate::diff::iam::{self, Openness, Permission, Power, Reach, some};
 use crate::diff::judged;
-use crate::diff::network::{self, Direction, NetworkChange};
+use crate::diff::mask::MASK;
+use crate::diff::network::{self, Beside, Direction, NetworkChange};
 use crate::diff::property::PropertyChange;
+use crate::diff::unknown::is_open;
 use crate::diff::value::MARKER;
 use crate::model::{ChangeAction, RiskLevel, clean};
 use crate::template::PathSegment;
@@ -15,15 +18,16 @@ use crate::template::PathSegment;
 pub(super) const RULE: Rule = Rule {
     name: "unjudged",
     level: RiskLevel::Medium,
-    explanation: "What decides whether something becomes public is known only at execution, so that no rule can judge it: the \
-                  block that a security group lets in, the addresses of a prefix list, the condition of a policy for everybody, or \
-                  the setting that makes a resource public. So it is where nothing tells the properties of a security group or a \
+    explanation: "What decides whether something becomes public is a secret or known only at execution, so that no rule can judge \
+                  it: the block that a security group lets in, the addresses of a prefix list, the principal of a policy or the \
+                  condition of one for everybody, or the setting that makes a resource public; likewise a managed policy, or an \
+                  action on everything. So it is where nothing tells the properties of a security group or a \
                   policy, as inside a nested stack. Addresses of the stack's own networks are not told.",
     check: Check::Resource(check),
 };
 
 /// Settings that make a resource public.
-const SETTINGS: [&str; 4] = [
+pub(super) const SETTINGS: [&str; 4] = [
     "AccessControl",
     "AuthType",
     "PubliclyAccessible",
@@ -35,21 +39,57 @@ fn check(subject: &Subject<'_>) -> Option<String> {
         let what = "neither the change set nor a template at hand tells its properties";
         return Some(format!("cannot be judged before it runs: {what}"));
     }
-    let mut found = network(subject);
-    let permissions = subject.permissions().iter();
-    let perhaps = permissions.filter(|one| one.openness == Openness::Unknown);
-    found.extend(perhaps.map(|one| format!("who is allowed: {}", one.what)));
+    let change = subject.change;
+    let mut found = network(subject.network());
+    found.extend(permissions(subject.permissions()));
+    found.extend(powers(subject.powers()));
+    // The service says no more than that something is not known; the template says where it comes from.
+    if !found.is_empty()
+        && let Some(written) = Sides::written(&change.logical_id, subject.templates)
+    {
+        let of = &change.resource_type;
+        let written_network = network::changes(of, &written, &Beside::default());
+        if network(&written_network).is_empty()
+            && permissions(&iam::permissions(of, &written)).is_empty()
+            && powers(&iam::powers(of, &written)).is_empty()
+        {
+            found.clear();
+        }
+    }
     for name in SETTINGS {
         let (was, is) = (subject.sides.was(name), subject.sides.is(name));
         if was != is && is.is_some_and(is_open) {
             found.push(name.to_owned());
         }
     }
+    found.extend(hidden(subject));
     let texts = found.iter();
     let texts: Vec<String> = texts
         .map(|text| clean(&text.replace(MARKER, KNOWN_AFTER_APPLY)))
         .collect();
     (!texts.is_empty()).then(|| format!("cannot be judged before it runs: {}", some(&texts, "; ")))
+}
+
+/// Returns the properties that decide and are the same but for secrets, of which the service says that they change.
+fn hidden(subject: &Subject<'_>) -> Vec<String> {
+    let Some(Value::Object(properties)) = subject.sides.after.as_deref() else {
+        return Vec::new();
+    };
+    let of = &subject.change.resource_type;
+    let is_changed = |name: &String| {
+        let mut paths = subject
+            .properties()
+            .iter()
+            .map(|changed| changed.path.first());
+        paths.any(|first| matches!(first, Some(PathSegment::Key(key)) if key == name))
+    };
+    let hidden = properties.iter().filter(|(name, value)| {
+        judged::decides(of, name)
+            && subject.sides.was(name) == Some(*value)
+            && value.to_string().contains(MASK)
+            && is_changed(name)
+    });
+    hidden.map(|(name, _)| name.clone()).collect()
 }
 
 /// Returns whether nothing tells the properties by which the resource would be judged.
@@ -71,37 +111,27 @@ fn is_untold(subject: &Subject<'_>) -> bool {
     changed.is_empty() || changed.iter().any(decides)
 }
 
-fn network(subject: &Subject<'_>) -> Vec<String> {
+fn network(changes: &[NetworkChange]) -> Vec<String> {
     let is_unknown =
         |one: &&NetworkChange| one.direction == Direction::In && one.is_opened_to_unknown();
-    let found: Vec<String> = subject
-        .network()
-        .iter()
-        .filter(is_unknown)
-        .map(NetworkChange::to_string)
-        .collect();
-    if found.is_empty() {
-        return found;
-    }
-    // The service says no more than that it is not known; the template says where it comes from.
-    let change = subject.change;
-    let new = subject.templates.new.as_ref();
-    match new.and_then(|template| template.properties(&change.logical_id)) {
-        Some(written) if !network::lets_unknown_in(&change.resource_type, &written) => Vec::new(),
-        Some(_) | None => found,
-    }
+    let unknown = changes.iter().filter(is_unknown);
+    unknown.map(NetworkChange::to_string).collect()
 }
 
-/// Returns whether a value is known only at execution, at least in part.
-fn is_open(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(MARKER) || text.contains("{{resolve:"),
-        Value::Object(entries) => entries
-            .iter()
-            .any(|(key, value)| key == "Ref" || key.starts_with("Fn::") || is_open(value)),
-        Value::Array(items) => items.iter().any(is_open),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+fn permissions(changes: &[Permission]) -> Vec<String> {
+    let perhaps = changes
+        .iter()
+        .filter(|one| one.openness == Openness::Unknown);
+    perhaps
+        .map(|one| format!("who is allowed: {}", one.what))
+        .collect()
+}
+
+fn powers(given: &[Power]) -> Vec<String> {
+    let unknown = given.iter().filter(|power| power.reach == Reach::Unknown);
+    unknown
+        .map(|power| format!("what is given: {}", power.what))
+        .collect()
 }
 
 #[cfg(test)]
@@ -109,6 +139,7 @@ mod tests {
     use super::super::risks;
     use super::super::tests::{change, fired};
     use super::*;
+    use crate::diff::MASK_CHANGED;
     use crate::model::Replacement;
     use crate::template::Template;
     use serde_json::json;
@@ -144,6 +175,36 @@ mod tests {
                 "AWS::RDS::DBInstance",
                 json!({"PubliclyAccessible": {"Ref": "Public"}}),
                 Some("PubliclyAccessible"),
+            ),
+            (
+                "AWS::RDS::DBInstance",
+                json!({"PubliclyAccessible": MASK}),
+                Some("PubliclyAccessible"),
+            ),
+            (
+                "AWS::Lambda::Url",
+                json!({"AuthType": MASK_CHANGED}),
+                Some("AuthType"),
+            ),
+            (
+                security_group,
+                json!({"SecurityGroupIngress": MARKER}),
+                Some("ingress all traffic from known after apply"),
+            ),
+            (
+                "AWS::S3::BucketPolicy",
+                json!({"PolicyDocument": MARKER}),
+                Some("who is allowed: PolicyDocument: Allow or Deny known after apply"),
+            ),
+            (
+                "AWS::S3::BucketPolicy",
+                json!({"PolicyDocument": {"Statement": {"Effect": "Allow", "Principal": MASK_CHANGED, "Action": "s3:Get", "Resource": "x"}}}),
+                Some("who is allowed: PolicyDocument: Allow s3:Get on x to **** (changed)"),
+            ),
+            (
+                "AWS::IAM::Role",
+                json!({"ManagedPolicyArns": [MASK]}),
+                Some("what is given: managed policy ****"),
             ),
             (
                 security_group,
@@ -203,7 +264,7 @@ mod tests {
     fn a_block_of_the_stacks_own_network_is_no_news() {
         let found = |cidr: &str| {
             let text = format!(
-                "Resources: {{G: {{Type: 'AWS::EC2::SecurityGroup', Properties: {{SecurityGroupIngress: [{{IpProtocol: tcp, CidrIp: {cidr}}}]}}}}}}\n"
+                "Resources: {{G: {{Type: 'AWS::EC2::SecurityGroup', Properties: {{SecurityGroupIngress: [{{IpProtocol: tcp, CidrIp: {cidr}}}]}}}}, Vpc: {{Type: 'AWS::EC2::VPC'}}, Custom: {{Type: 'Custom::C'}}}}\n"
             );
             let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
             let of = "AWS::EC2::SecurityGroup";
@@ -215,6 +276,63 @@ mod tests {
             risks.iter().any(|risk| risk.rule == "unjudged")
         };
         assert!(!found("!GetAtt Vpc.CidrBlock"));
+        assert!(found("!GetAtt Custom.CidrBlock"));
         assert!(found("!Ref Cidr"));
+    }
+
+    #[test]
+    fn a_principal_is_looked_up_where_it_comes_from() {
+        let found = |principal: &str| {
+            let text = format!(
+                "Parameters: {{S: {{Type: 'AWS::SSM::Parameter::Value<String>'}}}}\nConditions: {{C: !Equals [!Ref S, open]}}\n\
+                 Resources: {{P: {{Type: 'AWS::S3::BucketPolicy', Properties: {{PolicyDocument: {{Statement: [{{Effect: Allow, \
+                 Action: 's3:Get', Resource: x, Principal: {principal}}}]}}}}}}, Role: {{Type: 'AWS::IAM::Role'}}, Custom: {{Type: 'Custom::C'}}}}\n"
+            );
+            let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+            let add = change(
+                "P",
+                "AWS::S3::BucketPolicy",
+                ChangeAction::Add,
+                Replacement::No,
+            );
+            let mut told = add.clone();
+            let statement = json!({"Effect": "Allow", "Action": "s3:Get", "Resource": "x", "Principal": {"AWS": MARKER}});
+            told.after =
+                Some(json!({"Properties": {"PolicyDocument": {"Statement": [statement]}}}));
+            [add, told].map(|change| {
+                let risks = risks(&[change], Some(&template), None);
+                risks.iter().any(|risk| risk.rule == "unjudged")
+            })
+        };
+        for (principal, wanted) in [
+            ("{AWS: !GetAtt Role.Arn}", false),
+            ("{AWS: !Sub '${Role.Arn}'}", false),
+            ("{AWS: !Sub 'arn:aws:iam::${S}:root'}", false),
+            ("{Service: !Ref S}", false),
+            ("!If [C, '111111111111', !GetAtt Role.Arn]", false),
+            ("!GetAtt Custom.Who", true),
+            ("{AWS: [!GetAtt Role.Arn, !Ref S]}", true),
+            ("!If [C, '*', '111111111111']", true),
+            ("'{{resolve:ssm:/x}}'", true),
+            ("!ImportValue X", true),
+        ] {
+            assert_eq!(found(principal), [wanted; 2], "{principal}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_changes_behind_its_mask_is_told() {
+        let found = |changed: &str| {
+            let of = "AWS::RDS::DBInstance";
+            let mut change = change("Db", of, ChangeAction::Modify, Replacement::No);
+            let masked = json!({"Properties": {"PubliclyAccessible": MASK}});
+            (change.before, change.after) = (Some(masked.clone()), Some(masked));
+            let detail = json!({"attribute": "Properties", "name": changed, "recreation": "Never"});
+            change.details = vec![serde_json::from_value(detail).unwrap()];
+            let risks = risks(&[change], None, None);
+            risks.iter().any(|risk| risk.rule == "unjudged")
+        };
+        assert!(found("PubliclyAccessible"));
+        assert!(!found("Tags"));
     }
 }
