@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::iam::is_about_who;
 use super::mask::MASK;
-use super::value::from_text;
+use super::value::{MARKER, from_text};
 use crate::model::ResourceChange;
 
-/// Properties of whatever type.
+/// Properties of whatever type of AWS.
 const ANYWHERE: [&str; 28] = [
     "AccessControl",
     "AccessPolicies",
@@ -19,18 +19,18 @@ const ANYWHERE: [&str; 28] = [
     "DeletionProtectionCheck",
     "DeletionProtectionEnabled",
     "DisableApiTermination",
-    "EnableKeyRotation",
-    "Enabled",
     "FileSystemPolicy",
     "InlinePolicy",
     "KeyPolicy",
+    "LoadBalancerAttributes",
     "ManagedPolicies",
     "ManagedPolicyArns",
-    "PendingWindowInDays",
     "PermissionsBoundary",
+    "PermissionsPolicyDocument",
     "Policies",
     "Policy",
     "PolicyDocument",
+    "PolicyText",
     "PublicAccessBlockConfiguration",
     "PubliclyAccessible",
     "RepositoryPolicyText",
@@ -40,20 +40,49 @@ const ANYWHERE: [&str; 28] = [
     "TerminationProtection",
 ];
 
-/// Types whose purpose is what rules judge, each with the properties that decide beside those above.
-const TYPES: [(&str, &[&str]); 24] = [
+/// Types whose purpose is what rules judge, or that have a policy for others, each with the properties that decide beside
+/// those above.
+const TYPES: [(&str, &[&str]); 48] = [
+    ("AWS::AmazonMQ::Broker", &[]),
+    ("AWS::ApiGateway::RestApi", &[]),
+    ("AWS::Backup::BackupVault", &[]),
+    ("AWS::CodeArtifact::Domain", &[]),
+    ("AWS::CodeArtifact::Repository", &[]),
+    ("AWS::DMS::ReplicationInstance", &[]),
     ("AWS::EC2::SecurityGroup", &[]),
     ("AWS::EC2::SecurityGroupEgress", RULE),
     ("AWS::EC2::SecurityGroupIngress", RULE),
+    ("AWS::ECR::Repository", &[]),
+    ("AWS::EFS::FileSystem", &[]),
+    ("AWS::Events::EventBus", &[]),
+    (
+        "AWS::Events::EventBusPolicy",
+        &[
+            "Action",
+            "Condition",
+            "EventBusName",
+            "Principal",
+            "Statement",
+        ],
+    ),
     ("AWS::IAM::Group", &[]),
     ("AWS::IAM::GroupPolicy", &[]),
+    ("AWS::IAM::InstanceProfile", &["Roles"]),
     ("AWS::IAM::ManagedPolicy", &["Groups", "Roles", "Users"]),
+    ("AWS::IAM::OIDCProvider", &["ClientIdList"]),
     ("AWS::IAM::Policy", &["Groups", "Roles", "Users"]),
     ("AWS::IAM::Role", &[]),
     ("AWS::IAM::RolePolicy", &[]),
     ("AWS::IAM::User", &["Groups"]),
     ("AWS::IAM::UserPolicy", &[]),
-    ("AWS::KMS::Key", &[]),
+    ("AWS::IAM::UserToGroupAddition", &["Users"]),
+    ("AWS::KMS::Key", KEY),
+    ("AWS::KMS::ReplicaKey", KEY),
+    ("AWS::Kinesis::ResourcePolicy", &[]),
+    (
+        "AWS::Lambda::LayerVersionPermission",
+        &["Action", "LayerVersionArn", "OrganizationId", "Principal"],
+    ),
     (
         "AWS::Lambda::Permission",
         &[
@@ -67,17 +96,28 @@ const TYPES: [(&str, &[&str]); 24] = [
         ],
     ),
     ("AWS::Lambda::Url", &[]),
+    ("AWS::Logs::ResourcePolicy", &[]),
+    ("AWS::OpenSearchService::Domain", &[]),
+    ("AWS::Organizations::Policy", &["Content"]),
+    ("AWS::Organizations::ResourcePolicy", &["Content"]),
     ("AWS::RDS::DBCluster", &[]),
     ("AWS::RDS::DBInstance", &[]),
     ("AWS::Redshift::Cluster", &[]),
+    ("AWS::RedshiftServerless::Workgroup", &[]),
     ("AWS::S3::AccessPoint", &[]),
     ("AWS::S3::Bucket", &[]),
     ("AWS::S3::BucketPolicy", &[]),
+    ("AWS::S3::MultiRegionAccessPointPolicy", &[]),
+    ("AWS::SNS::TopicInlinePolicy", &[]),
     ("AWS::SNS::TopicPolicy", &[]),
+    ("AWS::SQS::QueueInlinePolicy", &[]),
     ("AWS::SQS::QueuePolicy", &[]),
     ("AWS::SSO::PermissionSet", &[]),
     ("AWS::SecretsManager::ResourcePolicy", &[]),
 ];
+
+/// What decides of a key beside its policy.
+const KEY: &[&str] = &["EnableKeyRotation", "Enabled", "PendingWindowInDays"];
 
 /// A rule of a security group that is a resource of its own.
 const RULE: &[&str] = &[
@@ -104,43 +144,84 @@ pub(super) fn is_judged(resource_type: &str) -> bool {
     own(resource_type).is_some()
 }
 
-/// Returns whether a property decides what rules find.
+/// Returns whether a property decides what rules find. What a custom resource calls the same is something else.
 pub(super) fn decides(resource_type: &str, property: &str) -> bool {
-    ANYWHERE.contains(&property) || own(resource_type).is_some_and(|own| own.contains(&property))
+    let is_aws = resource_type.starts_with("AWS::")
+        && resource_type != "AWS::CloudFormation::CustomResource";
+    is_aws && ANYWHERE.contains(&property)
+        || own(resource_type).is_some_and(|own| own.contains(&property))
 }
 
 /// Takes all values out of a change but those that rules judge. Done twice, it changes nothing.
 pub(super) fn keep_judged(change: &mut ResourceChange) {
-    for context in [&mut change.before, &mut change.after]
-        .into_iter()
-        .flatten()
-    {
-        let mut kept = Map::new();
-        let taken = match std::mem::take(context) {
-            Value::String(text) => from_text(&text),
-            other => other,
-        };
-        if let Some(Value::Object(properties)) = taken.get("Properties") {
-            let judged = properties.iter();
-            let judged = judged.filter(|(name, _)| decides(&change.resource_type, name));
-            kept.extend(judged.map(|(name, value)| {
-                let mut value = value.clone();
-                without_conditions(&mut value);
-                (name.clone(), value)
-            }));
-        }
-        let properties = Value::Object(kept);
-        *context = Value::Object(
-            [("Properties".to_owned(), properties)]
-                .into_iter()
-                .collect(),
-        );
+    let of = &change.resource_type;
+    for context in [&mut change.before, &mut change.after] {
+        *context = context.take().and_then(|context| kept(of, context));
     }
     for detail in &mut change.details {
         (detail.before, detail.after) = (None, None);
         if let Some(drift) = &mut detail.drift {
             (drift.previous, drift.actual) = (None, None);
         }
+    }
+}
+
+/// Returns what is kept of a context; none where it cannot be read.
+fn kept(resource_type: &str, context: Value) -> Option<Value> {
+    let context = match context {
+        Value::String(text) => from_text(&text),
+        other => other,
+    };
+    let properties = match context.as_object()?.get("Properties") {
+        Some(properties) => properties.as_object()?.clone(),
+        None => Map::new(),
+    };
+    let judged = properties
+        .into_iter()
+        .filter(|(name, _)| decides(resource_type, name));
+    let kept = judged.map(|(name, mut value)| {
+        match name.as_str() {
+            "SecurityGroupIngress" | "SecurityGroupEgress" => keep_fields(&mut value),
+            "LoadBalancerAttributes" => keep_attributes(&mut value),
+            "Condition" => hide_condition(&mut value),
+            _ => without_conditions(&mut value),
+        }
+        (name, value)
+    });
+    let kept = Value::Object(kept.collect());
+    Some(Value::Object(
+        [("Properties".to_owned(), kept)].into_iter().collect(),
+    ))
+}
+
+/// Keeps what opens something of the rules in a list, and not what is said about them.
+fn keep_fields(list: &mut Value) {
+    match list {
+        Value::Array(items) => items.iter_mut().for_each(keep_fields),
+        Value::Object(rule) => rule.retain(|name, _| RULE.contains(&name.as_str())),
+        Value::String(text) if text == MARKER => {}
+        other => *other = Value::from(MASK),
+    }
+}
+
+/// Keeps of the attributes of a load balancer the one that is judged.
+fn keep_attributes(list: &mut Value) {
+    match list {
+        Value::Array(items) => {
+            items.retain(|one| one.get("Key").is_some_and(|key| key == PROTECTION))
+        }
+        other => *other = Value::from(MASK),
+    }
+}
+
+/// The attribute by which a load balancer protects itself from deletion.
+pub(super) const PROTECTION: &str = "deletion_protection.enabled";
+
+/// Hides what the condition of an event bus asks for, which is written in another way, where it is not about who.
+fn hide_condition(condition: &mut Value) {
+    let key = condition.get("Key").and_then(Value::as_str);
+    if !key.is_some_and(is_about_who) {
+        *condition = Value::from(MASK);
     }
 }
 
@@ -204,7 +285,7 @@ mod tests {
         keep_judged(&mut change);
         assert_eq!(change, once, "done twice");
         assert_eq!(change.before, None);
-        change.after.unwrap()
+        change.after.unwrap_or_default()
     }
 
     #[test]
@@ -214,7 +295,41 @@ mod tests {
         let of = "AWS::RDS::DBInstance";
         assert_eq!(kept(of, properties.clone()), wanted);
         assert_eq!(kept(of, Value::from(properties.to_string())), wanted);
-        assert_eq!(kept(of, json!("hunter2")), json!({"Properties": {}}));
+        // What cannot be read tells nothing, which is not the same as no properties.
+        for unread in [
+            json!("hunter2"),
+            json!("{oops"),
+            json!(null),
+            json!({"Properties": "hunter2"}),
+        ] {
+            assert_eq!(kept(of, unread), json!(null));
+        }
+        assert_eq!(kept(of, json!({})), json!({"Properties": {}}));
+        let secret = json!({"Properties": {"Policy": "hunter2", "Policies": ["hunter2"], "Enabled": "hunter2"}});
+        for custom in ["Custom::C", "AWS::CloudFormation::CustomResource"] {
+            assert_eq!(kept(custom, secret.clone()), json!({"Properties": {}}));
+        }
+        assert_eq!(
+            kept("AWS::X::Y", json!({"Properties": {"Enabled": true}})),
+            json!({"Properties": {}})
+        );
+        let rules = |rule: Value| json!({"Properties": {"SecurityGroupIngress": [rule, MARKER]}});
+        assert_eq!(
+            kept(
+                "AWS::EC2::SecurityGroup",
+                rules(json!({"CidrIp": "0.0.0.0/0", "Description": "hunter2"}))
+            ),
+            rules(json!({"CidrIp": "0.0.0.0/0"}))
+        );
+        let attributes = |all: Value| json!({"Properties": {"LoadBalancerAttributes": all}});
+        let protection = json!({"Key": PROTECTION, "Value": "true"});
+        assert_eq!(
+            kept(
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                attributes(json!([protection, {"Key": "k", "Value": "hunter2"}]))
+            ),
+            attributes(json!([protection]))
+        );
         let rule = json!({"Properties": {"CidrIp": "0.0.0.0/0", "Description": "hunter2"}});
         assert_eq!(
             kept("AWS::EC2::SecurityGroupIngress", rule.clone()),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Check, Rule, Subject};
 use crate::diff::declared::is_true;
+use crate::diff::judged::PROTECTION;
 use crate::model::RiskLevel;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// The properties by which a service protects a resource.
-const PROPERTIES: [&str; 5] = [
+pub(super) const PROPERTIES: [&str; 5] = [
     "DeletionProtection",
     "DeletionProtectionEnabled",
     "DeletionProtectionCheck",
@@ -31,7 +32,7 @@ fn check(subject: &Subject<'_>) -> Option<String> {
         .into_iter()
         .filter(|name| is_on(sides.was(name)) && !is_on(sides.is(name)))
         .collect();
-    let attribute = "deletion_protection.enabled";
+    let attribute = PROTECTION;
     let attributes = "LoadBalancerAttributes";
     if is_true(attribute_of(sides.was(attributes), attribute))
         && !is_true(attribute_of(sides.is(attributes), attribute))

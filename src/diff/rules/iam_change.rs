@@ -87,6 +87,33 @@ const WITH_POLICY: &[(&str, &[&str])] = &[
     ("AWS::Serverless::Function", &["Policies", "Role"]),
 ];
 
+/// Returns the types with policies that other rules judge, too, and the properties that hold them, where they are listed.
+#[cfg(test)]
+pub(super) fn judged() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let types = [
+        "AWS::IAM::SAMLProvider",
+        "AWS::IAM::AccessKey",
+        "AWS::RAM::ResourceShare",
+        "AWS::SSO::Assignment",
+        "AWS::Serverless::Function",
+    ];
+    let others = [
+        "CustomerManagedPolicyReferences",
+        "LoginProfile",
+        "TargetIds",
+        "Url",
+    ];
+    let rows = GRANTS.iter().chain(WITH_POLICY);
+    let rows = rows.filter(move |(of, _)| !types.contains(of));
+    rows.map(move |(of, properties)| {
+        let properties = properties.iter().copied();
+        (
+            *of,
+            properties.filter(|name| !others.contains(name)).collect(),
+        )
+    })
+}
+
 fn check(subject: &Subject<'_>) -> Option<String> {
     let change = subject.change;
     let of = |table: &'static [(&str, &[&str])]| {

@@ -28,6 +28,8 @@ use std::cell::OnceCell;
 use super::declared::{Declared, Sides, Templates};
 use super::iam::{self, Permission, Power};
 use super::impact::ImpactKind;
+#[cfg(test)]
+use super::judged;
 use super::network::{self, Beside, NetworkChange};
 use super::property::{PropertyChange, properties};
 use super::stateful::{has_snapshot_by_default, is_stateful};
@@ -663,6 +665,37 @@ Resources:
                 "unjudged Db: cannot be judged before it runs: PubliclyAccessible"
             ]
         );
+    }
+
+    #[test]
+    fn what_rules_judge_is_kept_of_nested_stacks() {
+        let anywhere = deletion_protection::PROPERTIES.iter();
+        let anywhere = anywhere.chain(&unjudged::SETTINGS).chain(&iam::DOCUMENTS);
+        for property in anywhere.chain(&["LoadBalancerAttributes"]) {
+            assert!(judged::decides("AWS::X::Y", property), "{property}");
+        }
+        for (of, properties) in iam_change::judged() {
+            assert!(judged::is_judged(of), "{of}");
+            for property in properties {
+                assert!(judged::decides(of, property), "{of} {property}");
+            }
+        }
+        for (of, properties) in [
+            ("AWS::EC2::SecurityGroupIngress", &network::PEERS[..]),
+            (
+                "AWS::KMS::Key",
+                &["Enabled", "EnableKeyRotation", "PendingWindowInDays"],
+            ),
+        ] {
+            for property in properties {
+                assert!(judged::decides(of, property), "{of} {property}");
+            }
+        }
+        for (of, property) in iam::PERMISSIONS {
+            for property in [property, "Principal", "Action"] {
+                assert!(judged::decides(of, property), "{of} {property}");
+            }
+        }
     }
 
     #[test]

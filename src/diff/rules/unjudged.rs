@@ -99,7 +99,7 @@ fn is_untold(subject: &Subject<'_>) -> bool {
         ChangeAction::Add | ChangeAction::Import | ChangeAction::Modify => true,
         ChangeAction::Remove | ChangeAction::Dynamic | ChangeAction::SyncWithActual => false,
     };
-    if !is_after || subject.sides.after.is_some() || !judged::is_judged(&change.resource_type) {
+    if !is_after || subject.sides.after.is_some() {
         return false;
     }
     let changed = subject.properties();
@@ -108,7 +108,7 @@ fn is_untold(subject: &Subject<'_>) -> bool {
         Some(PathSegment::Index(_)) | None => true,
     };
     // Which properties change is often told where their values are not.
-    changed.is_empty() || changed.iter().any(decides)
+    changed.iter().any(decides) || changed.is_empty() && judged::is_judged(&change.resource_type)
 }
 
 fn network(changes: &[NetworkChange]) -> Vec<String> {
@@ -258,6 +258,17 @@ mod tests {
         assert_eq!(found(group, ChangeAction::Modify, &["Tags"]), None);
         assert_eq!(found(group, ChangeAction::Remove, &[]), None);
         assert_eq!(found("AWS::SNS::Topic", ChangeAction::Add, &[]), None);
+        let policy = "AWS::SQS::QueueInlinePolicy";
+        assert_eq!(found(policy, ChangeAction::Add, &[]), told);
+        let repository = ("AWS::ECR::Repository", ChangeAction::Modify);
+        assert_eq!(
+            found(repository.0, repository.1, &["RepositoryPolicyText"]),
+            told
+        );
+        assert_eq!(found(repository.0, repository.1, &["Tags"]), None);
+        let other = ("AWS::X::Y", ChangeAction::Modify);
+        assert_eq!(found(other.0, other.1, &["ResourcePolicy"]), told);
+        assert_eq!(found("Custom::C", other.1, &["Policy"]), None);
     }
 
     #[test]
