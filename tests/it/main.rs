@@ -13,6 +13,7 @@ mod drift;
 mod exports;
 mod faults;
 mod first_deploy;
+mod fleet;
 mod giving_up;
 mod harness;
 mod import;
