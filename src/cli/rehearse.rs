@@ -16,13 +16,15 @@ use super::deploy::{Asked, OF_DEPLOYMENT, WhatArgs};
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output};
 use crate::journal::{Journal, JournalError};
-use crate::model::{ExecutionDefinition, ExecutionId, Target};
+use crate::model::{ExecutionDefinition, ExecutionId, LogicalId, Target};
 use crate::pipeline::validate;
 use crate::report::{Rehearsed, RehearsedRun, ScreenOptions, View, rehearsal};
-use crate::simulator::{Cloud, Rehearsal, Rest, Scenario, Version};
+use crate::simulator::{Cloud, Rehearsal, Rest, Rule, Scenario, Version};
 
 /// How many runs there are where they may differ.
-const RUNS: u64 = 20;
+const RUNS: usize = 20;
+/// How many targets are rehearsed over all runs, unless more runs are asked for: nobody waits long for them.
+const MOST: usize = 40_000;
 /// When a simulated world begins: always at the same time, so that the same is always said.
 const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
 /// Where nothing happened for so long, as in an outage without end, a run is left as it is.
@@ -39,7 +41,7 @@ pub(super) struct RehearseArgs {
     /// What chances are drawn from; the runs after the first take the numbers that follow [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How many runs [default: 20 where they may differ, else 1]
+    /// How many runs [default: 20 where they may differ, fewer for thousands of targets, else 1]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1000))]
     runs: Option<u64>,
     // Last, since its headings hold for what follows.
@@ -61,17 +63,13 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
         (Err(JournalError::Missing { .. }), None) => None,
         (Err(error), _) => return Err(error.into()),
     };
-    let (recorded, mut definition) = match (&journal, &args.execution) {
-        (Some(journal), Some(text)) => {
-            let id = journal.find(text)?;
-            let definition = recorded(journal, &id)?;
-            (Some(id), definition)
-        }
-        (None, _) | (_, None) => {
-            let asked = Asked::of(args.what)?;
-            let deployment = asked.rehearsed()?;
-            (None, asked.definition(deployment))
-        }
+    let Plan {
+        recorded,
+        mut definition,
+        resource,
+    } = match (&journal, &args.execution) {
+        (Some(journal), Some(text)) => Plan::recorded(journal, text)?,
+        (None, _) | (_, None) => Plan::asked(args.what)?,
     };
     validate(&definition.pipeline).map_err(CliError::usage)?;
     // Simulated stacks are in no console.
@@ -83,7 +81,19 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
     // Each action over them names them again.
     targets.sort();
     targets.dedup();
-    let Assumed { scenario, given } = args.assumed.read(&targets)?;
+    let Assumed {
+        mut scenario,
+        given,
+    } = args.assumed.read(&targets)?;
+    if let Some((id, resource_type)) = resource {
+        let rule = Rule {
+            resource: Some(id),
+            resource_type: Some(resource_type),
+            ..Rule::default()
+        };
+        // First, so that every other rule wins.
+        scenario.rules.insert(0, rule);
+    }
     let learned = Learned::of(journal.as_ref(), &definition, &targets)?;
 
     let world = World {
@@ -93,7 +103,11 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
         learned,
     };
     let is_by_chance = world.scenario.is_by_chance() || world.learned.is_by_chance();
-    let runs = args.runs.unwrap_or(if is_by_chance { RUNS } else { 1 });
+    let usual = match is_by_chance {
+        true => (MOST / world.targets.len().max(1)).clamp(3, RUNS),
+        false => 1,
+    };
+    let runs = args.runs.unwrap_or(usual as u64);
     let first = match (args.seed, world.scenario.seed) {
         (Some(seed), _) => seed,
         (None, 0) => 1,
@@ -122,20 +136,53 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
     Ok(exit::DONE)
 }
 
-/// Returns what a recorded execution does.
-fn recorded(journal: &Journal, id: &ExecutionId) -> Result<ExecutionDefinition, CliError> {
-    let events = journal.events(id, 0)?;
-    let view = View::of(&events);
-    let definition = view
-        .definition()
-        .ok_or_else(|| CliError::message(format!("the journal does not say what {id} does")))?;
-    if view.only_failed() {
-        return Err(CliError::message(format!(
-            "{id} removes stacks whose creation failed, and a rehearsal knows none of these"
-        ))
-        .hint("rehearse the deployment that follows it"));
+/// What is rehearsed.
+struct Plan {
+    /// The execution whose plan it is, where it is a recorded one.
+    recorded: Option<ExecutionId>,
+    definition: ExecutionDefinition,
+    /// The resource that fails where one does: a real one, so that no other is looked for.
+    resource: Option<(LogicalId, String)>,
+}
+
+impl Plan {
+    /// Returns what `deploy` would do.
+    fn asked(what: WhatArgs) -> Result<Self, CliError> {
+        let asked = Asked::of(what)?;
+        let resource = asked.project.template.resources().iter().next();
+        let resource = resource.and_then(|(name, declared)| {
+            let id = LogicalId::new(name.as_str()).ok()?;
+            Some((id, declared.resource_type.clone()))
+        });
+        let deployment = asked.rehearsed()?;
+        Ok(Self {
+            recorded: None,
+            definition: asked.definition(deployment),
+            resource,
+        })
     }
-    Ok(definition.clone())
+
+    /// Returns what an execution of the journal does.
+    fn recorded(journal: &Journal, text: &str) -> Result<Self, CliError> {
+        let id = journal.find(text)?;
+        let view = View::of(&journal.events(&id, 0)?);
+        let definition = view
+            .definition()
+            .ok_or_else(|| CliError::message(format!("the journal does not say what {id} does")))?;
+        if view.only_failed() {
+            return Err(CliError::message(format!(
+                "{id} removes stacks whose creation failed, and a rehearsal knows none of these"
+            ))
+            .hint("rehearse the deployment that follows it"));
+        }
+        let planned = view.planned();
+        let change = planned.first().and_then(|target| target.changes.first());
+        Ok(Self {
+            definition: definition.clone(),
+            resource: change.map(|one| (one.logical_id.clone(), one.resource_type.clone())),
+            recorded: Some(id),
+        })
+    }
 }
 
 /// What is rehearsed, and in which world.

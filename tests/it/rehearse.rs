@@ -46,6 +46,7 @@ fn a_plan_is_rehearsed_without_a_call_or_a_trace() {
         "rehearsal of messaging · 4 targets · simulated: nothing was touched",
         "100% of the operations fail in eu-west-1",
         "rollout halted in eu-west-1: 1 failure exceeds the tolerance of 0",
+        "Queue (AWS::SQS::Queue)",
         "111111111111/eu-west-1",
     ] {
         assert!(output.stdout.contains(part), "{part}: {output}");

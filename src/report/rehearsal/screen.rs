@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Durations, Rehearsed, SpreadOf, TimelineRow};
+use super::{Durations, Rehearsed, TimelineRow};
 use crate::report::screen::{Line, Page, ScreenOptions, Tone, columns};
 use crate::report::summary::account;
 use crate::report::view::View;
@@ -26,6 +26,10 @@ pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) ->
     page.blank();
     page.line(Line::of(Tone::Dim, "as the account of it would say:"), 2);
     account(&mut page, view);
+    if rehearsed.typical.result.outcome.is_none() && view.paused().is_none() {
+        let text = "  for days nothing happened any more, so the rehearsal ends here";
+        page.line(Line::of(Tone::Warn, text), 4);
+    }
     if let Some(advice) = &rehearsed.advice {
         page.blank();
         let text = format!(
@@ -144,20 +148,23 @@ fn spread(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     let mut line = Line::indent(FIGURES);
     line.push(Tone::Dim, &format!("{:>11}  {:>11}", "median", "worst"));
     page.line(line, 4);
-    let number = |n: u64| n.to_string();
-    let rows: [(&str, SpreadOf, fn(u64) -> String); 4] = [
-        (done(rehearsed), spread.succeeded, number),
-        ("failed", spread.failed, number),
-        ("not run", spread.not_executed, number),
-        ("time", spread.seconds, span),
+    let numbers = [
+        (done(rehearsed), spread.succeeded),
+        ("failed", spread.failed),
+        ("not run", spread.not_executed),
     ];
-    for (name, of, text) in rows {
-        let mut line = Line::indent(2).add(Tone::Plain, name);
-        line.pad(FIGURES, 2);
-        let (median, worst) = (text(of.median), text(of.worst));
-        line.push(Tone::Plain, &format!("{median:>11}  {worst:>11}"));
-        page.line(line, 4);
+    for (name, of) in numbers {
+        figures(page, name, &of.median.to_string(), &of.worst.to_string());
     }
+    let time = spread.seconds;
+    figures(page, "time", &span(time.median), &span(time.worst));
+}
+
+fn figures(page: &mut Page<'_>, name: &str, median: &str, worst: &str) {
+    let mut line = Line::indent(2).add(Tone::Plain, name);
+    line.pad(FIGURES, 2);
+    line.push(Tone::Plain, &format!("{median:>11}  {worst:>11}"));
+    page.line(line, 4);
 }
 
 /// Returns what becomes of a stack if all goes well.
@@ -195,7 +202,7 @@ fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         ),
     );
     page.line(line, 4);
-    for (row, when) in rows.iter().zip(&times) {
+    for (at, (row, when)) in rows.iter().zip(&times).enumerate() {
         let mut line = Line::indent(2);
         line.push(Tone::Plain, &page.options.shorten(&row.part, label));
         line.pad(4 + label, 2);
@@ -203,8 +210,8 @@ fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         // Text with a dash is wider in bytes than on the screen.
         line.spaces((time + 2).saturating_sub(columns(when)));
         line.push(Tone::Plain, when);
-        let is_plan = row.part == "plan" && row.succeeded + row.not_executed == 0;
-        if is_plan && row.failed == 0 {
+        if at == 0 {
+            // The plan is of all targets, which are counted below.
             page.line(line, 4);
             continue;
         }
