@@ -32,6 +32,14 @@ pub(super) struct Learned {
     expected: HashMap<Target, Ends>,
 }
 
+/// An operation that was begun.
+struct Begun {
+    at: Timestamp,
+    deletes: bool,
+    /// The newest event of the stack since.
+    last: Option<Timestamp>,
+}
+
 impl Learned {
     /// Returns what the journal tells about the stacks of a plan.
     pub(super) fn of(
@@ -62,7 +70,7 @@ impl Learned {
 
     /// Takes an execution in; the newest comes first.
     fn take(&mut self, events: &[Event]) {
-        let mut begun: HashMap<&Target, (Timestamp, bool)> = HashMap::new();
+        let mut begun: HashMap<&Target, Begun> = HashMap::new();
         let mut stands: HashMap<&Target, bool> = HashMap::new();
         let mut told = false;
         for event in events {
@@ -70,16 +78,26 @@ impl Learned {
                 continue;
             };
             if let EventKind::ExecuteIntended { deletes, .. } = &event.kind {
-                begun.insert(target, (event.at, *deletes));
+                let begins = Begun {
+                    at: event.at,
+                    deletes: *deletes,
+                    last: None,
+                };
+                begun.insert(target, begins);
             } else if let EventKind::ExecuteAccepted = &event.kind {
-                if let Some((at, _)) = begun.get_mut(target) {
-                    *at = event.at;
+                if let Some(begun) = begun.get_mut(target) {
+                    begun.at = event.at;
+                }
+            } else if let EventKind::Observed { events } = &event.kind {
+                if let Some(begun) = begun.get_mut(target) {
+                    let newest = events.iter().map(|observed| observed.at).max();
+                    begun.last = begun.last.max(newest);
                 }
             } else if is_well(&event.kind) {
                 // What is set on a settled stack afterwards is no part of the operation.
-                if let Some((at, deleted)) = begun.remove(target) {
-                    told |= self.ended(target, at, deleted, event.at);
-                    stands.insert(target, !deleted);
+                if let Some(begun) = begun.remove(target) {
+                    told |= self.ended(target, &begun, event.at);
+                    stands.insert(target, !begun.deletes);
                 }
             } else if updates(&event.kind) {
                 stands.insert(target, true);
@@ -92,11 +110,13 @@ impl Learned {
     }
 
     /// Takes in how long an operation took; returns whether it is one of those that are planned.
-    fn ended(&mut self, target: &Target, began: Timestamp, deletes: bool, at: Timestamp) -> bool {
-        let Ok(took) = Duration::try_from(at.duration_since(began)) else {
+    fn ended(&mut self, target: &Target, begun: &Begun, noticed: Timestamp) -> bool {
+        // Where nobody was looking, as between `stop` and `resume`, the stack's own events know better.
+        let ended = begun.last.filter(|at| *at > begun.at).unwrap_or(noticed);
+        let Ok(took) = Duration::try_from(ended.min(noticed).duration_since(begun.at)) else {
             return false;
         };
-        if deletes != self.deletes {
+        if begun.deletes != self.deletes {
             return false;
         }
         let stack = &target.stack;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{ExecutionId, Scope, StackStatus};
+use crate::model::{ExecutionId, Scope, StackEvent, StackStatus};
 
 const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -122,4 +122,27 @@ fn an_operation_that_failed_tells_no_duration() {
     events.pop();
     learned.take(&events);
     assert_eq!((learned.executions, learned.of_stack.len()), (0, 0));
+}
+
+#[test]
+fn a_stack_took_no_longer_because_nobody_looked() {
+    let ireland = target("eu-west-1", "network");
+    let mut events = operation(&ireland, false, 86_400);
+    let mut observed = events[1].clone();
+    observed.kind = EventKind::Observed {
+        events: vec![StackEvent {
+            id: "1".to_owned(),
+            at: BEGIN + Duration::from_secs(92),
+            logical_id: "network".parse().unwrap(),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            physical_id: None,
+            status: "UPDATE_COMPLETE".to_owned(),
+            reason: None,
+            token: None,
+        }],
+    };
+    events.insert(2, observed);
+    let mut learned = Learned::default();
+    learned.take(&events);
+    assert_eq!(seconds(learned.of_target.get(&ireland)), Some((90, 90)));
 }
