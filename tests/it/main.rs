@@ -28,6 +28,7 @@ mod oracle;
 mod packaging;
 mod parameters;
 mod portable;
+mod rehearse;
 mod risks;
 mod screens;
 mod settings;
