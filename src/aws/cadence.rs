@@ -342,10 +342,7 @@ mod tests {
             is_short: true,
             ..many
         };
-        assert_eq!(
-            poll(seconds(59.9), short, expected, 0.0),
-            seconds(25.0).min(seconds(1.0))
-        );
+        assert_eq!(poll(seconds(59.9), short, expected, 0.0), seconds(1.0));
     }
 
     #[tokio::test(start_paused = true)]
