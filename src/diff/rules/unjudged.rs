@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Check, Rule, Subject};
 use crate::diff::KNOWN_AFTER_APPLY;
 use crate::diff::declared::Sides;
-use crate::diff::iam::{self, Openness, Permission, Power, Reach, some};
+use crate::diff::iam::{self, DOCUMENTS, Openness, Permission, Power, Reach, some};
 use crate::diff::judged;
 use crate::diff::mask::MASK;
 use crate::diff::network::{self, Beside, Direction, NetworkChange};
@@ -103,12 +103,16 @@ fn is_untold(subject: &Subject<'_>) -> bool {
         return false;
     }
     let changed = subject.properties();
+    let of = &change.resource_type;
+    let is_judged = judged::is_judged(of);
+    let is_public = |name: &str| DOCUMENTS.contains(&name) || SETTINGS.contains(&name);
     let decides = |property: &PropertyChange| match property.path.first() {
-        Some(PathSegment::Key(name)) => judged::decides(&change.resource_type, name),
-        Some(PathSegment::Index(_)) | None => true,
+        // What a type is not made for may make it public all the same.
+        Some(PathSegment::Key(name)) => judged::decides(of, name) && (is_judged || is_public(name)),
+        Some(PathSegment::Index(_)) | None => is_judged,
     };
     // Which properties change is often told where their values are not.
-    changed.iter().any(decides) || changed.is_empty() && judged::is_judged(&change.resource_type)
+    changed.is_empty() && is_judged || changed.iter().any(decides)
 }
 
 fn network(changes: &[NetworkChange]) -> Vec<String> {
@@ -268,6 +272,7 @@ mod tests {
         assert_eq!(found(repository.0, repository.1, &["Tags"]), None);
         let other = ("AWS::X::Y", ChangeAction::Modify);
         assert_eq!(found(other.0, other.1, &["ResourcePolicy"]), told);
+        assert_eq!(found(other.0, other.1, &["DeletionProtection"]), None);
         assert_eq!(found("Custom::C", other.1, &["Policy"]), None);
     }
 
