@@ -78,6 +78,7 @@ impl HttpClient for Simulated {
 }
 
 impl HttpConnector for Simulated {
+    #[expect(clippy::disallowed_methods, reason = "a call takes its time")]
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let request = parsed(&request);
         let asked = Asked {
