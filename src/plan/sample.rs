@@ -181,6 +181,10 @@ pub(super) fn definition() -> ExecutionDefinition {
         },
         "secrets": {"Password": "env:DATABASE_PASSWORD"},
         "allow_literal_secrets": false,
+        "left_out": [
+            {"account": "333333333333", "reason": "not_active", "state": "SUSPENDED"},
+            {"account": "444444444444", "region": "us-east-1", "reason": "without_tag", "tag": "Stage=prod"},
+        ],
     }))
     .unwrap()
 }

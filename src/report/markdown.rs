@@ -16,7 +16,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, links, review};
+use super::{Summary, View, impact, left_out, links, review};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -327,6 +327,10 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     page.rows(begin, rows, "\n", "group");
 
     let mut text = String::new();
+    let parts = left_out::left_out(&review.left_out);
+    if !parts.is_empty() {
+        text.push_str(&format!("Left out: {}\n\n", whole(&parts.join(" · "))));
+    }
     if !review.groups.is_empty() {
         text.push_str(&format!("Risk: {}", risk_word(review.risk)));
         for group in &review.risks {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange, Reason};
 use crate::model::{
-    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
-    ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
+    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LeftOut,
+    LogicalId, ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
     ResourceChange, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, SetDrift,
     StackOptions, StackStatus, Target, TargetOutcome, clean,
 };
@@ -108,6 +108,9 @@ pub struct Review {
     pub unchanged: Vec<Target>,
     /// Targets without a change set, by cause.
     pub not_planned: Vec<CauseGroup>,
+    /// What was left out when the targets were chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One kind of risk over all targets.
@@ -366,6 +369,9 @@ impl Review {
             common_parameters,
             unchanged: unchanged.map(|t| t.target().clone()).collect(),
             not_planned: causes::not_planned(view),
+            left_out: view
+                .definition()
+                .map_or_else(Vec::new, |definition| definition.left_out.clone()),
         }
     }
 }

@@ -24,6 +24,7 @@ mod nested;
 mod network;
 mod options;
 mod oracle;
+mod organization;
 mod packaging;
 mod parameters;
 mod portable;

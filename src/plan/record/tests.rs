@@ -29,6 +29,7 @@ fn version_2_stays_as_it_is() {
             spec.execute_role_arn = None;
         }
     }
+    plan.definition.left_out.clear();
     for planned in &mut plan.planned {
         planned.inputs.options.resources_to_import.clear();
         planned.gone_exports.clear();
@@ -133,6 +134,7 @@ const NOT_RECORDED: &[&str] = &[
 
 /// Texts to put in the place of another; each kind of value in a plan accepts one of them.
 const OTHER_TEXTS: &[&str] = &[
+    "excluded",
     "999999999999",
     "ap-south-1",
     "Other",
@@ -316,6 +318,19 @@ fn the_order_of_execution_is_recorded() {
     let preferences = &mut action.fan_out.as_mut().unwrap().preferences;
     preferences.region_order.reverse();
     assert_ne!(digest_of(&original), digest_of(&swapped));
+}
+
+#[test]
+fn an_approval_holds_for_what_was_left_out_too() {
+    let mut other = plan();
+    assert_eq!(other.definition.left_out.len(), 2);
+    other.definition.left_out.reverse();
+    assert_eq!(digest_of(&plan()), digest_of(&other));
+    other.definition.left_out[0].why = LeftOutWhy::Excluded;
+    assert_ne!(digest_of(&plan()), digest_of(&other));
+    other = plan();
+    other.definition.left_out.pop();
+    assert_ne!(digest_of(&plan()), digest_of(&other));
 }
 
 #[test]
