@@ -115,6 +115,7 @@ impl Trouble {
             FailureKind::Unreachable => Some(Self::Passing),
             FailureKind::CredentialsExpired
             | FailureKind::AccessDenied
+            | FailureKind::RegionNotEnabled
             | FailureKind::NotFound
             | FailureKind::AlreadyExists
             | FailureKind::MissingCapabilities(_)

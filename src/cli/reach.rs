@@ -200,6 +200,7 @@ async fn look_at_bucket(aws: &Aws, bucket: TemplateBucket, spec: &TargetSpec) ->
                     bucket.name, spec.target.region
                 )),
                 FailureKind::CredentialsExpired
+                | FailureKind::RegionNotEnabled
                 | FailureKind::Throttled
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
@@ -253,6 +254,14 @@ async fn look(aws: &Aws, spec: &TargetSpec, caller: &Caller, is_named: bool) -> 
                 }
             }
         }
+        Err(failure) if failure.kind == FailureKind::RegionNotEnabled => {
+            let region = &spec.target.region;
+            let remedy = format!(
+                "it is skipped; to have it, `aws account enable-region --region-name {region} --account-id {}`",
+                spec.target.account
+            );
+            Check::warning(&what, &failure.message, &remedy)
+        }
         Err(failure) => {
             let remedy = remedy(&failure, spec, &there);
             Check::failed(what, &failure.message, remedy)
@@ -273,6 +282,7 @@ fn remedy(failure: &CallFailure, spec: &TargetSpec, caller: &Caller) -> Option<S
         )),
         (
             FailureKind::CredentialsExpired
+            | FailureKind::RegionNotEnabled
             | FailureKind::Throttled
             | FailureKind::NotFound
             | FailureKind::AlreadyExists

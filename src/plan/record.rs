@@ -40,6 +40,8 @@ pub struct PlanInput<'a> {
     pub unchanged: &'a [Target],
     /// The targets for which no change set could be made, in any order.
     pub failed: &'a [Target],
+    /// The targets whose account does not have the region, in any order.
+    pub not_enabled: &'a [Target],
 }
 
 /// Returns the digest of the plan: SHA-256 over its canonical [`record`].
@@ -69,6 +71,8 @@ struct PlanRecord<'a> {
     /// Who approves saw that these were looked at and are no targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOutRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_enabled: Vec<&'a Target>,
     pipeline: PipelineRecord<'a>,
     targets: Vec<PlannedRecord<'a>>,
     unchanged: Vec<&'a Target>,
@@ -81,6 +85,7 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
         planned,
         unchanged,
         failed,
+        not_enabled,
     } = *input;
     let ExecutionDefinition {
         pipeline,
@@ -99,6 +104,7 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
     PlanRecord {
         failed: sorted_targets(failed),
         left_out: left_out.into_iter().map(LeftOutRecord::of).collect(),
+        not_enabled: sorted_targets(not_enabled),
         pipeline: PipelineRecord::of(pipeline),
         targets: targets.into_iter().map(PlannedRecord::of).collect(),
         unchanged: sorted_targets(unchanged),

@@ -318,6 +318,11 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         let what = facts::unchanged(view).to_lowercase();
         rows.push(format!("| {what} | {number} | | |\n"));
     }
+    if !review.not_enabled.is_empty() {
+        let number = count(review.not_enabled.len(), "target");
+        let what = facts::NOT_ENABLED.to_lowercase();
+        rows.push(format!("| {what} | {number} | | |\n"));
+    }
     if !review.not_planned.is_empty() {
         let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
         let number = count(number, "target");

@@ -504,6 +504,14 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
             page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &problem), 4);
         }
     }
+    if !review.not_enabled.is_empty() {
+        page.blank();
+        let number = count(review.not_enabled.len(), "target");
+        let dot = page.glyphs.dot;
+        let title = format!("{} {dot} {number}", facts::NOT_ENABLED);
+        let title = Line::of(Tone::Strong, &title);
+        place_list(page, title, &review.not_enabled, places);
+    }
     not_chosen(page, review);
 }
 

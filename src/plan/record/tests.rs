@@ -30,6 +30,7 @@ fn version_2_stays_as_it_is() {
         }
     }
     plan.definition.left_out.clear();
+    plan.not_enabled.clear();
     for planned in &mut plan.planned {
         planned.inputs.options.resources_to_import.clear();
         planned.gone_exports.clear();
@@ -176,7 +177,7 @@ fn children(value: &Value) -> Vec<(String, &Value)> {
 fn to_json(plan: &Plan) -> Value {
     json!({
         "definition": plan.definition, "planned": plan.planned,
-        "unchanged": plan.unchanged, "failed": plan.failed,
+        "unchanged": plan.unchanged, "failed": plan.failed, "not_enabled": plan.not_enabled,
     })
 }
 
@@ -187,6 +188,7 @@ fn from_json(value: &Value) -> Option<Plan> {
         planned: serde_json::from_value(part("planned")).ok()?,
         unchanged: serde_json::from_value(part("unchanged")).ok()?,
         failed: serde_json::from_value(part("failed")).ok()?,
+        not_enabled: serde_json::from_value(part("not_enabled")).ok()?,
     })
 }
 
@@ -340,6 +342,10 @@ fn targets_do_not_move_between_the_lists_unseen() {
     let target = moved.failed.remove(0);
     moved.unchanged.push(target);
     assert_ne!(digest_of(&original), digest_of(&moved));
+    let target = moved.unchanged.remove(0);
+    let before = digest_of(&moved);
+    moved.not_enabled.push(target);
+    assert_ne!(before, digest_of(&moved));
 }
 
 #[test]
@@ -391,6 +397,7 @@ fn reordered() -> impl Strategy<Value = Plan> {
                     planned,
                     unchanged,
                     failed,
+                    not_enabled: plan.not_enabled.clone(),
                 };
                 let first = (plan.planned.iter_mut())
                     .find(|p| p.target.place() == "111111111111/us-east-1")

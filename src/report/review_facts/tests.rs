@@ -288,6 +288,9 @@ fn changes() -> Vec<Change> {
         ("common_parameters.values.provenance", |r| {
             r.common_parameters[0].values[0].provenance.file = Some("marked".into());
         }),
+        ("not_enabled", |r| {
+            r.not_enabled.push(r.groups[0].targets[0].clone())
+        }),
         ("left_out", |r| {
             r.left_out.pop();
         }),
@@ -323,6 +326,7 @@ fn everything() -> (View, Review) {
     review.common_parameters = vec![review.parameters[0].clone(), other];
     let group = &mut review.groups[0];
     group.targets = targets.clone();
+    review.not_enabled = targets[..1].to_vec();
     review.left_out = vec![LeftOut {
         account: targets[0].account.clone(),
         region: None,
