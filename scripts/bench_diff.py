@@ -40,6 +40,20 @@ assert (len(changed), len(a.keys() - b.keys()), len(b.keys() - a.keys())) == (20
 print(took)
 """
 
+# A template as JSON, which is all that the CDK reads of an assembly.
+AS_JSON = """
+import json, sys, yaml
+class Loader(yaml.CSafeLoader): pass
+def function(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode): value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode): value = loader.construct_sequence(node, deep=True)
+    else: value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str): value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else "Fn::" + suffix: value}
+Loader.add_multi_constructor("!", function)
+json.dump(yaml.load(open(sys.argv[1], "rb"), Loader), sys.stdout, default=str)
+"""
+
 # Its reader alone: it compares nothing.
 CFN_LINT = """
 import sys, time
@@ -65,16 +79,19 @@ def python_with(module):
     return None
 
 
-def cdk(folder, before, after):
-    """Returns the command that compares the files as `cdk diff` does: an assembly with one stack, and a template."""
+def cdk(python, folder, before, after):
+    """Returns the command that compares the files as `cdk diff` does: an assembly with one stack, and a template.
+
+    It gives no measure of reading YAML: the CDK takes one of the two files as JSON.
+    """
     assembly = folder / "cdk.out"
     assembly.mkdir()
-    shutil.copy(after, assembly / "bench.template.yaml")
+    (assembly / "bench.template.json").write_text(said([python, "-c", AS_JSON, after]))
     artifact = {"type": "aws:cloudformation:stack", "environment": "aws://unknown-account/unknown-region"}
-    artifact["properties"] = {"templateFile": "bench.template.yaml"}
+    artifact["properties"] = {"templateFile": "bench.template.json"}
     manifest = {"version": "36.0.0", "artifacts": {"bench": artifact}}
     (assembly / "manifest.json").write_text(json.dumps(manifest))
-    return ["cdk", "diff", "--app", assembly, "--template", before, "bench"]
+    return ["cdk", "diff", "--no-notices", "--app", assembly, "--template", before, "bench"]
 
 
 def main():
@@ -98,8 +115,13 @@ def main():
             python = python_with(module)
             others[name] = python and (lambda python=python, program=program: float(said([python, "-c", program] + small)))
         others["cdk diff"] = None
-        if shutil.which("cdk"):
-            command = cdk(folder, *small)
+        python = python_with("yaml.cyaml")
+        if shutil.which("cdk") and python:
+            command = cdk(python, folder, *small)
+            # It ends well whether it finds something or not, and tells it on standard error.
+            told = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True).stderr
+            if "Number of stacks with differences: 1" not in told:
+                bench.fail("cdk diff does not find what changed:\n" + told[-2000:])
             others["cdk diff"] = lambda: bench.launch(command, dict(os.environ), folder).seconds
 
         rounds, taken = [], {name: [] for name in others}

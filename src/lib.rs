@@ -37,6 +37,7 @@
 //!
 //! * [`runtime`] is the one loop: it waits, appends to the journal, starts steps and tells the face.
 //! * [`action`] performs the steps, in one file per provider.
+//! * [`simulator`] is a scripted world, in virtual time, that the engine can run in.
 //!
 //! **Ports** reach the outside.
 //!
@@ -94,4 +95,5 @@ pub mod plan;
 pub mod report;
 pub mod rollout;
 pub mod runtime;
+pub mod simulator;
 pub mod template;

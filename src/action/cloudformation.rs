@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::inputs;
+use super::package;
 use super::present;
 use super::world::{Artifacts, World};
 use super::{bad_input, exports, foreign};
@@ -103,6 +104,7 @@ pub async fn create(
         token: creation.token.to_owned(),
         template,
         bucket: bucket(spec, creation.buckets)?,
+        uploaded: creation.inputs.uploads.template.clone(),
         parameters,
         tags: creation.inputs.tags.clone(),
         capabilities: creation.inputs.capabilities.clone(),
@@ -395,7 +397,8 @@ pub async fn delete_review_stack(
     )
 }
 
-/// Describes the change set and the stack again. Returns how they differ from what was approved.
+/// Describes the change set and the stack again, and looks at the code that they lead to. Returns how they differ from what
+/// was approved.
 ///
 /// Its template is not asked for again (see `foreign::template`): what is compared here can change, and that cannot.
 pub async fn verify(
@@ -422,7 +425,9 @@ pub async fn verify(
         Some(set) => Some(masked(world, set, approved, &template)?),
     };
     let mut found = Found { change_set, base };
-    let differences = plan::staleness(approved, &found);
+    let mut differences = plan::staleness(approved, &found);
+    let code = package::differences(world, &approved.inputs.uploads).await?;
+    differences.extend(code.iter().cloned());
     let differ = differences
         .iter()
         .any(|d| matches!(d, Staleness::ChangesDiffer { .. }));
@@ -445,7 +450,9 @@ pub async fn verify(
             present::stored(world, approved.previous_template)?,
         );
     }
-    Ok(plan::staleness(approved, &found))
+    differences = plan::staleness(approved, &found);
+    differences.extend(code);
+    Ok(differences)
 }
 
 fn change_set_of(approved: &PlannedTarget) -> Result<&ChangeSetId, CallFailure> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::inputs;
 use super::world::{Artifacts, World};
+use super::{inputs, present};
 use crate::aws::StackRef;
 use crate::model::{
     ActionDeclaration, CallFailure, EffectiveParameter, FailureKind, ParameterValue, Priority,
@@ -48,7 +48,7 @@ pub async fn sides(
     // What would be wrong in a new stack is told, too.
     let stack = found.as_ref().map(|(stack, _)| stack);
     let (after, parameters) = inputs::explained(world, spec, action, artifacts, stack).await?;
-    let Some((stack, mut values)) = found else {
+    let Some((stack, values)) = found else {
         return Ok(None);
     };
     let text = world.aws.template(spec, &stack.id).await?.ok_or_else(|| {
@@ -57,40 +57,36 @@ pub async fn sides(
     })?;
     let (_, before) = world.template(DEPLOYED, text.as_bytes())?;
     let parameters: Vec<EffectiveParameter> = parameters.into_iter().map(|(one, _)| one).collect();
-    let secret = secret(&before, &after, &parameters);
-    values.retain(|name, _| !secret.contains(name));
-    Ok(Some(Sides {
-        before,
-        values,
-        after,
-        parameters,
-        secret,
-    }))
-}
-
-fn secret(
-    before: &Template,
-    after: &Template,
-    parameters: &[EffectiveParameter],
-) -> BTreeSet<String> {
-    let declared = before
-        .parameters()
-        .values()
-        .chain(after.parameters().values());
-    let declared = declared.filter(|one| one.no_echo).map(|one| &one.name);
-    let given = parameters.iter().filter(|one| match one.value {
-        ParameterValue::Secret(_) | ParameterValue::Default(None) => true,
-        ParameterValue::Plain(_) | ParameterValue::Default(Some(_)) | ParameterValue::Previous => {
-            false
-        }
-    });
-    declared
-        .chain(given.map(|one| &one.name))
-        .cloned()
-        .collect()
+    let known = world.secrets.texts();
+    Ok(Some(Sides::of(
+        &known,
+        (before, values),
+        (after, parameters),
+    )))
 }
 
 impl Sides {
+    /// Takes the values that the stack has, without those that are secret by what hides them everywhere.
+    fn of(
+        known_secrets: &[String],
+        (before, values): (Arc<Template>, BTreeMap<String, String>),
+        (after, parameters): (Arc<Template>, Vec<EffectiveParameter>),
+    ) -> Self {
+        let names: Vec<String> = values.keys().cloned().collect();
+        let mut secret = present::secret(known_secrets, &before, &after, &parameters);
+        let values = present::open(known_secrets, values, &before, &after, &parameters);
+        // What the service masks, or what has a known secret in it.
+        let hidden = names.into_iter().filter(|name| !values.contains_key(name));
+        secret.extend(hidden);
+        Self {
+            before,
+            values,
+            after,
+            parameters,
+            secret,
+        }
+    }
+
     /// Returns the value that a parameter would get, unless it is secret.
     pub fn value<'a>(&'a self, parameter: &'a EffectiveParameter) -> Option<&'a str> {
         if self.secret.contains(&parameter.name) {
@@ -117,5 +113,61 @@ impl Sides {
             Some((one.name.clone(), value.to_owned()))
         });
         (at(self.values.clone()), at(after.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Layer, Provenance, SecretRef};
+
+    #[test]
+    fn what_is_hidden_elsewhere_is_hidden_here() {
+        let template = |declared: &str| {
+            let text = format!("Parameters: {{{declared}}}\nResources: {{}}\n");
+            Arc::new(Template::parse("t.yaml", text.as_bytes()).unwrap())
+        };
+        let before = template(
+            "Open: {Type: String}, Hidden: {Type: String, NoEcho: true}, Masked: {Type: String}, Url: {Type: String}, \
+             Reference: {Type: String, Default: '{{resolve:ssm-secure:x}}'}, Given: {Type: String}, New: {Type: String}",
+        );
+        let values = [
+            ("Open", "30"),
+            ("Hidden", "a"),
+            ("Masked", "****"),
+            ("Url", "postgres://root:hunter2@db"),
+            ("Reference", "b"),
+            ("Given", "c"),
+            ("New", "d"),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given = |name: &str, value| EffectiveParameter {
+            name: name.to_owned(),
+            value,
+            provenance: Provenance {
+                layer: Layer::Override,
+                file: None,
+                line: None,
+                lookup: None,
+            },
+        };
+        let parameters = vec![
+            given("Open", ParameterValue::Plain("45".into())),
+            given("Masked", ParameterValue::Previous),
+            given("Url", ParameterValue::Previous),
+            given("Reference", ParameterValue::Previous),
+            given("Given", ParameterValue::Secret(SecretRef::Prompt)),
+            given("New", ParameterValue::Plain("hunter2".into())),
+        ];
+        let sides = Sides::of(
+            &["hunter2".to_owned()],
+            (before.clone(), values.into()),
+            (before, parameters),
+        );
+        let kept: Vec<_> = sides.values.keys().collect();
+        assert_eq!(kept, ["Open"]);
+        let told = sides.parameters.iter().map(|one| sides.value(one));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told, [Some("45"), None, None, None, None, None]);
     }
 }

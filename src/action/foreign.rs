@@ -32,9 +32,12 @@ pub(super) async fn template(
     if !goes_through_bucket(sent.len()) {
         return Ok(None);
     }
+    // What is on record counts, and not what the bucket does by now: another process may have sent it.
+    let uploaded = asked.inputs.uploads.template.as_ref();
+    let is_pinned = uploaded.is_some_and(|object| object.version.is_some());
     let read = world
         .aws
-        .template_read(spec, asked.stack, asked.change_set, &bucket, &sent)
+        .template_read(spec, asked.stack, asked.change_set, &sent, is_pinned)
         .await?;
     let digest = asked.inputs.template_digest;
     Ok(doubt(read, is_executable, &bucket.name, &digest))

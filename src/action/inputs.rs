@@ -6,14 +6,15 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::world::{Artifacts, World};
-use super::{bad_input, package, present};
-use crate::aws::{LookUps, StackRef};
+use super::{bad_input, cloudformation, package, present};
+use crate::aws::{LookUps, ObjectContent, StackRef, TEMPLATE_ENDING};
 use crate::diff::{self, DefaultDiff};
 use crate::model::options::policy;
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, EffectiveParameter,
-    FailureKind, Layer, Lookup, OverrideLine, ParameterValue, Priority, StackOptions, StackStatus,
-    StackSummary, TargetInputs, TargetSpec,
+    ActionDeclaration, ArtifactName, ArtifactPath, BucketObject, CallFailure, Digest,
+    EffectiveParameter, FailureKind, LARGEST_TEMPLATE, Layer, Lookup, OverrideLine, ParameterValue,
+    Priority, StackOptions, StackStatus, StackSummary, TargetInputs, TargetSpec, Uploads,
+    goes_through_bucket,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files, lookups,
@@ -33,6 +34,12 @@ pub(super) async fn collect(
     let given = Given::of(world, spec, action, artifacts)?;
     let path = &given.template_path;
     let packaged = package::packaged(world, spec, action, artifacts, path).await?;
+    let (packaged, objects) = match packaged {
+        Some(package::Packaged {
+            digest, objects, ..
+        }) => (Some(digest), objects),
+        None => (None, Vec::new()),
+    };
     let previous: &[String] = stack.map(|s| &s.parameters[..]).unwrap_or_default();
     let looked_up = given.look_up(world, spec, previous).await?;
     let request = given.request(world, previous, Some(&looked_up));
@@ -52,17 +59,48 @@ pub(super) async fn collect(
         .transpose()?;
     let options =
         StackOptions::from_configuration(&action.configuration).map_err(|e| bad_input(&e))?;
-    Ok(TargetInputs {
+    let mut inputs = TargetInputs {
         template: given.template_path,
         template_digest: given.template_digest,
         packaged,
+        uploads: Uploads {
+            template: None,
+            packaged: objects,
+        },
         parameters: resolved.parameters,
         tags: resolved.tags,
         capabilities,
         role_arn: setting("RoleArn").map(|r| spec.target.fill(r)),
         stack_policy,
         options: options.filled(&spec.target),
-    })
+    };
+    inputs.uploads.template = upload(world, spec, action, artifacts, &inputs).await?;
+    Ok(inputs)
+}
+
+/// Puts the template of a target into its bucket where it is too large for a request, so that it is on record which version
+/// of it is sent before anything is.
+async fn upload(
+    world: &World,
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    artifacts: &Artifacts,
+    inputs: &TargetInputs,
+) -> Result<Option<BucketObject>, CallFailure> {
+    let buckets = action.configuration.get("TemplateBuckets");
+    // Where no bucket is named, the template need not be read for its size.
+    let Some(bucket) = cloudformation::bucket(spec, buckets.map(String::as_str))? else {
+        return Ok(None);
+    };
+    let (_, text) = template_of(world, inputs, artifacts)?;
+    if !goes_through_bucket(text.len()) || text.len() > LARGEST_TEMPLATE {
+        return Ok(None);
+    }
+    let content = ObjectContent::of(text.as_bytes());
+    let put = world
+        .aws
+        .put_object(spec, &bucket, TEMPLATE_ENDING, content);
+    put.await.map(Some)
 }
 
 /// The parameters of a target, explained.
@@ -146,6 +184,9 @@ pub(super) async fn explained(
     let explained = explained.collect();
     Ok((given.template, explained))
 }
+
+/// Whoever gave flags was told of them before anything was asked of AWS.
+const NO_FLAGS: &BTreeMap<String, &str> = &BTreeMap::new();
 
 /// What the artifacts of an action give for a target.
 struct Given {
@@ -246,6 +287,7 @@ impl Given {
             files: &self.files,
             overrides: &self.overrides,
             origins: &self.origins,
+            flags: NO_FLAGS,
             secrets: world.secrets.references(),
             allow_literal_secrets: world.secrets.allows_literals(),
             previous,

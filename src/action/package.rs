@@ -9,11 +9,12 @@
 //! Nothing is read from the project's folders after the sources were stored. An object's key is the digest of its
 //! content, so the text that is planned and approved fixes the code that it leads to.
 
+mod contents;
 mod error;
 mod folder;
+mod private;
 mod scan;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,13 +24,15 @@ use serde::{Deserialize, Serialize};
 use super::world::{Artifacts, World};
 use super::{bad_input, cloudformation};
 use crate::artifact::Store;
+use crate::aws::{ObjectContent, ObjectState, TEMPLATE_ENDING, object_key};
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Digest, FailureKind, Region,
-    TargetSpec, TemplateBucket, clean,
+    ActionDeclaration, ArtifactName, ArtifactPath, BucketObject, CallFailure, Digest, FailureKind,
+    LARGEST_TEMPLATE, PackagedObject, Staleness, TargetSpec, TemplateBucket, Uploads, clean,
 };
-use crate::template::{Content, LocalPath, ObjectPlace};
+use crate::template::{Content, Form, LocalPath, ObjectPlace};
+pub use contents::Contents;
 pub use error::{PackageError, PackageProblem};
-pub use scan::{Named, Scan, scan};
+pub use scan::{Named, Scan, scan, unusable};
 
 /// The file of the source artifact that lists what was packaged.
 const MANIFEST: &str = ".stackgate-package.json";
@@ -53,6 +56,9 @@ struct Object {
     digest: Digest,
     /// What the key ends with, without the dot.
     ending: String,
+    /// Files in it that are seldom meant for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    private: Vec<String>,
 }
 
 /// How a path was read: what the manifest says of [`Content`].
@@ -110,15 +116,17 @@ pub(super) fn gather(
             if !known.insert((named.path.clone(), kind)) {
                 continue;
             }
-            let (bytes, ending) = folder::read(root, named)?;
-            let digest = store
-                .put_blob(&bytes)
-                .map_err(|source| named.fails(PackageProblem::Store(source)))?;
+            let folder::Code {
+                digest,
+                ending,
+                private,
+            } = folder::read(root, store, named)?;
             manifest.objects.push(Object {
                 path: named.path.clone(),
                 content: kind,
                 digest,
                 ending,
+                private,
             });
         }
         files.extend(scan.templates);
@@ -135,9 +143,9 @@ pub(super) fn gather(
 #[derive(Debug, Clone)]
 pub(super) struct Packaged {
     /// Its text, in the artifact store.
-    digest: Digest,
-    /// Where the bucket is.
-    region: Option<Region>,
+    pub(super) digest: Digest,
+    /// What it leads to, sorted by key.
+    pub(super) objects: Vec<PackagedObject>,
     /// The first value whose service reads objects of the stack's own region alone, and its place.
     regional: Option<String>,
 }
@@ -148,15 +156,14 @@ pub(super) type Cells = std::collections::HashMap<
     Arc<tokio::sync::OnceCell<Packaged>>,
 >;
 
-/// Uploads what the template of a target names, and returns the digest of its text with the paths replaced; `None` where
-/// it names nothing local.
+/// Uploads what the template of a target names, and returns what it is then; `None` where it names nothing local.
 pub(super) async fn packaged(
     world: &World,
     spec: &TargetSpec,
     action: &ActionDeclaration,
     artifacts: &Artifacts,
     template: &ArtifactPath,
-) -> Result<Option<Digest>, CallFailure> {
+) -> Result<Option<Packaged>, CallFailure> {
     let Some(manifest) = manifest(world, artifacts, &template.artifact)? else {
         return Ok(None);
     };
@@ -178,7 +185,8 @@ pub(super) async fn packaged(
     let made = cell
         .get_or_try_init(|| make(world, spec, &bucket, artifacts, template, &manifest, order))
         .await?;
-    if let (Some(value), Some(found)) = (&made.regional, &made.region)
+    let found = made.objects.first().map(|object| &object.object.region);
+    if let (Some(value), Some(found)) = (&made.regional, found)
         && found != region
     {
         return Err(bad(format!(
@@ -186,7 +194,39 @@ pub(super) async fn packaged(
             bucket.name
         )));
     }
-    Ok(Some(made.digest))
+    Ok(Some(made.clone()))
+}
+
+/// Returns what can no longer be said to be what was approved among the objects that a template leads to.
+///
+/// What is named by its version cannot be another one. Whoever reads the others does so some time after this.
+pub(super) async fn differences(
+    world: &World,
+    uploads: &Uploads,
+) -> Result<Vec<Staleness>, CallFailure> {
+    let mut differences = Vec::new();
+    for packaged in uploads.packaged.iter().filter(|object| !object.is_pinned) {
+        let PackagedObject { path, object, .. } = packaged;
+        let state = world.aws.object_state(object).await?;
+        let BucketObject { bucket, key, .. } = object;
+        let why = match state {
+            ObjectState::AsPut => continue,
+            ObjectState::Other => format!(
+                "`s3://{bucket}/{key}` was replaced after the plan was made; find out who did it, let the bucket keep versions, and plan again"
+            ),
+            ObjectState::Gone => {
+                format!("`s3://{bucket}/{key}` is gone; plan again, which puts it there")
+            }
+            ObjectState::Untold => format!(
+                "the bucket tells neither checksum nor entity tag of `s3://{bucket}/{key}`; let it keep versions, and plan again"
+            ),
+        };
+        differences.push(Staleness::ObjectDiffers {
+            path: path.clone(),
+            why,
+        });
+    }
+    Ok(differences)
 }
 
 fn manifest(
@@ -229,76 +269,118 @@ async fn make(
         .iter()
         .map(|object| ((object.path.as_str(), object.content), object))
         .collect();
-    let mut made = Packaged {
-        digest: Digest::of(b""),
-        region: None,
-        regional: None,
-    };
-    // Many resources may name the same code: it is read and put into the bucket once.
-    let mut placed: BTreeMap<(Digest, &str), ObjectPlace> = BTreeMap::new();
-    let mut nested: BTreeMap<&str, ObjectPlace> = BTreeMap::new();
+    let mut digest = None;
+    let mut regional = None;
+    let mut put = Put::default();
+    let mut nested: BTreeMap<&str, String> = BTreeMap::new();
     for path in order {
         let bytes = world.file(artifacts, &at(&root.artifact, path))?;
         let (_, template) = world.template(path, &bytes)?;
         let mut values = Vec::new();
         for local in template.local_paths().map_err(|e| bad_input(&e))? {
             let found = local.from_root(path).unwrap_or_default();
-            let place = match Kind::of(local.content) {
+            let key = match Kind::of(local.content) {
                 None => nested.get(found.as_str()).cloned(),
                 Some(kind) => match objects.get(&(found.as_str(), kind)) {
                     None => None,
-                    Some(object) => {
-                        let key = (object.digest, object.ending.as_str());
-                        Some(match placed.entry(key) {
-                            Entry::Occupied(known) => known.get().clone(),
-                            Entry::Vacant(free) => {
-                                let bytes = world.store.blob(&object.digest);
-                                let bytes = bytes.map_err(|e| bad_input(&e))?;
-                                let ending = &object.ending;
-                                let put = world.aws.put_object(spec, bucket, ending, &bytes);
-                                let place = place(bucket, put.await?, &mut made.region);
-                                free.insert(place).clone()
-                            }
-                        })
-                    }
+                    Some(object) => Some(put.code(world, spec, bucket, object).await?),
                 },
             };
-            let Some(place) = place else {
+            let Some(place) = key.and_then(|key| put.place(world, &key, local.form)) else {
                 return Err(bad(format!(
                     "{path}:{}:{}: {} was not packaged with the sources; start a new execution",
                     local.position.line, local.position.column, local.place
                 )));
             };
-            if local.is_regional && made.regional.is_none() {
-                made.regional = Some(value_of(path, &local));
+            if local.is_regional && regional.is_none() {
+                regional = Some(value_of(path, &local));
             }
             values.push((local.clone(), local.form.value(&place)));
         }
         let text = rewritten(&bytes, template.text(), template.with_values(&values));
+        check_size(path, text.len())?;
         if *path == root.path {
-            made.digest = world.store.put_blob(&text).map_err(|e| bad_input(&e))?;
+            digest = Some(world.store.put_blob(&text).map_err(|e| bad_input(&e))?);
         } else {
-            let put = world
-                .aws
-                .put_object(spec, bucket, "template", &text)
-                .await?;
-            nested.insert(path, place(bucket, put, &mut made.region));
+            let content = ObjectContent::of(&text);
+            let object = world.aws.put_object(spec, bucket, TEMPLATE_ENDING, content);
+            let key = put.take(path, object.await?, &[]);
+            nested.insert(path, key);
         }
     }
-    Ok(made)
+    Ok(Packaged {
+        // The list ends with the template itself; a manifest that does not was not written by this program.
+        digest: digest.ok_or_else(|| {
+            bad(format!(
+                "`{}` is not in the list of what was packaged; start a new execution",
+                clean(&root.path)
+            ))
+        })?,
+        objects: put.0.into_values().collect(),
+        regional,
+    })
 }
 
-fn place(
-    bucket: &TemplateBucket,
-    put: crate::aws::StoredObject,
-    region: &mut Option<Region>,
-) -> ObjectPlace {
-    region.get_or_insert(put.region);
-    ObjectPlace {
-        bucket: bucket.name.clone(),
-        key: put.key,
-        url: put.url,
+/// What was put into the bucket, by key: many resources may name the same code.
+#[derive(Default)]
+struct Put(BTreeMap<String, PackagedObject>);
+
+impl Put {
+    /// Puts code into the bucket, once, and returns its key.
+    async fn code(
+        &mut self,
+        world: &World,
+        spec: &TargetSpec,
+        bucket: &TemplateBucket,
+        object: &Object,
+    ) -> Result<String, CallFailure> {
+        let key = object_key(&object.digest, &object.ending);
+        if self.0.contains_key(&key) {
+            return Ok(key);
+        }
+        let (store, digest) = (world.store.clone(), object.digest);
+        let found = tokio::task::spawn_blocking(move || store.blob_file(&digest)).await;
+        let found = found.map_err(|e| bad(format!("failed to read what was packaged: {e}")))?;
+        let (path, length) = found.map_err(|e| bad_input(&e))?;
+        let content = ObjectContent::of_file(&path, length, digest);
+        let put = world.aws.put_object(spec, bucket, &object.ending, content);
+        Ok(self.take(&object.path, put.await?, &object.private))
     }
+
+    /// Notes an object, and returns its key.
+    fn take(&mut self, path: &str, object: BucketObject, private: &[String]) -> String {
+        let key = object.key.clone();
+        self.0.entry(key.clone()).or_insert_with(|| PackagedObject {
+            path: clean(path),
+            is_pinned: object.version.is_some(),
+            private: private.to_vec(),
+            object,
+        });
+        key
+    }
+
+    /// Returns where an object is, for a place that names it in one form.
+    fn place(&mut self, world: &World, key: &str, form: Form) -> Option<ObjectPlace> {
+        let put = self.0.get_mut(key)?;
+        put.is_pinned &= form.names_version();
+        Some(ObjectPlace {
+            bucket: put.object.bucket.clone(),
+            key: put.object.key.clone(),
+            version: put.object.version.clone(),
+            url: world.aws.url_of(&put.object),
+        })
+    }
+}
+
+/// Refuses a template that is larger than CloudFormation takes; the paths that were replaced may have made it so.
+fn check_size(path: &str, size: usize) -> Result<(), CallFailure> {
+    if size <= LARGEST_TEMPLATE {
+        return Ok(());
+    }
+    let path = clean(path);
+    Err(bad(format!(
+        "`{path}` has {size} bytes once its local paths are replaced by where their content is, expected {LARGEST_TEMPLATE} at most; split it"
+    )))
 }
 
 fn value_of(path: &str, local: &LocalPath) -> String {

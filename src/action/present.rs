@@ -1,6 +1,6 @@
 //! What a stack has at present: its template, and the values of its parameters that may be recorded and shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::bad_input;
@@ -44,8 +44,8 @@ pub(super) fn read(world: &World, bytes: &[u8]) -> Option<Arc<Template>> {
     read.ok().map(|(_, template)| template)
 }
 
-/// Returns the values of a stack that are no secrets: by its present template, by the new one, by how the new values are
-/// given, and by the texts that are known. The service masks what is `NoEcho`, and not every endpoint does.
+/// Returns the values of a stack that are no secrets: by what [`secret`] says, and by the texts that are known. The service
+/// masks what is `NoEcho`, and not every endpoint does.
 pub(super) fn open<'a>(
     known_secrets: &[String],
     mut values: BTreeMap<String, String>,
@@ -53,19 +53,38 @@ pub(super) fn open<'a>(
     after: &Template,
     given: impl IntoIterator<Item = &'a EffectiveParameter>,
 ) -> BTreeMap<String, String> {
+    let secret = secret(known_secrets, before, after, given);
     values.retain(|name, value| {
-        let is_secret = before.hides_parameter(name)
-            || after.hides_parameter(name)
-            || is_masked(value)
-            || known_secrets.iter().any(|text| contains(value, text));
+        let is_known = known_secrets.iter().any(|text| contains(value, text));
+        let is_secret = secret.contains(name) || is_masked(value) || is_known;
         before.parameters().contains_key(name) && !is_secret
     });
-    for one in given {
-        if is_secret(&one.value) {
-            values.remove(&one.name);
-        }
-    }
     values
+}
+
+/// Returns the names of the parameters whose values are secret on either side: by the present template, by the new one, and
+/// by how the new values are given.
+pub(super) fn secret<'a>(
+    known_secrets: &[String],
+    before: &Template,
+    after: &Template,
+    given: impl IntoIterator<Item = &'a EffectiveParameter>,
+) -> BTreeSet<String> {
+    let declared = before.parameters().keys().chain(after.parameters().keys());
+    let hidden =
+        declared.filter(|name| before.hides_parameter(name) || after.hides_parameter(name));
+    let given = given.into_iter().filter(|one| {
+        is_secret(&one.value)
+            || match &one.value {
+                ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => {
+                    known_secrets.iter().any(|known| contains(text, known))
+                }
+                ParameterValue::Default(None)
+                | ParameterValue::Previous
+                | ParameterValue::Secret(_) => false,
+            }
+    });
+    hidden.chain(given.map(|one| &one.name)).cloned().collect()
 }
 
 /// Returns whether the service has put asterisks for a value.
@@ -145,6 +164,21 @@ mod tests {
         let open = open(&known, values.into(), &before, &after, &given);
         let names: Vec<&str> = open.keys().map(String::as_str).collect();
         assert_eq!(names, ["Empty", "Goes", "Open"]);
+    }
+
+    #[test]
+    fn a_new_value_with_a_known_secret_in_it_is_secret() {
+        let one = template("Url: {Type: String}, Open: {Type: String}");
+        let given = [
+            given(
+                "Url",
+                ParameterValue::Plain("postgres://root:hunter2@db".into()),
+            ),
+            given("Open", ParameterValue::Plain("30".into())),
+        ];
+        let found = secret(&["hunter2".to_owned()], &one, &one, &given);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["Url"]);
+        assert!(secret(&[], &one, &one, &given).is_empty());
     }
 
     #[test]

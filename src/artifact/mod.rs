@@ -16,4 +16,4 @@ mod zipped;
 pub use error::ArtifactError;
 pub use portable::{PortableError, PortablePlan, VERSION as PORTABLE_VERSION};
 pub use store::Store;
-pub use zipped::{CodeFile, zip_code};
+pub use zipped::CodeFile;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
 use super::ArtifactError;
-use super::zipped::{self, LIMITS};
-use crate::model::{ArtifactName, ArtifactRef, Digest};
+use super::zipped::{self, CodeFile, LIMITS};
+use crate::model::{ArtifactName, ArtifactRef, Digest, clean};
 
 /// Artifacts and blobs in one folder, which several processes may use at once.
 #[derive(Debug, Clone)]
@@ -82,6 +85,72 @@ impl Store {
         Ok(digest)
     }
 
+    /// Stores the zip of `files` of code, and returns its digest. Neither it nor they are held in memory.
+    pub fn put_code(
+        &self,
+        what: &str,
+        files: &BTreeMap<String, CodeFile>,
+    ) -> Result<Digest, ArtifactError> {
+        self.put_written(|to| zipped::pack_code(what, files, to))
+    }
+
+    /// Stores a copy of a file of at most `most` bytes, and returns its digest.
+    pub fn put_file(&self, path: &Path, most: u64) -> Result<Digest, ArtifactError> {
+        self.put_written(|to| {
+            let failed = |source| ArtifactError::Read {
+                path: path.to_owned(),
+                source,
+            };
+            let file = File::open(path).map_err(failed)?;
+            let copied = io::copy(&mut file.take(most.saturating_add(1)), to).map_err(failed)?;
+            match copied > most {
+                true => Err(ArtifactError::TooLarge {
+                    what: format!("`{}`", clean(&path.to_string_lossy())),
+                    limit: most,
+                    unit: "bytes",
+                }),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// Returns the file of a blob and its size, if its content is what `digest` says.
+    pub fn blob_file(&self, digest: &Digest) -> Result<(PathBuf, u64), ArtifactError> {
+        let path = self.blob_path(digest);
+        let read = File::open(&path).and_then(digest_of);
+        match read {
+            Ok((found, length)) if found == *digest => Ok((path, length)),
+            Ok(_) => Err(ArtifactError::Altered { path }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                Err(ArtifactError::Missing {
+                    what: format!("blob {}", digest.short()),
+                    path,
+                })
+            }
+            Err(source) => Err(ArtifactError::Read { path, source }),
+        }
+    }
+
+    /// Stores what `write` writes into a file, whole or not at all, and returns its digest.
+    fn put_written(
+        &self,
+        write: impl FnOnce(&mut File) -> Result<(), ArtifactError>,
+    ) -> Result<Digest, ArtifactError> {
+        let failed = |source| ArtifactError::Write {
+            path: self.folder.clone(),
+            source,
+        };
+        let mut file = temporary(&self.folder).map_err(failed)?;
+        write(file.as_file_mut())?;
+        let digest = file.as_file_mut().rewind();
+        let digest = digest.and_then(|()| digest_of(file.as_file_mut()));
+        let (digest, _) = digest.map_err(failed)?;
+        if self.blob_file(&digest).is_err() {
+            keep(&self.folder, &self.blob_path(&digest), file).map_err(failed)?;
+        }
+        Ok(digest)
+    }
+
     /// Returns what was stored by [`Store::put_blob`].
     pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>, ArtifactError> {
         self.checked(
@@ -142,13 +211,38 @@ const LARGEST: u64 = LIMITS.archive + (16 << 20);
 
 /// Writes a file of `folder` whole or not at all; only its owner may read it.
 pub(super) fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(folder)?;
+    let mut file = temporary(folder)?;
     file.write_all(bytes)?;
+    keep(folder, path, file)
+}
+
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(folder)
+}
+
+/// Gives a file that was written its name.
+fn keep(folder: &Path, path: &Path, file: NamedTempFile) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// Returns the digest and the length of what can be read, piece by piece.
+fn digest_of(mut from: impl Read) -> io::Result<(Digest, u64)> {
+    let mut sha = Sha256::new();
+    let mut length = 0;
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let read = from.read(&mut piece)?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            let digest: [u8; 32] = sha.finalize().into();
+            return Ok((Digest::from(digest), length));
+        };
+        sha.update(bytes);
+        length += read as u64;
+    }
 }
 
 /// Returns the content of a file, or `None` if it is larger than anything that is stored.
@@ -245,6 +339,39 @@ mod tests {
         let missing = Digest::of(b"never stored");
         assert!(matches!(
             store.blob(&missing),
+            Err(ArtifactError::Missing { .. })
+        ));
+    }
+
+    #[test]
+    fn a_file_is_stored_without_being_held_in_memory() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(&place.path().join("store")).unwrap();
+        let path = place.path().join("app.jar");
+        let bytes = vec![7; (1 << 16) + 1];
+        fs::write(&path, &bytes).unwrap();
+        let digest = store.put_file(&path, bytes.len() as u64).unwrap();
+        assert_eq!(digest, Digest::of(&bytes));
+        assert_eq!(store.blob(&digest).unwrap(), bytes);
+        let (at, length) = store.blob_file(&digest).unwrap();
+        assert_eq!(length, bytes.len() as u64);
+        let large = store.put_file(&path, length - 1);
+        assert!(matches!(large, Err(ArtifactError::TooLarge { .. })));
+        // What was not kept leaves nothing.
+        assert_eq!(
+            names(&place.path().join("store")),
+            [format!("{digest}.blob")]
+        );
+        fs::write(&at, b"evil").unwrap();
+        assert!(matches!(
+            store.blob_file(&digest),
+            Err(ArtifactError::Altered { .. })
+        ));
+        assert_eq!(store.put_file(&path, length).unwrap(), digest);
+        assert!(store.blob_file(&digest).is_ok());
+        fs::remove_file(&at).unwrap();
+        assert!(matches!(
+            store.blob_file(&digest),
             Err(ArtifactError::Missing { .. })
         ));
     }

@@ -1,7 +1,9 @@
 //! Zip archives: the same files always give the same bytes, and foreign ones cannot do harm.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Write};
+use std::fs::File;
+use std::io::{BufWriter, Cursor, Read, Seek, Write};
+use std::path::PathBuf;
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
@@ -36,20 +38,32 @@ const CODE: Limits = Limits {
 /// A file of code that is put into a zip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeFile {
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    /// Where it is.
+    pub path: PathBuf,
     /// Whether it can be executed.
     pub is_executable: bool,
 }
 
-/// Returns the zip of `files` of code, by the same rules as artifacts: the same files give the same bytes. Of their
-/// permissions only one is kept, that to execute.
-pub fn zip_code(what: &str, files: &BTreeMap<String, CodeFile>) -> Result<Vec<u8>, ArtifactError> {
+/// Writes the zip of `files` of code, by the same rules as artifacts: the same files give the same bytes. Of their
+/// permissions only one is kept, that to execute. They are read one after another and piece by piece.
+pub(super) fn pack_code(
+    what: &str,
+    files: &BTreeMap<String, CodeFile>,
+    to: &mut File,
+) -> Result<(), ArtifactError> {
     let entries = files.iter().map(|(path, file)| {
         let mode = if file.is_executable { 0o755 } else { 0o644 };
-        (path.as_str(), file.bytes.as_slice(), mode)
+        let opened = File::open(&file.path).map_err(|source| ArtifactError::Read {
+            path: file.path.clone(),
+            source,
+        });
+        (path.as_str(), opened, mode)
     });
-    write(what, entries, CODE)
+    let mut written = write(what, BufWriter::new(to), entries, CODE)?;
+    written.flush().map_err(|source| ArtifactError::Zip {
+        what: what.to_owned(),
+        source: source.into(),
+    })
 }
 
 /// Returns the zip of `files`.
@@ -64,35 +78,21 @@ pub(super) fn pack(
 ) -> Result<Vec<u8>, ArtifactError> {
     let entries = files
         .iter()
-        .map(|(path, bytes)| (path.as_str(), bytes.as_slice(), 0o644));
-    write(what, entries, limits)
+        .map(|(path, bytes)| (path.as_str(), Ok(bytes.as_slice()), 0o644));
+    let written = write(what, Cursor::new(Vec::new()), entries, limits)?;
+    Ok(written.into_inner())
 }
 
 /// Writes a zip of paths, contents and modes, the paths in their order.
-fn write<'a>(
+fn write<'a, W: Write + Seek, R: Read>(
     what: &str,
-    entries: impl ExactSizeIterator<Item = (&'a str, &'a [u8], u32)> + Clone,
+    to: W,
+    entries: impl ExactSizeIterator<Item = (&'a str, Result<R, ArtifactError>, u32)>,
     limits: Limits,
-) -> Result<Vec<u8>, ArtifactError> {
+) -> Result<W, ArtifactError> {
     let too_large = |what: String, limit, unit| ArtifactError::TooLarge { what, limit, unit };
     if entries.len() as u64 > limits.files {
         return Err(too_large(what.to_owned(), limits.files, "files"));
-    }
-    let mut total = 0u64;
-    for (path, bytes, _) in entries.clone() {
-        check_path(path)?;
-        let size = bytes.len() as u64;
-        total = total.saturating_add(size);
-        if size > limits.file {
-            return Err(too_large(
-                format!("`{}`", clean(path)),
-                limits.file,
-                "bytes",
-            ));
-        }
-        if total > limits.archive {
-            return Err(too_large(what.to_owned(), limits.archive, "bytes"));
-        }
     }
     let failed = |source| ArtifactError::Zip {
         what: what.to_owned(),
@@ -102,15 +102,39 @@ fn write<'a>(
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::DEFAULT)
         .system(System::Unix);
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, bytes, mode) in entries {
+    let mut writer = ZipWriter::new(to);
+    let mut total = 0u64;
+    let mut piece = vec![0; 1 << 16];
+    for (path, content, mode) in entries {
+        check_path(path)?;
+        let mut content = content?;
         let options = options.unix_permissions(mode);
         writer.start_file(path, options).map_err(failed)?;
-        writer
-            .write_all(bytes)
-            .map_err(|source| failed(source.into()))?;
+        // What a folder says of a file's size is a claim; only what is really read counts.
+        let mut size = 0u64;
+        loop {
+            let read = content.read(&mut piece);
+            let read = read.map_err(|source| ArtifactError::Read {
+                path: PathBuf::from(clean(path)),
+                source,
+            })?;
+            let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                break;
+            };
+            size = size.saturating_add(read as u64);
+            if size > limits.file {
+                let what = format!("`{}`", clean(path));
+                return Err(too_large(what, limits.file, "bytes"));
+            }
+            if total.saturating_add(size) > limits.archive {
+                return Err(too_large(what.to_owned(), limits.archive, "bytes"));
+            }
+            let written = writer.write_all(bytes);
+            written.map_err(|source| failed(source.into()))?;
+        }
+        total = total.saturating_add(size);
     }
-    Ok(writer.finish().map_err(failed)?.into_inner())
+    writer.finish().map_err(failed)
 }
 
 /// Returns the file at `path` of the zip in `bytes`.
@@ -234,9 +258,22 @@ mod tests {
 
     #[test]
     fn the_bytes_of_code_never_change_and_tell_what_can_be_executed() {
-        let file = |bytes: &[u8], is_executable| CodeFile {
-            bytes: bytes.to_vec(),
-            is_executable,
+        let folder = tempfile::tempdir().unwrap();
+        let file = |bytes: &[u8], is_executable| {
+            let path = folder.path().join(bytes.len().to_string());
+            std::fs::write(&path, bytes).unwrap();
+            CodeFile {
+                path,
+                is_executable,
+            }
+        };
+        let zip_code = |what: &str, files: &BTreeMap<String, CodeFile>| {
+            let mut to = tempfile::tempfile().unwrap();
+            pack_code(what, files, &mut to)?;
+            let mut bytes = Vec::new();
+            to.rewind().unwrap();
+            to.read_to_end(&mut bytes).unwrap();
+            Ok::<_, ArtifactError>(bytes)
         };
         let files = BTreeMap::from([
             ("bootstrap".to_owned(), file(b"#!/bin/sh\n", true)),
@@ -253,6 +290,12 @@ mod tests {
         assert_eq!((mode("bootstrap"), mode("lib/a.py")), (0o755, 0o644));
         let bad = BTreeMap::from([("../a".to_owned(), file(b"", false))]);
         assert!(zip_code("code", &bad).is_err());
+        let gone = CodeFile {
+            path: folder.path().join("gone"),
+            is_executable: false,
+        };
+        let gone = zip_code("code", &BTreeMap::from([("a".to_owned(), gone)]));
+        assert!(matches!(gone, Err(ArtifactError::Read { .. })));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::connection::Aws;
 use super::failure::Effect;
 use super::upload::without_urls;
 use crate::model::{
-    CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind, ImportedResource,
-    LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, LogicalId, OnStackFailure, Priority, StackId,
-    StackName, StackOptions, TargetSpec, TemplateBucket, goes_through_bucket,
+    BucketObject, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName, FailureKind,
+    ImportedResource, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, LogicalId, OnStackFailure,
+    Priority, StackId, StackName, StackOptions, TargetSpec, TemplateBucket, goes_through_bucket,
 };
 
 /// A secret shorter than this is not looked for in messages: it would cover ordinary words.
@@ -34,6 +34,8 @@ pub struct CreateChangeSet {
     pub template: String,
     /// The bucket through which a template goes that is too large for a request.
     pub bucket: Option<TemplateBucket>,
+    /// The object in that bucket that is on record for the template, where there is one.
+    pub uploaded: Option<BucketObject>,
     /// The parameters to send; those that take the template's default are left out.
     pub parameters: Vec<SentParameter>,
     /// The stack's tags.
@@ -117,7 +119,8 @@ impl Aws {
         let url = match &request.bucket {
             _ if !goes_through_bucket(length) => None,
             Some(bucket) => {
-                let url = self.upload_template(spec, bucket, &request.template);
+                let planned = request.uploaded.as_ref();
+                let url = self.template_url(spec, bucket, &request.template, planned);
                 Some(url.await?)
             }
             None => {
@@ -362,6 +365,7 @@ mod tests {
             token: "token-1".into(),
             template: "Resources: {}".into(),
             bucket: None,
+            uploaded: None,
             parameters: vec![
                 SentParameter {
                     name: "Password".into(),

@@ -22,13 +22,11 @@ use super::budget::{Gate, Watcher};
 use super::failure::{Attempted, Effect, classify};
 use super::http;
 use super::mfa::MfaPrompt;
+use super::object::Objects;
 use super::profile::{Profile, Source};
 use super::session::{Kept, Opening, Role, Session, session_name};
 use super::trace::{Trace, Traced, TracedHttp};
-use super::upload::{Uploaded, Uploads};
-use crate::model::{
-    AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec, TemplateBucket,
-};
+use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -75,7 +73,7 @@ struct Shared {
     clients: Mutex<HashMap<(Option<String>, Region), Client>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
-    uploads: Uploads,
+    objects: Objects,
 }
 
 impl Aws {
@@ -198,7 +196,7 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            uploads: Uploads::default(),
+            objects: Objects::default(),
         })))
     }
 
@@ -223,7 +221,7 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            uploads: Uploads::default(),
+            objects: Objects::default(),
         }))
     }
 
@@ -353,16 +351,9 @@ impl Aws {
         Some(Traced::new(trace, place.to_owned()))
     }
 
-    /// Returns where it is noted that an object was put into a bucket.
-    pub(super) fn upload_cell(
-        &self,
-        bucket: &TemplateBucket,
-        key: &str,
-    ) -> Arc<OnceCell<Uploaded>> {
-        locked(&self.0.uploads)
-            .entry((bucket.clone(), key.to_owned()))
-            .or_default()
-            .clone()
+    /// Returns what was put into buckets or found there.
+    pub(super) fn objects(&self) -> &Objects {
+        &self.0.objects
     }
 
     /// Returns the endpoint that was set for a service that is called without its crate, such as `SSM`.
@@ -523,7 +514,7 @@ impl Aws {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Only maps are behind these locks, and nothing panics between two changes of one.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,7 @@ use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use serde::de::DeserializeOwned;
 
 use super::connection::Aws;
-use super::signed::{Signed, Signer, dns_suffix};
+use super::signed::{Payload, Signed, Signer, dns_suffix};
 use crate::model::TargetSpec;
 
 const JSON: &str = "application/x-amz-json-1.1";
@@ -61,7 +61,7 @@ impl Aws {
             method: "POST",
             url: &format!("{origin}/"),
             headers: &[("content-type", JSON), ("x-amz-target", &target)],
-            body: body.as_bytes(),
+            body: Payload::Bytes(body.as_bytes()),
         };
         let signer = Signer {
             credentials: &credentials,

@@ -1,7 +1,7 @@
 //! Change sets of nested stacks, which the change set of the outermost one brings along.
 //!
-//! They are read without the values of properties: which of them are secret is said by templates that are
-//! not at hand.
+//! Which values of properties are secret is said by templates that are not at hand: whoever stores or shows them keeps only
+//! those that rules judge.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -50,16 +50,15 @@ impl Aws {
         id: &ChangeSetId,
     ) -> Result<Vec<ResourceChange>, CallFailure> {
         let head = self
-            .described(spec, id, false, None, Priority::Read)
+            .described(spec, id, true, None, Priority::Read)
             .await?
             .ok_or_else(|| self.gone(spec, id))?;
+        let whole = self.whole_reading(spec, id, head).await?;
+        let head = whole.head();
         let status = head.status().map_or("", |s| s.as_str()).to_owned();
         let reason = head.status_reason().unwrap_or_default().to_owned();
         match status.as_str() {
-            "CREATE_COMPLETE" => {
-                let reading = self.all_pages(spec, id, false, head).await?;
-                Ok(reading.converted())
-            }
+            "CREATE_COMPLETE" => Ok(whole.changes()),
             "FAILED"
                 if status_reason::failed_change_set(&reason) == ChangeSetOutcome::NoChanges =>
             {
@@ -202,9 +201,50 @@ mod tests {
             asked,
             [
                 (CHANGE_SET, "true"),
-                (CHILD, ""),
-                (CHILD, ""),
-                (GRANDCHILD, "")
+                (CHILD, "true"),
+                (CHILD, "true"),
+                (GRANDCHILD, "true")
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn values_come_along_and_what_they_leave_out_is_read_without_them() {
+        let outer = set("CREATE_COMPLETE", "", &[change("Network", CHILD)], "");
+        let group = change("Group", "").replace(
+            "</ResourceChange>",
+            "<AfterContext>{\"Properties\":{\"A\":1}}</AfterContext></ResourceChange>",
+        );
+        let warning = "[WARN] --include-property-values option can return incomplete ChangeSet data because: \
+            Logical Id: Other, failed property validation";
+        let script = Scripted::new();
+        script
+            .ok("DescribeChangeSet", &outer)
+            .ok(
+                "DescribeChangeSet",
+                &set("CREATE_COMPLETE", warning, std::slice::from_ref(&group), ""),
+            )
+            .ok(
+                "DescribeChangeSet",
+                &set(
+                    "CREATE_COMPLETE",
+                    "",
+                    &[change("Group", ""), change("Other", "")],
+                    "",
+                ),
+            );
+        let read = read(&script).await.unwrap();
+        let told: Vec<_> = read
+            .changes
+            .iter()
+            .map(|c| (c.logical_id.as_str(), c.after.is_some()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Network", false),
+                ("Network/Group", true),
+                ("Network/Other", false)
             ]
         );
     }

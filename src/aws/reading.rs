@@ -55,9 +55,15 @@ pub struct ReadChangeSet {
 }
 
 /// All pages of one reading.
-pub(super) struct Reading {
+struct Reading {
     head: DescribeChangeSetOutput,
     changes: Vec<Change>,
+}
+
+/// The reading with the values of properties, and the one without them where that one may lack something.
+pub(super) struct WholeReading {
+    values: Reading,
+    plain: Option<Reading>,
 }
 
 impl Aws {
@@ -153,7 +159,7 @@ impl Aws {
     }
 
     /// Returns the reading that `head` is the first page of.
-    pub(super) async fn all_pages(
+    async fn all_pages(
         &self,
         spec: &TargetSpec,
         id: &ChangeSetId,
@@ -173,13 +179,13 @@ impl Aws {
         Ok(Reading { head, changes })
     }
 
-    /// Returns the whole change set, read again without values where the first reading needs it.
-    async fn finish_reading(
+    /// Returns both readings of the change set, or the one that is enough; `head` is the first page of the one with values.
+    pub(super) async fn whole_reading(
         &self,
         spec: &TargetSpec,
         id: &ChangeSetId,
         head: DescribeChangeSetOutput,
-    ) -> Result<ReadChangeSet, CallFailure> {
+    ) -> Result<WholeReading, CallFailure> {
         let values = self.all_pages(spec, id, true, head).await?;
         let plain = if values.may_lack_something() {
             let head = self
@@ -190,8 +196,18 @@ impl Aws {
         } else {
             None
         };
-        // The plain reading is the later one, and its reason is never the warning about the other.
-        let head = plain.as_ref().map_or(&values.head, |r| &r.head);
+        Ok(WholeReading { values, plain })
+    }
+
+    /// Returns the whole change set, read again without values where the first reading needs it.
+    async fn finish_reading(
+        &self,
+        spec: &TargetSpec,
+        id: &ChangeSetId,
+        head: DescribeChangeSetOutput,
+    ) -> Result<ReadChangeSet, CallFailure> {
+        let whole = self.whole_reading(spec, id, head).await?;
+        let head = whole.head();
         let status = status(head).to_owned();
         let reason = head
             .status_reason()
@@ -227,10 +243,7 @@ impl Aws {
                 self.attempted("DescribeChangeSet", &place, Effect::Repeatable)
                     .failure(FailureKind::Refused, "the reply names no stack")
             })?;
-        let mut changes = values.converted();
-        if let Some(plain) = &plain {
-            changes = convert::merged(changes, plain.converted());
-        }
+        let mut changes = whole.changes();
         if outcome == ChangeSetOutcome::Ready {
             self.add_nested_changes(spec, &mut changes).await?;
         }
@@ -286,6 +299,23 @@ impl Aws {
     }
 }
 
+impl WholeReading {
+    /// Returns what is said of the set. The plain reading is the later one, and its reason is never the warning about the
+    /// other.
+    pub(super) fn head(&self) -> &DescribeChangeSetOutput {
+        self.plain.as_ref().map_or(&self.values.head, |r| &r.head)
+    }
+
+    /// Returns the changes, those of one reading completed by the other.
+    pub(super) fn changes(&self) -> Vec<ResourceChange> {
+        let changes = self.values.converted();
+        match &self.plain {
+            Some(plain) => convert::merged(changes, plain.converted()),
+            None => changes,
+        }
+    }
+}
+
 impl Reading {
     fn may_lack_something(&self) -> bool {
         let reason = self.head.status_reason().unwrap_or_default();
@@ -299,7 +329,7 @@ impl Reading {
             }
     }
 
-    pub(super) fn converted(&self) -> Vec<ResourceChange> {
+    fn converted(&self) -> Vec<ResourceChange> {
         self.changes.iter().filter_map(convert::change).collect()
     }
 }

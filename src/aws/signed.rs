@@ -1,6 +1,8 @@
 //! Requests to services of which one or two calls are needed: signed here and sent as the SDK sends its own, by
 //! the same HTTP client. Their own crates would cost a minute of compile time.
 
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
@@ -14,10 +16,12 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
+use aws_smithy_types::byte_stream::{ByteStream, Length};
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::connection::Aws;
-use crate::model::Region;
+use crate::model::{Digest, Region};
 
 /// A request, sent once: whoever asks knows whether it may be repeated.
 #[derive(Debug, Clone)]
@@ -28,7 +32,42 @@ pub(super) struct Signed<'a> {
     pub(super) url: &'a str,
     /// Headers that are signed and sent.
     pub(super) headers: &'a [(&'static str, &'a str)],
-    pub(super) body: &'a [u8],
+    pub(super) body: Payload<'a>,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Payload<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A file, which is read as it is sent.
+    File {
+        path: &'a Path,
+        length: u64,
+        /// The SHA-256 of its content, which the service checks.
+        digest: Digest,
+    },
+}
+
+impl Payload<'_> {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { length, .. } => *length,
+        }
+    }
+
+    /// Returns what is sent.
+    async fn open(&self) -> Result<SdkBody, ByteStreamError> {
+        match self {
+            Self::Bytes(bytes) => Ok(SdkBody::from(*bytes)),
+            Self::File { path, length, .. } => {
+                let file = ByteStream::read_from().path(path);
+                let file = file.length(Length::Exact(*length)).build();
+                Ok(file.await?.into_inner())
+            }
+        }
+    }
 }
 
 /// Whose signature, and where it holds.
@@ -49,7 +88,10 @@ impl Aws {
         T: std::fmt::Debug + Send + Sync + 'static,
         E: std::error::Error + std::fmt::Debug + Send + Sync + 'static,
     {
-        let body = SignableBody::Bytes(request.body);
+        let body = match request.body {
+            Payload::Bytes(bytes) => SignableBody::Bytes(bytes),
+            Payload::File { digest, .. } => SignableBody::Precomputed(digest.to_string()),
+        };
         let (signature, _) = signer
             .sign(request, body, None, self.now())
             .map_err(SdkError::construction_failure)?
@@ -67,8 +109,12 @@ impl Aws {
             return Err(SdkError::construction_failure("there is no HTTP client"));
         };
         let (origin, path) = split(request.url);
-        let (method, path, body) = (request.method, path.to_owned(), request.body.to_vec());
-        let timeouts = slower_by(self.timeouts(), body.len());
+        let (method, path) = (request.method, path.to_owned());
+        let body = request.body.open().await;
+        // Sent once: nobody asks for it a second time.
+        let body = Mutex::new(Some(body.map_err(SdkError::construction_failure)?));
+        let length = request.body.length();
+        let timeouts = slower_by(self.timeouts(), length);
         Operation::builder()
             .service_name(request.service)
             .operation_name(request.operation)
@@ -79,13 +125,14 @@ impl Aws {
             .no_retry()
             .timeout_config(timeouts)
             .serializer(move |(): ()| {
-                let mut request = HttpRequest::new(SdkBody::from(body.as_slice()));
+                let body = body.lock().ok().and_then(|mut body| body.take());
+                let mut request = HttpRequest::new(body.unwrap_or_else(SdkBody::empty));
                 request.set_method(method)?;
                 request.set_uri(path.as_str())?;
                 for (name, value) in &headers {
                     request.headers_mut().insert(name.clone(), value.clone());
                 }
-                let length = body.len().to_string();
+                let length = length.to_string();
                 request.headers_mut().insert("content-length", length);
                 Ok(request)
             })
@@ -109,7 +156,7 @@ impl Aws {
             method: "GET",
             url,
             headers: &[],
-            body: &[],
+            body: Payload::Bytes(&[]),
         };
         let body = SignableBody::UnsignedPayload;
         let (_, query) = signer
@@ -162,9 +209,9 @@ impl Signer<'_> {
 }
 
 /// Returns `timeouts` with the time that so many bytes take on a slow line.
-fn slower_by(timeouts: TimeoutConfig, bytes: usize) -> TimeoutConfig {
+fn slower_by(timeouts: TimeoutConfig, bytes: u64) -> TimeoutConfig {
     const BYTES_A_SECOND: u64 = 128 << 10;
-    let extra = Duration::from_secs(bytes as u64 / BYTES_A_SECOND);
+    let extra = Duration::from_secs(bytes / BYTES_A_SECOND);
     let longer = |timeout: Option<Duration>| timeout.map(|timeout| timeout + extra);
     let mut builder = timeouts.to_builder();
     builder
@@ -213,6 +260,7 @@ mod tests {
     fn a_url_is_taken_apart() {
         assert_eq!(split("http://a:1/b/c"), ("http://a:1", "/b/c"));
         assert_eq!(split("https://a"), ("https://a", "/"));
+        assert_eq!(encoded("a/b+c~"), "a%2Fb%2Bc~");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use aws_sdk_cloudformation::types::TemplateStage;
 
 use super::connection::Aws;
-use crate::model::{CallFailure, ChangeSetId, Digest, StackId, TargetSpec, TemplateBucket};
+use crate::model::{CallFailure, ChangeSetId, Digest, StackId, TargetSpec};
 
 /// Which template a change set was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,15 @@ pub enum TemplateRead {
 
 impl Aws {
     /// Returns whether a change set was made from the template `sent`.
+    ///
+    /// `is_pinned`: the URL named a version of it, so that nobody could replace what was read there.
     pub async fn template_read(
         &self,
         spec: &TargetSpec,
         stack: &StackId,
         change_set: &ChangeSetId,
-        bucket: &TemplateBucket,
         sent: &str,
+        is_pinned: bool,
     ) -> Result<TemplateRead, CallFailure> {
         let stage = TemplateStage::Original;
         let read = self.template_at(spec, stack, Some(change_set), stage).await;
@@ -40,9 +42,7 @@ impl Aws {
         };
         Ok(match compared(sent, &read) {
             Likeness::Same => TemplateRead::AsSent,
-            Likeness::InAscii if self.keeps_versions(spec, bucket, sent).await? => {
-                TemplateRead::AsSent
-            }
+            Likeness::InAscii if is_pinned => TemplateRead::AsSent,
             Likeness::InAscii => TemplateRead::InAscii,
             Likeness::Different => TemplateRead::Other(Digest::of(read.as_bytes())),
         })
@@ -82,44 +82,33 @@ fn in_ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{CHANGE_SET, STACK, aws, change_set_id, spec, stack_id};
-    use super::super::scripted::{Reply, Scripted};
+    use super::super::scripted::Scripted;
     use super::*;
     use crate::model::FailureKind;
 
     const SENT: &str = "Description: größer 🙂\r\nResources: {}\n";
 
     async fn read(script: &Scripted) -> Result<TemplateRead, CallFailure> {
+        read_where(script, false).await
+    }
+
+    async fn read_where(script: &Scripted, is_pinned: bool) -> Result<TemplateRead, CallFailure> {
         let aws = aws(script).await;
-        let bucket = TemplateBucket {
-            name: "templates".to_owned(),
-            owner: Some(spec().target.account),
-        };
-        aws.template_read(&spec(), &stack_id(), &change_set_id(), &bucket, SENT)
+        aws.template_read(&spec(), &stack_id(), &change_set_id(), SENT, is_pinned)
             .await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_shown_is_as_sent_only_in_a_bucket_that_keeps_versions() {
-        for (reply, expected) in [
-            (Reply::Versioned("v1"), TemplateRead::AsSent),
-            // Of a bucket that no longer keeps them.
-            (Reply::Versioned("null"), TemplateRead::InAscii),
-            (Reply::Http(200, String::new()), TemplateRead::InAscii),
-        ] {
+    async fn what_is_not_shown_is_as_sent_only_where_the_url_named_a_version() {
+        for (is_pinned, expected) in [(true, TemplateRead::AsSent), (false, TemplateRead::InAscii)]
+        {
             let script = Scripted::new();
             let body = "<TemplateBody>Description: gr??er ?\nResources: {}\n</TemplateBody>";
-            script.ok("GetTemplate", body).on("", reply);
-            assert_eq!(read(&script).await.unwrap(), expected);
-            assert_eq!(script.requests_of("").len(), 1);
+            script.ok("GetTemplate", body);
+            assert_eq!(read_where(&script, is_pinned).await.unwrap(), expected);
+            // The bucket is not asked: it may keep versions only since then.
+            assert_eq!(script.requests().len(), 1);
         }
-        let script = Scripted::new();
-        let denied = "<Error><Code>AccessDenied</Code></Error>".to_owned();
-        let body = "<TemplateBody>Description: gr??er ?\nResources: {}\n</TemplateBody>";
-        script
-            .ok("GetTemplate", body)
-            .on("", Reply::Http(403, denied));
-        let failure = read(&script).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::AccessDenied);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,12 +2,11 @@
 
 use clap::Args;
 
-use super::denied::denied;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, exit, identity, output, portable, prompt, resume, stop};
+use super::{CliError, denied, exit, identity, output, portable, prompt, resume, stop};
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
@@ -48,7 +47,7 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
         return Err(portable::left_in(file, &id));
     }
     let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
-    if let Some(why) = denied(&view, &sources) {
+    if let Some(why) = denied::denied(&view, &sources) {
         output::stderr(&why);
         return Ok(exit::FAILED);
     }
@@ -96,11 +95,12 @@ pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId,
 }
 
 /// Adds to `view` what no process has made an event of yet: the answer in the inbox that will count, else that the
-/// time for one is over.
+/// time for one is over, and what of the plan is denied.
 pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
     if let (true, Some(id)) = (view.awaits_answer(), view.execution()) {
         let answer = given(journal, id, view)?;
         view.note(answer, runtime::now());
+        denied::note(journal, view);
     }
     Ok(())
 }

@@ -318,6 +318,8 @@ pub(super) struct Asked {
     overrides: IndexMap<String, OverrideExpression>,
     overrides_json: Option<String>,
     origins: BTreeMap<String, OverrideLine>,
+    /// The flag that gives each of the overrides.
+    flags: BTreeMap<String, &'static str>,
     options: StackOptions,
     stack_policy: Option<String>,
     preferences: OperationPreferences,
@@ -358,6 +360,13 @@ impl Asked {
             Some(json) => parsed_overrides(json)?,
             None => IndexMap::new(),
         };
+        let single = pairs("--parameter", &args.parameters)?;
+        let flag = |name: &String| match single.contains_key(name) {
+            true => "`--parameter`",
+            false => "`--parameter-overrides`",
+        };
+        let flags = overrides.keys().map(|name| (name.clone(), flag(name)));
+        let flags = flags.collect();
         let invocation = args
             .targets
             .invocation(&project.root, &args.connection, chosen)?;
@@ -376,6 +385,7 @@ impl Asked {
             overrides_json,
             origins,
             left_out: Vec::new(),
+            flags,
         })
     }
 
@@ -489,6 +499,7 @@ impl Asked {
                 files: &layers,
                 overrides: &values,
                 origins: &self.origins,
+                flags: &self.flags,
                 secrets: &self.secrets,
                 allow_literal_secrets: self.args.allow_literal_secrets,
                 previous: &previous,

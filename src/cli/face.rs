@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::answer::{verb, who};
 use super::denied::denied;
+use super::findings::{Findings, first};
 use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
@@ -17,7 +18,7 @@ use crate::diff;
 use crate::journal::{Journal, JournalError};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
-    PlannedTarget, Risk, RiskLevel,
+    PlannedTarget, Risk, RiskLevel, clean,
 };
 use crate::pipeline::Execution;
 use crate::report::{EventLine, ReviewSources as _, View, review};
@@ -195,9 +196,6 @@ impl TerminalFace {
     }
 }
 
-/// The most risks that are told one by one.
-const TOLD_RISKS: usize = 5;
-
 /// Returns why `--yes` does not approve: each risk above its limit, where it is, and what to do.
 fn refused(
     planned: &[PlannedTarget],
@@ -205,39 +203,29 @@ fn refused(
     limit: RiskLevel,
     execution: Option<&ExecutionId>,
 ) -> String {
-    let mut above: Vec<(Risk, Vec<String>)> = Vec::new();
+    let mut above: Vec<(Risk, String)> = Vec::new();
     for target in planned {
-        let risks = sources.risks(target);
-        for risk in risks.into_iter().filter(|risk| risk.weight() > limit) {
-            let place = target.target.place();
-            match above.iter_mut().find(|(known, _)| *known == risk) {
-                Some((_, places)) => places.push(place),
-                None => above.push((risk, vec![place])),
-            }
-        }
+        let risks = sources.risks(target).into_iter();
+        let place = target.target.place();
+        above.extend(
+            risks
+                .filter(|risk| risk.weight() > limit)
+                .map(|risk| (risk, place.clone())),
+        );
     }
     above.sort_by_key(|(risk, _)| std::cmp::Reverse(risk.level));
     let level = above.first().map_or(limit, |(risk, _)| risk.level);
+    let mut found = Findings::default();
+    for (risk, place) in above {
+        let text = format!("{}  {}: {}", risk.level, risk.resource, risk.message);
+        found.add(clean(&text), place);
+    }
     let flag = match limit {
         RiskLevel::Medium => "`--yes` takes medium at most".to_owned(),
         RiskLevel::Low | RiskLevel::High => format!("`--yes={limit}` takes {limit} at most"),
     };
     let mut text = format!("not approved: the risk is {level}, and {flag}\n");
-    for (risk, places) in above.iter().take(TOLD_RISKS) {
-        let place = match &places[..] {
-            [one] => one.clone(),
-            many => format!("{} targets", many.len()),
-        };
-        text.push_str(&format!(
-            "  {level}  {resource} in {place}: {message}\n",
-            level = risk.level,
-            resource = risk.resource,
-            message = risk.message
-        ));
-    }
-    if let Some(more) = above.len().checked_sub(TOLD_RISKS).filter(|more| *more > 0) {
-        text.push_str(&format!("  and {more} more, which the review names\n"));
-    }
+    text.push_str(&first(&found.lines()));
     let id = execution.map(ExecutionId::to_string).unwrap_or_default();
     text.push_str(&format!(
         "look at the review, then approve it with `stackgate approve {id}`, or run the same again with `--yes={level}`\n"

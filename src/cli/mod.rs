@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 mod events;
 mod face;
+mod findings;
 mod health;
 mod identity;
 mod imports;

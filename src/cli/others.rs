@@ -1,60 +1,140 @@
 //! What else is open for the targets of a new execution, so that nobody plans the same twice without knowing it.
 
-use super::{output, run};
-use crate::journal::Journal;
-use crate::model::{EventKind, Target};
+use super::{answer, output, run};
+use crate::journal::{ExecutionSummary, Journal};
+use crate::model::{EventKind, ExecutionId, Target};
 use crate::report::{State, View};
+
+/// What an open execution does, said of one and of several.
+type Does = (&'static str, &'static str);
+
+/// An execution that is open for some of the targets.
+struct Open {
+    id: ExecutionId,
+    does: Does,
+    /// The targets, as they are told.
+    targets: String,
+}
 
 /// Says on standard error which executions of this journal are open for the same targets, with the command to look.
 ///
-/// One that cannot be read is left out: it is only a remark, and what is wrong with the journal is told where it matters.
+/// Those that do the same are told in one line: who plans again and again without an answer has many of them.
 pub(super) fn tell(journal: &Journal, targets: &[Target]) {
-    for execution in journal.executions().unwrap_or_default() {
-        // Nearly all have ended, which the last event says alone.
-        let last = journal.events(&execution.id, execution.events.saturating_sub(1));
-        let has_ended = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
-        if last.is_ok_and(|events| events.iter().any(|event| has_ended(&event.kind))) {
-            continue;
+    let executions = journal.executions().unwrap_or_default();
+    let all = executions.iter().filter_map(|e| open(journal, e, targets));
+    for line in lines(&all.collect::<Vec<_>>()) {
+        output::stderr(&line);
+    }
+}
+
+/// Returns a line for each kind of what is done.
+fn lines(all: &[Open]) -> Vec<String> {
+    let mut kinds: Vec<(Does, Vec<&Open>)> = Vec::new();
+    for open in all {
+        match kinds.iter_mut().find(|(does, _)| *does == open.does) {
+            Some((_, same)) => same.push(open),
+            None => kinds.push((open.does, vec![open])),
         }
-        let Ok(events) = journal.events(&execution.id, 0) else {
-            continue;
+    }
+    let line = |((one, several), same): (Does, Vec<&Open>)| match &same[..] {
+        [only] => format!(
+            "note: another execution {one} for {}; look at it with `stackgate status {}`\n",
+            only.targets, only.id
+        ),
+        many => format!(
+            "note: {} other executions {several} for some of these targets; see them with `stackgate list`\n",
+            many.len()
+        ),
+    };
+    kinds.into_iter().map(line).collect()
+}
+
+/// Returns the execution if it is open for any of the targets.
+///
+/// One that cannot be read is left out: it is only a remark, and what is wrong with the journal is told where it matters.
+fn open(journal: &Journal, execution: &ExecutionSummary, targets: &[Target]) -> Option<Open> {
+    // Nearly all have ended, which the last event says alone.
+    let last = journal.events(&execution.id, execution.events.saturating_sub(1));
+    let has_ended = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
+    if last.is_ok_and(|events| events.iter().any(|event| has_ended(&event.kind))) {
+        return None;
+    }
+    let mut view = View::of(&journal.events(&execution.id, 0).ok()?);
+    let known = view.targets().into_iter().map(|known| known.target());
+    let shared: Vec<&Target> = known.filter(|target| targets.contains(target)).collect();
+    let first = shared.first()?;
+    let told = match shared.len() {
+        1 => first.to_string(),
+        count => format!("{first} and {} more of these targets", count - 1),
+    };
+    let is_alive = run::is_alive(journal, &execution.id).is_ok_and(|alive| alive == Some(true));
+    // What was answered outside is not noted where the inbox cannot be read.
+    let _ = answer::note(journal, &mut view);
+    let does = match (view.state(), is_alive) {
+        (State::Ended(_), _) => return None,
+        (State::WaitingForApproval, _) => ("waits for an answer", "wait for an answer"),
+        (State::Denied, _) => ("is denied and not removed", "are denied and not removed"),
+        (
+            State::Running
+            | State::Answered(_)
+            | State::Overdue
+            | State::Stopping
+            | State::GivingUp
+            | State::Unknown,
+            true,
+        ) => ("is under way", "are under way"),
+        (State::Answered(_), false) => (
+            "has its answer, and nobody has taken it up,",
+            "have their answers, and nobody has taken them up,",
+        ),
+        (State::Overdue, false) => (
+            "waited too long for an answer, and is not cleaned up,",
+            "waited too long for an answer, and are not cleaned up,",
+        ),
+        (State::GivingUp, false) => (
+            "is being given up, and nobody goes on with it,",
+            "are being given up, and nobody goes on with them,",
+        ),
+        (State::Paused, _) => ("is paused", "are paused"),
+        (State::Running | State::Stopping | State::Unknown, false) => {
+            ("was interrupted", "were interrupted")
+        }
+    };
+    Some(Open {
+        id: execution.id.clone(),
+        does,
+        targets: told,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_do_the_same_are_told_in_one_line() {
+        let one = |number: u32, does| Open {
+            id: format!("019a4c3e-0000-7000-8000-00000000000{number}")
+                .parse()
+                .unwrap(),
+            does,
+            targets: "111111111111/eu-west-1/app".to_owned(),
         };
-        let view = View::of(&events);
-        let shared = view.targets();
-        let shared: Vec<&Target> = shared
-            .iter()
-            .map(|known| known.target())
-            .filter(|target| targets.contains(target))
-            .collect();
-        let Some(first) = shared.first() else {
-            continue;
-        };
-        let is_alive = run::is_alive(journal, &execution.id).is_ok_and(|alive| alive == Some(true));
-        let does = match (view.state(), is_alive) {
-            (State::Ended(_), _) => continue,
-            (State::WaitingForApproval, _) => "waits for an answer",
-            (
-                State::Running
-                | State::Answered(_)
-                | State::Overdue
-                | State::Stopping
-                | State::GivingUp
-                | State::Unknown,
-                true,
-            ) => "is under way",
-            (State::Answered(_), false) => "has its answer, and nobody has taken it up,",
-            (State::Overdue, false) => "waited too long for an answer, and is not cleaned up,",
-            (State::GivingUp, false) => "is being given up, and nobody goes on with it,",
-            (State::Paused, _) => "is paused",
-            (State::Running | State::Stopping | State::Unknown, false) => "was interrupted",
-        };
-        let more = match shared.len() {
-            1 => String::new(),
-            count => format!(" and {} more of these targets", count - 1),
-        };
-        output::stderr(&format!(
-            "note: another execution {does} for {first}{more}; look at it with `stackgate status {}`\n",
-            execution.id
-        ));
+        let waits = ("waits for an answer", "wait for an answer");
+        let paused = ("is paused", "are paused");
+        let mut all = vec![one(1, waits), one(2, paused)];
+        assert_eq!(
+            lines(&all)[0],
+            "note: another execution waits for an answer for 111111111111/eu-west-1/app; look at it with \
+             `stackgate status 019a4c3e-0000-7000-8000-000000000001`\n"
+        );
+        all.extend((3..7).map(|number| one(number, waits)));
+        let told = lines(&all);
+        assert_eq!(
+            told[0],
+            "note: 5 other executions wait for an answer for some of these targets; see them with `stackgate list`\n"
+        );
+        assert!(told[1].contains("another execution is paused"), "{told:?}");
+        assert_eq!(told.len(), 2);
     }
 }

@@ -105,7 +105,8 @@ pub(super) fn at_target(
         statements.push(json!({
             "Sid": "StackgateReadsWhatIsPackaged",
             "Effect": "Allow",
-            "Action": "s3:GetObject",
+            // The version, too, where the template names one.
+            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
             "Resource": arns(buckets, partition, "/stackgate/*"),
         }));
     }

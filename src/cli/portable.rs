@@ -11,12 +11,14 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::resume::{Policy, definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
+use super::settings::Settings;
 use super::sources::Sources;
 use super::{CliError, answer, exit, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
 use crate::journal::{Durability, Journal};
 use crate::model::{
-    Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
+    Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Invocation,
+    Origin, RiskChoices,
 };
 use crate::parameters::parse_override_file;
 use crate::pipeline::{Execution, IllegalEvent};
@@ -338,6 +340,18 @@ fn runner(journal: &Journal, id: &ExecutionId) -> Result<Approver, CliError> {
         .unwrap_or_else(|| identity::approver(None)))
 }
 
+/// Returns what this project makes of risk rules: for the environment of the plan, where this project has it too.
+fn own_risks(here: &Invocation) -> Result<RiskChoices, CliError> {
+    let Some(settings) = Settings::load(Path::new(&here.root))? else {
+        return Ok(RiskChoices::default());
+    };
+    let (values, _) = settings
+        .choose(here.chosen.environment.as_deref(), None)
+        .or_else(|_| settings.choose(None, None))
+        .map_err(CliError::usage)?;
+    Ok(values.risks)
+}
+
 /// Puts the plan into the journal, unless it came in before; says who planned and who runs it.
 fn take_over(
     journal: &Journal,
@@ -389,6 +403,7 @@ fn take_over(
     if let Some(definition) = definition(&file.plan.events) {
         run::same_account(definition, &caller)?;
     }
+    let risks = own_risks(&here)?;
     let by = identity::approver(Some(&caller));
     let planners = file.planners().join(", ");
     output::stderr(&format!(
@@ -419,6 +434,7 @@ fn take_over(
             file: file.file,
             by,
             invocation: here,
+            risks,
         };
         let state = Execution::replay(before)?;
         let event = state.follow(runtime::now(), kind)?;

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::denied::denied;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::sources::Sources;
-use super::{CliError, ci, debug, exit, identity, output, portable, prompt};
+use super::{CliError, ci, debug, denied, exit, identity, output, portable, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -257,11 +256,14 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
-        let refused = match ended {
-            Ended::AwaitingAnswer => denied(&face.view, &Sources::of(&face.view, &artifacts)?),
-            Ended::Finished(_) | Ended::Paused(_) | Ended::Stopped | Ended::Detached => None,
+        let found = match ended {
+            Ended::AwaitingAnswer => {
+                denied::findings(&face.view, &Sources::of(&face.view, &artifacts)?)
+            }
+            Ended::Finished(_) | Ended::Paused(_) | Ended::Stopped | Ended::Detached => Vec::new(),
         };
-        face.view.note_denied(refused.is_some());
+        let refused = denied::told(&face.view, &found);
+        face.view.note_denied(found);
         if let Some(out) = &self.out
             && ended == Ended::AwaitingAnswer
             && refused.is_none()

@@ -18,7 +18,7 @@ use crate::template::Template;
 pub(super) struct Sources {
     store: Store,
     artifacts: Vec<ArtifactRef>,
-    /// What the execution was begun with.
+    /// What the execution was begun with, and taken over with.
     choices: RiskChoices,
     /// Hundreds of targets share a few templates: each is read once.
     read: Mutex<HashMap<Digest, Option<Arc<Template>>>>,
@@ -28,13 +28,15 @@ impl Sources {
     /// Returns the templates of the execution in `view`, from the artifacts in `store`.
     pub(super) fn new(store: Store, view: &View) -> Result<Self, CliError> {
         let choices = view.definition().map(ExecutionDefinition::risk_choices);
+        let choices = choices.transpose().map_err(CliError::failed)?;
+        let choices = choices.unwrap_or_default();
         Ok(Self {
             store,
             artifacts: view.sources().map(|s| s.artifact.clone()).collect(),
-            choices: choices
-                .transpose()
-                .map_err(CliError::failed)?
-                .unwrap_or_default(),
+            choices: match view.imported_risks() {
+                Some(project) => RiskChoices::stricter(&choices, project),
+                None => choices,
+            },
             read: Mutex::default(),
         })
     }
@@ -126,7 +128,12 @@ impl ReviewSources for Sources {
 
     fn impact(&self, target: &PlannedTarget) -> Impact {
         let (template, previous) = (self.template(target), self.previous(target));
-        diff::impact(target, template.as_deref(), previous.as_deref())
+        diff::impact(
+            target,
+            template.as_deref(),
+            previous.as_deref(),
+            &self.choices,
+        )
     }
 
     fn kept_default(&self, target: &PlannedTarget, parameter: &str) -> Option<DefaultDiff> {

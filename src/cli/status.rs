@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::denied::denied;
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, run};
@@ -21,14 +20,12 @@ pub(super) struct StatusArgs {
 
 /// Runs `stackgate status`.
 pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError> {
-    let (journal, id, mut view) = answer::open(global, &args.execution)?;
+    let (journal, id, view) = answer::open(global, &args.execution)?;
     let options = ScreenOptions {
         full: args.full,
         ..output::screen()
     };
     let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
-    let is_denied = view.awaits_answer() && denied(&view, &sources).is_some();
-    view.note_denied(is_denied);
     let alive = run::is_alive(&journal, &id)?;
     match global.output {
         OutputForm::Text => {

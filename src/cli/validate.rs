@@ -16,6 +16,7 @@ use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 
 mod guard;
 mod lint;
+mod local;
 mod online;
 mod program;
 #[cfg(test)]
@@ -75,6 +76,8 @@ struct Validated<'a> {
     /// How many diagnostics are not listed.
     left_out: usize,
     resources: usize,
+    /// Loops that make resources of values which the template does not say.
+    loops: usize,
     parameters: usize,
     capabilities: Vec<&'a str>,
     diagnostics: Vec<Shown<'a>>,
@@ -116,9 +119,21 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     };
     let mut validated = Vec::new();
     for file in files {
-        let bytes = std::fs::read(root.join(&file))
-            .map_err(|error| CliError::unread("template", &file, error))?;
+        let bytes = match std::fs::read(root.join(&file)) {
+            Ok(bytes) => bytes,
+            // Whoever names no file wants to hear of all of them.
+            Err(error) if args.templates.is_empty() => {
+                validated.push(Read {
+                    file,
+                    bytes: Vec::new(),
+                    findings: Findings::unread(&error.to_string()),
+                });
+                continue;
+            }
+            Err(error) => return Err(CliError::unread("template", &file, error)),
+        };
         let mut findings = template::validate(&file, &bytes);
+        local::join(&root, &file, &bytes, &mut findings);
         if findings.count(Severity::Error) == 0
             && let Ok(template) = template::Template::parse(&file, &bytes)
         {
@@ -176,13 +191,13 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
 }
 
-/// Adds what the service and other programs find. A template that is no text is left to our own findings.
+/// Adds what the service and other programs find. A template that is no text, or could not be read, is left to our own findings.
 fn ask_others(root: &Path, args: &ValidateArgs, templates: &mut [Read]) -> Result<(), CliError> {
     let settings = Settings::load(root)?.unwrap_or_default();
     let chosen = settings.validation();
     let mut texts: Vec<&mut Read> = templates
         .iter_mut()
-        .filter(|read| std::str::from_utf8(&read.bytes).is_ok())
+        .filter(|read| !read.bytes.is_empty() && std::str::from_utf8(&read.bytes).is_ok())
         .collect();
     if args.lint.unwrap_or(chosen.lint) {
         lint::lint(root, &mut texts)?;
@@ -251,6 +266,7 @@ fn of<'a>(file: &'a str, findings: &'a Findings) -> Validated<'a> {
         warnings: findings.count(Severity::Warning),
         left_out: findings.left_out,
         resources: findings.resources,
+        loops: findings.loops,
         parameters: findings.parameters,
         capabilities: findings.capabilities.iter().map(String::as_str).collect(),
         diagnostics: findings.diagnostics.iter().map(shown).collect(),
@@ -291,7 +307,12 @@ fn drawn(validated: &[(String, Findings)]) -> String {
             said.push(format!("{} more not shown", findings.left_out));
         }
         if findings.count(Severity::Error) == 0 {
-            said.push(counted(findings.resources, "resource"));
+            if findings.resources > 0 || findings.loops == 0 {
+                said.push(counted(findings.resources, "resource"));
+            }
+            if findings.loops > 0 {
+                said.push(format!("{} of resources", counted(findings.loops, "loop")));
+            }
             said.push(counted(findings.parameters, "parameter"));
             if !findings.capabilities.is_empty() {
                 let list: Vec<&str> = findings.capabilities.iter().map(String::as_str).collect();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::impact::{ImpactKind, ImpactRow};
 use super::mask::{MASK, MASK_CHANGED};
 use super::property::{PropertyChange, path_text};
-use super::semantic::{EntryDiff, EntryKind, Section, TemplateDiff, compare_trees};
+use super::semantic::{EntryDiff, EntryKind, Section, TemplateDiff, ValueKind, compare_trees};
 use super::value::KNOWN_AFTER_APPLY;
 use crate::model::{LogicalId, ParameterValue, PlannedTarget, clean};
 use crate::template::{Known, Node, NodeKind, PathSegment, ScalarValue, Template};
@@ -131,19 +131,25 @@ impl Account {
     }
 }
 
-/// Returns whether a value of a template is the text that the service says; `yes` and `true` are the same.
+/// Returns whether a value of a template is the text that the service says; `True` and `true` are the same, `0x10` and
+/// `16`, and a document in a text however it is written. Numbers are compared by their digits: `1.10` that became `1.1`
+/// may be a version that is another one now.
 fn is_same_value(node: &Node, said: &str) -> bool {
     let NodeKind::Scalar(scalar) = &node.kind else {
         return false;
     };
-    let is_number = |text: &str| text.parse::<f64>().ok();
     scalar.text == said
         || match scalar.value() {
             ScalarValue::Bool(value) => said == if value { "true" } else { "false" },
-            ScalarValue::Number(_) => is_number(&scalar.text)
-                .is_some_and(|ours| is_number(said).is_some_and(|theirs| ours == theirs)),
-            ScalarValue::Null | ScalarValue::Text(_) => false,
+            ScalarValue::Number(number) => number == said,
+            ScalarValue::Text(text) => is_same_document(text, said),
+            ScalarValue::Null => false,
         }
+}
+
+fn is_same_document(ours: &str, theirs: &str) -> bool {
+    let documents = Node::of_json(ours).zip(Node::of_json(theirs));
+    documents.is_some_and(|(ours, theirs)| ours.says_the_same_as(&theirs))
 }
 
 /// Returns what is known before and after. A parameter counts only where both its values are known, or the other template
@@ -221,13 +227,15 @@ fn undescribed(difference: &TemplateDiff, target: &PlannedTarget) -> Vec<ImpactR
     found
 }
 
-/// Returns the properties and attributes that differ, without what only orders the work.
+/// Returns the properties and attributes that differ, without what only orders the work, and without texts that say the
+/// same: a service that does not take those for changed leaves nothing out.
 fn paths(entry: &EntryDiff) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for value in &entry.values {
         let path = path_text(&entry.path_after(value));
         let is_order = path == "DependsOn" || path.starts_with("DependsOn[");
-        if value.follows.is_empty() && !is_order && !paths.contains(&path) {
+        let is_same = value.kind == ValueKind::WrittenOtherwise || !value.follows.is_empty();
+        if !is_same && !is_order && !paths.contains(&path) {
             paths.push(path);
         }
     }

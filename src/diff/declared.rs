@@ -1,12 +1,156 @@
 //! The properties of a resource before and after a change, from whatever tells them.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::value::from_text;
-use crate::model::{ChangeAction, LogicalId, ResourceChange};
-use crate::template::{Node, NodeKind, Template};
+use super::value::{from_text, to_text};
+use crate::model::{ChangeAction, LogicalId, ParameterValue, PlannedTarget, ResourceChange};
+use crate::template::{Known, Node, NodeKind, ResourceDeclaration, Template};
+
+/// A template as it is at a target. It is worked out when a value is first asked for.
+#[derive(Debug)]
+pub(super) struct Declared<'t> {
+    template: &'t Template,
+    known: Known,
+    root: OnceCell<Node>,
+    ingress: OnceCell<Vec<Ingress>>,
+}
+
+/// Rules of a template that let into a security group.
+#[derive(Debug)]
+struct Ingress {
+    resource: String,
+    group: String,
+    rules: Value,
+}
+
+/// The new template and the one the stack has, where they are at hand.
+#[derive(Debug, Default)]
+pub(super) struct Templates<'t> {
+    pub new: Option<Declared<'t>>,
+    pub old: Option<Declared<'t>>,
+}
+
+impl<'t> Declared<'t> {
+    pub(super) fn new(template: &'t Template, known: Known) -> Self {
+        Self {
+            template,
+            known,
+            root: OnceCell::new(),
+            ingress: OnceCell::new(),
+        }
+    }
+
+    /// Returns the template, as it is written.
+    pub(super) fn template(&self) -> &'t Template {
+        self.template
+    }
+
+    /// Returns what is declared of a resource beside its properties.
+    pub(super) fn resource(&self, id: &LogicalId) -> Option<&'t ResourceDeclaration> {
+        self.template.resource(id)
+    }
+
+    /// Returns the properties of a resource: what is known is filled in, the rest stays the function that it is. None
+    /// where there is no such resource, or its condition is false.
+    pub(super) fn properties(&self, id: &LogicalId) -> Option<Value> {
+        let root = self.root();
+        let resource = root.value("Resources")?.value(id.as_str())?;
+        Some(resource.value("Properties").map_or(Value::Null, to_value))
+    }
+
+    /// Returns the rules of other resources that let into the same security group as those of `id`.
+    pub(super) fn ingress_beside(&self, id: &LogicalId) -> Vec<&Value> {
+        let all = self.ingress.get_or_init(|| ingress(self.root()));
+        let Some(own) = all.iter().find(|one| one.resource == id.as_str()) else {
+            return Vec::new();
+        };
+        let beside = all.iter();
+        let beside = beside.filter(|one| one.group == own.group && one.resource != own.resource);
+        beside.map(|one| &one.rules).collect()
+    }
+
+    fn root(&self) -> &Node {
+        self.root
+            .get_or_init(|| self.template.evaluate(&self.known).root)
+    }
+}
+
+impl<'t> Templates<'t> {
+    /// Returns the templates at a target, with the values of parameters that the plan knows. A secret one has none.
+    pub(super) fn of(
+        target: &PlannedTarget,
+        new: Option<&'t Template>,
+        old: Option<&'t Template>,
+    ) -> Self {
+        let before = &target.previous_parameters;
+        let value = |given: &ParameterValue, name: &str| match given {
+            ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => Some(text.clone()),
+            ParameterValue::Previous => before.get(name).cloned(),
+            ParameterValue::Default(None) | ParameterValue::Secret(_) => None,
+        };
+        let given = target.inputs.parameters.iter();
+        let after = given.filter_map(|one| Some((one.name.clone(), value(&one.value, &one.name)?)));
+        let known = |parameters: BTreeMap<String, String>| Known {
+            parameters,
+            account: Some(target.target.account.to_string()),
+            region: Some(target.target.region.to_string()),
+            partition: target.caller.arn.split(':').nth(1).map(str::to_owned),
+            stack_name: Some(target.target.stack.to_string()),
+        };
+        Self {
+            new: new.map(|template| Declared::new(template, known(after.collect()))),
+            old: old.map(|template| Declared::new(template, known(before.clone()))),
+        }
+    }
+
+    /// Returns templates of which nothing is known but what they say.
+    #[cfg(test)]
+    pub(super) fn as_written(new: Option<&'t Template>, old: Option<&'t Template>) -> Self {
+        let of = |template| Declared::new(template, Known::default());
+        Self {
+            new: new.map(of),
+            old: old.map(of),
+        }
+    }
+}
+
+fn ingress(root: &Node) -> Vec<Ingress> {
+    let resources = root.value("Resources").and_then(Node::entries);
+    let found = resources.into_iter().flatten().filter_map(|(id, entry)| {
+        let mut properties = to_value(entry.value.value("Properties")?);
+        let (group, rules) = match entry.value.value("Type")?.text()? {
+            "AWS::EC2::SecurityGroup" => {
+                let rules = properties.get_mut("SecurityGroupIngress");
+                (id.clone(), rules.map_or(Value::Null, Value::take))
+            }
+            "AWS::EC2::SecurityGroupIngress" => (group(properties.get("GroupId")?), properties),
+            _ => return None,
+        };
+        Some(Ingress {
+            resource: id.clone(),
+            group,
+            rules,
+        })
+    });
+    found.collect()
+}
+
+/// Returns the logical id of a group that is named by a reference, else the text itself.
+fn group(value: &Value) -> String {
+    let named = value.get("Ref").or_else(|| match value.get("Fn::GetAtt")? {
+        Value::Array(parts) => parts.first(),
+        one => Some(one),
+    });
+    let text = to_text(named.unwrap_or(value));
+    match named {
+        Some(_) => text.split('.').next().unwrap_or_default().to_owned(),
+        None => text,
+    }
+}
 
 /// All properties of a resource before and after; none on a side where there is no resource, or where nothing tells them.
 #[derive(Debug, Default)]
@@ -16,16 +160,13 @@ pub(super) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// Takes the values of the change where it has them, else what the templates declare, functions as they are written.
+    /// Takes the values of the change where it has them, else what the templates are at the target.
     ///
     /// The two sides of a modification are of one kind: an evaluated value compares to no function.
-    pub(super) fn of(
-        change: &'a ResourceChange,
-        new: Option<&Template>,
-        old: Option<&Template>,
-    ) -> Self {
+    pub(super) fn of(change: &'a ResourceChange, templates: &Templates<'_>) -> Self {
         let id = &change.logical_id;
-        let written = |template: Option<&Template>| declared(template?, id).map(Cow::Owned);
+        let Templates { new, old } = templates;
+        let written = |side: &Option<Declared<'_>>| side.as_ref()?.properties(id).map(Cow::Owned);
         let (before, after) = (
             change.before.as_ref().map(properties),
             change.after.as_ref().map(properties),
@@ -99,11 +240,6 @@ fn properties(context: &Value) -> Cow<'_, Value> {
     }
 }
 
-fn declared(template: &Template, id: &LogicalId) -> Option<Value> {
-    let resource = template.root().value("Resources")?.value(id.as_str())?;
-    Some(resource.value("Properties").map_or(Value::Null, to_value))
-}
-
 /// Returns a part of a template as JSON; scalars are texts, since what reads them tells numbers by itself.
 pub(super) fn to_value(node: &Node) -> Value {
     match &node.kind {
@@ -114,5 +250,107 @@ pub(super) fn to_value(node: &Node) -> Value {
             .iter()
             .map(|(key, entry)| (key.clone(), to_value(&entry.value)))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Replacement;
+    use serde_json::json;
+
+    const TEMPLATE: &str = "\
+Parameters: {Cidr: {Type: String}, Key: {Type: String, NoEcho: true}, Stage: {Type: String}}
+Conditions: {IsProd: !Equals [!Ref Stage, prod]}
+Resources:
+  Group:
+    Type: T
+    Properties: {CidrIp: !Ref Cidr, Key: !Ref Key, Name: !Sub '${AWS::Region}-${Other}', Only: !If [IsProd, a, !Ref AWS::NoValue]}
+  Other: {Type: T}
+  Prod: {Type: T, Condition: IsProd, Properties: {}}
+";
+
+    fn known(values: &[(&str, &str)]) -> Known {
+        let values = values.iter();
+        Known {
+            parameters: values
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            region: Some("eu-west-1".into()),
+            ..Known::default()
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_filled_in_and_nothing_else() {
+        let template = Template::parse("t.yaml", TEMPLATE.as_bytes()).unwrap();
+        let of = |values: &[(&str, &str)], id: &str| {
+            let declared = Declared::new(&template, known(values));
+            declared.properties(&LogicalId::new(id).unwrap())
+        };
+        let found = of(&[("Cidr", "0.0.0.0/0"), ("Key", "hunter2")], "Group").unwrap();
+        assert_eq!(found["CidrIp"], json!("0.0.0.0/0"));
+        assert_eq!(found["Key"], json!({"Ref": "Key"}));
+        assert!(found["Name"].to_string().contains("eu-west-1"), "{found}");
+        assert!(found["Only"].get("Fn::If").is_some(), "{found}");
+        let found = of(&[("Stage", "test")], "Group").unwrap();
+        assert_eq!(found["CidrIp"], json!({"Ref": "Cidr"}));
+        assert_eq!(found.get("Only"), None);
+        assert_eq!(of(&[("Stage", "test")], "Prod"), None);
+        assert!(of(&[("Stage", "prod")], "Prod").is_some());
+        assert!(of(&[], "Prod").is_some());
+    }
+
+    #[test]
+    fn rules_of_one_group_are_found_beside_each_other() {
+        let text = "\
+Resources:
+  G: {Type: 'AWS::EC2::SecurityGroup', Properties: {SecurityGroupIngress: [{CidrIp: g}]}}
+  A: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !GetAtt G.GroupId, CidrIp: a}}
+  B: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !Ref G, CidrIp: b}}
+  C: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: sg-1, CidrIp: c}}
+  T: {Type: 'AWS::SNS::Topic', Properties: {}}
+";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let declared = Declared::new(&template, Known::default());
+        let beside = |id: &str| {
+            let found = declared.ingress_beside(&LogicalId::new(id).unwrap());
+            found
+                .iter()
+                .map(|rules| rules.to_string())
+                .collect::<String>()
+        };
+        for (id, others) in [("A", ["\"g\"", "\"b\""]), ("G", ["\"a\"", "\"b\""])] {
+            let found = beside(id);
+            assert!(others.iter().all(|other| found.contains(other)), "{found}");
+            assert!(!found.contains("\"c\""), "{found}");
+        }
+        assert_eq!(
+            (beside("C"), beside("T"), beside("Gone")),
+            Default::default()
+        );
+    }
+
+    #[test]
+    fn values_of_the_change_come_first_and_both_sides_are_of_one_kind() {
+        let template = Template::parse("t.yaml", TEMPLATE.as_bytes()).unwrap();
+        let declared = |cidr| Some(Declared::new(&template, known(&[("Cidr", cidr)])));
+        let templates = Templates {
+            new: declared("0.0.0.0/0"),
+            old: declared("10.0.0.0/8"),
+        };
+        let mut change =
+            super::super::fixtures::change("Group", "T", ChangeAction::Modify, Replacement::No);
+        let told = |change: &ResourceChange| {
+            let sides = Sides::of(change, &templates);
+            let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+            (text(sides.was("CidrIp")), text(sides.is("CidrIp")))
+        };
+        let from_templates = (Some("10.0.0.0/8".into()), Some("0.0.0.0/0".into()));
+        assert_eq!(told(&change), from_templates);
+        change.after = Some(json!({"Properties": {"CidrIp": "said"}}));
+        assert_eq!(told(&change), from_templates);
+        change.before = Some(json!({"Properties": {}}));
+        assert_eq!(told(&change), (None, Some("said".into())));
     }
 }

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::judged::keep_judged;
 use super::property::detail_path;
 use super::value::{MARKER, from_text, keys, to_text};
 use crate::model::{LogicalId, ResourceChange};
@@ -21,7 +22,8 @@ const SHORTEST_KNOWN: usize = 4;
 /// Replaces every value whose expression in either template depends on a secret, and every occurrence of
 /// a known secret.
 ///
-/// Where both values are at hand and differ, the one after says so. Masking twice changes nothing.
+/// Where both values are at hand and differ, the one after says so. Masking twice changes nothing. No template at hand says
+/// what is secret inside a nested stack: only what rules judge stays there.
 pub fn mask(
     changes: &mut [ResourceChange],
     new: &Template,
@@ -34,6 +36,9 @@ pub fn mask(
         known: known(known_secrets),
     };
     for change in changes {
+        if change.logical_id.as_str().contains('/') {
+            keep_judged(change);
+        }
         masker.change(change);
     }
 }
@@ -481,6 +486,19 @@ mod tests {
                 (MASK, MASK),
                 (r#"{ "as": "given" }"#, "y"),
             ]
+        );
+    }
+
+    #[test]
+    fn inside_nested_stacks_only_what_rules_judge_stays() {
+        let inside =
+            json!({"Properties": {"PubliclyAccessible": true, "MasterUserPassword": "unheard"}});
+        let mut given = change(None, Some(inside));
+        given.logical_id = LogicalId::new("Nested/R").unwrap();
+        let result = masked("{}", None, given, &[]);
+        assert_eq!(
+            result.after,
+            Some(json!({"Properties": {"PubliclyAccessible": true}}))
         );
     }
 

@@ -1,10 +1,14 @@
 //! What changes: in text, resources and properties; and how risky it is.
 
 mod account;
+mod addresses;
 mod declared;
 mod drift;
+#[cfg(test)]
+mod fixtures;
 mod iam;
 mod impact;
+mod judged;
 mod kept;
 mod mask;
 mod network;

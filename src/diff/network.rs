@@ -1,13 +1,14 @@
 //! What security groups let through, before and after.
 
-use core::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde_json::Value;
 
+use super::addresses::{Block, Breadth, breadth};
 use super::declared::Sides;
 use super::impact::ImpactKind;
-use super::value::to_text;
+use super::value::{MARKER, to_text};
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,32 +23,77 @@ pub(super) struct NetworkChange {
     pub kind: ImpactKind,
     pub direction: Direction,
     rule: Rule,
+    /// How much of the internet the rules before let through there, and all rules now.
+    was: Breadth,
+    is: Breadth,
 }
 
 /// One rule of a security group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Rule {
+    door: Door,
+    /// The CIDR, group or prefix list at the other end, as it is written.
+    peer: String,
+    who: Peer,
+}
+
+/// What a rule opens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Door {
     /// `tcp`, `udp`, …; `-1` is every one.
     protocol: String,
     /// The ports; none where they are not told, which is all of them.
     ports: Option<(i64, i64)>,
-    /// The CIDR, group or prefix list at the other end.
-    peer: String,
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Peer {
+    Block(Block),
+    Group,
+    /// Its addresses are not known here, and may change later.
+    PrefixList,
+    /// A network of its own, whose addresses are known only at execution.
+    Network,
+    /// Known only at execution.
+    Unknown,
 }
 
 /// The ports on which a public service is expected to listen.
 const WEB: [i64; 2] = [80, 443];
 
 impl NetworkChange {
-    /// Returns whether it lets the whole internet in or out, which it did not before.
+    /// Returns whether it lets the whole internet in or out, by itself or with the other rules, which was not so before.
     pub(super) fn is_opened_to_world(&self) -> bool {
-        self.kind == ImpactKind::Opened && is_world(&self.rule.peer)
+        self.is_opened_to(Breadth::World)
+    }
+
+    /// Returns whether it lets a very wide part of the internet in or out that nobody has alone, likewise.
+    pub(super) fn is_opened_wide(&self) -> bool {
+        self.is_opened_to(Breadth::Wide)
+    }
+
+    fn is_opened_to(&self, breadth: Breadth) -> bool {
+        let is_public = match self.rule.who {
+            Peer::Block(block) => block.is_public(),
+            Peer::Group | Peer::PrefixList | Peer::Network | Peer::Unknown => false,
+        };
+        self.kind == ImpactKind::Opened && is_public && self.is == breadth && self.was < breadth
+    }
+
+    /// Returns whether it opens something to addresses that cannot be looked at.
+    pub(super) fn is_opened_to_unknown(&self) -> bool {
+        let is_unknown = match self.rule.who {
+            Peer::PrefixList | Peer::Unknown => true,
+            Peer::Block(_) | Peer::Group | Peer::Network => false,
+        };
+        self.kind == ImpactKind::Opened && is_unknown
     }
 
     /// Returns whether it is about a port of the web alone.
     pub(super) fn is_web(&self) -> bool {
-        let single = self.rule.ports.filter(|(from, to)| from == to);
-        self.rule.protocol == "tcp" && single.is_some_and(|(port, _)| WEB.contains(&port))
+        let single = self.rule.door.ports.filter(|(from, to)| from == to);
+        self.rule.door.protocol == "tcp" && single.is_some_and(|(port, _)| WEB.contains(&port))
     }
 }
 
@@ -57,11 +103,7 @@ impl fmt::Display for NetworkChange {
             Direction::In => ("ingress", "from"),
             Direction::Out => ("egress", "to"),
         };
-        let Rule {
-            protocol,
-            ports,
-            peer,
-        } = &self.rule;
+        let Door { protocol, ports } = &self.rule.door;
         write!(f, "{way} ")?;
         match (protocol.as_str(), ports) {
             ("-1", _) => f.write_str("all traffic")?,
@@ -69,16 +111,34 @@ impl fmt::Display for NetworkChange {
             (protocol, Some((from, to))) if from == to => write!(f, "{protocol} {from}")?,
             (protocol, Some((from, to))) => write!(f, "{protocol} {from}-{to}")?,
         }
-        write!(f, " {side} {peer}")?;
-        if is_world(peer) {
-            f.write_str(" (the whole internet)")?;
-        }
-        Ok(())
+        write!(f, " {side} {}", self.rule.peer)?;
+        f.write_str(match (self.rule.alone(), self.is) {
+            (Breadth::World, _) => " (the whole internet)",
+            (_, Breadth::World) if self.is_opened_to_world() => {
+                " (with the other rules the whole internet)"
+            }
+            (Breadth::Wide, _) => " (a very wide block)",
+            (Breadth::Narrow, Breadth::Wide) if self.is_opened_wide() => {
+                " (with the other rules very wide)"
+            }
+            (Breadth::Narrow, _) => "",
+        })
     }
 }
 
+/// What else lets into the same group: rules and lists of them that other resources have.
+#[derive(Debug, Default)]
+pub(super) struct Beside<'b> {
+    pub before: Vec<&'b Value>,
+    pub after: Vec<&'b Value>,
+}
+
 /// Returns what a security group, or a rule that is a resource of its own, lets through otherwise than before.
-pub(super) fn changes(resource_type: &str, sides: &Sides<'_>) -> Vec<NetworkChange> {
+pub(super) fn changes(
+    resource_type: &str,
+    sides: &Sides<'_>,
+    beside: &Beside<'_>,
+) -> Vec<NetworkChange> {
     let mut found = Vec::new();
     let lists: &[(Direction, Option<&str>)] = match resource_type {
         "AWS::EC2::SecurityGroup" => &[
@@ -105,40 +165,108 @@ pub(super) fn changes(resource_type: &str, sides: &Sides<'_>) -> Vec<NetworkChan
             }
         };
         let (old, new) = (read(sides.before.as_deref()), read(sides.after.as_deref()));
-        compare(*direction, &old, &new, &mut found);
+        let also = |values: &[&Value]| -> Vec<Rule> {
+            let is_in = *direction == Direction::In;
+            let values = values.iter().filter(|_| is_in);
+            values.flat_map(|value| rules(value)).collect()
+        };
+        let (before, after) = (also(&beside.before), also(&beside.after));
+        compare(*direction, (&old, &before), (&new, &after), &mut found);
     }
     found
+}
+
+/// Returns whether properties let somebody in whose addresses cannot be looked at.
+pub(super) fn lets_unknown_in(resource_type: &str, properties: &Value) -> bool {
+    let sides = Sides {
+        before: None,
+        after: Some(std::borrow::Cow::Borrowed(properties)),
+    };
+    let found = changes(resource_type, &sides, &Beside::default());
+    let mut found = found.iter();
+    found.any(|one| one.direction == Direction::In && one.is_opened_to_unknown())
 }
 
 /// Rules are looked for in each other up to so many pairs.
 const MOST_PAIRS: usize = 4_000_000;
 
-fn compare(direction: Direction, old: &[Rule], new: &[Rule], found: &mut Vec<NetworkChange>) {
-    use std::collections::HashSet;
+fn compare(
+    direction: Direction,
+    (old, beside_old): (&[Rule], &[Rule]),
+    (new, beside_new): (&[Rule], &[Rule]),
+    found: &mut Vec<NetworkChange>,
+) {
     let (was, is): (HashSet<&Rule>, HashSet<&Rule>) = (old.iter().collect(), new.iter().collect());
-    let mut push = |kind, rule: &Rule| {
-        found.push(NetworkChange {
-            kind,
-            direction,
-            rule: rule.clone(),
-        });
-    };
     // Beyond that, which no security group may have, every rule stands for itself.
-    let is_tried = old.len().saturating_mul(new.len()) <= MOST_PAIRS;
+    let most = (old.len() + beside_old.len()).max(new.len() + beside_new.len());
+    let is_tried = most.saturating_mul(new.len()) <= MOST_PAIRS;
+    let mut before = Covered::of(old.iter().chain(beside_old), is_tried);
+    let mut after = Covered::of(new.iter().chain(beside_new), is_tried);
     for rule in new.iter().filter(|rule| !was.contains(rule)) {
         let kind = if is_tried && old.iter().any(|old| old.covers(rule)) {
             ImpactKind::Narrowed
         } else {
             ImpactKind::Opened
         };
-        push(kind, rule);
+        found.push(NetworkChange {
+            kind,
+            direction,
+            rule: rule.clone(),
+            was: before.breadth(&rule.door),
+            is: after.breadth(&rule.door).max(rule.alone()),
+        });
     }
     for rule in old.iter().filter(|rule| !is.contains(rule)) {
         if !(is_tried && new.iter().any(|new| new.covers(rule))) {
-            push(ImpactKind::Closed, rule);
+            found.push(NetworkChange {
+                kind: ImpactKind::Closed,
+                direction,
+                rule: rule.clone(),
+                was: rule.alone(),
+                is: Breadth::Narrow,
+            });
         }
     }
 }
+
+/// How much of the internet gets through each door.
+struct Covered<'r> {
+    rules: Vec<&'r Rule>,
+    known: HashMap<&'r Door, Breadth>,
+    is_tried: bool,
+}
+
+impl<'r> Covered<'r> {
+    fn of(rules: impl Iterator<Item = &'r Rule>, is_tried: bool) -> Self {
+        Self {
+            rules: rules.collect(),
+            known: HashMap::new(),
+            is_tried,
+        }
+    }
+
+    /// Returns it for a door; a rule that opens more than the door opens the door, too.
+    fn breadth<'d: 'r>(&mut self, door: &'d Door) -> Breadth {
+        if !self.is_tried {
+            return Breadth::Narrow;
+        }
+        *self.known.entry(door).or_insert_with(|| {
+            let through = self.rules.iter().filter(|rule| rule.door.covers(door));
+            breadth(through.filter_map(|rule| rule.block()))
+        })
+    }
+}
+
+/// The properties that name who is at the other end.
+const PEERS: [&str; 7] = [
+    "CidrIp",
+    "CidrIpv6",
+    "SourceSecurityGroupId",
+    "SourceSecurityGroupName",
+    "SourcePrefixListId",
+    "DestinationSecurityGroupId",
+    "DestinationPrefixListId",
+];
 
 /// Reads rules; what is no rule, such as a function that is evaluated later, is left out.
 fn rules(value: &Value) -> Vec<Rule> {
@@ -147,15 +275,6 @@ fn rules(value: &Value) -> Vec<Rule> {
         Value::Object(entries) => {
             let text = |name: &str| entries.get(name).map(to_text);
             let number = |name: &str| text(name)?.parse::<i64>().ok();
-            let peers = [
-                "CidrIp",
-                "CidrIpv6",
-                "SourceSecurityGroupId",
-                "SourceSecurityGroupName",
-                "SourcePrefixListId",
-                "DestinationSecurityGroupId",
-                "DestinationPrefixListId",
-            ];
             let Some(protocol) = text("IpProtocol") else {
                 return Vec::new();
             };
@@ -173,161 +292,124 @@ fn rules(value: &Value) -> Vec<Rule> {
                 )),
             };
             let ports = ports.filter(|_| protocol != "-1");
-            let of = |peer: &str| {
+            let of = |name: &&str| {
+                let peer = entries.get(*name)?;
                 Some(Rule {
-                    protocol: protocol.clone(),
-                    ports,
-                    peer: text(peer)?,
+                    door: Door {
+                        protocol: protocol.clone(),
+                        ports,
+                    },
+                    peer: to_text(peer),
+                    who: Peer::of(name, peer),
                 })
             };
-            peers.into_iter().filter_map(of).collect()
+            PEERS.iter().filter_map(of).collect()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
+impl Peer {
+    fn of(property: &str, value: &Value) -> Self {
+        if property.ends_with("PrefixListId") {
+            return Self::PrefixList;
+        }
+        if !property.starts_with("Cidr") {
+            return Self::Group;
+        }
+        if let Some(block) = value.as_str().and_then(Block::of) {
+            return Self::Block(block);
+        }
+        if is_of_network(value) || is_short(value) {
+            return Self::Network;
+        }
+        Self::Unknown
+    }
+}
+
+/// Returns whether a value is the block of a VPC or subnet, or cut from it, which is never the internet.
+fn is_of_network(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => entries.iter().any(|(function, argument)| {
+            let attribute = match argument {
+                Value::Array(items) => items.last().and_then(Value::as_str),
+                one => one.as_str(),
+            };
+            (function == "Fn::GetAtt"
+                && attribute.is_some_and(|text| text.split('.').next_back() == Some("CidrBlock")))
+                || is_of_network(argument)
+        }),
+        Value::Array(items) => items.iter().any(is_of_network),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Returns whether a text that is not yet known ends with the length of a narrow block, as in `${Address}/32`.
+fn is_short(value: &Value) -> bool {
+    let text = match value {
+        Value::String(text) => text.contains(MARKER).then(|| text.clone()),
+        Value::Object(function) => match (function.get("Fn::Sub"), function.get("Fn::Join")) {
+            (Some(Value::String(text)), _) => Some(text.clone()),
+            (Some(Value::Array(parts)), _) => {
+                parts.first().and_then(Value::as_str).map(str::to_owned)
+            }
+            (_, Some(Value::Array(parts))) => parts.get(1).and_then(|parts| {
+                let last = parts.as_array()?.last()?;
+                Some(last.as_str()?.to_owned())
+            }),
+            (_, _) => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    };
+    let length = text.and_then(|text| text.rsplit_once('/')?.1.parse::<u32>().ok());
+    // Whichever family it is of.
+    length.is_some_and(|length| (32..=128).contains(&length))
+}
+
 impl Rule {
     fn everything_out() -> Self {
+        let everything = "0.0.0.0/0";
         Self {
-            protocol: "-1".to_owned(),
-            ports: None,
-            peer: "0.0.0.0/0".to_owned(),
+            door: Door {
+                protocol: "-1".to_owned(),
+                ports: None,
+            },
+            peer: everything.to_owned(),
+            who: Peer::of("CidrIp", &Value::from(everything)),
         }
     }
 
+    fn block(&self) -> Option<&Block> {
+        match &self.who {
+            Peer::Block(block) => Some(block),
+            Peer::Group | Peer::PrefixList | Peer::Network | Peer::Unknown => None,
+        }
+    }
+
+    /// Returns how much of the internet it lets through by itself.
+    fn alone(&self) -> Breadth {
+        breadth(self.block())
+    }
+
     fn covers(&self, other: &Self) -> bool {
-        let protocol = self.protocol == "-1" || self.protocol == other.protocol;
+        let holds = match (self.block(), other.block()) {
+            (Some(mine), Some(other)) => mine.holds(other),
+            (_, _) => false,
+        };
+        self.door.covers(&other.door) && (self.peer == other.peer || holds)
+    }
+}
+
+impl Door {
+    fn covers(&self, other: &Self) -> bool {
         let ports = match (self.ports, other.ports) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some((from, to)), Some((low, high))) => from <= low && high <= to,
         };
-        protocol && ports && (self.peer == other.peer || holds(&self.peer, &other.peer))
+        (self.protocol == "-1" || self.protocol == other.protocol) && ports
     }
-}
-
-/// Returns an address block as its bits from the left, their number, and its length.
-fn block(text: &str) -> Option<(u128, bool, u32)> {
-    let (address, length) = text.split_once('/')?;
-    let length: u32 = length.parse().ok()?;
-    match address.parse().ok()? {
-        IpAddr::V4(v4) if length <= 32 => Some((u128::from(u32::from(v4)) << 96, false, length)),
-        IpAddr::V6(v6) if length <= 128 => Some((u128::from(v6), true, length)),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    }
-}
-
-pub(super) fn holds(outer: &str, inner: &str) -> bool {
-    let (Some((a, a_is_v6, long)), Some((b, b_is_v6, longer))) = (block(outer), block(inner))
-    else {
-        return false;
-    };
-    let differs = a ^ b;
-    // A shift by the whole width is none.
-    a_is_v6 == b_is_v6 && long <= longer && (long == 0 || differs >> (128 - long) == 0)
-}
-
-/// Returns whether a block is the internet, or such a part of it that two or few of them are.
-fn is_world(peer: &str) -> bool {
-    block(peer).is_some_and(|(_, is_v6, length)| length <= if is_v6 { 3 } else { 1 })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::borrow::Cow;
-
-    fn told(of: &str, before: Option<Value>, after: Option<Value>) -> Vec<String> {
-        let sides = Sides {
-            before: before.map(Cow::Owned),
-            after: after.map(Cow::Owned),
-        };
-        let found = changes(of, &sides);
-        let text = |one: &NetworkChange| format!("{} {one}", one.kind.as_str());
-        found.iter().map(text).collect()
-    }
-
-    fn group(before: Value, after: Value) -> Vec<String> {
-        let of = |rules: Value| Some(json!({"SecurityGroupIngress": rules}));
-        told("AWS::EC2::SecurityGroup", of(before), of(after))
-    }
-
-    fn tcp(from: i64, to: i64, cidr: &str) -> Value {
-        let name = if cidr.contains(':') {
-            "CidrIpv6"
-        } else {
-            "CidrIp"
-        };
-        json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, name: cidr})
-    }
-
-    #[test]
-    fn what_is_opened_and_closed_is_told() {
-        let inner = tcp(22, 22, "10.0.0.0/8");
-        let world = tcp(22, 22, "0.0.0.0/0");
-        assert!(group(json!([inner, world]), json!([world, inner])).is_empty());
-        assert_eq!(
-            group(json!([inner]), json!([world])),
-            ["opened ingress tcp 22 from 0.0.0.0/0 (the whole internet)"]
-        );
-        assert_eq!(
-            group(
-                json!([tcp(0, 100, "::/0")]),
-                json!([tcp(22, 22, "2001:db8::/32")])
-            ),
-            [
-                "narrowed ingress tcp 22 from 2001:db8::/32",
-                "closed ingress tcp 0-100 from ::/0 (the whole internet)"
-            ]
-        );
-        let all = json!([{"IpProtocol": -1, "SourceSecurityGroupId": "sg-1"}]);
-        assert_eq!(
-            group(json!([]), all),
-            ["opened ingress all traffic from sg-1"]
-        );
-    }
-
-    #[test]
-    fn a_group_without_egress_rules_lets_everything_out() {
-        let none = json!({});
-        let some = json!({"SecurityGroupEgress": [tcp(443, 443, "10.0.0.0/8")]});
-        let of = "AWS::EC2::SecurityGroup";
-        assert_eq!(
-            told(of, Some(some.clone()), Some(none.clone())),
-            ["opened egress all traffic to 0.0.0.0/0 (the whole internet)"]
-        );
-        assert!(told(of, None, Some(none.clone())).is_empty());
-        assert!(told(of, Some(none.clone()), Some(none)).is_empty());
-        assert_eq!(
-            told(of, None, Some(some)),
-            ["opened egress tcp 443 to 10.0.0.0/8"]
-        );
-    }
-
-    #[test]
-    fn rules_of_their_own_are_read() {
-        let rule = tcp(5432, 5432, "0.0.0.0/0");
-        assert_eq!(
-            told("AWS::EC2::SecurityGroupIngress", None, Some(rule.clone())),
-            ["opened ingress tcp 5432 from 0.0.0.0/0 (the whole internet)"]
-        );
-        assert!(told("AWS::SNS::Topic", None, Some(rule)).is_empty());
-    }
-
-    #[test]
-    fn halves_of_the_internet_are_the_internet() {
-        for (peer, wanted) in [
-            ("0.0.0.0/0", true),
-            ("128.0.0.0/1", true),
-            ("10.0.0.0/8", false),
-            ("::/0", true),
-            ("2000::/3", true),
-            ("2001:db8::/32", false),
-            ("sg-1", false),
-            ("0.0.0.0/99", false),
-        ] {
-            assert_eq!(is_world(peer), wanted, "{peer}");
-        }
-    }
-}
+mod tests;

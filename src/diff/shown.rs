@@ -77,6 +77,9 @@ pub struct ShownValue {
     /// Whether the value after is a local path, whose place is taken by where its content is put.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_local_path: bool,
+    /// Whether that content is known to be another than the one that was put there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub content_differs: bool,
 }
 
 /// A value on one side.
@@ -192,7 +195,7 @@ impl Show<'_> {
         if let (Some(old), Some(new)) = (&mut before, &mut after)
             && old.text == new.text
             && old.text.contains(MASK)
-            && value.kind == ValueKind::Changed
+            && matches!(value.kind, ValueKind::Changed | ValueKind::WrittenOtherwise)
         {
             // What differs is masked on both sides, and the rest says nothing.
             old.text = MASK.to_owned();
@@ -206,6 +209,7 @@ impl Show<'_> {
             after,
             follows: value.follows.clone(),
             is_local_path: false,
+            content_differs: false,
         }
     }
 

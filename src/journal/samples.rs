@@ -168,6 +168,7 @@ pub fn every_kind() -> Vec<EventKind> {
         template: "Source::templates/network.yaml".parse().unwrap(),
         template_digest: Digest::of(b"template"),
         packaged: None,
+        uploads: crate::model::Uploads::default(),
         parameters: [
             ParameterValue::Plain("30".into()),
             ParameterValue::Default(None),
@@ -360,6 +361,7 @@ pub fn every_kind() -> Vec<EventKind> {
             file: Digest::of(b"file"),
             by: answer().approver,
             invocation: Invocation::default(),
+            risks: RiskChoices::default(),
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {

@@ -205,6 +205,9 @@ pub enum EventKind {
         by: Approver,
         /// How AWS is reached from here; how it was reached where the plan was made says nothing about it.
         invocation: Invocation,
+        /// What the project that runs it makes of risk rules, beside what is made of them in the plan.
+        #[serde(default, skip_serializing_if = "RiskChoices::is_empty")]
+        risks: RiskChoices,
     },
     /// The rollout lets the target begin.
     TargetStarted,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactPath, Digest, Lookup, StackOptions, StackSetting};
+use super::{ArtifactPath, Digest, Lookup, StackOptions, StackSetting, Uploads};
 
 /// Everything that goes into `CreateChangeSet` for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct TargetInputs {
     /// is a blob of the artifact store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packaged: Option<Digest>,
+    /// What was put into buckets for it.
+    #[serde(default, skip_serializing_if = "Uploads::is_empty")]
+    pub uploads: Uploads,
     /// The effective parameters, in the order of the template.
     pub parameters: Vec<EffectiveParameter>,
     /// The stack's tags.

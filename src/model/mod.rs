@@ -28,6 +28,7 @@ mod stack_wait;
 pub mod status_reason;
 mod target;
 mod text;
+mod uploads;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
@@ -81,3 +82,4 @@ pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::{clean, inert};
+pub use uploads::{BucketObject, PackagedObject, Uploads};

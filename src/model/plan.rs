@@ -139,6 +139,13 @@ pub enum Staleness {
         /// The logical ids concerned.
         resources: Vec<String>,
     },
+    /// An object that the template leads to can no longer be said to be what was put there.
+    ObjectDiffers {
+        /// The file or folder that it was made of.
+        path: String,
+        /// What is the matter with it, in one line.
+        why: String,
+    },
     /// The stack can no longer be deleted.
     NotDeletable {
         /// Why, in one line.

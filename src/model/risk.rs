@@ -69,8 +69,8 @@ impl Risk {
     }
 }
 
-/// What a project makes of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a project makes of a rule; the later one is stricter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RiskSetting {
     /// It is not judged.
@@ -155,6 +155,35 @@ impl RiskChoices {
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
     }
 
+    /// Returns whether nothing was chosen.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the stricter of two choices for each rule: those that a plan was made with, and those of the project that
+    /// runs it. Each names where it stands.
+    ///
+    /// A rule without a choice stops `--yes` by its own level, which `off` and `warn` would weaken: here they do not count.
+    pub fn stricter(plan: &Self, project: &Self) -> Self {
+        let named = |choice: &RiskChoice, of: &str| RiskChoice {
+            setting: choice.setting,
+            place: format!("{} of {of}", choice.place),
+        };
+        let planned = plan.0.iter();
+        let mut all: BTreeMap<String, RiskChoice> = planned
+            .map(|(rule, choice)| (rule.clone(), named(choice, "the plan")))
+            .collect();
+        for (rule, choice) in &project.0 {
+            let least = all
+                .get(rule)
+                .map_or(RiskSetting::Warn, |planned| planned.setting);
+            if choice.setting > least {
+                all.insert(rule.clone(), named(choice, "this project"));
+            }
+        }
+        Self(all)
+    }
+
     /// Returns whether a rule is denied.
     pub fn denies(&self) -> bool {
         let mut choices = self.0.values();
@@ -208,6 +237,35 @@ mod tests {
         assert!(RiskChoices::default().to_configuration().is_empty());
         let nothing = RiskChoices::from_configuration(&IndexMap::new()).unwrap();
         assert_eq!(nothing, RiskChoices::default());
+    }
+
+    #[test]
+    fn the_stricter_of_two_choices_holds_and_says_where_it_stands() {
+        use RiskSetting::{Approval, Deny, Off, Warn};
+        let of = |setting: Option<RiskSetting>| setting.map(choices).unwrap_or_default();
+        let (plan, project) = ("the plan", "this project");
+        for (planned, own, expected) in [
+            (None, None, None),
+            // By its own level it may stop more than these.
+            (None, Some(Off), None),
+            (None, Some(Warn), None),
+            (None, Some(Approval), Some((Approval, project))),
+            (None, Some(Deny), Some((Deny, project))),
+            (Some(Off), None, Some((Off, plan))),
+            (Some(Off), Some(Warn), Some((Warn, project))),
+            (Some(Warn), Some(Off), Some((Warn, plan))),
+            (Some(Approval), Some(Deny), Some((Deny, project))),
+            (Some(Deny), Some(Approval), Some((Deny, plan))),
+            (Some(Deny), Some(Deny), Some((Deny, plan))),
+        ] {
+            let found = RiskChoices::stricter(&of(planned), &of(own));
+            let found = found.0.get("removal");
+            let expected = expected.map(|(setting, of)| RiskChoice {
+                setting,
+                place: format!("stackgate.yaml:2:3 of {of}"),
+            });
+            assert_eq!(found, expected.as_ref(), "{planned:?} {own:?}");
+        }
     }
 
     #[test]

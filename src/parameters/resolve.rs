@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub overrides: &'a IndexMap<String, String>,
     /// The places of those that a file gives for the command line.
     pub origins: &'a BTreeMap<String, OverrideLine>,
+    /// The flags that give the others, as messages call them; without one it is `ParameterOverrides` of an action.
+    pub flags: &'a BTreeMap<String, &'static str>,
     /// The secrets given by reference for this template, by parameter name.
     pub secrets: &'a BTreeMap<String, SecretRef>,
     /// Whether an override file may hold the value of a `NoEcho` parameter.
@@ -168,14 +170,14 @@ fn unknown_names(request: &Request<'_>, files: &[&(Layer, OverrideFile)]) -> Vec
         .collect()
 }
 
-/// How messages call values that are not in a file.
-const OVERRIDES: &str = "`--parameter` or `ParameterOverrides`";
+/// How messages call values that are neither in a file nor given by a flag.
+const OVERRIDES: &str = "`ParameterOverrides`";
 const SECRETS: &str = "--secret";
 
 fn override_place(request: &Request<'_>, name: &str) -> Place {
     match request.origins.get(name) {
         Some(origin) => Place::line(&origin.file, origin.line),
-        None => Place::of(OVERRIDES),
+        None => Place::of(request.flags.get(name).copied().unwrap_or(OVERRIDES)),
     }
 }
 
@@ -260,7 +262,7 @@ fn unmet(
         place: match (&from.file, from.line) {
             (Some(file), Some(line)) => Place::line(file, line),
             (Some(file), None) => Place::of(file),
-            (None, _) => Place::of(OVERRIDES),
+            (None, _) => override_place(request, &declaration.name),
         },
         name: clean(&declaration.name),
         what: clean(&unmet.what),

@@ -63,6 +63,7 @@ impl Machine {
             };
             if only_waits {
                 self.busy.remove(&of_target(&target));
+                self.touch(&target);
             }
             if is_unexecuted && !self.busy.contains(&of_target(&target)) {
                 self.leave_out(turn, now, &target);
@@ -280,7 +281,7 @@ impl Machine {
                 (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
             }
         };
-        for target in self.state.targets.keys().cloned().collect::<Vec<_>>() {
+        for target in std::mem::take(&mut self.touched) {
             if self.state.targets[&target].outcome.is_none() {
                 let outcome = TargetOutcome::Skipped {
                     reason: reason.clone(),

@@ -1,5 +1,6 @@
 //! The action that creates change sets: what it asks for and what it makes of the answers.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -190,14 +191,15 @@ impl Machine {
         action: &ActionDeclaration,
         scope: Scope,
     ) -> bool {
-        let shared = Arc::new(action.clone());
+        // It names every target: copied only where a step needs it.
+        let shared = LazyCell::new(|| Arc::new(action.clone()));
         for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Prepare {
                         spec: state.spec.clone(),
-                        action: shared.clone(),
+                        action: Arc::clone(&shared),
                         artifacts: self.state.artifacts.clone(),
                     };
                     self.step(turn, &target, kind);

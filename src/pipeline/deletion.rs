@@ -1,5 +1,6 @@
 //! The pipeline behind `delete`, and the action that finds out what a deletion would do.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -144,6 +145,7 @@ impl Machine {
                 },
                 template_digest: stack.template.unwrap_or_else(|| Digest::of(b"")),
                 packaged: None,
+                uploads: crate::model::Uploads::default(),
                 parameters: Vec::new(),
                 tags: std::collections::BTreeMap::new(),
                 capabilities: std::collections::BTreeSet::new(),
@@ -171,14 +173,15 @@ impl Machine {
         action: &ActionDeclaration,
         scope: Scope,
     ) -> bool {
-        let shared = Arc::new(action.clone());
+        // It names every target: copied only where a step needs it.
+        let shared = LazyCell::new(|| Arc::new(action.clone()));
         for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Collect {
                         spec: state.spec.clone(),
-                        action: shared.clone(),
+                        action: Arc::clone(&shared),
                     };
                     self.step(turn, &target, kind);
                 }

@@ -192,6 +192,7 @@ impl Machine {
         result: Result<T, CallFailure>,
     ) -> Option<Result<T, CallFailure>> {
         self.busy.remove(&of_target(target));
+        self.touch(target);
         match result {
             Ok(value) => Some(Ok(value)),
             Err(failure) => self.pause_for(turn, now, failure).map(Err),

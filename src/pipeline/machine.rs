@@ -25,6 +25,9 @@ pub struct Machine {
     pub(super) busy: BTreeSet<Scope>,
     /// The targets of the running action that are not done with it.
     pub(super) pending: BTreeSet<Target>,
+    /// The targets that something happened to since they were last looked at: with thousands of them, a turn cannot
+    /// look at all.
+    pub(super) touched: BTreeSet<Target>,
     /// What an execute call was refused with, until it is known whether an earlier one was accepted.
     pub(super) refused: BTreeMap<Target, CallFailure>,
     /// How the target of an execution that may be under way differs from what was approved.
@@ -143,6 +146,7 @@ impl Machine {
             state,
             busy: BTreeSet::new(),
             pending: BTreeSet::new(),
+            touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             differing: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -211,7 +215,14 @@ impl Machine {
             kind,
         };
         match self.state.apply(&event) {
-            Ok(()) => turn.events.push(event),
+            Ok(()) => {
+                match &event.scope.target {
+                    Some(target) => self.touch(target),
+                    // What happens to the execution may concern every target.
+                    None => self.touched = self.state.targets.keys().cloned().collect(),
+                }
+                turn.events.push(event);
+            }
             // An answer that is no longer awaited, such as one of a step that was started twice.
             // The table refuses it, so it must not reach the journal either.
             Err(illegal) => debug_assert!(false, "{illegal}"),
@@ -236,13 +247,22 @@ impl Machine {
         }
     }
 
-    /// Starts the removal of leftovers that is due in the running action; returns its targets that wait for no step.
+    /// Has `target` looked at in this turn.
+    pub(super) fn touch(&mut self, target: &Target) {
+        if !self.touched.contains(target) {
+            self.touched.insert(target.clone());
+        }
+    }
+
+    /// Starts the removal of leftovers that is due in the running action; returns those of its targets that wait for
+    /// no step and that something happened to.
     pub(super) fn at_rest(&mut self, turn: &mut Turn) -> Vec<Target> {
-        let pending: Vec<Target> = self.pending.iter().cloned().collect();
-        pending
+        std::mem::take(&mut self.touched)
             .into_iter()
             .filter(|target| {
-                !self.clean_step(turn, target) && !self.busy.contains(&of_target(target))
+                self.pending.contains(target)
+                    && !self.clean_step(turn, target)
+                    && !self.busy.contains(&of_target(target))
             })
             .collect()
     }

@@ -129,6 +129,7 @@ fn life() -> Vec<EventKind> {
                 template: "Source::network.yaml".parse().unwrap(),
                 template_digest: Digest::of(b"template"),
                 packaged: None,
+                uploads: crate::model::Uploads::default(),
                 parameters: Vec::new(),
                 tags: BTreeMap::new(),
                 capabilities: BTreeSet::new(),

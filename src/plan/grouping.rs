@@ -58,7 +58,7 @@ pub fn group(planned: &[PlannedTarget]) -> Vec<Group> {
         .into_iter()
         .enumerate()
         .map(|(index, targets)| Group {
-            name: name(index),
+            name: group_name(index),
             targets,
         })
         .collect()
@@ -123,7 +123,7 @@ impl Numbered {
 }
 
 /// Returns the name of the group at `index`: `A` to `Z`, then `AA`, as spreadsheets name columns.
-fn name(mut index: usize) -> String {
+pub fn group_name(mut index: usize) -> String {
     let mut letters = Vec::new();
     loop {
         letters.push(char::from(b'A' + (index % 26) as u8));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn names_go_on_after_z() {
-        let names = [0, 1, 25, 26, 27, 51, 52, 701, 702].map(name);
+        let names = [0, 1, 25, 26, 27, 51, 52, 701, 702].map(group_name);
         assert_eq!(names, ["A", "B", "Z", "AA", "AB", "AZ", "BA", "ZZ", "AAA"]);
     }
 

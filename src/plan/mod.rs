@@ -9,6 +9,6 @@ mod sample;
 mod shape;
 mod staleness;
 
-pub use grouping::{Group, group, grouping_key};
+pub use grouping::{Group, group, group_name, grouping_key};
 pub use record::{PlanInput, digest, record};
 pub use staleness::{Found, FoundChangeSet, staleness, staleness_of_deletion};

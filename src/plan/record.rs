@@ -16,14 +16,14 @@ use serde_json::Value;
 use self::drift::{PropertyDriftRecord, ResourceDriftRecord, SetDriftRecord};
 use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
-    AccountId, AccountState, ActionCategory, ActionDeclaration, ActionTypeId, Base, ChangeAction,
-    ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode,
-    CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition, FanOut,
-    GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact, OnStackFailure,
-    OperationPreferences, OverrideLine, ParameterValue, PipelineDeclaration, PlannedTarget,
-    PolicyAction, Recreation, Region, RegionConcurrency, Replacement, ResourceChange,
-    RollbackTrigger, StackId, StackOptions, StackStatus, StageDeclaration, Target, TargetInputs,
-    TargetSpec,
+    AccountId, AccountState, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject,
+    ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName,
+    ConcurrencyMode, CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition,
+    FanOut, GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact,
+    OnStackFailure, OperationPreferences, OverrideLine, PackagedObject, ParameterValue,
+    PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
+    Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
+    StageDeclaration, Target, TargetInputs, TargetSpec, Uploads,
 };
 
 /// The version of the record.
@@ -359,6 +359,8 @@ struct PlannedRecord<'a> {
     tags: &'a BTreeMap<String, String>,
     target: &'a Target,
     template: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploads: Option<UploadsRecord<'a>>,
 }
 
 impl<'a> PlannedRecord<'a> {
@@ -386,6 +388,7 @@ impl<'a> PlannedRecord<'a> {
             template: _,
             template_digest,
             packaged,
+            uploads,
             parameters,
             tags,
             capabilities,
@@ -419,6 +422,92 @@ impl<'a> PlannedRecord<'a> {
             tags,
             target,
             template: *template_digest,
+            uploads: UploadsRecord::of(uploads),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct UploadsRecord<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packaged: Vec<PackagedRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<ObjectRecord<'a>>,
+}
+
+impl<'a> UploadsRecord<'a> {
+    fn of(uploads: &'a Uploads) -> Option<Self> {
+        let Uploads { template, packaged } = uploads;
+        let mut packaged: Vec<_> = packaged.iter().map(PackagedRecord::of).collect();
+        packaged.sort_unstable();
+        let record = Self {
+            packaged,
+            template: template.as_ref().map(ObjectRecord::of),
+        };
+        (!uploads.is_empty()).then_some(record)
+    }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct PackagedRecord<'a> {
+    is_pinned: bool,
+    object: ObjectRecord<'a>,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    private: Vec<&'a str>,
+}
+
+impl<'a> PackagedRecord<'a> {
+    fn of(packaged: &'a PackagedObject) -> Self {
+        let PackagedObject {
+            path,
+            object,
+            is_pinned,
+            private,
+        } = packaged;
+        let mut private: Vec<&str> = private.iter().map(String::as_str).collect();
+        private.sort_unstable();
+        Self {
+            is_pinned: *is_pinned,
+            object: ObjectRecord::of(object),
+            path,
+            private,
+        }
+    }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct ObjectRecord<'a> {
+    bucket: &'a str,
+    digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
+    key: &'a str,
+    owner: &'a AccountId,
+    region: &'a Region,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+}
+
+impl<'a> ObjectRecord<'a> {
+    fn of(object: &'a BucketObject) -> Self {
+        let BucketObject {
+            bucket,
+            owner,
+            region,
+            key,
+            digest,
+            version,
+            etag,
+        } = object;
+        Self {
+            bucket,
+            digest: *digest,
+            etag: etag.as_deref(),
+            key,
+            owner,
+            region,
+            version: version.as_deref(),
         }
     }
 }

@@ -58,6 +58,13 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
     let suffix = format!("{:X}", account.len() * region.len() * 7919);
     let dead_letters = arn("sqs", &format!("{stack}-DeadLetters-{suffix}"));
     let queue = format!("https://sqs.{region}.amazonaws.com/{account}/{stack}-Queue-{suffix}");
+    let object = |ending: &str| {
+        let digest = crate::model::Digest::of(ending.as_bytes());
+        json!({
+            "bucket": "code", "owner": "333333333333", "region": region, "key": format!("stackgate/{digest}.{ending}"),
+            "digest": digest, "version": "v1", "etag": "e1",
+        })
+    };
     serde_json::from_value(json!({
         "target": target(account, region, stack),
         "caller": {"account": account, "arn": role("Deployer")},
@@ -67,6 +74,10 @@ pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
         "inputs": {
             "template": {"artifact": "Source", "path": "templates/network.yaml"},
             "template_digest": crate::model::Digest::of(b"template"),
+            "uploads": {
+                "template": object("template"),
+                "packaged": [{"path": "functions/greet", "object": object("zip"), "is_pinned": false, "private": [".env"]}],
+            },
             "parameters": [
                 {"name": "Timeout", "value": {"plain": "60"},
                  "provenance": {"layer": "stack", "file": "parameter-overrides/network.json", "line": 3}},

@@ -93,6 +93,7 @@ impl<'a> Parts<'a> {
             template_digest,
             // All targets of an execution have the same code; the text tells only which bucket it lies in.
             packaged: _,
+            uploads: _,
             parameters,
             tags,
             capabilities,

@@ -112,6 +112,7 @@ mod tests {
             file: crate::model::Digest::of(b"file"),
             by: fixtures::alice(),
             invocation: Default::default(),
+            risks: Default::default(),
         });
         assert!(advice_of(&elsewhere).contains("make a new plan"));
     }

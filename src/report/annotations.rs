@@ -97,7 +97,10 @@ fn risks(review: &Review) -> Vec<Annotation> {
     let resources = review.groups.iter().flat_map(|group| &group.resources);
     let mut all = Vec::new();
     for resource in resources {
-        let high = resource.risks.iter().filter(|r| r.level == RiskLevel::High);
+        let high = resource
+            .risks
+            .iter()
+            .filter(|r| r.weight() == RiskLevel::High);
         for risk in high {
             let what = (resource.place.clone(), &resource.logical_id, &risk.message);
             if told.insert(what) {
@@ -183,6 +186,27 @@ mod tests {
         );
         script.approve();
         assert_eq!(of(&script), "");
+    }
+
+    #[test]
+    fn what_was_chosen_for_a_rule_decides() {
+        use crate::model::{RiskChoice, RiskSetting};
+
+        let view = fixtures::fleet().view();
+        let with = |level: RiskLevel, setting: RiskSetting| {
+            let mut review = Review::of(&view, &Template);
+            let resources = review.groups.iter_mut().flat_map(|g| &mut g.resources);
+            for risk in resources.flat_map(|resource| &mut resource.risks) {
+                risk.level = level;
+                risk.chosen = Some(RiskChoice {
+                    setting,
+                    place: "stackgate.yaml:1:1".to_owned(),
+                });
+            }
+            risks(&review).len()
+        };
+        assert_eq!(with(RiskLevel::High, RiskSetting::Warn), 0);
+        assert_eq!(with(RiskLevel::Low, RiskSetting::Approval), 1);
     }
 
     #[test]

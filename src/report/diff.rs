@@ -1,12 +1,15 @@
 //! The differences of templates for people.
 
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
+use super::diff_words::{
+    SAME_MEANING, consequence, counts, kind, name_of, place, remark, symbol, what,
+};
 use super::review_resource::{annotate, on_one_line, on_two_lines, path_columns};
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use crate::diff::{
-    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownPlace, ShownText, ShownValue, ValueKind,
-    text_diff, value_text,
+    EntryChange, MASK, MASK_CHANGED, ShownEntry, ShownText, ShownValue, ValueKind, text_diff,
+    value_text,
 };
 use crate::model::Target;
 
@@ -57,14 +60,6 @@ pub fn diff(diff: &Diff, options: &ScreenOptions) -> String {
     page.blank();
     page.line(summary(diff, &page.glyphs), 2);
     page.finish()
-}
-
-/// Returns `Change A`, …, `Change Z`, `Change 27`.
-pub(super) fn name_of(index: usize) -> String {
-    match u8::try_from(index) {
-        Ok(small @ 0..26) => format!("Change {}", char::from(b'A' + small)),
-        Ok(_) | Err(_) => format!("Change {}", index + 1),
-    }
 }
 
 fn title(diff: &Diff, places: &Places, options: &ScreenOptions) -> Line {
@@ -134,17 +129,6 @@ fn body(page: &mut Page<'_>, group: &DiffGroup) {
     }
 }
 
-/// Returns the symbol of what becomes of a parameter.
-pub(super) fn symbol(change: ParameterChange) -> (&'static str, Tone) {
-    match change {
-        ParameterChange::Added => ("+", Tone::Good),
-        ParameterChange::Removed => ("-", Tone::Bad),
-        ParameterChange::Changed => ("~", Tone::Warn),
-        ParameterChange::Unknown => ("?", Tone::Warn),
-        ParameterChange::Kept => ("=", Tone::Warn),
-    }
-}
-
 fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
     let (symbol, tone) = symbol(one.change);
     let mut line = Line::indent(2)
@@ -173,54 +157,6 @@ fn parameter(page: &mut Page<'_>, one: &ParameterDiff, wide: usize) {
             let pair = (before.map(value_text), after.map(value_text));
             sides(page, line, pair, None, from);
         }
-    }
-}
-
-/// Returns the symbol and the word of what became of an entry.
-pub(super) fn what(entry: &ShownEntry) -> (&'static str, String, Tone) {
-    match entry.change {
-        EntryChange::Added => ("+", "added".to_owned(), Tone::Good),
-        EntryChange::Removed => ("-", "REMOVED".to_owned(), Tone::Bad),
-        EntryChange::Changed => ("~", "changed".to_owned(), Tone::Warn),
-        EntryChange::Renamed => {
-            let from = entry.renamed_from.as_deref().unwrap_or_default();
-            (">", format!("RENAMED from {from}"), Tone::Bad)
-        }
-    }
-}
-
-/// Returns what a change comes to that its word does not say.
-pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
-    let from = entry.renamed_from.as_deref()?;
-    (entry.section == "Resources").then(|| {
-        format!(
-            "CloudFormation renames nothing: {} is made new, and {from} leaves the stack",
-            entry.name
-        )
-    })
-}
-
-/// Returns what is to be known of a value besides its two sides.
-/// `named` draws the names in it.
-pub(super) fn remark(value: &ShownValue, named: impl Fn(&str) -> String) -> Option<String> {
-    if value.is_local_path {
-        return Some("a local path, packed when it is deployed".to_owned());
-    }
-    let names = named(&words::listed(&value.follows));
-    (!value.follows.is_empty()).then(|| format!("follows {names}, which is renamed"))
-}
-
-/// Returns what kind of entry it is: the type of a resource, else its section's.
-pub(super) fn kind(entry: &ShownEntry) -> String {
-    match (&entry.resource_type, entry.section.as_str()) {
-        (Some(resource_type), _) => resource_type.clone(),
-        (None, "Resources") => "resource".to_owned(),
-        (None, "Parameters") => "parameter".to_owned(),
-        (None, "Outputs") => "output".to_owned(),
-        (None, "Conditions") => "condition".to_owned(),
-        (None, "Mappings") => "mapping".to_owned(),
-        (None, "Rules") => "rule".to_owned(),
-        (None, section) => section.to_owned(),
     }
 }
 
@@ -270,26 +206,15 @@ fn entry(page: &mut Page<'_>, entry: &ShownEntry, wide: usize) {
     }
 }
 
-/// Returns the place before and after.
-pub(super) fn place(
-    before: Option<ShownPlace>,
-    after: Option<ShownPlace>,
-    glyphs: &Glyphs,
-) -> Option<String> {
-    let text = |place: ShownPlace| format!("{}:{}", place.line, place.column);
-    match (before, after) {
-        (Some(before), Some(after)) => {
-            Some(format!("{} {} {}", text(before), glyphs.arrow, text(after)))
-        }
-        (Some(one), None) | (None, Some(one)) => Some(text(one)),
-        (None, None) => None,
-    }
-}
-
 fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     let at = |side: &Option<ShownText>| side.as_ref().map(|side| side.place);
     let place = place(at(&value.before), at(&value.after), &page.glyphs);
-    let note = remark(value, str::to_owned).map(|text| (Tone::Dim, text));
+    let is_same = value.change == ValueKind::WrittenOtherwise;
+    let note = match is_same && page.options.full {
+        true => Some(SAME_MEANING.to_owned()),
+        false => remark(value, str::to_owned),
+    };
+    let note = note.map(|text| (Tone::Dim, text));
     let mut line = Line::indent(6).add(Tone::Plain, &value.path);
     if line.columns() <= 6 + wide {
         line.pad(6 + wide, 0);
@@ -298,6 +223,11 @@ fn value(page: &mut Page<'_>, value: &ShownValue, wide: usize) {
     if value.change == ValueKind::Moved {
         line.push(Tone::Strong, "moved");
         annotate(page, line, note, place);
+        return;
+    }
+    if is_same && !page.options.full {
+        line.push(Tone::Strong, SAME_MEANING);
+        annotate(page, line, None, place);
         return;
     }
     let text = |side: &Option<ShownText>| side.as_ref().map(ShownText::for_people);
@@ -431,22 +361,6 @@ fn summary(diff: &Diff, glyphs: &Glyphs) -> Line {
         line.push(*tone, text);
     }
     line
-}
-
-/// Returns how many entries were added, removed, changed and renamed, those that there are.
-pub(super) fn counts(entries: &[&ShownEntry]) -> Vec<(Tone, String)> {
-    let kinds = [
-        (EntryChange::Added, "added", Tone::Good),
-        (EntryChange::Removed, "removed", Tone::Bad),
-        (EntryChange::Changed, "changed", Tone::Warn),
-        (EntryChange::Renamed, "renamed", Tone::Bad),
-    ];
-    let counted = kinds.map(|(change, word, tone)| {
-        let number = entries.iter().filter(|e| e.change == change).count();
-        (number, tone, format!("{number} {word}"))
-    });
-    let counted = counted.into_iter().filter(|(number, _, _)| *number > 0);
-    counted.map(|(_, tone, text)| (tone, text)).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The differences of templates as a comment of a pull request.
 
-use super::diff::{consequence, counts, kind, name_of, place, remark, symbol, what};
 use super::diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff};
 use super::diff_raw::{RawDiff, RawText};
+use super::diff_words::{
+    SAME_MEANING, consequence, counts, kind, name_of, place, remark, symbol, what,
+};
 use super::markdown::{LONGEST_VALUE, Page, although, block, code, names};
 use super::review_resource::window;
 use super::screen::{ScreenOptions, visible};
@@ -140,7 +142,9 @@ fn entry(entry: &ShownEntry) -> Vec<String> {
     )];
     rows.extend(consequence(entry).map(|text| format!("| | | {} | |\n", code(&text))));
     match entry.change {
-        EntryChange::Changed | EntryChange::Renamed => rows.extend(entry.values.iter().map(value)),
+        EntryChange::Changed | EntryChange::Renamed => {
+            rows.extend(entry.values.iter().map(value));
+        }
         // Its values are in the one file alone.
         EntryChange::Added | EntryChange::Removed => {}
     }
@@ -176,6 +180,7 @@ fn value(value: &ShownValue) -> String {
     let text = |side: &Option<ShownText>| side.as_ref().map(|side| visible(&side.for_people()));
     let change = match (text(&value.before), text(&value.after), value.change) {
         (_, _, ValueKind::Moved) => "moved".to_owned(),
+        (_, _, ValueKind::WrittenOtherwise) => SAME_MEANING.to_owned(),
         (_, Some(after), _) if after == MASK_CHANGED => code(&after),
         (Some(_), Some(_), _) if is_long(&value.before) || is_long(&value.after) => {
             changed_lines(value)

@@ -1,7 +1,8 @@
 //! The texts of templates compared line by line: unified, or side by side where there is room.
 
-use super::diff::{name_of, not_compared, whose};
+use super::diff::{not_compared, whose};
 use super::diff_data::NotCompared;
+use super::diff_words::name_of;
 use super::screen::{Line, Page, ScreenOptions, Tone, head, visible};
 use super::words::Places;
 use crate::diff::{TextDiff, TextLine, TextTag};

@@ -155,6 +155,7 @@ pub(super) fn inputs() -> TargetInputs {
         template: "SourceOutput::templates/network.yaml".parse().unwrap(),
         template_digest: Digest::of(b"template"),
         packaged: None,
+        uploads: crate::model::Uploads::default(),
         parameters: Vec::new(),
         tags: BTreeMap::new(),
         capabilities: Default::default(),

@@ -132,7 +132,7 @@ impl Lines {
     /// Returns `still running: 2 of 4 targets ended, 1 running`; nothing once the execution rests.
     fn still(&self, now: Timestamp) -> Option<String> {
         let what = match self.view.state() {
-            State::Unknown | State::Paused | State::Ended(_) => return None,
+            State::Unknown | State::Paused | State::Denied | State::Ended(_) => return None,
             State::Running | State::Answered(_) | State::Overdue => "still running",
             State::WaitingForApproval => "still waiting for approval",
             State::Stopping | State::GivingUp => "still finishing what runs",

@@ -43,6 +43,9 @@ pub struct ListEntry {
     pub plan: Option<Digest>,
     /// How many targets are in which phase.
     pub counts: Counts,
+    /// What the plan holds that the project denies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
     /// What its events say; none where this program cannot read them.
     #[serde(skip)]
     view_state: Option<State>,
@@ -65,6 +68,11 @@ impl ListEntry {
             last: view.last(),
             plan: view.plan(),
             counts: view.counts(),
+            // Once somebody rejected it, that is what there is to say.
+            denied: match state == State::Denied {
+                true => view.denied().to_vec(),
+                false => Vec::new(),
+            },
             view_state: Some(state),
         })
     }
@@ -87,6 +95,7 @@ impl ListEntry {
             last: Some(last),
             plan: None,
             counts: Counts::default(),
+            denied: Vec::new(),
             view_state: None,
         }
     }
@@ -167,6 +176,13 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
             }
         }
         page.line(line, 16);
+        for why in words::denied(&entry.denied) {
+            page.line(Line::indent(4).add(Tone::Bad, &why), 6);
+        }
+        if !entry.denied.is_empty() {
+            let text = format!("remove it with `stackgate reject {}`", entry.execution);
+            page.line(Line::indent(4).add(Tone::Dim, &text), 6);
+        }
     }
     page.finish()
 }
@@ -208,6 +224,17 @@ mod tests {
             ..ScreenOptions::default()
         };
         insta::assert_snapshot!("list_ages", list(&entries(), &options));
+    }
+
+    #[test]
+    fn a_denied_plan_is_listed_with_why_and_what_to_do() {
+        let mut view = fixtures::fleet().view();
+        let why = |n| format!("stackgate.yaml:2:3 denies `removal`: Alerts{n}: deleted (in x)");
+        view.note_denied((1..=5).map(why).collect());
+        let entry = ListEntry::of(&view, Some(false)).unwrap();
+        assert_eq!((entry.state, entry.denied.len()), ("denied", 5));
+        let text = list(&[entry], &ScreenOptions::default());
+        insta::assert_snapshot!("list_denied", text);
     }
 
     #[test]

@@ -121,7 +121,11 @@ pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<S
         | State::GivingUp
         | State::Answered(_)
         | State::Overdue => {}
-        State::Unknown | State::WaitingForApproval | State::Paused | State::Ended(_) => {
+        State::Unknown
+        | State::WaitingForApproval
+        | State::Denied
+        | State::Paused
+        | State::Ended(_) => {
             return Vec::new();
         }
     }

@@ -443,11 +443,15 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
         None if approval.expired => "Nobody answered in time.\n\n".to_owned(),
         None if !view.awaits_answer() => return,
-        None if view.is_denied() => format!(
-            "**This plan cannot be approved**: it holds what is denied, as said above. Change the template, or what is denied, and plan \
-             again. To remove this plan:\n\n{}\n",
-            block("text", &format!("stackgate reject {id}"))
-        ),
+        None if !view.denied().is_empty() => {
+            let told = words::denied(view.denied()).map(|line| format!("- {}\n", code(&line)));
+            format!(
+                "**This plan cannot be approved**: it holds what is denied.\n\n{}\nChange the template, or what is denied, and plan \
+                 again. To remove this plan:\n\n{}\n",
+                told.collect::<String>(),
+                block("text", &format!("stackgate reject {id}"))
+            )
+        }
         None => {
             let until = words::time(approval.expires);
             let (place, approve) = match file {

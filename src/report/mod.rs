@@ -7,6 +7,7 @@ mod diff;
 mod diff_data;
 mod diff_markdown;
 mod diff_raw;
+mod diff_words;
 #[cfg(test)]
 mod documents;
 mod events;

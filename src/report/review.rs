@@ -698,6 +698,16 @@ pub(super) fn rule_text(rule: &str, findings: usize) -> String {
             "web port opened to the internet",
             "resources with web ports opened to the internet",
         ),
+        "wide_ingress" => (
+            "port opened to very many addresses",
+            "resources with ports opened to very many addresses",
+        ),
+        "unjudged" => (
+            "value that cannot be judged yet",
+            "resources with values that cannot be judged yet",
+        ),
+        "iam_full_access" => ("grant of full access", "grants of full access"),
+        "iam_wide_access" => ("grant of wide access", "grants of wide access"),
         "public_access" => ("resource made public", "resources made public"),
         "iam_broadening" => ("resource allows more", "resources allow more"),
         "iam_change" => ("change of permissions", "changes of permissions"),

@@ -12,8 +12,8 @@ use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange,
 use crate::model::{
     Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LeftOut,
     LogicalId, ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, SetDrift, SkipReason,
-    StackOptions, StackStatus, Target, TargetOutcome, clean,
+    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, SetDrift,
+    SkipReason, StackOptions, StackStatus, Target, TargetOutcome, clean,
 };
 use crate::plan;
 
@@ -40,7 +40,7 @@ pub trait ReviewSources {
 
     /// Returns what the target's changes do to permissions, network, data and outputs, likewise.
     fn impact(&self, target: &PlannedTarget) -> Impact {
-        diff::impact(target, None, None)
+        diff::impact(target, None, None, &RiskChoices::default())
     }
 
     /// Returns how the default of a parameter changes whose value the target's stack keeps.
@@ -168,6 +168,9 @@ pub struct ReviewGroup {
     /// The stack policy, of the group's first target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The packaged files that are seldom meant for others, such as `.env`; of the group's first target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_files: Vec<String>,
     /// Whether nothing changes but what is set on the stacks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settings_only: bool,
@@ -428,6 +431,7 @@ fn group_of(
         },
         stack_policy: first.inputs.stack_policy.is_some(),
         policy: first.inputs.stack_policy.clone(),
+        private_files: first.inputs.uploads.private_files(),
         settings_only: first.settings_only,
         drift: first.drift,
         change_sets: members

@@ -82,6 +82,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         stack_policy,
         // Its text, the change sets and the difference of the templates follow where everything is told.
         policy: _,
+        private_files,
         settings_only,
         change_sets: _,
         resources,
@@ -95,6 +96,13 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         facts.push(Fact {
             label: "in review already, for another change set, which is obsolete once this one is executed",
             said: Said::Targets(in_review),
+            is_warning: true,
+        });
+    }
+    if !private_files.is_empty() {
+        facts.push(Fact {
+            label: "packs into code what is seldom meant for others",
+            said: Said::Texts(limited(private_files.clone(), limit)),
             is_warning: true,
         });
     }

@@ -76,6 +76,9 @@ pub struct ApprovalStatus {
     pub answer: Option<Answer>,
     /// The answers that did not count, and why.
     pub refused: Vec<RefusedAnswer>,
+    /// What the plan holds that the project denies; nobody can approve it while this is not empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
 }
 
 /// An answer that did not count.
@@ -146,6 +149,7 @@ impl Status {
                     reason: refused.reason.clone(),
                 })
                 .collect(),
+            denied: view.denied().to_vec(),
         });
         let state = view.state();
         let stages = view.stages().into_iter().map(|(name, status)| {
@@ -279,10 +283,13 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             }
             // It was given up before anybody answered.
             None if !view.awaits_answer() => {}
-            None if view.is_denied() => {
+            None if !view.denied().is_empty() => {
                 line.push(Tone::Plain, &dot);
                 line.push(Tone::Bad, "cannot be approved");
-                line.push(Tone::Plain, ": it holds what is denied, see `Risk`");
+                line.push(
+                    Tone::Plain,
+                    ": change the template, or what is denied, and plan again",
+                );
             }
             None => {
                 line.push(Tone::Plain, &dot);
@@ -294,6 +301,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             }
         }
         page.line(line, 4);
+        for text in words::denied(view.denied()) {
+            page.line(Line::indent(4).add(Tone::Bad, &text), 6);
+        }
     } else if let Some(plan) = view.plan() {
         page.line(
             Line::of(Tone::Plain, &format!("  plan {}", plan.short())),
@@ -456,15 +466,21 @@ mod tests {
     #[test]
     fn a_plan_that_is_denied_waits_for_no_approval() {
         let mut view = fixtures::fleet().view();
-        view.note_denied(true);
+        let why =
+            "stackgate.yaml:2:3 denies `removal`: Alerts: deleted (in 111111111111/eu-west-1)";
+        view.note_denied(vec![why.to_owned()]);
         let text = status(&view, None, &ScreenOptions::default());
+        insta::assert_snapshot!("denied", text);
+        assert!(!text.contains("waiting for"), "{text}");
+        assert!(!text.contains("waits for"), "{text}");
+        let json = Status::of(&view, None);
+        assert_eq!(json.state, "denied");
+        assert_eq!(json.approval.unwrap().denied, [why]);
+        let text = super::super::summary(&view, &ScreenOptions::default());
         assert!(
-            text.contains(" · cannot be approved: it holds what is denied"),
+            text.contains(": denied, the plan cannot be approved"),
             "{text}"
         );
-        assert!(!text.contains("waits for an answer"), "{text}");
-        let text = super::super::summary(&view, &ScreenOptions::default());
-        assert!(text.contains(": the plan cannot be approved"), "{text}");
     }
 
     #[test]

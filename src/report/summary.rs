@@ -302,9 +302,10 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 Tone::Warn,
             ),
         },
-        State::WaitingForApproval if view.is_denied() => {
-            (format!("{name}: the plan cannot be approved"), Tone::Bad)
-        }
+        State::Denied => (
+            format!("{name}: denied, the plan cannot be approved"),
+            Tone::Bad,
+        ),
         State::WaitingForApproval => (
             format!("{name}: changes are waiting for approval"),
             Tone::Warn,
@@ -607,7 +608,7 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
         State::GivingUp | State::Answered(Decision::Reject) | State::Overdue => {
             vec![format!("stackgate resume {id}")]
         }
-        State::WaitingForApproval if view.is_denied() => vec![format!("stackgate reject {id}")],
+        State::Denied => vec![format!("stackgate reject {id}")],
         State::WaitingForApproval => {
             let go_on = match view.exported() {
                 Some(file) => format!("stackgate deploy --plan {file}"),
@@ -631,7 +632,6 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
 pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
     let mut commands = next(view, id);
     if let (State::WaitingForApproval, Some(approval)) = (view.state(), view.approval())
-        && !view.is_denied()
         && let Some(go_on) = commands.first_mut()
     {
         let named = match view.exported() {

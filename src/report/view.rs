@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome,
-    OperationPreferences, PauseReason, PlannedTarget, SourceRevision, StageName, StopMode,
-    StopRequest, Target, TargetOutcome, TargetSpec,
+    OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision, StageName,
+    StopMode, StopRequest, Target, TargetOutcome, TargetSpec,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -56,7 +56,7 @@ pub struct View {
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
-    imported: Option<Fact<Approver>>,
+    imported: Option<Fact<(Approver, RiskChoices)>>,
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     stop: Option<Fact<StopRequest>>,
@@ -70,7 +70,7 @@ pub struct View {
 struct Outside {
     answer: Option<Answer>,
     is_late: bool,
-    is_denied: bool,
+    denied: Vec<String>,
 }
 
 /// How far a stage is.
@@ -130,6 +130,8 @@ pub enum State {
     Running,
     /// It waits for an answer.
     WaitingForApproval,
+    /// It cannot be approved, since the plan holds something that the project denies, and goes on standing.
+    Denied,
     /// The answer that counts waits for a process to take it up.
     Answered(Decision),
     /// Nobody answered in time, and no process has taken that up.
@@ -261,7 +263,9 @@ impl View {
             }
             EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
             EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
-            EventKind::PlanImported { by, .. } => keep(&mut self.imported, event, by.clone()),
+            EventKind::PlanImported { by, risks, .. } => {
+                keep(&mut self.imported, event, (by.clone(), risks.clone()));
+            }
             EventKind::CallFailed { failure } => {
                 if event.scope.target.is_none() {
                     keep(&mut self.trouble, event, failure.clone());
@@ -308,14 +312,14 @@ impl View {
         self.outside.is_late = is_late;
     }
 
-    /// Notes whether the plan holds something that the project denies, which is judged with the templates at hand.
-    pub fn note_denied(&mut self, is_denied: bool) {
-        self.outside.is_denied = is_denied;
+    /// Notes what the plan holds that the project denies, which is judged with the templates at hand.
+    pub fn note_denied(&mut self, findings: Vec<String>) {
+        self.outside.denied = findings;
     }
 
-    /// Returns whether the plan is known to hold something that the project denies.
-    pub fn is_denied(&self) -> bool {
-        self.outside.is_denied
+    /// Returns what the plan is known to hold that the project denies.
+    pub fn denied(&self) -> &[String] {
+        &self.outside.denied
     }
 
     /// Returns the execution, once there was an event.
@@ -558,7 +562,12 @@ impl View {
 
     /// Returns who took the plan over from a file, where it came in one.
     pub fn imported_by(&self) -> Option<&Approver> {
-        self.imported.as_ref().map(|fact| &fact.value)
+        self.imported.as_ref().map(|fact| &fact.value.0)
+    }
+
+    /// Returns what the project that took the plan over makes of risk rules, where the plan came in a file.
+    pub fn imported_risks(&self) -> Option<&RiskChoices> {
+        self.imported.as_ref().map(|fact| &fact.value.1)
     }
 
     /// Returns what the execution is doing.
@@ -596,6 +605,7 @@ impl View {
                 ..
             } => State::Answered(answer.decision),
             Outside { is_late: true, .. } => State::Overdue,
+            Outside { denied, .. } if !denied.is_empty() => State::Denied,
             Outside { .. } => State::WaitingForApproval,
         })
     }

@@ -30,6 +30,16 @@ pub(super) fn listed(items: &[String]) -> String {
     }
 }
 
+/// The most findings that are told one by one where there is a review with all of them.
+const TOLD: usize = 3;
+
+/// Returns what a plan holds that is denied, a line each.
+pub(super) fn denied(findings: &[String]) -> impl Iterator<Item = String> {
+    let more = findings.len().saturating_sub(TOLD);
+    let more = (more > 0).then(|| format!("and {more} more, which the review names"));
+    findings.iter().take(TOLD).cloned().chain(more)
+}
+
 /// Names targets as shortly as the execution allows: without the stack where all stacks have one name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {

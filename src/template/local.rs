@@ -29,9 +29,11 @@ pub enum Content {
 /// How a property says where an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// `s3://BUCKET/KEY`.
+    /// `s3://BUCKET/KEY`, of which the service always reads the newest version.
     Uri,
-    /// `https://…/BUCKET/KEY`.
+    /// `s3://BUCKET/KEY`, with `?versionId=` behind it where the object has a version, as AWS SAM takes it.
+    VersionedUri,
+    /// `https://…/BUCKET/KEY`, with `?versionId=` behind it where the object has a version.
     Url,
     /// A mapping of bucket and key, by these names.
     Mapping {
@@ -39,6 +41,8 @@ pub enum Form {
         bucket: &'static str,
         /// The property for the key.
         key: &'static str,
+        /// The property for the version; none where the service always reads the newest one.
+        version: Option<&'static str>,
     },
 }
 
@@ -67,7 +71,9 @@ pub struct ObjectPlace {
     pub bucket: String,
     /// The key.
     pub key: String,
-    /// The URL, without a signature.
+    /// The version, where the bucket keeps versions.
+    pub version: Option<String>,
+    /// The URL, without a signature; of that version, where there is one.
     pub url: String,
 }
 
@@ -77,10 +83,22 @@ struct Property(&'static str, &'static [&'static str], Content, Form);
 const LAMBDA: Form = Form::Mapping {
     bucket: "S3Bucket",
     key: "S3Key",
+    version: Some("S3ObjectVersion"),
+};
+const BUNDLE: Form = Form::Mapping {
+    bucket: "S3Bucket",
+    key: "S3Key",
+    version: None,
 };
 const PLAIN: Form = Form::Mapping {
     bucket: "Bucket",
     key: "Key",
+    version: Some("Version"),
+};
+const REPOSITORY: Form = Form::Mapping {
+    bucket: "Bucket",
+    key: "Key",
+    version: Some("ObjectVersion"),
 };
 
 /// The properties, by resource type.
@@ -98,44 +116,74 @@ const PROPERTIES: &[Property] = &[
     Property("AWS::CloudFormation::ResourceVersion", &["SchemaHandlerPackage"], Content::Bundle, Form::Uri),
     Property("AWS::CloudFormation::Stack", &["TemplateURL"], Content::Template, Form::Url),
     Property("AWS::CloudFormation::StackSet", &["TemplateURL"], Content::Template, Form::Url),
-    Property("AWS::CodeCommit::Repository", &["Code", "S3"], Content::Zip, PLAIN),
-    Property("AWS::ElasticBeanstalk::ApplicationVersion", &["SourceBundle"], Content::Bundle, LAMBDA),
+    Property("AWS::CodeCommit::Repository", &["Code", "S3"], Content::Zip, REPOSITORY),
+    Property("AWS::ElasticBeanstalk::ApplicationVersion", &["SourceBundle"], Content::Bundle, BUNDLE),
     Property("AWS::Glue::Job", &["Command", "ScriptLocation"], Content::File, Form::Uri),
     Property("AWS::Lambda::Function", &["Code"], Content::Zip, LAMBDA),
     Property("AWS::Lambda::LayerVersion", &["Content"], Content::Zip, LAMBDA),
-    Property("AWS::Serverless::Api", &["DefinitionUri"], Content::File, Form::Uri),
+    Property("AWS::Serverless::Api", &["DefinitionUri"], Content::File, Form::VersionedUri),
     Property("AWS::Serverless::Application", &["Location"], Content::Template, Form::Url),
-    Property("AWS::Serverless::Function", &["CodeUri"], Content::Zip, Form::Uri),
+    Property("AWS::Serverless::Function", &["CodeUri"], Content::Zip, Form::VersionedUri),
     Property("AWS::Serverless::GraphQLApi", &["SchemaUri"], Content::File, Form::Uri),
-    Property("AWS::Serverless::HttpApi", &["DefinitionUri"], Content::File, Form::Uri),
-    Property("AWS::Serverless::LayerVersion", &["ContentUri"], Content::Zip, Form::Uri),
-    Property("AWS::Serverless::StateMachine", &["DefinitionUri"], Content::File, Form::Uri),
+    Property("AWS::Serverless::HttpApi", &["DefinitionUri"], Content::File, Form::VersionedUri),
+    Property("AWS::Serverless::LayerVersion", &["ContentUri"], Content::Zip, Form::VersionedUri),
+    Property("AWS::Serverless::StateMachine", &["DefinitionUri"], Content::File, Form::VersionedUri),
     Property("AWS::StepFunctions::StateMachine", &["DefinitionS3Location"], Content::File, PLAIN),
 ];
 
 impl Form {
+    /// Returns whether it tells which version of an object is meant, where there is one.
+    pub fn names_version(self) -> bool {
+        match self {
+            Self::Uri => false,
+            Self::VersionedUri | Self::Url => true,
+            Self::Mapping { version, .. } => version.is_some(),
+        }
+    }
+
     /// Returns what stands in the place of a local path, in JSON on one line, which is YAML too, wherever a text may
     /// stand.
     pub fn value(self, place: &ObjectPlace) -> String {
-        let ObjectPlace { bucket, key, url } = place;
-        match self {
-            Self::Uri => serde_json::json!(format!("s3://{bucket}/{key}")).to_string(),
-            Self::Url => serde_json::json!(url).to_string(),
-            Self::Mapping { bucket: b, key: k } => {
+        let ObjectPlace {
+            bucket,
+            key,
+            version,
+            url,
+        } = place;
+        let quoted = |text: &str| serde_json::json!(text).to_string();
+        match (self, version) {
+            (Self::Uri, _) | (Self::VersionedUri, None) => quoted(&format!("s3://{bucket}/{key}")),
+            // S3 gives versions that can stand in a URL as they are.
+            (Self::VersionedUri, Some(version)) => {
+                quoted(&format!("s3://{bucket}/{key}?versionId={version}"))
+            }
+            (Self::Url, _) => quoted(url),
+            (
+                Self::Mapping {
+                    bucket: b,
+                    key: k,
+                    version: v,
+                },
+                version,
+            ) => {
+                let mut members = vec![(b, bucket), (k, key)];
+                members.extend(v.zip(version.as_ref()));
                 // Written by hand for the space behind colons, without which a key is none in a YAML of before 1.2.
-                format!(
-                    "{{{}: {}, {}: {}}}",
-                    serde_json::json!(b),
-                    serde_json::json!(bucket),
-                    serde_json::json!(k),
-                    serde_json::json!(key)
-                )
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| format!("{}: {}", quoted(name), quoted(value)));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
             }
         }
     }
 }
 
 impl LocalPath {
+    /// Returns where it is in the file's text, in bytes.
+    pub fn bytes(&self) -> &Range<usize> {
+        &self.bytes
+    }
+
     /// Returns the path from the folder that `template` is counted from, with forward slashes and `.` for that folder
     /// itself; `None` where it leads out of it.
     pub fn from_root(&self, template: &str) -> Option<String> {

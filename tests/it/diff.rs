@@ -258,6 +258,38 @@ fn diff_and_review_agree() {
 }
 
 #[test]
+fn a_document_that_is_written_otherwise_is_an_update_to_both() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    let template = |document: &str| {
+        format!(
+            "Resources:\n  Setting:\n    Type: AWS::SSM::Parameter\n    Properties: {{Type: String, Value: '{document}'}}\n"
+        )
+    };
+    let cloud = env.cloud("111111111111", "us-east-1");
+    let deployed = template("{\"a\": 1, \"b\": [2]}");
+    assert_eq!(cloud.create("app", &deployed, &[]), "CREATE_COMPLETE");
+    env.write("templates/app.yaml", &template("{\"b\":[2],\"a\":1}"));
+    let output = env.run(&["diff", "app", "--exit-code", "--output=json"]);
+    let found = document(output.code(3));
+    let value = &found["groups"][0]["entries"][0]["values"][0];
+    assert_eq!(value["change"], "written_otherwise", "{found:#}");
+    assert_eq!(value["after"]["line"], 4, "{found:#}");
+    let planned = env.run(&["plan", "app", "--output=json"]);
+    let planned: Value = serde_json::from_str(&planned.code(3).raw).unwrap();
+    let group = &planned["review"]["groups"][0];
+    assert_eq!(group["resources"][0]["action"], "Modify", "{planned:#}");
+    assert_eq!(
+        group["resources"][0]["properties"][0]["path"], "Value",
+        "{planned:#}"
+    );
+    assert_eq!(group["impact"]["undescribed"], Value::Null, "{planned:#}");
+    // As it is deployed, neither sees anything.
+    env.write("templates/app.yaml", &deployed);
+    env.run(&["diff", "app", "--exit-code"]).success();
+    env.run(&["plan", "app"]).success();
+}
+
+#[test]
 fn a_template_is_compared_with_what_is_deployed() {
     let env = project();
     // There is none in the third region, and the fourth one does not answer.

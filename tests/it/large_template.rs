@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::support::bucket::{self, keys};
 use crate::support::proxy::{Error, Fault, Gate, Proxy, Rule};
-use crate::support::{Emulator, TestEnv, http};
+use crate::support::{Emulator, TestEnv};
+
+const HERE: &str = "us-east-1";
 
 /// Returns a template of more than 51,200 bytes: sixty settings of a thousand characters.
 fn large(first: &str) -> String {
@@ -26,35 +29,9 @@ fn large(first: &str) -> String {
     template
 }
 
-/// Asks S3 of the emulator, as the account of the base credentials.
-fn s3(env: &TestEnv, method: &str, path: &str, body: &str) -> http::Message {
-    let account = env.private("111111111111");
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={account}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
-    );
-    let url = format!("{}{path}", env.endpoint());
-    http::send(
-        method,
-        &url,
-        &[("authorization", authorization.as_str())],
-        body,
-    )
-    .unwrap()
-}
-
 /// Returns the name of a bucket of this test's own.
 fn bucket(env: &TestEnv) -> String {
-    let name = env.private("templates-111111111111");
-    assert_eq!(s3(env, "PUT", &format!("/{name}"), "").status(), 200);
-    name
-}
-
-/// Returns the keys of what the binary put into a bucket.
-fn keys(env: &TestEnv, bucket: &str) -> Vec<String> {
-    let listed = s3(env, "GET", &format!("/{bucket}?list-type=2"), "").text();
-    let keys = listed.split("<Key>").skip(1);
-    let key = |rest: &str| rest.split("</Key>").next().unwrap().to_owned();
-    keys.map(key).collect()
+    bucket::make(env, "templates-111111111111", HERE)
 }
 
 fn is_anywhere(folder: &Path, text: &str) -> bool {
@@ -94,7 +71,7 @@ fn a_large_template_is_deployed_and_updated_through_a_bucket() {
         assert_eq!(cloud.parameter("/large/59"), Some("v".repeat(1000)));
     }
     // One object, named by its content, for both targets.
-    let listed = keys(&env, &bucket);
+    let listed = keys(&env, HERE, &bucket);
     assert_eq!(listed.len(), 1, "{listed:?}");
 
     env.write("templates/large.yaml", &large("two"));
@@ -159,8 +136,12 @@ fn a_bucket_that_cannot_be_written_fails_the_target_and_is_named() {
         "nobody-made-{account}",
     ]);
     failed.code(1);
-    let name = "nobody-made-111111111111";
-    assert!(failed.stdout.contains(name), "{failed}");
+    for part in [
+        "there is no bucket nobody-made-111111111111",
+        "`--s3-bucket`",
+    ] {
+        assert!(failed.stderr.contains(part), "{part} in {failed}");
+    }
     assert!(!failed.raw.contains("X-Amz-"));
     assert_eq!(env.cloud("111111111111", "us-east-1").status("large"), None);
 }
@@ -182,7 +163,7 @@ fn a_template_that_was_replaced_in_the_bucket_is_not_planned() {
     for (ours, theirs) in [("one", "evil"), ("two", "worse")] {
         env.write("templates/large.yaml", &large(ours));
         let before = env.cloud("111111111111", "us-east-1").status("large");
-        let known = keys(&env, &bucket);
+        let known = keys(&env, HERE, &bucket);
         // Uploaded, and not read yet.
         let gate = Gate::default();
         proxy.disturb(Rule::new(Fault::Hold(gate.clone())).operation("CreateChangeSet"));
@@ -192,10 +173,9 @@ fn a_template_that_was_replaced_in_the_bucket_is_not_planned() {
             let asked = calls.iter().filter(|c| c.operation == "CreateChangeSet");
             asked.count() > created
         });
-        let mut put = keys(&env, &bucket);
+        let mut put = keys(&env, HERE, &bucket);
         put.retain(|key| !known.contains(key));
-        let path = format!("/{bucket}/{}", put[0]);
-        assert_eq!(s3(&env, "PUT", &path, &large(theirs)).status(), 200);
+        bucket::replace(&env, HERE, &bucket, &put[0], &large(theirs));
         gate.open();
         let refused = env.finish(process);
         refused.code(1);
@@ -249,7 +229,10 @@ fn a_bucket_that_is_not_of_the_expected_account_is_told_with_the_way_to_name_its
     env.write("templates/large.yaml", &large("one"));
     let proxy = Proxy::start(&env.endpoint());
     // As S3 answers where the owner is another one; the emulators do not look at it. An upload names no operation.
-    proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    // Once for the question whether the template is there, once for the upload.
+    for _ in 0..2 {
+        proxy.disturb(Rule::new(Fault::Answer(Error::ACCESS_DENIED)).operation(""));
+    }
     let env = env.through(&proxy);
     let deploy = |bucket: &str| env.run(&["deploy", "large", "--yes", "--s3-bucket", bucket]);
     let refused = deploy("templates-111111111111");

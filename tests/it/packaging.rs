@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use crate::support::bucket::{self, keys, send};
 use crate::support::proxy::{Call, Proxy};
-use crate::support::{Emulator, TestEnv, http};
+use crate::support::{Emulator, TestEnv};
 
 const HERE: &str = "us-east-1";
 
@@ -47,6 +48,8 @@ const DEPLOY: [&str; 5] = [
     "--yes=high",
 ];
 
+const PLAN: [&str; 6] = ["plan", "app", "--s3-bucket", DEPLOY[3], "--out", "app.plan"];
+
 /// Returns a project with a nested stack, whose function has its code in a folder.
 fn project(emulator: Emulator) -> TestEnv {
     let env = TestEnv::on(emulator);
@@ -57,49 +60,8 @@ fn project(emulator: Emulator) -> TestEnv {
     env
 }
 
-/// Sends a request as the account of the base credentials; emulators route by the scope and check no signature.
-fn send(
-    env: &TestEnv,
-    service: &str,
-    region: &str,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> http::Message {
-    let account = env.private("111111111111");
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    );
-    let url = format!("{}{path}", env.endpoint());
-    http::send(method, &url, &[("authorization", &authorization)], body).unwrap()
-}
-
 fn make_bucket(env: &TestEnv, region: &str) -> String {
-    let name = env.private(&format!("code-111111111111-{region}"));
-    let body = match region {
-        HERE => String::new(),
-        _ => format!(
-            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
-        ),
-    };
-    let made = send(env, "s3", region, "PUT", &format!("/{name}"), &body);
-    assert_eq!(made.status(), 200, "{}", made.text());
-    name
-}
-
-/// Returns the keys in a bucket.
-fn keys(env: &TestEnv, region: &str, bucket: &str) -> Vec<String> {
-    let listed = send(
-        env,
-        "s3",
-        region,
-        "GET",
-        &format!("/{bucket}?list-type=2"),
-        "",
-    )
-    .text();
-    let key = |rest: &str| rest.split("</Key>").next().unwrap().to_owned();
-    listed.split("<Key>").skip(1).map(key).collect()
+    bucket::make(env, &format!("code-111111111111-{region}"), region)
 }
 
 /// Asks the function, and returns what it said.
@@ -140,8 +102,12 @@ fn a_nested_stack_with_a_function_is_packaged_and_the_function_answers() {
     assert!(first[0].starts_with("stackgate/") && first[0].ends_with(".template"));
     assert!(first[1].starts_with("stackgate/") && first[1].ends_with(".zip"));
 
-    // The same input gives the same bytes: nothing is uploaded, and nothing changes.
+    // What is deployed is what the paths lead to, which is known without an upload.
     proxy.forget();
+    let diff = ["diff", "app", "--exit-code"];
+    env.run(&diff).success();
+
+    // The same input gives the same bytes: nothing is uploaded, and nothing changes.
     fs::remove_dir_all(env.root().join("functions/greet")).unwrap();
     env.write("functions/greet/lib/words.py", "END = \"!\"\n");
     env.write("functions/greet/main.py", CODE);
@@ -152,6 +118,14 @@ fn a_nested_stack_with_a_function_is_packaged_and_the_function_answers() {
 
     // Other code has another key, and with it the nested template is another one.
     env.write("functions/greet/lib/words.py", "END = \"?\"\n");
+    let other = env.run(&diff);
+    other.code(3);
+    let said = other.to_string();
+    assert!(
+        said.contains("a local path, whose content is not what the stack has"),
+        "{said}"
+    );
+    assert_eq!(uploads(&proxy), 0);
     let changed = env.run(&DEPLOY);
     changed.success();
     assert_eq!(uploads(&proxy), 2);
@@ -204,24 +178,15 @@ fn a_large_nested_template_is_no_different() {
     // It names nothing local: its bytes are those on the disk.
     let keys = keys(&env, HERE, &bucket);
     assert_eq!(keys.len(), 1);
-    let stored = send(
-        &env,
-        "s3",
-        HERE,
-        "GET",
-        &format!("/{bucket}/{}", keys[0]),
-        "",
-    );
-    assert_eq!(stored.text(), child);
+    let stored = bucket::content(&env, HERE, &bucket, &keys[0]);
+    assert_eq!(stored, child);
 }
 
 #[test]
 fn a_plan_in_a_file_carries_what_was_packaged() {
     let env = project(Emulator::Ministack);
     make_bucket(&env, HERE);
-    let bucket = DEPLOY[3];
-    env.run(&["plan", "app", "--s3-bucket", bucket, "--out", "app.plan"])
-        .code(3);
+    env.run(&PLAN).code(3);
     // Another machine has neither the project nor the state.
     for gone in ["functions", "templates", ".stackgate"] {
         fs::remove_dir_all(env.root().join(gone)).unwrap();
@@ -277,4 +242,82 @@ fn code_in_a_bucket_of_another_region_is_refused_before_a_change_set_is_made() {
         assert!(said.contains(part), "{part} in {said}");
     }
     assert_eq!(proxy.count("CreateChangeSet"), 0);
+}
+
+#[test]
+fn in_a_bucket_that_keeps_versions_code_is_named_by_its_version() {
+    let env = project(Emulator::Ministack);
+    let bucket = make_bucket(&env, HERE);
+    bucket::keep_versions(&env, HERE, &bucket);
+    env.run(&PLAN).code(3);
+    let keys = keys(&env, HERE, &bucket);
+    let nested = keys.iter().find(|key| key.ends_with(".template")).unwrap();
+    let nested = bucket::content(&env, HERE, &bucket, nested);
+    assert!(nested.contains("\"S3ObjectVersion\": \""), "{nested}");
+
+    // Whoever writes to the bucket now changes nothing that was approved. (The emulator reads the newest template, whatever
+    // version its URL names.)
+    let code = keys.iter().find(|key| key.ends_with(".zip")).unwrap();
+    bucket::replace(&env, HERE, &bucket, code, "evil");
+    env.run(&["deploy", "--plan", "app.plan", "--yes=high"])
+        .success();
+    assert_eq!(ask(&env, HERE), "hello you!");
+}
+
+#[test]
+fn the_version_of_what_is_there_stays_and_nothing_changes() {
+    let env = project(Emulator::LocalStack);
+    let simple = "Resources: {Topic: {Type: AWS::SNS::Topic}}\n";
+    env.write("templates/nested/functions.yaml", simple);
+    env.write(
+        "templates/app.yaml",
+        &PARENT.replace("      Parameters: {Greeting: hello}\n", ""),
+    );
+    let bucket = make_bucket(&env, HERE);
+    bucket::keep_versions(&env, HERE, &bucket);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    env.run(&DEPLOY).success();
+    assert_eq!(uploads(&proxy), 1);
+    proxy.forget();
+    // Another process.
+    let again = env.run(&DEPLOY);
+    again.success();
+    assert_eq!(
+        (uploads(&proxy), proxy.count("ExecuteChangeSet")),
+        (0, 0),
+        "{again}"
+    );
+}
+
+#[test]
+fn code_that_was_replaced_after_the_approval_is_not_executed() {
+    let env = project(Emulator::Ministack);
+    let bucket = make_bucket(&env, HERE);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    env.write("functions/greet/.env", "PASSWORD=x\n");
+    let planned = env.run(&PLAN);
+    planned.code(3);
+    // It is packed as it is with `aws cloudformation package`, and told.
+    let said = planned.to_string();
+    assert!(said.contains("functions/greet/.env"), "{said}");
+
+    let keys = keys(&env, HERE, &bucket);
+    let code = keys.iter().find(|key| key.ends_with(".zip")).unwrap();
+    bucket::replace(&env, HERE, &bucket, code, "evil");
+    let refused = env.run(&["deploy", "--plan", "app.plan", "--yes=high"]);
+    refused.code(1);
+    let said = refused.to_string();
+    for part in [
+        "the code of `functions/greet`",
+        "was replaced after the plan was made",
+        "s3://code-111111111111-us-east-1/stackgate/",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(proxy.count("ExecuteChangeSet"), 0);
+    // Planned anew, it is put there again.
+    env.run(&DEPLOY).success();
+    assert_eq!(ask(&env, HERE), "hello you!");
 }

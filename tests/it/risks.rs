@@ -103,6 +103,29 @@ fn what_is_denied_cannot_be_approved() {
         .collect();
     assert_eq!(next.len(), 1, "{next:?}");
     assert!(next[0].starts_with("stackgate reject "), "{next:?}");
+    assert_documented(&status);
+    assert_eq!(status["state"], "denied");
+    let why = "stackgate.yaml:5:16 denies `removal`: Alerts: deleted";
+    let told = status["approval"]["denied"][0].as_str().unwrap();
+    assert!(told.starts_with(why), "{told}");
+    let text = env.run(&["status"]);
+    let title = text.success().stdout.lines();
+    let title = title.into_iter().find(|l| l.starts_with("execution "));
+    assert!(title.unwrap().ends_with(" · denied"), "{text}");
+    assert!(!text.stdout.contains("waiting for"), "{text}");
+    // So is it listed, with why and what to do.
+    let listed = env.run(&["list", "--output", "json"]);
+    let json: Value = serde_json::from_str(&env.public(&listed.success().raw)).unwrap();
+    assert_documented(&json);
+    let entry = &json["executions"][0];
+    assert_eq!(
+        (&entry["state"], &entry["denied"][0]),
+        (&"denied".into(), &told.into())
+    );
+    let listed = env.run(&["list"]);
+    assert!(listed.success().stdout.contains("  denied "), "{listed}");
+    assert!(listed.stdout.contains(why), "{listed}");
+    assert!(listed.stdout.contains("stackgate reject "), "{listed}");
     let refused = env.run(&["approve", "latest", "--plan", &plan]);
     refused.code(1);
     assert!(refused.stderr.contains("cannot be approved"), "{refused}");
@@ -148,6 +171,51 @@ fn what_is_denied_leaves_in_no_file() {
         "elsewhere",
     ])
     .success();
+}
+
+#[test]
+fn a_plan_in_a_file_is_judged_by_the_project_that_runs_it_too() {
+    let make = "risks: {removal: warn}\nenvironments: {production: {}}\n";
+    let env = project(REMOVED, make);
+    let made = [
+        &["plan", "messaging", "--regions", "us-east-1"][..],
+        &["--environment", "production", "--out", "a.plan"],
+    ];
+    env.run(&made.concat()).code(3);
+    let take = |settings: &str, state: &str, more: &[&str]| {
+        env.write("stackgate.yaml", settings);
+        let run = ["deploy", "--plan", "a.plan", "--state", state];
+        env.run(&[&run[..], more].concat())
+    };
+    // Its own environment decides, where the project has it.
+    let strict =
+        "risks: {removal: off}\nenvironments:\n  production:\n    risks: {removal: deny}\n";
+    let refused = take(strict, "denies", &["--yes=high"]);
+    refused.code(1);
+    let why = "stackgate.yaml:4:22 of this project denies `removal`: Alerts: deleted";
+    assert!(refused.stderr.contains(why), "{refused}");
+    // What was recorded as it was taken over holds, whatever the file says now.
+    let again = take("", "denies", &["--yes=high"]);
+    again.code(1);
+    assert!(again.stderr.contains(why), "{again}");
+    let approved = env.run(&["approve", "latest", "--state", "denies"]);
+    assert!(approved.code(1).stderr.contains(why), "{approved}");
+    let listed = env.run(&["list", "--state", "denies"]);
+    assert!(listed.success().stdout.contains(why), "{listed}");
+
+    let other = "risks: {removal: approval}\n";
+    let stopped = take(other, "approval", &["--yes"]);
+    let told = "needs approval, by stackgate.yaml:1:18 of this project";
+    assert!(stopped.code(3).stdout.contains(told), "{stopped}");
+    // A weaker setting changes nothing.
+    let done = take("risks: {removal: off}\n", "weaker", &["--yes"]);
+    let told = "stops nothing, by stackgate.yaml:1:18 of the plan";
+    assert!(done.success().stdout.contains(told), "{done}");
+    // A file that cannot be read decides before anything is taken over.
+    let broken = take("risks: {removal: never}\n", "broken", &["--yes"]);
+    assert!(broken.code(2).stderr.contains("`never`"), "{broken}");
+    let listed = env.run(&["list", "--state", "broken", "--output", "json"]);
+    assert!(!listed.raw.contains("\"execution\""), "{listed}");
 }
 
 #[test]

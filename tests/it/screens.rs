@@ -305,6 +305,11 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
         1,
         "{third}"
     );
+    // Several that do the same are one line, with how many they are.
+    let fourth = env.run(&plan);
+    let told = "note: 2 other executions wait for an answer for some of these targets; see them with `stackgate list`";
+    assert!(fourth.stderr.contains(told), "{fourth}");
+    assert_eq!(fourth.stderr.matches("note: ").count(), 1, "{fourth}");
 }
 
 #[test]

@@ -15,6 +15,34 @@ Resources:
 ";
 
 #[test]
+fn one_file_that_cannot_be_read_does_not_hide_the_others() {
+    let env = TestEnv::offline();
+    env.write(
+        "templates/a.yaml",
+        "Resources: {A: {Type: AWS::SNS::Topic}}\n",
+    );
+    env.write("templates/c.yaml", "Resources: {C: {Type: Topic}}\n");
+    // Whoever runs as root reads everything, but no link into a circle.
+    let circle = env.root().join("templates/b.yaml");
+    std::os::unix::fs::symlink("b.yaml", &circle).unwrap();
+    let found = env.run(&["validate"]);
+    let said = &found.code(1).stdout;
+    for part in [
+        "✓ templates/a.yaml",
+        "error[unreadable]",
+        "✗ templates/b.yaml",
+        "✗ templates/c.yaml",
+    ] {
+        assert!(said.contains(part), "{part}: {found}");
+    }
+    let found = env.run(&["validate", "--output", "json"]);
+    let document = serde_json::from_str(&found.code(1).raw).unwrap();
+    assert_documented(&document);
+    // Who names it has named the wrong one.
+    env.run(&["validate", "b", "c"]).code(2);
+}
+
+#[test]
 fn the_samples_are_in_order_and_nothing_is_left_behind() {
     let env = TestEnv::offline().samples();
     let found = env.run(&["validate"]);

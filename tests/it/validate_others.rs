@@ -83,13 +83,31 @@ fn what_cfn_lint_finds_joins_the_report() {
 fn what_cfn_guard_finds_joins_the_report() {
     let env = place();
     env.write("rules/queues.guard", "");
+    env.write("plain.guard", "");
     env.write("templates/app.yaml", &RECORDED_OF.replace("!Ref Nope", "5"));
-    let arguments = "validate --data=templates/app.yaml --rules=rules --rules=rules/queues.guard \
+    let arguments = "validate --data=templates/app.yaml --rules=rules --rules=plain.guard \
                      --output-format json --structured --show-summary none";
     answering(&env, "cfn-guard", arguments, GUARD, 19);
-    let chosen = ["--guard", "rules", "--guard", "rules/queues.guard"];
+    let chosen = ["--guard", "rules", "--guard", "plain.guard"];
     let found = env.run(&[&["validate", "app"], &chosen[..]].concat());
     insta::assert_snapshot!("validate_guard", found.code(1).to_string());
+    // A file of rules that it cannot read is left out by it, with the same exit code.
+    let broken =
+        "Parsing error handling rule file = plain.guard, Error = Parser Error when parsing";
+    program(
+        &env,
+        "cfn-guard",
+        &format!("echo '{broken}' >&2; cat answer.json; exit 19"),
+    );
+    let found = env.run(&[&["validate", "app"], &chosen[..]].concat());
+    let stderr = &found.code(1).stderr;
+    assert!(stderr.contains("cannot read all of the rules"), "{found}");
+    assert!(stderr.contains("plain.guard, Error"), "{found}");
+    // So it does with a folder without rules.
+    let nothing = r#"[{"not_compliant": [], "not_applicable": [], "compliant": []}]"#;
+    program(&env, "cfn-guard", &format!("echo '{nothing}'"));
+    let found = env.run(&[&["validate", "app"], &chosen[..]].concat());
+    assert!(found.code(1).stderr.contains("found no rules"), "{found}");
     // A template that cannot be read is told by ourselves, and not by the program.
     env.write("templates/app.yaml", "Resources: [1\n");
     program(&env, "cfn-guard", "exit 99");

@@ -11,6 +11,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Stack}
 use tokio::runtime::Runtime;
 
 use super::http;
+use super::xml::Xml;
 
 /// One runtime for all tests, whose client connections outlive the calls.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -332,14 +333,59 @@ impl Cloud {
     }
 
     fn ssm(&self, operation: &str, body: &serde_json::Value) -> http::Message {
+        self.call_json("ssm", &format!("AmazonSSM.{operation}"), body)
+    }
+
+    fn call_json(&self, service: &str, target: &str, body: &serde_json::Value) -> http::Message {
         // Emulators route by the scope of the signature and never check it.
-        let authorization = self.authorization("ssm");
+        let authorization = self.authorization(service);
+        let version = if service == "sqs" { "1.0" } else { "1.1" };
         let headers = [
             ("authorization", authorization.as_str()),
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", &format!("AmazonSSM.{operation}")),
+            ("content-type", &format!("application/x-amz-json-{version}")),
+            ("x-amz-target", target),
         ];
         http::send("POST", &self.endpoint, &headers, &body.to_string()).unwrap()
+    }
+
+    /// Calls a service that speaks JSON, such as `AmazonSQS.ListQueueTags` of `sqs`.
+    pub fn json(&self, service: &str, target: &str, body: &serde_json::Value) -> serde_json::Value {
+        let reply = self.call_json(service, target, body);
+        assert_eq!(reply.status(), 200, "{target}: {}", reply.text());
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    /// Calls a service that speaks the query protocol, with one argument.
+    pub fn query(
+        &self,
+        service: &str,
+        version: &str,
+        action: &str,
+        (key, value): (&str, &str),
+    ) -> Xml {
+        let authorization = self.authorization(service);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        let body = format!("Action={action}&Version={version}&{key}={value}");
+        let reply = http::send("POST", &self.endpoint, &headers, &body).unwrap();
+        assert_eq!(reply.status(), 200, "{action}: {}", reply.text());
+        Xml(reply.text())
+    }
+
+    /// Returns the type and the physical id of each resource of a stack.
+    pub fn resources(&self, stack: &str) -> BTreeMap<String, (String, String)> {
+        let call = self.client.describe_stack_resources().stack_name(stack);
+        let reply = RUNTIME
+            .block_on(call.send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        let resources = reply.stack_resources.unwrap_or_default().into_iter();
+        let named = |one: aws_sdk_cloudformation::types::StackResource| {
+            let what = (one.resource_type?, one.physical_resource_id?);
+            Some((one.logical_resource_id?, what))
+        };
+        resources.filter_map(named).collect()
     }
 
     /// Ends the waiting of a wait condition (ministack), given the logical id of its handle.

@@ -4,6 +4,7 @@
 //! Emulators come from `make test`, which starts them and names them in the environment. Tests run side by side on
 //! the same ones, so each [`TestEnv`] has accounts of its own.
 
+pub mod bucket;
 pub mod cloud;
 pub mod emulator;
 pub mod environment;
@@ -15,6 +16,7 @@ pub mod process;
 pub mod proxy;
 pub mod schema;
 pub mod vt;
+pub mod xml;
 
 pub use cloud::Cloud;
 pub use emulator::Emulator;

@@ -38,6 +38,8 @@ pub enum Reply {
     Http(u16, String),
     /// The HTTP reply of a bucket that gave an object this version.
     Versioned(&'static str),
+    /// An HTTP reply without a body, with these headers.
+    Headers(u16, Vec<(&'static str, String)>),
     /// No connection: the request was never sent.
     NotConnected,
     /// The connection broke after the request was sent.
@@ -176,9 +178,13 @@ impl HttpConnector for Scripted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let reply = self.answer(parsed(&request));
         HttpConnectorFuture::new(async move {
-            let (reply, version) = match reply {
-                Reply::Versioned(version) => (Reply::Http(200, String::new()), Some(version)),
-                other => (other, None),
+            let (reply, headers) = match reply {
+                Reply::Versioned(version) => {
+                    let headers = vec![("x-amz-version-id", version.to_owned())];
+                    (Reply::Http(200, String::new()), headers)
+                }
+                Reply::Headers(status, headers) => (Reply::Http(status, String::new()), headers),
+                other => (other, Vec::new()),
             };
             match reply {
                 Reply::Http(status, body) => {
@@ -190,8 +196,8 @@ impl HttpConnector for Scripted {
                     response
                         .headers_mut()
                         .insert("date", "Sun, 22 Nov 2026 21:40:01 GMT");
-                    if let Some(version) = version {
-                        response.headers_mut().insert("x-amz-version-id", version);
+                    for (name, value) in headers {
+                        response.headers_mut().insert(name, value);
                     }
                     Ok(response)
                 }
@@ -202,13 +208,16 @@ impl HttpConnector for Scripted {
                 Reply::Lost => Err(ConnectorError::io(
                     io::Error::from(io::ErrorKind::ConnectionReset).into(),
                 )),
-                Reply::Versioned(_) | Reply::Silence => std::future::pending().await,
+                Reply::Versioned(_) | Reply::Headers(..) | Reply::Silence => {
+                    std::future::pending().await
+                }
             }
         })
     }
 }
 
-fn parsed(request: &HttpRequest) -> Request {
+/// Returns a request of the SDK with its form read.
+pub fn parsed(request: &HttpRequest) -> Request {
     let body = request.body().bytes().unwrap_or_default();
     // Services that speak JSON name the operation in a header, as `Service.Operation`.
     let target = request.headers().get("x-amz-target");

@@ -64,11 +64,21 @@ pub enum PackageProblem {
     /// The folder has nothing in it.
     #[error("the folder is empty; name the one with the code")]
     Empty,
-    /// The folder has something that is not meant for a bucket.
+    /// The folder has the state folder in it.
     #[error(
         "the folder holds `{0}`, which would be uploaded too, and differs each time; name a folder with the code alone"
     )]
-    Private(String),
+    Own(String),
+    /// It is larger than a template may be.
+    #[error(
+        "that has {size} bytes, expected {limit} at most, which is what CloudFormation takes; split it, for example into nested stacks"
+    )]
+    LargeTemplate {
+        /// Its bytes.
+        size: u64,
+        /// The limit.
+        limit: usize,
+    },
     /// A link leads out of the folder.
     #[error(
         "`{0}` is a link that leads out of the folder, or into a circle; put a copy there, or make it lead to a file in the folder"

@@ -1,7 +1,7 @@
 //! Code as it is uploaded: a folder or a file as a zip, or a file as it is.
 //!
-//! Nothing is left out. What should not be there is refused instead: links that lead out of the folder, and what differs
-//! each time, such as `.git`.
+//! Nothing is left out. What cannot be uploaded is refused instead, such as links that lead out of the folder, and of what
+//! is seldom meant to be, such as `.env`, people are told.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -9,9 +9,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, PackageProblem};
+use super::private;
 use super::scan::Named;
-use crate::artifact::{CodeFile, zip_code};
-use crate::model::clean;
+use crate::artifact::{CodeFile, Store};
+use crate::model::{Digest, clean};
 use crate::template::Content;
 
 /// What AWS Lambda takes, unpacked.
@@ -19,15 +20,31 @@ const MOST_BYTES: u64 = 250 << 20;
 const MOST_FILES: u64 = 50_000;
 const MOST_LINKS: u64 = 10_000;
 
-/// What is never code.
-const PRIVATE: [&str; 2] = [".git", ".stackgate"];
+/// What is never code: it is changed by this program as it is read.
+const OWN: &str = ".stackgate";
 
-/// Returns the bytes that are uploaded for what `named` leads to, and what their key ends with.
-pub(super) fn read(root: &Path, named: &Named) -> Result<(Vec<u8>, String), PackageError> {
+/// What is uploaded for a local path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    /// The digest of its bytes, which are in the artifact store.
+    pub(super) digest: Digest,
+    /// What its key ends with.
+    pub(super) ending: String,
+    /// The files in it that are seldom meant for others.
+    pub(super) private: Vec<String>,
+}
+
+/// Puts into `store` what is uploaded for what `named` leads to, piece by piece: code may be large.
+pub(super) fn read(root: &Path, store: &Store, named: &Named) -> Result<Code, PackageError> {
     let path = root.join(&named.path);
     let zipped = |files: &BTreeMap<String, CodeFile>| {
         let what = format!("`{}`", clean(&named.path));
-        zip_code(&what, files).map(|bytes| (bytes, "zip".to_owned()))
+        let digest = store.put_code(&what, files).map_err(PackageProblem::Zip)?;
+        Ok(Code {
+            digest,
+            ending: "zip".to_owned(),
+            private: private::among(files.keys().map(String::as_str)),
+        })
     };
     let read = || {
         if path.is_dir() {
@@ -36,19 +53,26 @@ pub(super) fn read(root: &Path, named: &Named) -> Result<(Vec<u8>, String), Pack
             if folder.files.is_empty() {
                 return Err(PackageProblem::Empty);
             }
-            return zipped(&folder.files).map_err(PackageProblem::Zip);
+            return zipped(&folder.files);
         }
-        let file = read_file(&path, &named.path, MOST_BYTES)?;
+        let (file, _) = look_at(&path, &named.path, MOST_BYTES)?;
         let must_be_zip = match named.local.content {
-            Content::Zip => !file.bytes.starts_with(b"PK\x03\x04"),
+            Content::Zip => !begins_as_zip(&path).map_err(|e| unreadable(&named.path, e))?,
             Content::Bundle | Content::File | Content::Template => false,
         };
         if must_be_zip {
             let name = path.file_name().map(|name| name.to_string_lossy());
             let name = name.unwrap_or_default().into_owned();
-            return zipped(&BTreeMap::from([(name, file)])).map_err(PackageProblem::Zip);
+            return zipped(&BTreeMap::from([(name, file)]));
         }
-        Ok((file.bytes, ending(&path)))
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        Ok(Code {
+            digest: store
+                .put_file(&path, MOST_BYTES)
+                .map_err(PackageProblem::Store)?,
+            ending: ending(&path),
+            private: private::among(name.as_deref()),
+        })
     };
     read().map_err(|problem| named.fails(problem))
 }
@@ -95,8 +119,8 @@ impl Folder {
             let Some(name) = name.to_str() else {
                 return Err(PackageProblem::Name(clean(&shown)));
             };
-            if PRIVATE.contains(&name) {
-                return Err(PackageProblem::Private(clean(&shown)));
+            if name == OWN {
+                return Err(PackageProblem::Own(clean(&shown)));
             }
             let inside = format!("{inside}{joint}{name}");
             let path = entry.path();
@@ -144,33 +168,33 @@ impl Folder {
                 unit: "files",
             });
         }
-        let file = read_file(path, &inside, MOST_BYTES - self.bytes)?;
-        self.bytes += file.bytes.len() as u64;
+        let (file, bytes) = look_at(path, &inside, MOST_BYTES - self.bytes)?;
+        self.bytes += bytes;
         self.files.insert(inside, file);
         Ok(())
     }
 }
 
-/// Returns a file of at most `most` bytes.
-fn read_file(path: &Path, shown: &str, most: u64) -> Result<CodeFile, PackageProblem> {
-    let read = || -> io::Result<(Vec<u8>, Metadata)> {
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        Ok((bytes, about))
-    };
-    let (bytes, about) = read().map_err(|e| unreadable(shown, e))?;
-    if bytes.len() as u64 > most {
+/// Returns a file of at most `most` bytes, and its size.
+fn look_at(path: &Path, shown: &str, most: u64) -> Result<(CodeFile, u64), PackageProblem> {
+    let about = fs::metadata(path).map_err(|e| unreadable(shown, e))?;
+    if about.len() > most {
         return Err(PackageProblem::TooLarge {
             limit: MOST_BYTES,
             unit: "bytes",
         });
     }
-    Ok(CodeFile {
-        bytes,
+    let file = CodeFile {
+        path: path.to_owned(),
         is_executable: is_executable(&about),
-    })
+    };
+    Ok((file, about.len()))
+}
+
+fn begins_as_zip(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut begin)?;
+    Ok(begin == b"PK\x03\x04")
 }
 
 fn unreadable(path: &str, source: io::Error) -> PackageProblem {
@@ -196,8 +220,16 @@ mod tests {
     use super::*;
     use crate::template::{Form, Template};
 
+    /// What is uploaded.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Packed {
+        bytes: Vec<u8>,
+        ending: String,
+        private: Vec<String>,
+    }
+
     /// Returns what is read of `path` as the code of a function.
-    fn read_at(root: &Path, path: &str) -> Result<(Vec<u8>, String), String> {
+    fn read_at(root: &Path, path: &str) -> Result<Packed, String> {
         let text = format!(
             "{{\"Resources\": {{\"F\": {{\"Type\": \"AWS::Lambda::Function\", \"Properties\": {{\"Code\": \"{path}\"}}}}}}}}"
         );
@@ -209,7 +241,14 @@ mod tests {
             path: local.from_root("t.json").unwrap(),
             local,
         };
-        read(root, &named).map_err(|e| e.to_string())
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let code = read(root, &store, &named).map_err(|e| e.to_string())?;
+        Ok(Packed {
+            bytes: store.blob(&code.digest).unwrap(),
+            ending: code.ending,
+            private: code.private,
+        })
     }
 
     fn write(root: &Path, path: &str, text: &str) {
@@ -227,10 +266,10 @@ mod tests {
             }
             read_at(folder.path(), "code").unwrap()
         };
-        let (bytes, ending) = read_new(["a.py", "lib/b.py", "z"]);
-        assert_eq!(ending, "zip");
-        assert_eq!(read_new(["z", "lib/b.py", "a.py"]).0, bytes);
-        assert_ne!(read_new(["z", "lib/c.py", "a.py"]).0, bytes);
+        let code = read_new(["a.py", "lib/b.py", "z"]);
+        assert_eq!(code.ending, "zip");
+        assert_eq!(read_new(["z", "lib/b.py", "a.py"]).bytes, code.bytes);
+        assert_ne!(read_new(["z", "lib/c.py", "a.py"]).bytes, code.bytes);
     }
 
     #[cfg(unix)]
@@ -255,8 +294,11 @@ mod tests {
     fn a_zip_is_uploaded_as_it_is_and_another_file_in_a_zip() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "app.jar", "PK\u{3}\u{4}rest");
-        let jar = (b"PK\x03\x04rest".to_vec(), "jar".to_owned());
-        assert_eq!(read_at(folder.path(), "app.jar").unwrap(), jar);
+        let jar = read_at(folder.path(), "app.jar").unwrap();
+        assert_eq!(
+            (&jar.bytes[..], &jar.ending[..]),
+            (&b"PK\x03\x04rest"[..], "jar")
+        );
         write(folder.path(), "app.py", "x = 1");
         write(folder.path(), "same/app.py", "x = 1");
         let file = read_at(folder.path(), "app.py").unwrap();
@@ -312,13 +354,22 @@ mod tests {
         fs::create_dir(folder.path().join("empty")).unwrap();
         let refused = read_at(folder.path(), "empty").unwrap_err();
         assert!(refused.contains("the folder is empty"), "{refused}");
-        for private in PRIVATE {
-            write(folder.path(), &format!("{private}x/sub/{private}/x"), "x");
-            let refused = read_at(folder.path(), &format!("{private}x")).unwrap_err();
-            assert!(
-                refused.contains(&format!("holds `sub/{private}`")),
-                "{refused}"
-            );
+        write(folder.path(), "code/sub/.stackgate/x", "x");
+        let refused = read_at(folder.path(), "code").unwrap_err();
+        assert!(refused.contains("holds `sub/.stackgate`"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_seldom_meant_for_others_is_packed_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [".env", ".git/HEAD", "main.py", "keys/a.pem"] {
+            write(folder.path(), &format!("code/{path}"), "x");
         }
+        let code = read_at(folder.path(), "code").unwrap();
+        assert_eq!(code.private, [".env", ".git/", "keys/a.pem"]);
+        let packed = |name: &str| code.bytes.windows(name.len()).any(|w| w == name.as_bytes());
+        assert!(packed(".git/HEAD") && packed(".env"));
+        let file = read_at(folder.path(), "code/keys/a.pem").unwrap();
+        assert_eq!(file.private, ["a.pem"]);
     }
 }

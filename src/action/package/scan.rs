@@ -1,11 +1,12 @@
 //! Which files and folders a template names, and those that are nested in it.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::error::{PackageError, PackageProblem};
-use crate::model::clean;
+use crate::model::{LARGEST_TEMPLATE, clean};
 use crate::template::{Content, LocalPath, Template};
 
 /// CloudFormation has no limit; nobody nests like this on purpose.
@@ -102,6 +103,33 @@ pub fn scan(root: &Path, template: &str) -> Result<Scan, PackageError> {
     Ok(finder.scan)
 }
 
+/// Returns the local paths of a template, a path below `root`, that cannot be packaged, and why. What nested templates
+/// name is theirs.
+pub fn unusable(root: &Path, path: &str, template: &Template) -> Vec<(LocalPath, PackageProblem)> {
+    let (Ok(paths), Ok(root_folder)) = (template.local_paths(), root.canonicalize()) else {
+        return Vec::new();
+    };
+    let problem = |local: LocalPath| {
+        let Some(found) = local.from_root(path) else {
+            return Some((local, PackageProblem::Outside));
+        };
+        let problem = check(root, &root_folder, &found, local.content).err()?;
+        Some((local, problem))
+    };
+    paths.into_iter().filter_map(problem).collect()
+}
+
+/// Returns what a template begins with, one byte more than it may have, and its size.
+fn read_template(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.take(LARGEST_TEMPLATE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    let size = size.max(bytes.len() as u64);
+    Ok((bytes, size))
+}
+
 struct Finder<'a> {
     root: &'a Path,
     /// The same without links.
@@ -129,7 +157,13 @@ impl Finder<'_> {
             if found.is_none() {
                 return Err(named.fails(PackageProblem::Outside));
             }
-            self.check(&named)?;
+            check(
+                self.root,
+                self.root_folder,
+                &named.path,
+                named.local.content,
+            )
+            .map_err(|problem| named.fails(problem))?;
             self.scan.named.push(named.clone());
             if named.local.content == Content::Template && !self.done.contains(&named.path) {
                 self.nested(&named)?;
@@ -150,42 +184,53 @@ impl Finder<'_> {
         if self.chain.len() >= DEEPEST {
             return Err(named.fails(PackageProblem::Deep(DEEPEST)));
         }
-        let bytes = std::fs::read(self.root.join(&named.path)).map_err(|source| {
+        let (bytes, size) = read_template(&self.root.join(&named.path)).map_err(|source| {
             named.fails(PackageProblem::Read {
                 path: clean(&named.path),
                 source,
             })
         })?;
+        if bytes.len() > LARGEST_TEMPLATE {
+            return Err(named.fails(PackageProblem::LargeTemplate {
+                size,
+                limit: LARGEST_TEMPLATE,
+            }));
+        }
         self.template(&named.path, bytes)
     }
+}
 
-    /// Checks that something is there, inside the project, and that it is a file where a file is needed.
-    fn check(&self, named: &Named) -> Result<(), PackageError> {
-        let full = match self.root.join(&named.path).canonicalize() {
-            Ok(full) => full,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(named.fails(PackageProblem::Missing(clean(&named.path))));
-            }
-            Err(source) => {
-                return Err(named.fails(PackageProblem::Read {
-                    path: clean(&named.path),
-                    source,
-                }));
-            }
-        };
-        if !full.starts_with(self.root_folder) {
-            return Err(named.fails(PackageProblem::Outside));
+/// Checks that something is there, inside the project, and that it is a file where a file is needed.
+fn check(
+    root: &Path,
+    root_folder: &Path,
+    path: &str,
+    content: Content,
+) -> Result<(), PackageProblem> {
+    let full = match root.join(path).canonicalize() {
+        Ok(full) => full,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(PackageProblem::Missing(clean(path)));
         }
-        let takes_folders = match named.local.content {
-            Content::Zip | Content::Bundle => true,
-            Content::Template | Content::File => false,
-        };
-        if full.is_dir() && !takes_folders {
-            return Err(named.fails(PackageProblem::Folder));
+        Err(source) => {
+            return Err(PackageProblem::Read {
+                path: clean(path),
+                source,
+            });
         }
-        if !full.is_dir() && !full.is_file() {
-            return Err(named.fails(PackageProblem::Special(clean(&named.path))));
-        }
-        Ok(())
+    };
+    if !full.starts_with(root_folder) {
+        return Err(PackageProblem::Outside);
     }
+    let takes_folders = match content {
+        Content::Zip | Content::Bundle => true,
+        Content::Template | Content::File => false,
+    };
+    if full.is_dir() && !takes_folders {
+        return Err(PackageProblem::Folder);
+    }
+    if !full.is_dir() && !full.is_file() {
+        return Err(PackageProblem::Special(clean(path)));
+    }
+    Ok(())
 }

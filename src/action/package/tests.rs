@@ -165,6 +165,22 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+#[test]
+fn a_nested_template_has_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, "templates/app.yaml", &template(&["a.yaml"], &[]));
+    let large = "Resources: {}\n".to_owned() + &"#".repeat(LARGEST_TEMPLATE);
+    write(root, "templates/a.yaml", &large[..LARGEST_TEMPLATE]);
+    assert!(scan(root, "templates/app.yaml").is_ok());
+    write(root, "templates/a.yaml", &large);
+    assert_eq!(
+        failure(root),
+        "templates/app.yaml:3:73: `TemplateURL` of resource `Nested0` is `a.yaml`; that has 1048590 bytes, expected 1048576 at most, which \
+         is what CloudFormation takes; split it, for example into nested stacks"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_does_not_lead_out_of_the_project() {

@@ -1,6 +1,7 @@
 //! A template and what is deployed of it, target by target.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::super::CliError;
 use super::super::deploy::{Asked, WhatArgs};
@@ -8,12 +9,14 @@ use super::super::project::EXTENSIONS;
 use super::super::survey::{Place, survey};
 use super::Compared;
 use crate::action::deployed::{DEPLOYED, Sides, sides};
+use crate::action::package::Contents;
+use crate::artifact::Store;
 use crate::diff::{MASK, ShownEntry, compare_trees, kept_default, shown, text_diff};
 use crate::model::{CallFailure, EffectiveParameter, ParameterValue, Target};
 use crate::report::{
     Diff, NotCompared, ParameterChange, ParameterDiff, RawDiff, RawText, TargetDiff,
 };
-use crate::template::Template;
+use crate::template::{Position, Template};
 
 /// What was read of a target.
 type Read = (Target, Result<Option<Sides>, CallFailure>);
@@ -30,6 +33,11 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
     }
     let asked = Asked::of(what)?;
     let template = asked.project.template_path.clone();
+    // What cannot be read is told by the deployment; here it is not known whether it differs.
+    let contents = match raw {
+        true => Contents::default(),
+        false => contents(&asked.project.root, &template).unwrap_or_default(),
+    };
     let read = survey(asked, async |place| {
         let Place {
             world,
@@ -44,12 +52,18 @@ pub(super) fn compare(what: WhatArgs, raw: bool) -> Result<Compared, CliError> {
         Compared::Lines(lines(&template, read))
     } else {
         let of = |(target, found): Read| {
-            let diff = of_target(&target, found);
+            let diff = of_target(&target, found, &contents);
             (target, diff)
         };
         let targets = read.into_iter().map(of).collect();
         Compared::Meaning(Diff::of_targets(template, targets))
     })
+}
+
+fn contents(root: &Path, template: &str) -> anyhow::Result<Contents> {
+    let aside = tempfile::tempdir()?;
+    let store = Store::open(aside.path())?;
+    Ok(Contents::of(root, &store, template)?)
 }
 
 /// A file is compared with another one; what is deployed is found by the name of the stack.
@@ -67,16 +81,22 @@ fn refuse_file(name: &str) -> Result<(), CliError> {
     )))
 }
 
-fn of_target(target: &Target, found: Result<Option<Sides>, CallFailure>) -> TargetDiff {
+fn of_target(
+    target: &Target,
+    found: Result<Option<Sides>, CallFailure>,
+    contents: &Contents,
+) -> TargetDiff {
     match found {
         Ok(Some(sides)) => {
             let (before, after) = sides.known(target);
             let before = sides.before.evaluate(&before).root;
-            let after = sides.after.evaluate(&after).root;
+            let mut after = sides.after.evaluate(&after).root;
+            let other = contents.place(&mut after, &before);
             let diff = compare_trees(&before, &after);
+            let entries = shown(&diff, &sides.before, &sides.after);
             TargetDiff::Compared {
                 parameters: parameters(&sides),
-                entries: with_local_paths(shown(&diff, &sides.before, &sides.after), &sides.after),
+                entries: with_local_paths(entries, &sides.after, &other),
             }
         }
         Ok(None) => TargetDiff::NoStack,
@@ -86,8 +106,13 @@ fn of_target(target: &Target, found: Result<Option<Sides>, CallFailure>) -> Targ
     }
 }
 
-/// Notes where the difference is that `after` names a local file, and the stack the place where its content was put.
-fn with_local_paths(mut entries: Vec<ShownEntry>, after: &Template) -> Vec<ShownEntry> {
+/// Notes where the difference is that `after` names a local file, and the stack the place where its content was put, and
+/// whether it is known to be `other` content.
+fn with_local_paths(
+    mut entries: Vec<ShownEntry>,
+    after: &Template,
+    other: &[Position],
+) -> Vec<ShownEntry> {
     // A path that cannot be replaced is told when it is packed.
     let paths = after.local_paths().unwrap_or_default();
     let values = entries.iter_mut().flat_map(|entry| &mut entry.values);
@@ -97,9 +122,11 @@ fn with_local_paths(mut entries: Vec<ShownEntry>, after: &Template) -> Vec<Shown
         };
         // A value is placed where its key stands, and the path stands behind it or below it.
         let line = after.place.line;
-        value.is_local_path = paths.iter().any(|path| {
+        let found = paths.iter().find(|path| {
             path.path == after.text && (line..=line.saturating_add(1)).contains(&path.position.line)
         });
+        value.is_local_path = found.is_some();
+        value.content_differs = found.is_some_and(|path| other.contains(&path.position));
     }
     entries
 }
@@ -235,12 +262,26 @@ mod tests {
         let before = of("{S3Bucket: b, S3Key: k}", 128);
         let after = of("../functions/greet", 256);
         let diff = compare_trees(before.root(), after.root());
-        let entries = with_local_paths(shown(&diff, &before, &after), &after);
-        let found: Vec<(&str, bool)> = entries[0]
-            .values
-            .iter()
-            .map(|value| (value.path.as_str(), value.is_local_path))
-            .collect();
-        assert_eq!(found, [("Code", true), ("MemorySize", false)]);
+        for other in [&[][..], &[after.local_paths().unwrap()[0].position]] {
+            let entries = with_local_paths(shown(&diff, &before, &after), &after, other);
+            let found: Vec<(&str, bool, bool)> = entries[0]
+                .values
+                .iter()
+                .map(|value| {
+                    (
+                        value.path.as_str(),
+                        value.is_local_path,
+                        value.content_differs,
+                    )
+                })
+                .collect();
+            assert_eq!(
+                found,
+                [
+                    ("Code", true, !other.is_empty()),
+                    ("MemorySize", false, false)
+                ]
+            );
+        }
     }
 }

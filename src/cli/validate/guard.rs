@@ -52,6 +52,10 @@ pub(super) fn guard(
             "none",
         ]);
         let said = PROGRAM.run(root, &arguments)?;
+        // Beside rules that are not met it does not even end otherwise, and leaves the whole file out.
+        if said.complains_of("Parsing error handling rule file") {
+            return Err(PROGRAM.failed(&said, "cannot read all of the rules"));
+        }
         if !matches!(said.code, Some(0 | NOT_MET)) {
             let how = format!("failed on `{}`", template.file);
             return Err(PROGRAM.failed(&said, &how));
@@ -64,9 +68,15 @@ pub(super) fn guard(
             PROGRAM.failed(&said, &how)
         };
         let report = serde_json::from_slice(&said.stdout).map_err(|e| unread(&e.to_string()))?;
-        let found = read(&report).map_err(unread)?;
+        let Report { found, rules } = read(&report).map_err(unread)?;
         if found.is_empty() != (said.code == Some(0)) {
             return Err(unread("what it lists does not agree with its exit code"));
+        }
+        if rules == 0 {
+            // A template that nobody looked at would pass.
+            let what = format!("`cfn-guard` found no rules for `{}`", template.file);
+            return Err(CliError::failed(anyhow::Error::msg(what))
+                .hint("name files of rules, or folders with files that end with `.guard`"));
         }
         template
             .findings
@@ -75,13 +85,27 @@ pub(super) fn guard(
     Ok(())
 }
 
-/// Returns the clauses that are not met.
-fn read(report: &Value) -> Result<Vec<Foreign>, &'static str> {
+/// What a report says.
+#[derive(Debug)]
+struct Report {
+    /// The clauses that are not met.
+    found: Vec<Foreign>,
+    /// How many rules there are, met or not, those that do not apply with them.
+    rules: usize,
+}
+
+/// Reads a report.
+fn read(report: &Value) -> Result<Report, &'static str> {
     let files = report.as_array().ok_or("it is no list")?;
-    let mut found = Vec::new();
+    let (mut found, mut count) = (Vec::new(), 0);
     for file in files {
-        let rules = file.get("not_compliant").and_then(Value::as_array);
-        for rule in rules.ok_or("`not_compliant` is missing")? {
+        let list = |key: &str| file.get(key).and_then(Value::as_array);
+        for others in [list("compliant"), list("not_applicable")] {
+            count += others.map_or(0, Vec::len);
+        }
+        let rules = list("not_compliant").ok_or("`not_compliant` is missing")?;
+        count += rules.len();
+        for rule in rules {
             let rule = rule.get("Rule").ok_or("a rule is missing")?;
             let name = rule.get("name").and_then(Value::as_str);
             let name = name.ok_or("a rule has no name")?;
@@ -92,7 +116,10 @@ fn read(report: &Value) -> Result<Vec<Foreign>, &'static str> {
             }
         }
     }
-    Ok(found)
+    Ok(Report {
+        found,
+        rules: count,
+    })
 }
 
 /// Adds the clauses below one that contains others. The JSON reader refuses what is nested too deeply.
@@ -119,12 +146,17 @@ fn clauses(rule: &str, parent: &Value, found: &mut Vec<Foreign>) {
         ];
         let path = path.into_iter().find_map(text);
         let custom = text("/messages/custom_message").unwrap_or_default();
-        found.push(foreign(
-            rule,
-            path,
-            custom,
-            text("/context").unwrap_or_default(),
-        ));
+        let context = text("/context").unwrap_or_default();
+        // What it shows of these two is a place in the rules, and no clause.
+        let clause = match (text("/unresolved/remaining_query"), of("Block")) {
+            (Some(query), Some(_)) => format!("{query} EXISTS"),
+            (None, Some(_)) => String::new(),
+            (_, None) if context.starts_with("Rule(") => {
+                format!("rule {}", text("/check/UnResolvedContext").unwrap_or("?"))
+            }
+            (_, None) => context.to_owned(),
+        };
+        found.push(foreign(rule, path, custom, &clause));
     }
 }
 
@@ -160,52 +192,35 @@ fn foreign(rule: &str, path: Option<&str>, message: &str, clause: &str) -> Forei
 mod tests {
     use super::*;
 
-    /// A report in the form that cfn-guard 3 writes.
+    /// What cfn-guard 3.2.1 wrote for the template of `tests/it/validate_others.rs` and the rules beside the report, but
+    /// for the name of the folder.
     const RECORDED: &str = include_str!("recorded/guard.json");
 
     #[test]
-    fn a_report_is_read() {
-        let found = read(&serde_json::from_str(RECORDED).unwrap()).unwrap();
-        let said: Vec<_> = found
+    fn a_recorded_report_is_read() {
+        let report = read(&serde_json::from_str(RECORDED).unwrap()).unwrap();
+        let said: Vec<_> = report
+            .found
             .iter()
             .map(|one| {
                 let At::Path(path) = &one.at else {
                     panic!("no path: {one:?}");
                 };
-                (one.code.as_str(), path.join("/"), one.message.as_str())
+                let (code, path) = (one.code.as_str(), path.join("/"));
+                format!("{code} | {path} | {} | {}", one.message, one.help)
             })
             .collect();
-        let named = |path: &str| path.to_owned();
-        assert_eq!(
-            said,
-            [
-                (
-                    "QUEUE_ENCRYPTED",
-                    named("Resources/Queue/Properties"),
-                    "Queues are encrypted: set KmsMasterKeyId"
-                ),
-                (
-                    "QUEUE_ENCRYPTED",
-                    named("Resources/Queue/Properties/VisibilityTimeout"),
-                    "not met: `%queues[*].Properties.VisibilityTimeout GREATER THAN EQUALS  30`"
-                ),
-                (
-                    "QUEUE_NAMED",
-                    named("Resources/Queue/Properties/QueueName"),
-                    "not met: `%queues[*].Properties.QueueName IN  [\"a\",\"b\"]`"
-                ),
-                (
-                    "QUEUE_NAMED",
-                    named("Resources/Queue"),
-                    "not met: `%queues[*].Tags EXISTS`"
-                ),
-                ("ALL/default", String::new(), "the rule is not met"),
-            ]
-        );
-        assert!(
-            !format!("{found:?}").contains("of the template"),
-            "its words are shown"
-        );
+        insta::assert_snapshot!("guard_report", said.join("\n"));
+        assert_eq!(report.rules, 9);
+        // Its own words repeat the template.
+        assert!(RECORDED.contains("abc") && !format!("{report:?}").contains("abc"));
+    }
+
+    #[test]
+    fn rules_that_nobody_looked_at_are_no_rules() {
+        let report = r#"[{"name": "/t.yaml", "metadata": {}, "status": "SKIP", "not_compliant": [], "not_applicable": [], "compliant": []}]"#;
+        let report = read(&serde_json::from_str(report).unwrap()).unwrap();
+        assert_eq!((report.rules, report.found.len()), (0, 0));
     }
 
     #[test]
@@ -227,6 +242,12 @@ mod tests {
         );
         assert!(serde_json::from_str::<Value>(&deep).is_err());
         let odd = r#"[{"not_compliant": [{"Rule": {"name": "R", "checks": [1, null, {"Clause": {}}, {"Rule": 3}]}}]}]"#;
-        assert_eq!(read(&serde_json::from_str(odd).unwrap()).unwrap().len(), 1);
+        assert_eq!(
+            read(&serde_json::from_str(odd).unwrap())
+                .unwrap()
+                .found
+                .len(),
+            1
+        );
     }
 }

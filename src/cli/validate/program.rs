@@ -37,6 +37,14 @@ const KEPT_ERRORS: u64 = 64 << 10;
 const SHOWN_LINES: usize = 8;
 const SHOWN_CHARACTERS: usize = 300;
 
+impl Said {
+    /// Returns whether a line that it wrote to standard error begins so.
+    pub(super) fn complains_of(&self, what: &str) -> bool {
+        let text = String::from_utf8_lossy(&self.stderr);
+        text.lines().any(|line| line.starts_with(what))
+    }
+}
+
 impl Program {
     /// Runs it in `folder` and waits for its end.
     pub(super) fn run(&self, folder: &Path, arguments: &[&str]) -> Result<Said, CliError> {

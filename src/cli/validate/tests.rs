@@ -111,6 +111,10 @@ fn cases() -> Vec<(&'static str, String)> {
             "Conditions: {C: !And [!Condition C]}\nResources:\n  A:\n    Type: A::B::C\n    Properties:\n      P: !Join ['-', a, b]\n      Q: !If [[C], a, b]\n      R: !GetAtt A\n      S: !Sub \"${A\"\n      T: {Fn::Sub: a, Other: b}\n      U: !Ref [A]\n      V: !Select 1\n",
         ),
         (
+            "bad-arguments",
+            "Parameters: {Name: {Type: String}, Names: {Type: CommaDelimitedList}}\nResources:\n  A:\n    Type: A::B::C\n    Properties:\n      Text: !Join [\",\", \"x\"]\n      Ref: !Join [\",\", !Ref Name]\n      Sub: !Select [0, !Sub \"${Name}\"]\n      Index: !Select [first, [a]]\n      Separator: !Join [[a], [b]]\n      Split: !Split [\",\", [a]]\n      Map: !Join [\",\", {a: b}]\n      Fine: [!Join [\",\", !Ref Names], !Select [\"1\", !Split [\",\", !Ref Name]], !Join [\"\", !GetAtt B.Names]]\n  B: {Type: A::B::C}\n",
+        ),
+        (
             "needs-transform",
             "Resources:\n  Fn::ForEach::Queues: [N, [A], {'Q${N}': {Type: A::B::C}}]\n  B: {Type: A::B::C, DeletionPolicy: !Ref AWS::Region, Properties: {P: !ToJsonString {a: b}}}\n",
         ),
@@ -194,6 +198,9 @@ fn every_diagnostic_is_as_it_was_looked_at() {
         "── unresolved\n{}\n",
         anstream::adapter::strip_str(&drawn)
     ));
+    let (drawn, codes) = of_files();
+    out.push_str(&drawn);
+    seen.extend(codes);
     let missing: Vec<_> = Rule::ALL
         .iter()
         .map(|r| r.code())
@@ -202,6 +209,53 @@ fn every_diagnostic_is_as_it_was_looked_at() {
     assert!(missing.is_empty(), "no case for {missing:?}");
     assert!(!out.contains("hunter2"), "a secret is shown");
     insta::assert_snapshot!("diagnostics", out);
+}
+
+/// Returns what is said of files that are not there, with the codes.
+fn of_files() -> (String, Vec<String>) {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("templates/code")).unwrap();
+    let text = "Resources:\n  Missing:\n    Type: AWS::Lambda::Function\n    Properties: {Code: ../code}\n  \
+        There:\n    Type: AWS::Lambda::Function\n    Properties: {Code: ./code}\n  \
+        Outside:\n    Type: AWS::Lambda::Function\n    Properties: {Code: ../../code}\n  \
+        Folder:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: code}\n  \
+        Elsewhere:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Ref AWS::Region}\n";
+    let (file, unread) = ("templates/app.yaml", "templates/b.yaml".to_owned());
+    let mut findings = template::validate(file, text.as_bytes());
+    local::join(root.path(), file, text.as_bytes(), &mut findings);
+    assert_eq!(findings.count(Severity::Error), 3, "{findings:?}");
+    let unreadable = Findings::unread("Permission denied (os error 13)");
+    let all = [(file.to_owned(), findings), (unread, unreadable)];
+    let codes = all.iter().flat_map(|(_, findings)| &findings.diagnostics);
+    let codes = codes.map(|one| one.code.as_str().to_owned()).collect();
+    let drawn = drawn(&all);
+    let drawn = anstream::adapter::strip_str(&drawn);
+    (format!("── files\n{drawn}\n"), codes)
+}
+
+#[test]
+fn what_loops_make_is_counted_where_it_is_known() {
+    let said = |resources: &str| {
+        let text = format!(
+            "Transform: AWS::LanguageExtensions\nParameters: {{L: {{Type: CommaDelimitedList}}}}\nResources: {{{resources}}}\n"
+        );
+        let findings = template::validate("t.yaml", text.as_bytes());
+        assert_eq!(findings.count(Severity::Error), 0, "{findings:?}");
+        let drawn = drawn(&[("t.yaml".to_owned(), findings)]);
+        let last = drawn.lines().last().unwrap().to_owned();
+        last.split_once("   ").unwrap().1.to_owned()
+    };
+    let known =
+        "'Fn::ForEach::A': [N, [a, b, c], {'Q${N}': {Type: A::B::C}, 'R${N}': {Type: A::B::C}}]";
+    let unknown = "'Fn::ForEach::B': [N, !Ref L, {'S${N}': {Type: A::B::C}}]";
+    let plain = "T: {Type: A::B::C, Properties: {P: !Ref L}}";
+    assert!(said(&format!("{known}, {plain}")).starts_with("7 resources, 1 parameter"));
+    assert!(said(unknown).starts_with("1 loop of resources, 1 parameter"));
+    let both = said(&format!("{known}, {unknown}"));
+    assert!(
+        both.starts_with("6 resources, 1 loop of resources"),
+        "{both}"
+    );
 }
 
 #[test]

@@ -160,7 +160,51 @@ fn a_value_that_the_service_works_out_otherwise_is_noticed() {
     assert_eq!(other("Timeout", "1", false), None);
     assert_eq!(other("Timeout", "3", false).as_deref(), Some("1"));
     assert_eq!(other("Timeout", "3", true), None);
-    assert_eq!(other("Wait", "5.0", false), None);
+    assert_eq!(other("Wait", "5", false), None);
+    assert_eq!(other("Wait", "5.0", false).as_deref(), Some("5"));
     assert_eq!(other("Url", "known after apply", false), None);
     assert_eq!(other("Missing", "3", false), None);
+}
+
+#[test]
+fn values_are_compared_by_their_digits() {
+    let is_same = |ours: &str, theirs: &str| {
+        let template = Template::parse("t.yaml", format!("A: {ours}").as_bytes()).unwrap();
+        is_same_value(template.root().value("A").unwrap(), theirs)
+    };
+    for (ours, theirs) in [
+        ("9007199254740993", "9007199254740993"),
+        ("0x10", "16"),
+        ("+5", "5"),
+        ("True", "true"),
+        ("012345678901", "012345678901"),
+        ("'{\"a\": 1, \"b\": 2}'", "{\"b\":2,\"a\":1}"),
+    ] {
+        assert!(is_same(ours, theirs), "{ours} {theirs}");
+    }
+    for (ours, theirs) in [
+        ("9007199254740993", "9007199254740992"),
+        ("1.10", "1.1"),
+        ("012", "12"),
+        ("'5'", "5.0"),
+        ("1e3", "1000"),
+        ("yes", "true"),
+        ("'{\"a\": 1}'", "{\"a\":2}"),
+    ] {
+        assert!(!is_same(ours, theirs), "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn a_text_that_says_the_same_is_no_missed_change_and_has_its_reason() {
+    let label = |text: &str| OLD.replace("Label: one", &format!("Label: '{text}'"));
+    let (old, new) = (label("{\"a\": 1}"), label("{\"a\":1}"));
+    let mut target = target(BEFORE, &[]);
+    target.previous_parameters = previous(BEFORE);
+    let account = Account::of_texts(&target, &old, &new);
+    assert_eq!(told(&account, "Label"), ["template"]);
+    assert!(account.undescribed.is_empty(), "{:?}", account.undescribed);
+    // Another difference is missed all the same.
+    let account = Account::of_texts(&target, &old, &new.replace("Wait: 5", "Wait: 6"));
+    assert_eq!(account.undescribed[0].what, "Wait");
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::condition;
 use super::pattern::Letters;
-use super::statement::{Effect, Names, Statement, some};
+use super::statement::{Effect, Names, Openness, Statement, some};
 use crate::diff::impact::ImpactKind;
 
 /// How one statement differs.
@@ -16,8 +16,8 @@ pub(super) struct Difference {
     pub what: String,
     /// Whether somebody may do more than before.
     pub is_wider: bool,
-    /// Whether anybody may, who could not before.
-    pub is_public: bool,
+    /// Whether anybody may more than before.
+    pub openness: Openness,
 }
 
 /// Compares the statements of a policy, paired by `Sid`, else by what they have in common.
@@ -60,7 +60,7 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
                 sid: statement.sid.clone(),
                 what: statement.text(),
                 is_wider: statement.effect != Effect::Deny,
-                is_public: statement.is_public(),
+                openness: statement.openness(),
             }),
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn compare(old: &[Statement], new: &[Statement]) -> Vec<Difference> {
         sid: statement.sid.clone(),
         what: statement.text(),
         is_wider: statement.effect != Effect::Allow,
-        is_public: false,
+        openness: Openness::Closed,
     }));
     found
 }
@@ -143,7 +143,11 @@ fn changed(old: &Statement, new: &Statement) -> Option<Difference> {
         sid: new.sid.clone(),
         what: what.join("; "),
         is_wider,
-        is_public: new.is_public() && !old.is_public(),
+        openness: if is_wider || new.openness() > old.openness() {
+            new.openness()
+        } else {
+            Openness::Closed
+        },
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::pattern::{Letters, uncovered};
-use crate::diff::network::holds;
+use crate::diff::addresses::Block;
 use crate::diff::value::to_text;
 
 /// How a condition differs.
@@ -154,9 +154,16 @@ impl Test {
                 left.len().saturating_mul(others.len()) > MOST_PAIRS
                     || left
                         .iter()
-                        .any(|value| !others.iter().any(|other| holds(other, value)))
+                        .any(|value| !others.iter().any(|other| is_inside(value, other)))
             }
         }
+    }
+}
+
+fn is_inside(inner: &str, outer: &str) -> bool {
+    match (Block::of(inner), Block::of(outer)) {
+        (Some(inner), Some(outer)) => outer.holds(&inner),
+        (_, _) => false,
     }
 }
 

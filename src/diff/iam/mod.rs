@@ -3,12 +3,18 @@
 mod compare;
 mod condition;
 mod pattern;
+mod power;
 mod statement;
+mod who;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::statement::some;
+pub(super) use self::power::{Power, Reach};
+pub(super) use self::statement::{Openness, some};
+pub(super) use self::who::is_about_who;
+
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -27,13 +33,14 @@ pub(super) struct Permission {
     pub what: String,
     /// Whether somebody may do more than before.
     pub is_wider: bool,
-    /// Whether anybody may, who could not before.
-    pub is_public: bool,
+    /// Whether anybody may more than before.
+    pub openness: Openness,
 }
 
-/// Lists of types in `AWS::IAM` whose members give permissions, and what a member is.
-const ATTACHED: [(&str, &str); 5] = [
+/// Lists of types for identities whose members give permissions, and what a member is.
+const ATTACHED: [(&str, &str); 6] = [
     ("ManagedPolicyArns", "managed policy"),
+    ("ManagedPolicies", "managed policy"),
     ("Groups", "group"),
     ("Roles", "role"),
     ("Users", "user"),
@@ -53,13 +60,47 @@ pub(super) fn permissions(resource_type: &str, sides: &Sides<'_>) -> Vec<Permiss
     for (place, statements) in old {
         found.extend(told(&place, compare(&statements, &[])));
     }
-    if resource_type.starts_with("AWS::IAM::") {
+    if resource_type.starts_with("AWS::IAM::") || resource_type == "AWS::SSO::PermissionSet" {
         for (property, word) in ATTACHED {
             attached(sides.was(property), sides.is(property), word, &mut found);
         }
         boundary(sides, &mut found);
     }
+    // Only who is in the network, or in the organization, gets there at all.
+    let is_inside = resource_type == "AWS::EC2::VPCEndpoint" || is_ceiling(resource_type);
+    for one in found.iter_mut().filter(|_| is_inside) {
+        one.openness = Openness::Closed;
+    }
     found
+}
+
+/// Returns whether policies of the type limit what others give, and give nothing themselves.
+fn is_ceiling(resource_type: &str) -> bool {
+    resource_type.starts_with("AWS::Organizations::")
+}
+
+/// Returns what the resource gives on every resource that it did not give before.
+pub(super) fn powers(resource_type: &str, sides: &Sides<'_>) -> Vec<Power> {
+    if is_ceiling(resource_type) {
+        return Vec::new();
+    }
+    let of = |properties: Option<&Value>| -> Vec<Power> {
+        let policies = policies(resource_type, properties);
+        let statements = policies.values().flatten();
+        let mut found: Vec<Power> = statements.flat_map(power::powers).collect();
+        for list in ["ManagedPolicyArns", "ManagedPolicies", "Policies"] {
+            let list = properties.and_then(|properties| properties.get(list)?.as_array());
+            found.extend(list.into_iter().flatten().filter_map(power::of_managed));
+        }
+        found
+    };
+    let (old, mut new) = (of(sides.before.as_deref()), of(sides.after.as_deref()));
+    let mut told: HashSet<&str> = old.iter().map(|power| power.what.as_str()).collect();
+    // Once, however many statements give it.
+    let is_news: Vec<bool> = new.iter().map(|power| told.insert(&power.what)).collect();
+    let mut is_news = is_news.into_iter();
+    new.retain(|_| is_news.next().unwrap_or(true));
+    new
 }
 
 fn told(place: &str, differences: Vec<Difference>) -> impl Iterator<Item = Permission> {
@@ -70,7 +111,7 @@ fn told(place: &str, differences: Vec<Difference>) -> impl Iterator<Item = Permi
         },
         kind: one.kind,
         is_wider: one.is_wider,
-        is_public: one.is_public,
+        openness: one.openness,
     })
 }
 
@@ -80,8 +121,8 @@ fn attached(old: Option<&Value>, new: Option<&Value>, word: &str, found: &mut Ve
         items.into_iter().flatten().map(to_text).collect()
     };
     let (old, new) = (items(old), items(new));
-    let was: std::collections::HashSet<&String> = old.iter().collect();
-    let is: std::collections::HashSet<&String> = new.iter().collect();
+    let (was, is): (HashSet<&String>, HashSet<&String>) =
+        (old.iter().collect(), new.iter().collect());
     for (names, others, kind) in [
         (&new, &was, ImpactKind::Added),
         (&old, &is, ImpactKind::Removed),
@@ -91,7 +132,7 @@ fn attached(old: Option<&Value>, new: Option<&Value>, word: &str, found: &mut Ve
                 kind,
                 what: format!("{word} {name}"),
                 is_wider: kind == ImpactKind::Added,
-                is_public: false,
+                openness: Openness::Closed,
             });
         }
     }
@@ -121,7 +162,7 @@ fn boundary(sides: &Sides<'_>, found: &mut Vec<Permission>) {
         kind,
         what,
         is_wider,
-        is_public: false,
+        openness: Openness::Closed,
     });
 }
 
@@ -144,24 +185,35 @@ fn policies(resource_type: &str, properties: Option<&Value>) -> IndexMap<String,
 
 /// A permission of a function is a statement of its policy.
 fn lambda(properties: &Value) -> Option<Statement> {
+    // The conditions that the service makes of them.
     let limits = [
-        "SourceArn",
-        "SourceAccount",
-        "PrincipalOrgID",
-        "EventSourceToken",
+        ("SourceArn", "ArnLike", "AWS:SourceArn"),
+        ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
+        ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
+        (
+            "EventSourceToken",
+            "StringEquals",
+            "lambda:EventSourceToken",
+        ),
+        (
+            "FunctionUrlAuthType",
+            "StringEquals",
+            "lambda:FunctionUrlAuthType",
+        ),
     ];
-    let limit = |name: &&str| Some(((*name).to_owned(), properties.get(*name)?.clone()));
-    let limits: serde_json::Map<String, Value> = limits.iter().filter_map(limit).collect();
-    let mut statement = json!({
+    let mut condition = json!({});
+    for (name, operator, key) in limits {
+        if let Some(value) = properties.get(name) {
+            condition[operator][key] = value.clone();
+        }
+    }
+    Statement::of(&json!({
         "Effect": "Allow",
         "Principal": properties.get("Principal")?,
         "Action": properties.get("Action")?,
         "Resource": properties.get("FunctionName")?,
-    });
-    if !limits.is_empty() {
-        statement["Condition"] = json!({ "limited to": limits });
-    }
-    Statement::of(&statement)
+        "Condition": condition,
+    }))
 }
 
 fn collect(value: &Value, path: &mut String, found: &mut IndexMap<String, Vec<Statement>>) {

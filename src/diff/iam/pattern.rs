@@ -86,7 +86,7 @@ fn may_meet(a: &str, b: &str) -> bool {
 /// Returns whether `pattern`, in which `*` stands for any characters and `?` for one, covers `text`.
 ///
 /// `text` may be a pattern itself: what covers its letters, covers what it stands for.
-fn covers(pattern: &str, text: &str) -> bool {
+pub(super) fn covers(pattern: &str, text: &str) -> bool {
     if pattern == "*" || pattern == text {
         return true;
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::pattern::{Letters, meeting, uncovered};
+use super::who::{Limit, limit};
 use crate::diff::value::to_text;
 
 /// What a statement does with what it is about.
@@ -12,6 +13,15 @@ pub(super) enum Effect {
     Deny,
     /// A function decides, which was not evaluated.
     Unknown,
+}
+
+/// Whether a statement lets anybody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::diff) enum Openness {
+    Closed,
+    /// What is known only at execution decides.
+    Unknown,
+    Open,
 }
 
 /// What a part of a statement names: those, or all but those.
@@ -77,13 +87,20 @@ impl Statement {
         })
     }
 
-    /// Returns whether it lets anybody in, without a condition.
-    pub(super) fn is_public(&self) -> bool {
+    /// Returns whether it lets anybody in, without a condition that limits who.
+    pub(super) fn openness(&self) -> Openness {
         let anybody = match &self.principals {
             Names::Only(names) => names.iter().any(|name| name == "*"),
             Names::AllBut(_) => true,
         };
-        self.effect != Effect::Deny && self.condition.is_none() && anybody
+        if self.effect == Effect::Deny || !anybody {
+            return Openness::Closed;
+        }
+        match limit(self.condition.as_ref()) {
+            Limit::Nobody => Openness::Open,
+            Limit::Unknown => Openness::Unknown,
+            Limit::Some => Openness::Closed,
+        }
     }
 
     /// Returns it in one line, such as `Allow s3:GetObject on * to *`.

@@ -13,7 +13,11 @@ fn told(resource_type: &str, before: Value, after: Value) -> Vec<String> {
         .iter()
         .map(|one| {
             let more = if one.is_wider { " MORE" } else { "" };
-            let public = if one.is_public { " PUBLIC" } else { "" };
+            let public = match one.openness {
+                Openness::Open => " PUBLIC",
+                Openness::Unknown => " PERHAPS PUBLIC",
+                Openness::Closed => "",
+            };
             format!("{} {}{more}{public}", one.kind.as_str(), one.what)
         })
         .collect()
@@ -314,4 +318,79 @@ fn what_a_function_decides_may_be_wider() {
     let told = policy(either("a:*"), either("a:x"));
     assert!(told.iter().any(|one| one.ends_with(" MORE")), "{told:?}");
     assert!(policy(either("a:*"), either("a:*")).is_empty());
+}
+
+#[test]
+fn a_policy_for_anybody_that_grows_is_more_public() {
+    let bucket = |actions: Value, condition: Value| {
+        json!({"PolicyDocument": {"Statement": {"Sid": "A", "Effect": "Allow", "Principal": "*",
+            "Action": actions, "Resource": "x", "Condition": condition}}})
+    };
+    let of = |old: Value, new: Value| told("AWS::S3::BucketPolicy", old, new);
+    let (get, both) = (json!("s3:Get"), json!(["s3:Get", "s3:Put"]));
+    assert_eq!(
+        of(
+            bucket(get.clone(), json!({})),
+            bucket(both.clone(), json!({}))
+        ),
+        ["broadened PolicyDocument A: action + s3:Put MORE PUBLIC"]
+    );
+    assert_eq!(
+        of(bucket(both, json!({})), bucket(get.clone(), json!({}))),
+        ["narrowed PolicyDocument A: action - s3:Put"]
+    );
+    // A condition that says how limits nobody, and takes the place of one that says who.
+    let how = json!({"Bool": {"aws:SecureTransport": "true"}});
+    let who = json!({"StringEquals": {"aws:SourceAccount": "111111111111"}});
+    assert_eq!(
+        of(bucket(get.clone(), who.clone()), bucket(get.clone(), how)),
+        [
+            "broadened PolicyDocument A: condition removed: StringEquals aws:SourceAccount; \
+             condition added: Bool aws:SecureTransport MORE PUBLIC"
+        ]
+    );
+    let address = json!({"IpAddress": {"aws:SourceIp": {"Ref": "Ip"}}});
+    let found = of(bucket(get.clone(), who), bucket(get.clone(), address));
+    assert!(found[0].ends_with(" PERHAPS PUBLIC"), "{found:?}");
+    // The policy of an endpoint is met by those in the network alone.
+    let endpoint = told("AWS::EC2::VPCEndpoint", json!({}), bucket(get, json!({})));
+    assert!(endpoint[0].ends_with(" MORE"), "{endpoint:?}");
+}
+
+#[test]
+fn what_is_given_on_everything_is_told_once_and_where_it_is_new() {
+    let given = |of: &str, before: Value, after: Value| -> Vec<String> {
+        let sides = Sides {
+            before: Some(Cow::Owned(before)),
+            after: Some(Cow::Owned(after)),
+        };
+        let powers = powers(of, &sides);
+        powers.into_iter().map(|power| power.what).collect()
+    };
+    let role = |policies: &[&str], managed: &[&str]| {
+        let statement = |action: &&str| json!({"PolicyName": action, "PolicyDocument": {"Statement": allow(json!(action), json!("*"))}});
+        let policies: Vec<Value> = policies.iter().map(statement).collect();
+        let arn = |name: &&str| json!(format!("arn:aws:iam::aws:policy/{name}"));
+        let managed: Vec<Value> = managed.iter().map(arn).collect();
+        json!({"Policies": policies, "ManagedPolicyArns": managed})
+    };
+    let of = "AWS::IAM::Role";
+    assert_eq!(
+        given(
+            of,
+            role(&["s3:*"], &[]),
+            role(
+                &["s3:*", "iam:*", "iam:*"],
+                &["ReadOnlyAccess", "AdministratorAccess"]
+            )
+        ),
+        ["iam:* on *", "managed policy AdministratorAccess"]
+    );
+    assert!(given(of, role(&["iam:*"], &[]), role(&[], &[])).is_empty());
+    let ceiling = json!({"Content": {"Statement": allow(json!("*"), json!("*"))}});
+    assert!(given("AWS::Organizations::Policy", json!({}), ceiling.clone()).is_empty());
+    assert_eq!(
+        given("AWS::SSO::PermissionSet", json!({}), ceiling),
+        ["* on *"]
+    );
 }

@@ -110,7 +110,10 @@ mod tests {
     }
 
     fn found(change: &ResourceChange) -> Option<(RiskLevel, String)> {
-        check(&Subject::of(change, None, None))
+        check(&Subject::of(
+            change,
+            &crate::diff::declared::Templates::default(),
+        ))
     }
 
     #[test]

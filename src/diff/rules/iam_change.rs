@@ -119,7 +119,12 @@ fn check(subject: &Subject<'_>) -> Option<String> {
             _,
         ) => return None,
     };
-    let wildcard = if change.after.as_ref().is_some_and(allows_everything) {
+    let wildcard = if subject
+        .sides
+        .after
+        .as_deref()
+        .is_some_and(allows_everything)
+    {
         "; every action is allowed (`*`)"
     } else {
         ""

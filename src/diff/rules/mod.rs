@@ -6,6 +6,8 @@ mod drift_unconfirmed;
 mod encryption_key;
 mod iam_broadening;
 mod iam_change;
+mod iam_full_access;
+mod iam_wide_access;
 mod output_removed;
 mod protection;
 mod public_access;
@@ -17,14 +19,16 @@ mod stateful_may_replace;
 mod stateful_removal;
 mod stateful_replacement;
 mod termination_protection;
+mod unjudged;
 mod unknown_change;
+mod wide_ingress;
 
 use std::cell::OnceCell;
 
-use super::declared::Sides;
-use super::iam::{self, Permission};
+use super::declared::{Declared, Sides, Templates};
+use super::iam::{self, Permission, Power};
 use super::impact::ImpactKind;
-use super::network::{self, NetworkChange};
+use super::network::{self, Beside, NetworkChange};
 use super::property::{PropertyChange, properties};
 use super::stateful::{has_snapshot_by_default, is_stateful};
 use crate::model::{
@@ -34,7 +38,7 @@ use crate::model::{
 use crate::template::{ResourceDeclaration, Template};
 
 /// All rules, in the order in which their findings about one resource are told.
-pub const RULES: [Rule; 18] = [
+pub const RULES: [Rule; 22] = [
     stateful_replacement::RULE,
     stateful_removal::RULE,
     stateful_may_replace::RULE,
@@ -48,7 +52,11 @@ pub const RULES: [Rule; 18] = [
     termination_protection::RULE,
     public_ingress::RULE,
     public_web_ingress::RULE,
+    wide_ingress::RULE,
     public_access::RULE,
+    unjudged::RULE,
+    iam_full_access::RULE,
+    iam_wide_access::RULE,
     iam_broadening::RULE,
     iam_change::RULE,
     encryption_key::RULE,
@@ -105,7 +113,8 @@ pub fn risks_of_target(
     template: Option<&Template>,
     previous: Option<&Template>,
 ) -> Vec<Risk> {
-    let mut risks = with_exports(&target.changes, template, previous, &target.gone_exports);
+    let templates = Templates::of(target, template, previous);
+    let mut risks = with_exports(&target.changes, &templates, &target.gone_exports);
     // A stack has no logical id; no resource is called so.
     if let Ok(stack) = LogicalId::new(format!("stack:{}", target.target.stack)) {
         for rule in &RULES {
@@ -123,16 +132,15 @@ pub fn risks_of_target(
 
 /// Returns what may go wrong, in the order of the changes.
 ///
-/// `template` is the new one, `previous` the one the stack has; where one is not known, the worse case counts.
+/// Where a template is not known, the worse case counts.
 fn with_exports(
     changes: &[ResourceChange],
-    template: Option<&Template>,
-    previous: Option<&Template>,
+    templates: &Templates<'_>,
     gone_exports: &[GoneExport],
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     for change in changes {
-        let subject = Subject::of(change, template, previous);
+        let subject = Subject::of(change, templates);
         for rule in &RULES {
             let found = match rule.check {
                 Check::Resource(check) => check(&subject).map(|message| (rule.level, message)),
@@ -145,10 +153,10 @@ fn with_exports(
             }));
         }
     }
-    if let (Some(new), Some(old)) = (template, previous) {
+    if let (Some(new), Some(old)) = (&templates.new, &templates.old) {
         for rule in &RULES {
             if let Check::Templates(check) = rule.check {
-                for (name, message) in check(new, old, gone_exports) {
+                for (name, message) in check(new.template(), old.template(), gone_exports) {
                     risks.push(rule.finding(name, message));
                 }
             }
@@ -175,7 +183,8 @@ fn risks(
     template: Option<&Template>,
     previous: Option<&Template>,
 ) -> Vec<Risk> {
-    let mut risks = with_exports(changes, template, previous, &[]);
+    let templates = Templates::as_written(template, previous);
+    let mut risks = with_exports(changes, &templates, &[]);
     risks.sort_by_key(|risk| std::cmp::Reverse(risk.level));
     risks
 }
@@ -192,8 +201,10 @@ pub(super) struct Subject<'a> {
     new: Option<&'a ResourceDeclaration>,
     old: Option<&'a ResourceDeclaration>,
     sides: Sides<'a>,
+    templates: &'a Templates<'a>,
     // Several rules ask for these, and each takes a walk through the resource.
     permissions: OnceCell<Vec<Permission>>,
+    powers: OnceCell<Vec<Power>>,
     network: OnceCell<Vec<NetworkChange>>,
     properties: OnceCell<Vec<PropertyChange>>,
 }
@@ -210,17 +221,17 @@ enum Fate {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn of(
-        change: &'a ResourceChange,
-        new: Option<&'a Template>,
-        old: Option<&'a Template>,
-    ) -> Self {
+    pub(super) fn of(change: &'a ResourceChange, templates: &'a Templates<'a>) -> Self {
+        let id = &change.logical_id;
+        let Templates { new, old } = templates;
         Subject {
             change,
-            new: new.and_then(|template| template.resource(&change.logical_id)),
-            old: old.and_then(|template| template.resource(&change.logical_id)),
-            sides: Sides::of(change, new, old),
+            new: new.as_ref().and_then(|template| template.resource(id)),
+            old: old.as_ref().and_then(|template| template.resource(id)),
+            sides: Sides::of(change, templates),
+            templates,
             permissions: OnceCell::new(),
+            powers: OnceCell::new(),
             network: OnceCell::new(),
             properties: OnceCell::new(),
         }
@@ -233,11 +244,27 @@ impl<'a> Subject<'a> {
             .get_or_init(|| iam::permissions(of, &self.sides))
     }
 
+    /// Returns what is given on every resource.
+    fn powers(&self) -> &[Power] {
+        let of = &self.change.resource_type;
+        self.powers.get_or_init(|| iam::powers(of, &self.sides))
+    }
+
     /// Returns what becomes of what security groups let through.
     pub(super) fn network(&self) -> &[NetworkChange] {
         let of = &self.change.resource_type;
-        self.network
-            .get_or_init(|| network::changes(of, &self.sides))
+        let is_group = of.starts_with("AWS::EC2::SecurityGroup");
+        let beside = |side: &'a Option<Declared<'a>>| match side {
+            Some(side) if is_group => side.ingress_beside(&self.change.logical_id),
+            Some(_) | None => Vec::new(),
+        };
+        self.network.get_or_init(|| {
+            let beside = Beside {
+                before: beside(&self.templates.old),
+                after: beside(&self.templates.new),
+            };
+            network::changes(of, &self.sides, &beside)
+        })
     }
 
     /// Returns the properties that change.
@@ -291,6 +318,17 @@ impl<'a> Subject<'a> {
             ) => return None,
         };
         Some(fate)
+    }
+
+    /// Returns the rule that tells of data that is lost.
+    pub(super) fn data_rule(&self) -> &'static str {
+        match (self.is_removed(), self.replacement()) {
+            (true, _) => stateful_removal::RULE.name,
+            (false, Replacement::Will) => stateful_replacement::RULE.name,
+            (false, Replacement::May | Replacement::No | Replacement::Unknown) => {
+                stateful_may_replace::RULE.name
+            }
+        }
     }
 
     fn is_stateful(&self) -> bool {
@@ -396,7 +434,9 @@ fn fate_when_deleted(declaration: &ResourceDeclaration) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChangeDetail, LogicalId};
+    pub(super) use crate::diff::fixtures::change;
+    use crate::diff::fixtures::target;
+    use crate::model::ChangeDetail;
 
     const TEMPLATE: &str = "\
 Resources:
@@ -407,29 +447,6 @@ Resources:
   Topic: {Type: 'AWS::SNS::Topic'}
   Role: {Type: 'AWS::IAM::Role'}
 ";
-
-    pub(super) fn change(
-        id: &str,
-        resource_type: &str,
-        action: ChangeAction,
-        replacement: Replacement,
-    ) -> ResourceChange {
-        ResourceChange {
-            logical_id: LogicalId::new(id).unwrap(),
-            resource_type: resource_type.to_owned(),
-            physical_id: None,
-            action,
-            replacement,
-            policy_action: None,
-            scope: Vec::new(),
-            details: Vec::new(),
-            before: None,
-            after: None,
-            nested: None,
-            module: None,
-            drift: None,
-        }
-    }
 
     /// Returns what a rule says about a resource that has these properties before and after.
     pub(super) fn fired(
@@ -601,6 +618,51 @@ Resources:
         let risks = risks(&changes, None, None);
         assert_eq!(risks[0].resource.as_str(), "Table");
         assert_eq!(level(&risks), RiskLevel::High);
+    }
+
+    #[test]
+    fn templates_are_judged_with_the_values_of_parameters() {
+        let text = "\
+Parameters: {Cidr: {Type: String}, Public: {Type: String}}
+Conditions: {IsPublic: !Equals [!Ref Public, 'true']}
+Resources:
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !Ref Cidr}]
+  Db:
+    Type: AWS::RDS::DBInstance
+    Properties:
+      PubliclyAccessible: !If [IsPublic, true, !Ref AWS::NoValue]
+";
+        let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let modified = |id, of| change(id, of, ChangeAction::Modify, Replacement::No);
+        let changes = [
+            modified("Group", "AWS::EC2::SecurityGroup"),
+            modified("Db", "AWS::RDS::DBInstance"),
+        ];
+        let judged = |before: &[(&str, &str)], after: &[(&str, &str)]| {
+            let target = target(before, after, changes.to_vec());
+            let risks = risks_of_target(&target, Some(&template), Some(&template));
+            let text = |risk: &Risk| format!("{} {}: {}", risk.rule, risk.resource, risk.message);
+            risks.iter().map(text).collect::<Vec<_>>()
+        };
+        let (inside, world) = (("Cidr", "10.0.0.0/8"), ("Cidr", "0.0.0.0/0"));
+        let ssh = "public_ingress Group: opens ingress tcp 22 from 0.0.0.0/0 (the whole internet)";
+        let db = "public_access Db: is reachable from the internet: PubliclyAccessible";
+        let (hidden, public) = (("Public", "false"), ("Public", "true"));
+        assert_eq!(judged(&[inside, hidden], &[world, public]), [ssh, db]);
+        assert_eq!(judged(&[world, hidden], &[inside, hidden]), [""; 0]);
+        assert_eq!(judged(&[world, public], &[world, public]), [""; 0]);
+        // A value that is not known is neither; what was not known before counts as the better.
+        assert_eq!(judged(&[], &[world, hidden]), [ssh]);
+        assert_eq!(
+            judged(&[inside, hidden], &[]),
+            [
+                "unjudged Group: cannot be judged before it runs: ingress tcp 22 from {\"Ref\":\"Cidr\"}",
+                "unjudged Db: cannot be judged before it runs: PubliclyAccessible"
+            ]
+        );
     }
 
     #[test]

@@ -4,14 +4,16 @@ use serde_json::Value;
 
 use super::{Check, Rule, Subject};
 use crate::diff::declared::{Sides, is_false, is_true};
+use crate::diff::iam::Openness;
 use crate::model::{RiskLevel, clean};
 
 pub(super) const RULE: Rule = Rule {
     name: "public_access",
     level: RiskLevel::High,
-    explanation: "A resource becomes public: a policy allows the principal `*` without a condition, a bucket gets a public ACL or \
-                  loses a public access block, a database or cluster gets a public address, or a function a URL without \
-                  authentication.",
+    explanation: "A resource becomes public: a policy allows the principal `*` without a condition that limits who, a bucket \
+                  gets a public ACL or loses a public access block, a database or cluster gets a public address, or a function \
+                  a URL without authentication. As for AWS itself, fixed accounts, organizations, principals, ARNs, VPCs and \
+                  addresses limit who; `aws:SecureTransport` and the like do not, nor do wildcards, `IfExists` and negations.",
     check: Check::Resource(check),
 };
 
@@ -38,7 +40,8 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     {
         found.push("anybody may call its URL: AuthType NONE".to_owned());
     }
-    for one in subject.permissions().iter().filter(|one| one.is_public) {
+    let permissions = subject.permissions().iter();
+    for one in permissions.filter(|one| one.openness == Openness::Open) {
         found.push(format!("anybody is allowed: {}", clean(&one.what)));
     }
     (!found.is_empty()).then(|| found.join("; "))
@@ -145,8 +148,19 @@ mod tests {
             (
                 "AWS::S3::BucketPolicy",
                 None,
-                policy(json!("*"), json!({"Bool": {"a": "b"}})),
+                policy(
+                    json!("*"),
+                    json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}),
+                ),
                 None,
+            ),
+            (
+                "AWS::S3::BucketPolicy",
+                None,
+                policy(json!("*"), json!({"Bool": {"aws:SecureTransport": "true"}})),
+                Some(
+                    "anybody is allowed: PolicyDocument: Allow s3:GetObject on * to *, on a condition",
+                ),
             ),
             (
                 "AWS::S3::BucketPolicy",
@@ -165,6 +179,14 @@ mod tests {
                 None,
                 json!({"Principal": "*", "Action": "lambda:InvokeFunction", "FunctionName": "f", "SourceAccount": "1"}),
                 None,
+            ),
+            (
+                "AWS::Lambda::Permission",
+                None,
+                json!({"Principal": "*", "Action": "lambda:InvokeFunctionUrl", "FunctionName": "f", "FunctionUrlAuthType": "NONE"}),
+                Some(
+                    "anybody is allowed: permission: Allow lambda:InvokeFunctionUrl on f to *, on a condition",
+                ),
             ),
         ] {
             assert_eq!(found(of, old, new.clone()).as_deref(), wanted, "{of} {new}");

@@ -10,5 +10,7 @@ pub(super) const RULE: Rule = Rule {
     level: RiskLevel::Medium,
     explanation: "A security group opens port 80 or 443 to the whole internet, which it did not before. A public website wants \
                   that; anything else does not.",
-    check: Check::Resource(|subject| opened(subject, true)),
+    check: Check::Resource(|subject| {
+        opened(subject, |one| one.is_opened_to_world() && one.is_web())
+    }),
 };

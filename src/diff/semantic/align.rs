@@ -81,7 +81,10 @@ pub(super) fn align<'t>(
     ];
     let key = sides[0].key(&sides[1]);
     let [old_items, new_items] = sides.map(|side| side.identified(key));
-    if !context.is_free() {
+    if context.is_free() {
+        // Of those that say the same, each finds the one that is written alike.
+        partners.join_anywhere(&old_items.literal_ids(), &new_items.literal_ids(), false);
+    } else {
         partners.join_in_order(&old_items.ids, &new_items.ids);
     }
     partners.join_anywhere(&old_items.ids, &new_items.ids, !context.is_free());
@@ -177,6 +180,14 @@ impl<'t, 'n> List<'t, 'n> {
             });
         }
         self
+    }
+
+    /// Returns the numbers of the items where a text is a text, whatever document it is.
+    fn literal_ids(&self) -> Vec<u64> {
+        let items = self.items.iter().enumerate();
+        items
+            .map(|(index, item)| self.digest(item, self.context.item(self.items, index).literal()))
+            .collect()
     }
 
     /// Returns the numbers of the entries of a mapping, for telling how alike two are.

@@ -135,10 +135,7 @@ impl<'t> Walk<'t, '_> {
             match (place(old, pair.before), place(new, pair.after)) {
                 (Some(a), Some(b)) => {
                     if pair.is_moved {
-                        self.add(Some(a), Some(b), Vec::new());
-                        if let Some(moved) = self.found.last_mut() {
-                            moved.kind = ValueKind::Moved;
-                        }
+                        self.add_as(ValueKind::Moved, Some(a), Some(b), Vec::new());
                     }
                     let index = pair.before.unwrap_or_default();
                     self.node(a, b, context.item(old, index));
@@ -177,6 +174,12 @@ impl<'t> Walk<'t, '_> {
         };
         if is_short && self.found.len() > known && !self.found[known..].iter().any(is_document) {
             let inner = self.found.split_off(known);
+            let is_same = |value: &ValueDiff| value.kind == ValueKind::WrittenOtherwise;
+            let kind = if inner.iter().all(is_same) {
+                ValueKind::WrittenOtherwise
+            } else {
+                ValueKind::Changed
+            };
             let is_following = inner.iter().all(|value| !value.follows.is_empty());
             let follows = inner.into_iter().flat_map(|value| value.follows);
             let follows = if is_following {
@@ -184,7 +187,7 @@ impl<'t> Walk<'t, '_> {
             } else {
                 Vec::new()
             };
-            self.add(Some(old), Some(new), follows);
+            self.add_as(kind, Some(old), Some(new), follows);
         }
     }
 
@@ -208,6 +211,10 @@ impl<'t> Walk<'t, '_> {
                 found: Vec::new(),
             };
             walk.node(Place::item(&a), Place::item(&b), context.document());
+            if walk.found.is_empty() && before.text != after.text {
+                let kind = ValueKind::WrittenOtherwise;
+                self.add_as(kind, Some(old), Some(new), Vec::new());
+            }
             return self.found.append(&mut walk.found);
         }
         let (before, after) = (said(before, context), said(after, context));
@@ -253,14 +260,24 @@ impl<'t> Walk<'t, '_> {
     }
 
     fn add(&mut self, old: Option<Place<'t>>, new: Option<Place<'t>>, follows: Vec<String>) {
-        let side = |place: Place<'_>, holder: Option<Position>| Side {
-            node: place.node.clone(),
-            position: holder.unwrap_or(place.position),
-        };
         let kind = match (&old, &new) {
             (None, _) => ValueKind::Added,
             (Some(_), None) => ValueKind::Removed,
             (Some(_), Some(_)) => ValueKind::Changed,
+        };
+        self.add_as(kind, old, new, follows);
+    }
+
+    fn add_as(
+        &mut self,
+        kind: ValueKind,
+        old: Option<Place<'t>>,
+        new: Option<Place<'t>>,
+        follows: Vec<String>,
+    ) {
+        let side = |place: Place<'_>, holder: Option<Position>| Side {
+            node: place.node.clone(),
+            position: holder.unwrap_or(place.position),
         };
         let (before, after) = (self.holders.map(|(a, _)| a), self.holders.map(|(_, b)| b));
         self.found.push(ValueDiff {

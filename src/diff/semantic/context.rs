@@ -12,6 +12,10 @@ pub(super) struct Context<'t> {
     pub substituted: Option<Option<&'t Node>>,
     /// In how many JSON documents, each a text in the other, it is. Functions are none there, and `30` is not `"30"`.
     pub documents: u8,
+    /// Whether it goes to the code behind a custom resource as it is: CloudFormation does not know what it means there.
+    is_passed_on: bool,
+    /// Whether a text is taken for the JSON document that it is.
+    pub reads_documents: bool,
 }
 
 /// What a value is used for.
@@ -70,6 +74,16 @@ impl<'t> Context<'t> {
             role,
             substituted: None,
             documents: 0,
+            is_passed_on: false,
+            reads_documents: true,
+        }
+    }
+
+    /// Returns the context where a text is a text, whatever document it is.
+    pub fn literal(self) -> Self {
+        Self {
+            reads_documents: false,
+            ..self
         }
     }
 
@@ -79,6 +93,15 @@ impl<'t> Context<'t> {
 
     /// Returns the context of the value of `key` in `mapping`, which is no function.
     pub fn below(self, mapping: &Node, key: &str) -> Self {
+        if key == "Properties" && self.documents == 0 && is_custom(mapping) {
+            return Self {
+                is_passed_on: true,
+                ..self.inside()
+            };
+        }
+        if self.is_passed_on {
+            return self.inside();
+        }
         match self.role {
             Role::Body if key == "DependsOn" => {
                 return self.with(Role::NameSet(Names::Values));
@@ -110,11 +133,13 @@ impl<'t> Context<'t> {
 
     /// Returns the context of the values of `key` in two mappings: special only if both are.
     pub fn below_both(self, old: &Node, new: &Node, key: &str) -> Self {
-        let context = self.below(old, key);
-        if context.role == self.below(new, key).role {
-            context
-        } else {
-            self.inside()
+        let (before, after) = (self.below(old, key), self.below(new, key));
+        if (before.role, before.is_passed_on) == (after.role, after.is_passed_on) {
+            return before;
+        }
+        Self {
+            is_passed_on: before.is_passed_on || after.is_passed_on,
+            ..self.inside()
         }
     }
 
@@ -221,6 +246,14 @@ fn is_alone(node: &Node) -> bool {
             NodeKind::Mapping(_) => is_statement(node),
         },
     }
+}
+
+/// Returns whether a mapping is a custom resource.
+fn is_custom(resource: &Node) -> bool {
+    let declared = resource.value("Type").and_then(Node::text);
+    declared.is_some_and(|name| {
+        name.starts_with("Custom::") || name == "AWS::CloudFormation::CustomResource"
+    })
 }
 
 /// Returns whether a mapping is a statement of an IAM policy.

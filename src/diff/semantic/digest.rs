@@ -124,7 +124,8 @@ pub(super) fn said<'a>(scalar: &'a Scalar, context: Context<'_>) -> Said<'a> {
 
 /// Returns the JSON document that a text is.
 pub(super) fn document(scalar: &Scalar, context: Context<'_>) -> Option<Node> {
-    let is_structure = context.documents < MOST_DOCUMENTS
+    let is_structure = context.reads_documents
+        && context.documents < MOST_DOCUMENTS
         && scalar.text.trim_start().starts_with(['{', '['])
         && !matches!(context.role, Role::Name(_));
     is_structure.then(|| Node::of_json(&scalar.text)).flatten()

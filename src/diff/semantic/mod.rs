@@ -2,9 +2,11 @@
 //! intrinsic functions do not count.
 //!
 //! Values are compared as CloudFormation takes them. It turns every number and boolean of a template to a text, so `30`
-//! and `"30"` are the same; inside of a JSON document in a text they are not. Lists whose order says nothing are
-//! compared as sets: `DependsOn`, `Tags`, and what the statements of a policy list. A resource, parameter, condition,
-//! mapping or output that has another name and the same body is renamed, and what refers to it follows.
+//! and `"30"` are the same; inside of a JSON document in a text they are not. A text whose document says the same with
+//! other spaces or in another order is told as written otherwise: CloudFormation compares texts, and updates. Lists
+//! whose order says nothing are compared as sets: `DependsOn`, `Tags`, and what the statements of a policy list; but for
+//! those of custom resources, whose code gets them as they are. A resource, parameter, condition, mapping or output that
+//! has another name and the same body is renamed, and what refers to it follows.
 
 mod align;
 #[cfg(test)]
@@ -20,8 +22,7 @@ pub use step::{Step, steps_text};
 
 use serde::Serialize;
 
-use super::text::{TextDiff, text_diff};
-use crate::template::{Node, NodeKind, PathSegment, Position, Template};
+use crate::template::{Node, PathSegment, Position, Template};
 
 /// How one template differs from another, in what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,6 +126,9 @@ pub enum ValueKind {
     Changed,
     /// The item of a list is at another place. What differs in it is listed beside.
     Moved,
+    /// It is a text with a JSON document that says the same, with other spaces or in another order. CloudFormation
+    /// compares texts: to it, it is another one.
+    WrittenOtherwise,
 }
 
 /// A value in one of the templates.
@@ -203,33 +207,9 @@ impl EntryDiff {
 }
 
 impl ValueDiff {
-    /// Returns the lines that differ, where the value is a text of several lines before or after.
-    pub fn lines(&self) -> Option<TextDiff> {
-        let text = |side: &'_ Option<Side>| {
-            side.as_ref()
-                .and_then(|s| text_of(&s.node))
-                .map(str::to_owned)
-        };
-        let (before, after) = (text(&self.before)?, text(&self.after)?);
-        let has_lines = |text: &str| text.trim_end().contains('\n');
-        (has_lines(&before) || has_lines(&after)).then(|| text_diff(&before, &after))
-    }
-
     /// Returns whether it is in a JSON document that is written as a text.
     pub fn is_in_document(&self) -> bool {
         self.path.contains(&Step::Document)
-    }
-}
-
-/// Returns the text of a value, or of the function around it that takes one.
-fn text_of(node: &Node) -> Option<&str> {
-    match node.intrinsic() {
-        Some(("Fn::Sub" | "Fn::Base64", argument)) => text_of(argument),
-        Some(_) => None,
-        None => match &node.kind {
-            NodeKind::Scalar(scalar) => Some(&scalar.text),
-            NodeKind::Sequence(_) | NodeKind::Mapping(_) => None,
-        },
     }
 }
 

@@ -11,6 +11,7 @@ struct World {
     files: Vec<(Layer, OverrideFile)>,
     overrides: IndexMap<String, String>,
     origins: BTreeMap<String, OverrideLine>,
+    flags: BTreeMap<String, &'static str>,
     secrets: BTreeMap<String, SecretRef>,
     allow: bool,
     previous: Vec<String>,
@@ -48,6 +49,7 @@ impl World {
             files: Vec::new(),
             overrides: IndexMap::new(),
             origins: BTreeMap::new(),
+            flags: BTreeMap::new(),
             secrets: BTreeMap::new(),
             allow: false,
             previous: Vec::new(),
@@ -89,6 +91,7 @@ impl World {
             files: &self.files,
             overrides: &self.overrides,
             origins: &self.origins,
+            flags: &self.flags,
             secrets: &self.secrets,
             allow_literal_secrets: self.allow,
             previous: &self.previous,
@@ -242,7 +245,7 @@ fn a_value_that_is_given_has_to_meet_the_template() {
         world.errors(),
         [
             "p/Stack.json:2: the value of parameter `Plain` is none of the allowed values; did you mean `prod`?",
-            "`--parameter` or `ParameterOverrides`: the value of parameter `Chosen` does not match the allowed pattern; the whole value has to match `[a-z]+`"
+            "`ParameterOverrides`: the value of parameter `Chosen` does not match the allowed pattern; the whole value has to match `[a-z]+`"
         ]
     );
     let world = world
@@ -350,10 +353,7 @@ fn a_secret_in_the_pipeline_definition_is_refused_even_if_literals_are_allowed()
         .set("Secret", "hunter2");
     world.allow = true;
     let errors = world.errors();
-    assert!(
-        errors[0]
-            .starts_with("`--parameter` or `ParameterOverrides`: parameter `Secret` is `NoEcho`")
-    );
+    assert!(errors[0].starts_with("`ParameterOverrides`: parameter `Secret` is `NoEcho`"));
     assert!(!errors[0].contains("hunter2") && !errors[0].contains("--allow"));
     // A reference would win, but the definition is journalled as it is.
     assert_eq!(world.secret("Secret", "env:PW").errors().len(), 1);
@@ -390,7 +390,7 @@ fn a_template_without_parameters_says_so() {
     assert_eq!(
         world.errors(),
         [
-            "`--parameter` or `ParameterOverrides`: parameter `A` is not declared in t.yaml; the template declares no parameters: remove it"
+            "`ParameterOverrides`: parameter `A` is not declared in t.yaml; the template declares no parameters: remove it"
         ]
     );
 }

@@ -368,6 +368,7 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
                         template: "Source::network.yaml".parse::<ArtifactPath>().unwrap(),
                         template_digest: Digest::of(b"template"),
                         packaged: None,
+                        uploads: crate::model::Uploads::default(),
                         parameters: Vec::new(),
                         tags: BTreeMap::new(),
                         capabilities: BTreeSet::new(),

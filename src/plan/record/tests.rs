@@ -34,6 +34,7 @@ fn version_2_stays_as_it_is() {
     for planned in &mut plan.planned {
         planned.inputs.options.resources_to_import.clear();
         planned.gone_exports.clear();
+        planned.inputs.uploads = Uploads::default();
         planned.drift = None;
         planned.inputs.options.revert_drift = false;
         for change in &mut planned.changes {

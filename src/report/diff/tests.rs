@@ -168,20 +168,59 @@ fn what_a_word_does_not_say_is_said_below_it() {
     let mut diff = files();
     for entry in diff.groups.iter_mut().flat_map(|group| &mut group.entries) {
         for value in &mut entry.values {
-            value.is_local_path = value.path == "VisibilityTimeout";
+            value.is_local_path = ["VisibilityTimeout", "QueueName"].contains(&&*value.path);
+            value.content_differs = value.path == "QueueName";
         }
     }
     let text = super::diff(&diff, &ScreenOptions::default());
     assert!(text.contains("Alerts is made new, and Alarm"), "{text}");
-    assert_eq!(text.matches("a local path, ").count(), 1, "{text}");
+    assert_eq!(text.matches("a local path, packed").count(), 1, "{text}");
+    assert_eq!(text.matches("a local path, whose").count(), 1, "{text}");
     let text = markdown_diff(&diff);
     assert!(
         text.contains("Alerts is made new, and Alarm leaves the stack"),
         "{text}"
     );
-    assert_eq!(text.matches("(a local path, ").count(), 1, "{text}");
+    assert_eq!(text.matches("(a local path, packed").count(), 1, "{text}");
+    assert_eq!(text.matches("(a local path, whose").count(), 1, "{text}");
     let json = serde_json::to_value(&diff).unwrap();
     super::super::schema::assert_documented(&json);
+}
+
+#[test]
+fn a_text_that_is_written_otherwise_is_a_difference() {
+    let policy = |text: &str, queue: u8| {
+        format!(
+            "Parameters: {{P: {{Type: String, Default: '{text}'}}}}\nResources:\n  Trust:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      \
+             Queues: [{queue}]\n      PolicyDocument: '{text}'\n  Machine:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      \
+             DefinitionString: !Sub '{text}'\n"
+        )
+    };
+    let before = policy(r#"{"Version": "2012-10-17", "Statement": []}"#, 1);
+    let after = policy(r#"{"Statement":[],"Version":"2012-10-17"}"#, 2);
+    let diff = Diff::of_files("a.yaml".into(), "b.yaml".into(), of_texts(&before, &after));
+    assert!(diff.differs);
+    assert_screens!("diff_written_otherwise", |options: &ScreenOptions| {
+        super::diff(&diff, options)
+    });
+    insta::assert_snapshot!("diff_written_otherwise_markdown", markdown_diff(&diff));
+    let document = serde_json::to_value(&diff).unwrap();
+    super::super::schema::assert_documented(&document);
+    let values = &document["groups"][0]["entries"][2]["values"];
+    assert_eq!(values[0]["change"], "written_otherwise");
+    let full = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    let text = super::diff(&diff, &full);
+    assert!(text.contains(r#"{"Statement":[],"#), "{text}");
+    assert_eq!(text.matches("written otherwise, same meaning").count(), 3);
+}
+
+#[test]
+fn differences_are_called_as_in_a_review() {
+    assert_eq!(name_of(0), "Change A");
+    assert_eq!(name_of(26), "Change AA");
 }
 
 #[test]

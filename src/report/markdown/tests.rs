@@ -98,9 +98,10 @@ fn a_plan_that_is_denied_names_no_command_that_approves_it() {
     let mut view = script.view();
     let review = Review::of(&view, &Template);
     assert!(markdown(&view, None, Some(&review)).contains("stackgate approve"));
-    view.note_denied(true);
+    view.note_denied(vec!["stackgate.yaml:2:3 denies `removal`".to_owned()]);
     let text = markdown(&view, None, Some(&review));
     assert!(text.contains("**This plan cannot be approved**"), "{text}");
+    assert!(text.contains(" denies "), "{text}");
     assert!(text.contains("\nstackgate reject "), "{text}");
     assert!(!text.contains("stackgate approve"), "{text}");
 }

@@ -18,6 +18,7 @@ pub(in crate::report) fn state(state: &State, alive: Option<bool>) -> (&'static 
         State::Running if dead => ("interrupted", Tone::Warn),
         State::Running => ("running", Tone::Busy),
         State::WaitingForApproval => ("waiting for approval", Tone::Warn),
+        State::Denied => ("denied", Tone::Bad),
         // Whoever runs it takes the answer up at once.
         State::Answered(_) | State::Overdue if alive == Some(true) => ("running", Tone::Busy),
         State::Answered(Decision::Approve) => ("approved, not executed", Tone::Warn),
@@ -40,6 +41,7 @@ pub(in crate::report) fn state_id(state: &State, alive: Option<bool>) -> &'stati
         State::Running if dead => "interrupted",
         State::Running => "running",
         State::WaitingForApproval => "waiting_for_approval",
+        State::Denied => "denied",
         State::Answered(_) | State::Overdue if alive == Some(true) => "running",
         State::Answered(Decision::Approve) => "approved",
         State::Answered(Decision::Reject) => "rejected",
@@ -117,6 +119,7 @@ fn is_left(state: &State, alive: Option<bool>) -> bool {
         State::Running | State::Paused | State::Stopping | State::GivingUp => alive == Some(false),
         State::Unknown
         | State::WaitingForApproval
+        | State::Denied
         | State::Answered(_)
         | State::Overdue
         | State::Ended(_) => false,
@@ -135,7 +138,9 @@ pub(in crate::report) fn stage_status(
         StageStatus::Running if matches!(state, State::WaitingForApproval) => {
             ("waiting for an answer", Tone::Warn)
         }
-        StageStatus::Running if matches!(state, State::Answered(_) | State::Overdue) => {
+        StageStatus::Running
+            if matches!(state, State::Denied | State::Answered(_) | State::Overdue) =>
+        {
             self::state(state, alive)
         }
         StageStatus::Running => ("running", Tone::Busy),
@@ -269,6 +274,9 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
             "the change set describes other changes than the approved ones".to_owned()
         }
         Staleness::NotDeletable { why } => why.clone(),
+        Staleness::ObjectDiffers { path, why } => {
+            format!("the code of `{path}` may be another one: {why}")
+        }
         Staleness::ChangesDiffer { resources } => format!(
             "the change set describes other changes than the approved ones: {}",
             listed(resources)

@@ -17,6 +17,7 @@ fn place() -> ObjectPlace {
     ObjectPlace {
         bucket: "code".to_owned(),
         key: "stackgate/1a.zip".to_owned(),
+        version: None,
         url: "https://s3.eu-west-1.amazonaws.com/code/stackgate/1a.zip".to_owned(),
     }
 }
@@ -55,14 +56,30 @@ fn every_property_of_the_table_is_found_and_holds_where_its_object_is() {
         let pointer = format!("/Resources/R/Properties/{}", path.join("/"));
         let now = packaged.pointer(&pointer).unwrap();
         let is_there = match form {
-            Form::Uri => now == "s3://code/stackgate/1a.zip",
+            Form::Uri | Form::VersionedUri => now == "s3://code/stackgate/1a.zip",
             Form::Url => now == "https://s3.eu-west-1.amazonaws.com/code/stackgate/1a.zip",
-            Form::Mapping { bucket, key } => {
+            Form::Mapping { bucket, key, .. } => {
                 *now == serde_json::json!({*bucket: "code", *key: "stackgate/1a.zip"})
             }
         };
         assert!(is_there, "{now}");
     }
+}
+
+#[test]
+fn a_version_is_named_where_the_property_takes_one() {
+    let place = ObjectPlace {
+        version: Some("v.1_a".to_owned()),
+        url: "https://s3.eu-west-1.amazonaws.com/code/stackgate/1a.zip?versionId=v.1_a".to_owned(),
+        ..place()
+    };
+    let mut said = String::new();
+    for Property(resource_type, path, _, form) in PROPERTIES {
+        let value = form.value(&place);
+        assert_eq!(value.contains("v.1_a"), form.names_version(), "{value}");
+        said.push_str(&format!("{resource_type} {}: {value}\n", path.join(".")));
+    }
+    insta::assert_snapshot!(said);
 }
 
 #[test]

@@ -15,41 +15,43 @@ enum Takes {
     Text,
     /// Checked by hand.
     Own,
-    /// Anything.
-    Any,
 }
 
-const FUNCTIONS: [(&str, Takes, &str); 26] = [
-    ("Ref", Takes::Text, "the name of a parameter or resource"),
-    ("Condition", Takes::Any, "the name of a condition"),
-    ("Fn::And", Takes::List(2, 10), "2 to 10 conditions"),
-    ("Fn::Base64", Takes::Any, "a text"),
-    ("Fn::Cidr", Takes::List(2, 3), "`[block, count, bits]`"),
-    ("Fn::Contains", Takes::List(2, 2), "`[list, text]`"),
-    ("Fn::EachMemberEquals", Takes::List(2, 2), "`[list, text]`"),
-    ("Fn::EachMemberIn", Takes::List(2, 2), "`[list, list]`"),
-    ("Fn::Equals", Takes::List(2, 2), "`[one, other]`"),
-    ("Fn::FindInMap", Takes::Own, "`[map, key, key]`"),
-    ("Fn::GetAZs", Takes::Any, "a region"),
-    ("Fn::GetAtt", Takes::Own, "`Resource.Attribute`"),
-    ("Fn::GetStackOutput", Takes::Any, "a stack and an output"),
-    ("Fn::If", Takes::List(3, 3), "`[condition, then, else]`"),
-    ("Fn::ImportValue", Takes::Any, "the name of an export"),
-    ("Fn::Join", Takes::List(2, 2), "`[separator, list]`"),
-    ("Fn::Length", Takes::Any, "a list"),
-    ("Fn::Not", Takes::List(1, 1), "`[condition]`"),
-    ("Fn::Or", Takes::List(2, 10), "2 to 10 conditions"),
-    ("Fn::RefAll", Takes::Text, "a type of parameter"),
-    ("Fn::Select", Takes::List(2, 2), "`[index, list]`"),
-    ("Fn::Split", Takes::List(2, 2), "`[separator, text]`"),
-    ("Fn::Sub", Takes::Own, "a text, or `[text, {Name: value}]`"),
-    ("Fn::ToJsonString", Takes::Any, "a list or mapping"),
-    ("Fn::Transform", Takes::Any, "`{Name: …, Parameters: {…}}`"),
-    ("Fn::ValueOf", Takes::List(2, 2), "`[parameter, attribute]`"),
+/// What functions take, as it is said, and an example.
+#[rustfmt::skip] // A table.
+const FUNCTIONS: [(&str, Takes, &str, &str); 18] = [
+    ("Ref", Takes::Text, "the name of a parameter or resource", "!Ref Name"),
+    ("Fn::And", Takes::List(2, 10), "2 to 10 conditions", "!And [!Condition A, !Condition B]"),
+    ("Fn::Cidr", Takes::List(2, 3), "`[block, count, bits]`", "!Cidr [10.0.0.0/16, 4, 8]"),
+    ("Fn::Contains", Takes::List(2, 2), "`[list, text]`", "Fn::Contains: [[a, b], a]"),
+    ("Fn::EachMemberEquals", Takes::List(2, 2), "`[list, text]`", "Fn::EachMemberEquals: [[a, b], a]"),
+    ("Fn::EachMemberIn", Takes::List(2, 2), "`[list, list]`", "Fn::EachMemberIn: [[a], [a, b]]"),
+    ("Fn::Equals", Takes::List(2, 2), "`[one, other]`", "!Equals [!Ref Stage, production]"),
+    ("Fn::FindInMap", Takes::Own, "`[map, key, key]`", "!FindInMap [Sizes, !Ref Stage, Memory]"),
+    ("Fn::GetAtt", Takes::Own, "`Resource.Attribute`", "!GetAtt Queue.Arn"),
+    ("Fn::If", Takes::List(3, 3), "`[condition, then, else]`", "!If [IsProduction, 3, 1]"),
+    ("Fn::Join", Takes::List(2, 2), "`[separator, list]`", "!Join ['-', [a, b]]"),
+    ("Fn::Not", Takes::List(1, 1), "`[condition]`", "!Not [!Condition IsProduction]"),
+    ("Fn::Or", Takes::List(2, 10), "2 to 10 conditions", "!Or [!Condition A, !Condition B]"),
+    ("Fn::RefAll", Takes::Text, "a type of parameter", "Fn::RefAll: AWS::EC2::VPC::Id"),
+    ("Fn::Select", Takes::List(2, 2), "`[index, list]`", "!Select [0, [a, b]]"),
+    ("Fn::Split", Takes::List(2, 2), "`[separator, text]`", "!Split [',', 'a,b']"),
+    ("Fn::Sub", Takes::Own, "a text, or `[text, {Name: value}]`", "!Sub ['${Name}-queue', {Name: a}]"),
+    ("Fn::ValueOf", Takes::List(2, 2), "`[parameter, attribute]`", "Fn::ValueOf: [Vpc, Tags.Name]"),
 ];
 
 /// Known beside those above, without a check of their arguments.
-const OTHERS: [&str; 1] = ["Fn::ValueOfAll"];
+const OTHERS: [&str; 9] = [
+    "Condition",
+    "Fn::Base64",
+    "Fn::GetAZs",
+    "Fn::GetStackOutput",
+    "Fn::ImportValue",
+    "Fn::Length",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+    "Fn::ValueOfAll",
+];
 
 impl<'t> Checker<'t> {
     pub(super) fn functions(&mut self) {
@@ -114,26 +116,13 @@ impl<'t> Checker<'t> {
     }
 
     fn function(&mut self, function: &str, argument: &'t Node) {
-        let Some((_, takes, usage)) = FUNCTIONS.iter().find(|(name, _, _)| *name == function)
-        else {
-            if !OTHERS.contains(&function) && !self.names.has_macros {
-                let message = format!("`{function}` is no function");
-                let span = self.source.at(argument.position);
-                let found = Diagnostic::error(Rule::UnknownFunction, span, message);
-                // A tag such as `!Reff` was read as `Fn::Reff`, and `Ref` has no `Fn::`.
-                let short = |name: &'static str| name.strip_prefix("Fn::").unwrap_or(name);
-                let known = || FUNCTIONS.iter().map(|(name, _, _)| *name);
-                let wanted = function.strip_prefix("Fn::").unwrap_or(function);
-                let meant = nearest(wanted, known().map(short))
-                    .and_then(|meant| known().find(|name| short(name) == meant));
-                let help = match meant {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => "correct its name, or name the transform that knows it".to_owned(),
-                };
-                self.say(found.help(help));
+        let found = FUNCTIONS.iter().find(|(name, ..)| *name == function);
+        if found.is_none() && !OTHERS.contains(&function) {
+            if !self.names.has_macros {
+                self.unknown(function, argument);
             }
             return;
-        };
+        }
         if argument.is_null() {
             // It is told as a null.
             return;
@@ -144,8 +133,10 @@ impl<'t> Checker<'t> {
         {
             self.needs_extensions(function, self.source.at(argument.position));
         }
+        let Some((_, takes, usage, _)) = found else {
+            return;
+        };
         match takes {
-            Takes::Any => {}
             Takes::Text => {
                 let is_computed = self.names.has_extensions && argument.intrinsic().is_some();
                 if argument.text().is_none() && !is_computed {
@@ -171,6 +162,7 @@ impl<'t> Checker<'t> {
                 },
             },
         }
+        self.elements(function, argument);
         if function == "Fn::If"
             && let Some(condition) = argument.items().and_then(<[Node]>::first)
             && condition.text().is_none()
@@ -182,6 +174,82 @@ impl<'t> Checker<'t> {
             let found = Diagnostic::error(Rule::Arguments, self.source.of(condition), message);
             self.say(found.help("declare the condition in `Conditions` and name it here"));
         }
+    }
+
+    fn unknown(&mut self, function: &str, argument: &'t Node) {
+        let message = format!("`{function}` is no function");
+        let span = self.source.at(argument.position);
+        let found = Diagnostic::error(Rule::UnknownFunction, span, message);
+        // A tag such as `!Reff` was read as `Fn::Reff`, and `Ref` has no `Fn::`.
+        let short = |name: &'static str| name.strip_prefix("Fn::").unwrap_or(name);
+        let known = || FUNCTIONS.iter().map(|(name, ..)| *name).chain(OTHERS);
+        let wanted = function.strip_prefix("Fn::").unwrap_or(function);
+        let meant = nearest(wanted, known().map(short))
+            .and_then(|meant| known().find(|name| short(name) == meant));
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "correct its name, or name the transform that knows it".to_owned(),
+        };
+        self.say(found.help(help));
+    }
+
+    /// Checks what stands in the list of arguments: where a list has to be, and where a number.
+    fn elements(&mut self, function: &str, argument: &'t Node) {
+        let Some([first, second]) = argument.items() else {
+            return;
+        };
+        let wrong = match function {
+            "Fn::Join" | "Fn::Select" if !second.is_null() => self.no_list(second).map(|is| {
+                (
+                    second,
+                    format!("the list of `{function}` is {is}, expected a list"),
+                )
+            }),
+            "Fn::Split" if second.items().is_some() => Some((
+                second,
+                "the text of `Fn::Split` is a list, expected a text".to_owned(),
+            )),
+            _ => None,
+        };
+        let is_index = |text: &str| text.parse::<u32>().is_ok();
+        let wrong = wrong.or_else(|| match (function, first.text()) {
+            ("Fn::Select", Some(text)) if !first.is_null() && !is_index(text) => Some((
+                first,
+                format!("the index of `Fn::Select` is `{text}`, expected a number from 0"),
+            )),
+            ("Fn::Join" | "Fn::Split", None) if first.intrinsic().is_none() => Some((
+                first,
+                format!(
+                    "the separator of `{function}` is {}, expected a text",
+                    what(first)
+                ),
+            )),
+            (_, _) => None,
+        });
+        let example = FUNCTIONS.iter().find(|(name, ..)| *name == function);
+        if let (Some((node, message)), Some((.., example))) = (wrong, example) {
+            let found = Diagnostic::error(Rule::Arguments, self.source.of(node), message);
+            self.say(found.help(format!("write it as in `{example}`")));
+        }
+    }
+
+    /// Returns what a value is that is certainly no list; nothing where it is one, or may be.
+    fn no_list(&self, node: &'t Node) -> Option<String> {
+        let Some((function, argument)) = node.intrinsic() else {
+            return node.items().is_none().then(|| what(node).to_owned());
+        };
+        let is_text = match (function, argument.text()) {
+            ("Ref", Some(name)) => match self.names.get("Parameters", name) {
+                Some(entry) => {
+                    let declared = entry.value.value("Type").and_then(Node::text);
+                    declared.is_some_and(|declared| !declared.contains("List"))
+                }
+                None => self.names.get("Resources", name).is_some(),
+            },
+            ("Fn::Sub" | "Fn::Join" | "Fn::Base64" | "Fn::ToJsonString", _) => true,
+            (_, _) => false,
+        };
+        is_text.then(|| format!("the text that `{function}` returns"))
     }
 
     fn list(
@@ -236,7 +304,14 @@ impl<'t> Checker<'t> {
     fn takes(&mut self, function: &str, argument: &Node, usage: &str, has: String) {
         let message = format!("`{function}` has {has}, expected {usage}");
         let found = Diagnostic::error(Rule::Arguments, self.source.at(argument.position), message);
-        self.say(found.help(format!("write {usage}")));
+        let example = FUNCTIONS.iter().find(|(name, ..)| *name == function);
+        let example = example.map_or("", |(.., example)| example);
+        self.say(found.help(match (function, argument.text()) {
+            ("Fn::GetAtt", Some(name)) => {
+                format!("name the attribute, as in `!GetAtt {name}.Arn`, or use `!Ref {name}`")
+            }
+            _ => format!("write it as in `{example}`"),
+        }));
     }
 }
 

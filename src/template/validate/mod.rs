@@ -13,8 +13,10 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use super::Position;
 use super::compose;
 use super::node::{Entry, Node, NodeKind};
+use super::references::for_each;
 use super::source::{Source, Span};
 use super::tree::Template;
 use super::{TemplateError, TemplateProblem};
@@ -30,8 +32,11 @@ pub struct Findings {
     pub diagnostics: Vec<Diagnostic>,
     /// How many more there are.
     pub left_out: usize,
-    /// How many resources it declares, without those that loops and macros make.
+    /// How many resources it declares, with those of loops whose values stand in the template, without those that macros
+    /// make.
     pub resources: usize,
+    /// How many loops make resources of values that the template does not say.
+    pub loops: usize,
     /// How many parameters it declares.
     pub parameters: usize,
     /// What has to be acknowledged to deploy it.
@@ -98,10 +103,12 @@ pub fn validate(file: &str, bytes: &[u8]) -> Findings {
     }
     let mut diagnostics = checker.found;
     diagnostics.sort_by_key(|one| one.span.position);
-    let count = |section| checker.names.of(section).count();
+    let resources = checker.names.section("Resources");
+    let (resources, loops) = resources.map_or((0, 0), counted);
     Findings {
-        resources: count("Resources"),
-        parameters: count("Parameters"),
+        resources,
+        loops,
+        parameters: checker.names.of("Parameters").count(),
         diagnostics,
         left_out: checker.left_out,
         capabilities: Template::parse(file, bytes)
@@ -110,7 +117,52 @@ pub fn validate(file: &str, bytes: &[u8]) -> Findings {
     }
 }
 
+/// Returns how many resources a section declares, and how many loops in it have values that are not known here.
+///
+/// No deeper than a template that was read is nested.
+fn counted(entries: &IndexMap<String, Entry>) -> (usize, usize) {
+    let (mut resources, mut loops) = (0_usize, 0);
+    for (name, entry) in entries {
+        if !name.starts_with("Fn::") {
+            resources += 1;
+            continue;
+        }
+        let each = for_each(&entry.value).filter(|_| name.starts_with("Fn::ForEach"));
+        let Some((_, collection, output)) = each else {
+            continue;
+        };
+        let (made, unknown) = output.entries().map_or((0, 0), counted);
+        match collection.items() {
+            Some(values) if values.iter().all(|value| value.text().is_some()) => {
+                resources = resources.saturating_add(made.saturating_mul(values.len()));
+                loops += unknown;
+            }
+            Some(_) | None => loops += 1,
+        }
+    }
+    (resources, loops)
+}
+
 impl Findings {
+    /// Returns that a file cannot be read at all, and why.
+    pub fn unread(why: &str) -> Self {
+        let source = Source::new("", None);
+        let start = Position { line: 1, column: 1 };
+        let found = Diagnostic::error(
+            Rule::Unread,
+            source.at(start),
+            format!("the file cannot be read: {why}"),
+        );
+        Self {
+            diagnostics: vec![found.help("make it readable for you, or remove it")],
+            left_out: 0,
+            resources: 0,
+            loops: 0,
+            parameters: 0,
+            capabilities: BTreeSet::new(),
+        }
+    }
+
     /// Adds what else was found.
     pub fn add(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
         for one in others {
@@ -129,6 +181,7 @@ impl Findings {
             diagnostics: vec![found.help(error.help())],
             left_out: 0,
             resources: 0,
+            loops: 0,
             parameters: 0,
             capabilities: BTreeSet::new(),
         }

@@ -207,6 +207,10 @@ rules! {
     Ambiguous = "ambiguous-scalar",
     /// A value exists nowhere at a target.
     Unresolved = "unresolved",
+    /// The file cannot be read.
+    Unread = "unreadable",
+    /// A local path leads nowhere, or to what cannot be packaged.
+    LocalPath = "local-path",
     /// There are more of something than CloudFormation takes.
     Limit = "over-limit",
 }
@@ -226,9 +230,8 @@ impl Rule {
             TemplateProblem::DuplicateKey { .. } => Self::DuplicateKey,
             TemplateProblem::KeyNotText => Self::KeyNotText,
             TemplateProblem::UnknownTag { .. } => Self::UnknownTag,
-            TemplateProblem::NotMapping { .. }
-            | TemplateProblem::LocalPath { .. }
-            | TemplateProblem::Default { .. } => Self::Shape,
+            TemplateProblem::NotMapping { .. } | TemplateProblem::Default { .. } => Self::Shape,
+            TemplateProblem::LocalPath { .. } => Self::LocalPath,
             TemplateProblem::NoType { .. } => Self::Missing,
         }
     }

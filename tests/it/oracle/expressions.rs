@@ -44,7 +44,7 @@ impl Maker<'_> {
                 json!({ "Fn::Join": ["", ["=", expression]] }),
             );
             if number % 4 == 3 {
-                let condition = format!("C{}", self.rng.usize(..CONDITIONS));
+                let condition = self.condition_name();
                 output["Condition"] = json!(condition);
                 resource["Condition"] = json!(condition);
             }
@@ -59,12 +59,13 @@ impl Maker<'_> {
             let name = format!("loop-{}", self.rng.u64(..));
             resources.insert("Fn::ForEach::Settings".to_owned(), looped(&name, &value));
         }
+        resources.append(&mut self.resources());
         template["Resources"] = Value::Object(resources);
         template["Outputs"] = Value::Object(outputs);
         template
     }
 
-    fn unspoilt(&mut self, make: impl Fn(&mut Self) -> Value) -> Value {
+    pub(super) fn unspoilt(&mut self, make: impl Fn(&mut Self) -> Value) -> Value {
         loop {
             let expression = make(self);
             if !(self.is_spoilt)(&expression) {
@@ -73,7 +74,7 @@ impl Maker<'_> {
         }
     }
 
-    fn text_of_item(&mut self) -> Value {
+    pub(super) fn text_of_item(&mut self) -> Value {
         match self.rng.u8(..3) {
             0 => json!({ "Ref": "Item" }),
             1 => json!({ "Fn::Sub": "the ${Item}" }),
@@ -82,7 +83,7 @@ impl Maker<'_> {
     }
 
     /// Returns an expression that is a text.
-    fn text(&mut self, depth: u32) -> Value {
+    pub(super) fn text(&mut self, depth: u32) -> Value {
         if depth == 0 {
             return self.leaf();
         }
@@ -100,7 +101,7 @@ impl Maker<'_> {
                 json!({ "Fn::Sub": [text, { "V": self.text(depth - 1) }] })
             }
             6 => {
-                let condition = format!("C{}", self.rng.usize(..CONDITIONS));
+                let condition = self.condition_name();
                 json!({ "Fn::If": [condition, self.text(depth - 1), self.text(depth - 1)] })
             }
             7 => self.mapped("v"),
@@ -171,7 +172,7 @@ impl Maker<'_> {
         }
     }
 
-    fn mapped(&mut self, key: &str) -> Value {
+    pub(super) fn mapped(&mut self, key: &str) -> Value {
         let name = ["A", "AWS::Region"][self.rng.usize(..2)];
         json!({ "Fn::FindInMap": ["M", { "Ref": name }, key] })
     }
@@ -183,6 +184,10 @@ impl Maker<'_> {
             ("2001:db8:12:3400::/56", 64),
         ][self.rng.usize(..3)];
         json!({ "Fn::Cidr": [block, self.rng.u8(2..5), bits] })
+    }
+
+    pub(super) fn condition_name(&mut self) -> String {
+        format!("C{}", self.rng.usize(..CONDITIONS))
     }
 
     /// Returns a condition that names others only before it.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::template::{Entry, Forms, Scalar, ScalarValue};
+use crate::template::{Entry, Forms, NodeKind, Scalar, ScalarValue};
 
 const AT: Position = Position { line: 1, column: 1 };
 
@@ -150,7 +150,7 @@ fn resources() -> impl Strategy<Value = Node> {
             .prop_map(|names| list(names.iter().map(|name| scalar(name, true)).collect())),
     ];
     let properties = prop::collection::btree_map(keys(), values(), 0..4).prop_map(mapping);
-    let kind = prop::sample::select(vec!["T::A", "T::B"]);
+    let kind = prop::sample::select(vec!["T::A", "T::B", "Custom::C"]);
     (
         kind,
         prop::option::of(properties),
@@ -200,8 +200,20 @@ fn templates() -> impl Strategy<Value = Node> {
         })
 }
 
+/// How a tree is read.
+#[derive(Clone, Copy)]
+struct How {
+    /// Whether it is in a JSON document in a text.
+    is_json: bool,
+    /// Whether a text is a text, whatever document it is.
+    is_literal: bool,
+    /// Whether it is of a custom resource.
+    is_custom: bool,
+}
+
 /// Returns what a tree says, in a form that has but one way to say it; made apart from how trees are compared.
-fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Value {
+fn meaning(node: &Node, key: &str, around: &[(bool, &str)], how: How) -> Value {
+    let is_json = how.is_json;
     let is_statement = |node: &Node| {
         node.value("Effect").is_some()
             && (node.value("Action").is_some() || node.value("NotAction").is_some())
@@ -214,7 +226,7 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
             .and_then(|at| around.get(at));
         outer.is_some_and(|(is_statement, key)| *is_statement && keys.contains(key))
     };
-    let is_set = from_statement(1, &["Action", "Resource"])
+    let is_policy = from_statement(1, &["Action", "Resource"])
         || from_statement(3, &["Condition"])
         || (key == "Statement"
             && match node.items() {
@@ -222,7 +234,8 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
                     .iter()
                     .all(|i| is_statement(i) || i.intrinsic().is_some()),
                 None => is_statement(node),
-            })
+            });
+    let is_set = (is_policy && !how.is_custom)
         || (key == "DependsOn" && around.len() == 3 && around[0].1 == "Resources")
         || (key == "DependsOn" && around.len() == 3 && around[0].1 == "Outputs");
     let is_one = match node.intrinsic() {
@@ -234,16 +247,22 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
         }
     };
     if is_set && node.items().is_none() && is_one {
-        return meaning(&list(vec![node.clone()]), key, around, is_json);
+        return meaning(&list(vec![node.clone()]), key, around, how);
     }
     match &node.kind {
         NodeKind::Scalar(scalar) => {
             let text = &scalar.text;
-            if let Ok(document @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+            if !how.is_literal
+                && let Ok(document @ (Value::Object(_) | Value::Array(_))) =
+                    serde_json::from_str(text)
             {
                 let document = template(&json!({"Metadata": document}).to_string());
                 let document = document.root().value("Metadata").unwrap().clone();
-                return json!({"document": meaning(&document, "", &[], true)});
+                let inner = How {
+                    is_json: true,
+                    ..how
+                };
+                return json!({"document": meaning(&document, "", &[], inner)});
             }
             match scalar.value() {
                 ScalarValue::Null => Value::Null,
@@ -256,9 +275,9 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
         NodeKind::Sequence(items) => {
             let mut items: Vec<Value> = items
                 .iter()
-                .map(|item| meaning(item, "", &[], is_json))
+                .map(|item| meaning(item, "", &[], how))
                 .collect();
-            if is_set || key == "Tags" {
+            if is_set || (key == "Tags" && !how.is_custom) {
                 items.sort_by_key(Value::to_string);
             }
             Value::from(items)
@@ -273,10 +292,15 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
                 } else {
                     (key.as_str(), inner)
                 };
-                (
-                    key.clone(),
-                    meaning(&entry.value, key_inside, &inner, is_json),
-                )
+                let of = node.value("Type").and_then(Node::text);
+                let is_custom = key == "Properties" && of == Some("Custom::C");
+                let is_name = is_function && key == "Condition";
+                let how = How {
+                    is_custom: how.is_custom || is_custom,
+                    is_literal: how.is_literal || is_name,
+                    ..how
+                };
+                (key.clone(), meaning(&entry.value, key_inside, &inner, how))
             });
             let fields: BTreeMap<String, Value> = fields.collect();
             json!(fields)
@@ -285,8 +309,13 @@ fn meaning(node: &Node, key: &str, around: &[(bool, &str)], is_json: bool) -> Va
 }
 
 /// Returns what a template says. A section with nothing in it says nothing.
-fn template_meaning(root: &Node) -> Value {
-    let mut value = meaning(root, "", &[], false);
+fn template_meaning(root: &Node, is_literal: bool) -> Value {
+    let how = How {
+        is_json: false,
+        is_literal,
+        is_custom: false,
+    };
+    let mut value = meaning(root, "", &[], how);
     if let Value::Object(sections) = &mut value {
         sections.retain(|name, section| {
             name == "Metadata"
@@ -337,10 +366,32 @@ fn shuffled(node: &Node, dice: &mut Dice) -> Node {
     Node { position: AT, kind }
 }
 
+fn is_document(scalar: &Scalar) -> bool {
+    Node::of_json(&scalar.text).is_some()
+}
+
+/// Returns the tree with all documents in texts written otherwise.
+fn rewritten(node: &Node) -> Node {
+    match &node.kind {
+        NodeKind::Scalar(one) if is_document(one) => scalar(&format!(" {}", one.text), one.plain),
+        NodeKind::Scalar(_) => node.clone(),
+        NodeKind::Sequence(items) => list(items.iter().map(rewritten).collect()),
+        // Its argument is a name.
+        NodeKind::Mapping(_) if matches!(node.intrinsic(), Some(("Condition", _))) => node.clone(),
+        NodeKind::Mapping(entries) => {
+            let entries = entries.iter();
+            mapping(entries.map(|(key, entry)| (key.clone(), rewritten(&entry.value))))
+        }
+    }
+}
+
 /// Changes one value somewhere below.
 fn edit(node: &mut Node, other: &Node, dice: &mut Dice, depth: usize) {
     let goes_on = depth < 4 || dice.below(3) > 0;
     match &mut node.kind {
+        NodeKind::Scalar(scalar) if is_document(scalar) && dice.below(2) == 0 => {
+            scalar.text.push('\n');
+        }
         NodeKind::Mapping(entries) if goes_on && !entries.is_empty() => {
             let at = dice.below(entries.len());
             if depth > 1 && dice.below(8) == 0 {
@@ -372,14 +423,22 @@ fn edit(node: &mut Node, other: &Node, dice: &mut Dice, depth: usize) {
     }
 }
 
-/// Checks that the differences lead from the one to the other, and that there are none where both say the same.
+/// Checks that the differences lead from the one to the other, that there are none where both say the same in the same
+/// texts, and none but of how texts are written where both say the same.
 fn check(before: &Node, after: &Node) -> Result<TemplateDiff, TestCaseError> {
     let found = compare_trees(before, after);
     let applied = found.apply(before);
-    let (applied, expected) = (template_meaning(&applied), template_meaning(after));
-    prop_assert_eq!(&applied, &expected, "by {:#?}", found);
-    let is_same = template_meaning(before) == expected;
+    let said = |node: &Node| template_meaning(node, false);
+    let expected = said(after);
+    prop_assert_eq!(&said(&applied), &expected, "by {:#?}", found);
+    let is_same = template_meaning(before, true) == template_meaning(after, true);
     prop_assert_eq!(found.is_empty(), is_same, "{:#?}", found);
+    let is_of_texts = |value: &ValueDiff| value.kind == ValueKind::WrittenOtherwise;
+    let is_text_alone = found
+        .entries
+        .iter()
+        .all(|entry| entry.kind == EntryKind::Changed && entry.values.iter().all(is_of_texts));
+    prop_assert_eq!(is_text_alone, said(before) == expected, "{:#?}", found);
     Ok(found)
 }
 
@@ -403,6 +462,16 @@ proptest! {
         let other = template(&text);
         let found = check(&tree, other.root())?;
         prop_assert!(found.is_empty(), "{found:#?} in\n{text}");
+    }
+
+    #[test]
+    fn invariant_a_text_that_is_written_otherwise_is_told(tree in templates()) {
+        let after = rewritten(&tree);
+        let found = check(&tree, &after)?;
+        prop_assert_eq!(found.is_empty(), tree.says_the_same_as(&after));
+        // Nothing in it but such texts: what is applied is what was compared, letter by letter.
+        let applied = template_meaning(&found.apply(&tree), true);
+        prop_assert_eq!(applied, template_meaning(&after, true));
     }
 
     #[test]

@@ -1,0 +1,169 @@
+//! Tests of what security groups let through.
+
+use super::*;
+use serde_json::json;
+use std::borrow::Cow;
+
+fn told(of: &str, before: Option<Value>, after: Option<Value>) -> Vec<String> {
+    let sides = Sides {
+        before: before.map(Cow::Owned),
+        after: after.map(Cow::Owned),
+    };
+    let found = changes(of, &sides, &Beside::default());
+    let text = |one: &NetworkChange| format!("{} {one}", one.kind.as_str());
+    found.iter().map(text).collect()
+}
+
+fn group(before: Value, after: Value) -> Vec<String> {
+    let of = |rules: Value| Some(json!({"SecurityGroupIngress": rules}));
+    told("AWS::EC2::SecurityGroup", of(before), of(after))
+}
+
+fn tcp(from: i64, to: i64, cidr: &str) -> Value {
+    let name = if cidr.contains(':') {
+        "CidrIpv6"
+    } else {
+        "CidrIp"
+    };
+    json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, name: cidr})
+}
+
+#[test]
+fn what_is_opened_and_closed_is_told() {
+    let inner = tcp(22, 22, "10.0.0.0/8");
+    let world = tcp(22, 22, "0.0.0.0/0");
+    assert!(group(json!([inner, world]), json!([world, inner])).is_empty());
+    assert_eq!(
+        group(json!([inner]), json!([world])),
+        ["opened ingress tcp 22 from 0.0.0.0/0 (the whole internet)"]
+    );
+    assert_eq!(
+        group(
+            json!([tcp(0, 100, "::/0")]),
+            json!([tcp(22, 22, "2001:db8::/32")])
+        ),
+        [
+            "narrowed ingress tcp 22 from 2001:db8::/32",
+            "closed ingress tcp 0-100 from ::/0 (the whole internet)"
+        ]
+    );
+    let all = json!([{"IpProtocol": -1, "SourceSecurityGroupId": "sg-1"}]);
+    assert_eq!(
+        group(json!([]), all),
+        ["opened ingress all traffic from sg-1"]
+    );
+}
+
+#[test]
+fn a_group_without_egress_rules_lets_everything_out() {
+    let none = json!({});
+    let some = json!({"SecurityGroupEgress": [tcp(443, 443, "10.0.0.0/8")]});
+    let of = "AWS::EC2::SecurityGroup";
+    assert_eq!(
+        told(of, Some(some.clone()), Some(none.clone())),
+        ["opened egress all traffic to 0.0.0.0/0 (the whole internet)"]
+    );
+    assert!(told(of, None, Some(none.clone())).is_empty());
+    assert!(told(of, Some(none.clone()), Some(none)).is_empty());
+    assert_eq!(
+        told(of, None, Some(some)),
+        ["opened egress tcp 443 to 10.0.0.0/8"]
+    );
+}
+
+#[test]
+fn rules_of_their_own_are_read() {
+    let rule = tcp(5432, 5432, "0.0.0.0/0");
+    assert_eq!(
+        told("AWS::EC2::SecurityGroupIngress", None, Some(rule.clone())),
+        ["opened ingress tcp 5432 from 0.0.0.0/0 (the whole internet)"]
+    );
+    assert!(told("AWS::SNS::Topic", None, Some(rule)).is_empty());
+}
+
+#[test]
+fn blocks_are_looked_at_together() {
+    let quarters = ["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/2"];
+    let all: Vec<Value> = quarters.iter().map(|cidr| tcp(22, 22, cidr)).collect();
+    let told = group(json!([]), json!(all));
+    assert_eq!(told.len(), 4);
+    for one in told {
+        assert!(
+            one.ends_with("(with the other rules the whole internet)"),
+            "{one}"
+        );
+    }
+    // What is there counts, too, and what another rule opens on more ports.
+    assert_eq!(
+        group(
+            json!([tcp(0, 100, "::/1")]),
+            json!([tcp(0, 100, "::/1"), tcp(22, 22, "2800::/5")])
+        ),
+        ["narrowed ingress tcp 22 from 2800::/5 (a very wide block)"]
+    );
+    assert_eq!(
+        group(
+            json!([tcp(0, 100, "2000::/5")]),
+            json!([tcp(0, 100, "2000::/5"), tcp(22, 22, "2800::/5")])
+        ),
+        ["opened ingress tcp 22 from 2800::/5 (with the other rules the whole internet)"]
+    );
+    // Another port is another door.
+    assert_eq!(
+        group(
+            json!([tcp(80, 80, "2000::/5")]),
+            json!([tcp(80, 80, "2000::/5"), tcp(22, 22, "2800::/5")])
+        ),
+        ["opened ingress tcp 22 from 2800::/5 (a very wide block)"]
+    );
+}
+
+#[test]
+fn networks_of_ones_own_are_known_before_they_exist() {
+    for (value, wanted) in [
+        (json!({"Fn::GetAtt": ["Vpc", "CidrBlock"]}), Peer::Network),
+        (json!({"Fn::GetAtt": "Vpc.CidrBlock"}), Peer::Network),
+        (
+            json!({"Fn::Select": [0, {"Fn::Cidr": [{"Fn::GetAtt": ["Vpc", "CidrBlock"]}, 4, 8]}]}),
+            Peer::Network,
+        ),
+        (json!({"Fn::Sub": "${Address}/32"}), Peer::Network),
+        (
+            json!({"Fn::Join": ["", [{"Ref": "Ip"}, "/32"]]}),
+            Peer::Network,
+        ),
+        (json!(format!("{MARKER}/32")), Peer::Network),
+        (json!({"Fn::Sub": "${Address}/0"}), Peer::Unknown),
+        (json!({"Fn::Sub": "${Block}"}), Peer::Unknown),
+        (json!({"Ref": "Cidr"}), Peer::Unknown),
+        (json!({"Fn::ImportValue": "CidrBlock"}), Peer::Unknown),
+        (json!(MARKER), Peer::Unknown),
+        (json!("0.0.0.0/99"), Peer::Unknown),
+    ] {
+        assert_eq!(Peer::of("CidrIp", &value), wanted, "{value}");
+    }
+    assert_eq!(
+        Peer::of("SourceSecurityGroupId", &json!({"Ref": "Group"})),
+        Peer::Group
+    );
+}
+
+#[test]
+fn rules_of_the_same_group_elsewhere_count() {
+    let half = tcp(22, 22, "2000::/5");
+    let sides = Sides {
+        before: None,
+        after: Some(Cow::Owned(tcp(22, 22, "2800::/5"))),
+    };
+    let opened = |before: Vec<&Value>, after: Vec<&Value>| {
+        let beside = Beside { before, after };
+        let found = changes("AWS::EC2::SecurityGroupIngress", &sides, &beside);
+        assert_eq!(found.len(), 1);
+        found[0].is_opened_to_world()
+    };
+    let all = json!([tcp(0, 100, "::/0")]);
+    assert!(opened(vec![], vec![&half]));
+    assert!(opened(vec![&half], vec![&half]));
+    assert!(!opened(vec![], vec![]));
+    assert!(!opened(vec![&all], vec![&all]));
+}
