@@ -77,7 +77,7 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
-        region: args.targets.regions.first().map(ToString::to_string),
+        region: args.targets.first_region().map(ToString::to_string),
         session: args.targets.session()?,
         ..Invocation::default()
     };

@@ -258,11 +258,17 @@ impl TargetArgs {
             profile: connection.profile.clone(),
             endpoint_url: connection.endpoint_url.clone(),
             own_endpoint: false,
-            // Where only one region is named, STS is asked there too.
-            region: self.regions.first().map(ToString::to_string),
+            region: self.first_region().map(ToString::to_string),
             session: self.session()?,
             chosen,
         })
+    }
+
+    /// Returns the region of the first calls (STS): where only one region is named, it is that; of several, one that
+    /// every account has, since one that is not enabled would take the others with it.
+    pub(super) fn first_region(&self) -> Option<&Region> {
+        let everywhere = self.regions.iter().find(|region| !region.is_opt_in());
+        everywhere.or(self.regions.first())
     }
 
     /// Returns what is sent along when a role is assumed.
