@@ -466,7 +466,11 @@ impl TargetArgs {
             (listed, Vec::new())
         } else {
             // Whatever can be wrong without the organization is said before it is asked.
-            self.places(&[caller.account.clone()], caller, aws.default_region())?;
+            self.places(
+                std::slice::from_ref(&caller.account),
+                caller,
+                aws.default_region(),
+            )?;
             selection.accounts(&organization, &listed).await?
         };
         let has_units = !selection.organizational_units.is_empty();
