@@ -35,6 +35,7 @@ mod resume;
 mod risks;
 mod run;
 mod secret;
+mod selection;
 mod session;
 mod settings;
 mod show;

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
-    PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError,
-    RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId, StackSetting,
-    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices,
+    RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId,
+    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -299,6 +299,9 @@ pub struct ExecutionDefinition {
     /// Whether literal secrets in override files are allowed.
     #[serde(default)]
     pub allow_literal_secrets: bool,
+    /// What is no target although it was looked at when the targets were chosen, by account and region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// How an execution was started; enough to connect again on resume.

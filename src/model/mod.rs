@@ -21,6 +21,7 @@ mod preferences;
 mod priority;
 mod reasons;
 mod risk;
+mod selection;
 mod stack;
 mod stack_status;
 mod stack_wait;
@@ -51,8 +52,8 @@ pub use drift::{
 pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
-    AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,
-    StackId, StackName, StageName,
+    AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId,
+    OrganizationalUnitId, Region, StackId, StackName, StageName,
 };
 pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
@@ -75,6 +76,7 @@ pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };
 pub use risk::{Risk, RiskChoice, RiskChoices, RiskChoicesError, RiskLevel, RiskSetting};
+pub use selection::{AccountState, LeftOut, LeftOutWhy};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};

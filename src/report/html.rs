@@ -20,7 +20,7 @@ use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
 use super::summary::next;
 use super::words::{self, Places, count};
-use super::{Summary, View, links, review};
+use super::{Summary, View, left_out, links, review};
 
 const PAGE: &str = include_str!("html/page.html");
 
@@ -74,6 +74,10 @@ struct Page {
     groups: Vec<Group>,
     /// How the targets without a change are called, and which.
     unchanged: Option<(&'static str, Names)>,
+    /// Targets whose account does not have the region.
+    not_enabled: Option<(&'static str, Names)>,
+    /// What was left out when the targets were chosen: how much, and each.
+    left_out: Option<(String, Vec<String>)>,
     differing: Vec<Parameter>,
     common: Vec<Parameter>,
     targets: Vec<TargetRow>,
@@ -293,6 +297,11 @@ impl Page {
                 context.names(&review.unchanged),
             )
         });
+        self.not_enabled = (!review.not_enabled.is_empty())
+            .then(|| (facts::NOT_ENABLED, context.names(&review.not_enabled)));
+        let parts = left_out::left_out(&review.left_out);
+        self.left_out =
+            (!parts.is_empty()).then(|| (parts.join(" · "), left_out::each(&review.left_out)));
         self.differing = review
             .parameters
             .iter()

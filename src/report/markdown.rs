@@ -16,7 +16,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, links, review};
+use super::{Summary, View, impact, left_out, links, review};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -318,6 +318,11 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         let what = facts::unchanged(view).to_lowercase();
         rows.push(format!("| {what} | {number} | | |\n"));
     }
+    if !review.not_enabled.is_empty() {
+        let number = count(review.not_enabled.len(), "target");
+        let what = facts::NOT_ENABLED.to_lowercase();
+        rows.push(format!("| {what} | {number} | | |\n"));
+    }
     if !review.not_planned.is_empty() {
         let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
         let number = count(number, "target");
@@ -327,6 +332,10 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     page.rows(begin, rows, "\n", "group");
 
     let mut text = String::new();
+    let parts = left_out::left_out(&review.left_out);
+    if !parts.is_empty() {
+        text.push_str(&format!("Left out: {}\n\n", whole(&parts.join(" · "))));
+    }
     if !review.groups.is_empty() {
         text.push_str(&format!("Risk: {}", risk_word(review.risk)));
         for group in &review.risks {

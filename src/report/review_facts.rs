@@ -406,6 +406,9 @@ pub(super) fn has_several_templates(parameters: &[&ReviewParameter]) -> bool {
         .any(|p| p.template != parameters[0].template)
 }
 
+/// What is said of targets whose account does not have the region.
+pub(super) const NOT_ENABLED: &str = "Skipped, region not enabled";
+
 /// Returns what is to be said of the targets with nothing to change.
 pub(super) fn unchanged(view: &View) -> &'static str {
     if view.only_failed() {

@@ -186,7 +186,8 @@ pub(super) fn halted(view: &View) -> Vec<HaltedRegion> {
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
             | SkipReason::PlanIncomplete
-            | SkipReason::NothingToDo => continue,
+            | SkipReason::NothingToDo
+            | SkipReason::RegionNotEnabled => continue,
         };
         match halted.iter_mut().find(|known| known.region == found.region) {
             Some(known) if known.tolerance.is_none() => *known = found,

@@ -25,6 +25,7 @@ mod nested;
 mod network;
 mod options;
 mod oracle;
+mod organization;
 mod packaging;
 mod parameters;
 mod portable;

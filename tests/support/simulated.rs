@@ -159,6 +159,7 @@ pub fn definition(
         },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }
 
