@@ -11,6 +11,7 @@ mod denied;
 mod deploy;
 mod diff;
 mod doctor;
+mod earlier;
 mod error;
 mod events;
 mod face;
@@ -31,6 +32,7 @@ mod project;
 mod prompt;
 mod reach;
 mod resume;
+mod retry;
 mod risks;
 mod run;
 mod secret;
@@ -99,6 +101,11 @@ enum Command {
     Reject(answer::AnswerArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
+    /// Run the targets of an execution again that failed, were not begun or went stale, with the files that it stored
+    ///
+    /// A new execution with its own review: options, preferences and secrets are those of the earlier one. Targets that
+    /// succeeded are not run again; it is looked up whether their stacks still are as they were left.
+    Retry(retry::RetryArgs),
     /// Ask a running execution to stop, which can be resumed; or give one up
     Stop(stop::StopArgs),
     /// Show how far an execution is
@@ -146,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),
+        Command::Retry(args) => retry::retry(&global, &args),
         Command::Stop(args) => stop::stop(&global, &args),
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),

@@ -249,6 +249,7 @@ impl TargetArgs {
             region: self.regions.first().map(ToString::to_string),
             session: self.session()?,
             chosen,
+            follows: None,
         })
     }
 

@@ -326,6 +326,19 @@ pub struct Invocation {
     /// What was chosen by name.
     #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
     pub chosen: Chosen,
+    /// The execution that it goes on from, where there is one. What it does is in the pipeline all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// The earlier execution that one goes on from, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Follows {
+    /// Targets that it did not reach or that failed are run again.
+    Retries(ExecutionId),
+    /// What it changed is changed back.
+    RollsBack(ExecutionId),
 }
 
 /// The names under which settings of the project were chosen; what they stand for is in the definition.

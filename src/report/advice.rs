@@ -15,6 +15,15 @@ const DONE: &str = ": targets that are done show no changes";
 
 /// Returns what to do besides the commands.
 pub(super) fn advice(view: &View) -> Option<String> {
+    let advice = otherwise(view)?;
+    // Where there is a command that goes on, this is the other way.
+    Some(match (retry(view, ""), advice.strip_prefix("then ")) {
+        (Some(_), Some(rest)) => format!("or {rest}"),
+        (Some(_), None) | (None, _) => advice,
+    })
+}
+
+fn otherwise(view: &View) -> Option<String> {
     let is_given_up = match view.outcome()? {
         ExecutionOutcome::Succeeded
         | ExecutionOutcome::NothingToDo
@@ -42,6 +51,23 @@ pub(super) fn advice(view: &View) -> Option<String> {
     } else {
         format!("then run the same command again{DONE}")
     })
+}
+
+/// Returns the command that runs the targets again that are not done. Where no change set could be made, something has to
+/// be mended first, and the same command then takes it up.
+pub(super) fn retry(view: &View, id: &str) -> Option<String> {
+    let counts = view.counts();
+    let failed = counts.failed + counts.unknown;
+    let others = counts.skipped + counts.stale;
+    if counts.not_planned > 0 || failed + others == 0 {
+        return None;
+    }
+    let which = if others == 0 { " --failed" } else { "" };
+    let anew = match has_failed_creation(view) && !view.deletes() {
+        true => " --replace-failed",
+        false => "",
+    };
+    Some(format!("stackgate retry {id}{which}{anew}"))
 }
 
 fn has_failed_creation(view: &View) -> bool {

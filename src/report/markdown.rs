@@ -273,6 +273,9 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
+    about.extend(
+        facts::follows(view).map(|(what, earlier)| format!("{what} {}", code(earlier.as_str()))),
+    );
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

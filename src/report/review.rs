@@ -89,6 +89,9 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
     }
+    if let Some((what, earlier)) = facts::follows(view) {
+        about.push(format!("{what} {}", execution(earlier, page.options)));
+    }
     if let Some(name) = facts::environment(view) {
         about.push(format!("environment {}", page.options.shorten(name, 36)));
     }

@@ -27,6 +27,7 @@ mod oracle;
 mod packaging;
 mod parameters;
 mod portable;
+mod retry;
 mod risks;
 mod screens;
 mod settings;
