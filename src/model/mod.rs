@@ -49,7 +49,7 @@ pub use drift::{
     BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
 };
 pub use event::{
-    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, Scope,
+    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES, Scope,
 };
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{View, causes};
+use super::{TargetView, View, causes};
 use crate::model::status_reason::{Obstacle, obstacle};
-use crate::model::{ExecutionOutcome, StackStatus, TargetOutcome};
+use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, TargetOutcome};
 
 /// How stacks whose creation failed are made anew.
 const REPLACE: &str = "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
@@ -68,6 +68,26 @@ pub(super) fn retry(view: &View, id: &str) -> Option<String> {
         false => "",
     };
     Some(format!("stackgate retry {id}{which}{anew}"))
+}
+
+/// Returns whether a rollout that did not go through to the end changed stacks that there were before.
+pub(super) fn can_roll_back(view: &View) -> bool {
+    let is_cut_short = match view.outcome() {
+        Some(ExecutionOutcome::Failed | ExecutionOutcome::Stopped) => true,
+        Some(
+            ExecutionOutcome::Succeeded
+            | ExecutionOutcome::NothingToDo
+            | ExecutionOutcome::SucceededWithFailures
+            | ExecutionOutcome::Rejected
+            | ExecutionOutcome::Expired,
+        )
+        | None => false,
+    };
+    let is_changed = |target: &&TargetView| {
+        let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
+        is_done && target.kind() == Some(ChangeSetKind::Update)
+    };
+    is_cut_short && view.targets().iter().any(is_changed)
 }
 
 fn has_failed_creation(view: &View) -> bool {

@@ -73,6 +73,7 @@ struct Page {
     next: Vec<String>,
     groups: Vec<Group>,
     /// How the targets without a change are called, and which.
+    notes: Vec<String>,
     unchanged: Option<(&'static str, Names)>,
     differing: Vec<Parameter>,
     common: Vec<Parameter>,
@@ -287,6 +288,7 @@ impl Page {
         });
         self.rollout = facts::rollout(context.view, review).join(" · ");
         self.plan = review.plan.map(|plan| plan.to_string());
+        self.notes = review.notes.iter().map(|note| visible(note)).collect();
         self.unchanged = (!review.unchanged.is_empty()).then(|| {
             (
                 facts::unchanged(context.view),

@@ -291,6 +291,11 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
 
 /// The risk and the table of groups.
 fn overview(page: &mut Page, review: &Review, view: &View) {
+    let notes = review.notes.iter();
+    let notes: Vec<String> = notes.map(|note| format!("- {}\n", whole(note))).collect();
+    if !notes.is_empty() {
+        page.rows("", notes, "\n", "note");
+    }
     if review.groups.is_empty() && review.unchanged.is_empty() {
         return;
     }

@@ -629,6 +629,9 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             | ExecutionOutcome::Stopped => {
                 let mut commands: Vec<String> =
                     super::advice::retry(view, id).into_iter().collect();
+                if super::advice::can_roll_back(view) {
+                    commands.push(format!("stackgate rollback {id}"));
+                }
                 commands.push(format!("stackgate events {id}"));
                 commands
             }

@@ -29,6 +29,7 @@ mod parameters;
 mod portable;
 mod retry;
 mod risks;
+mod rollback;
 mod screens;
 mod settings;
 mod sso;
