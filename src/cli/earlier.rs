@@ -201,7 +201,10 @@ mod tests {
         let status = StackStatus::UpdateComplete;
         assert_eq!(judge(status, &[], "own"), Since::Nothing);
         let cleanup = event("1", Some("own"));
-        assert_eq!(judge(status, &[cleanup.clone()], "own"), Since::Nothing);
+        assert_eq!(
+            judge(status, std::slice::from_ref(&cleanup), "own"),
+            Since::Nothing
+        );
         for token in [None, Some("other")] {
             let events = [cleanup.clone(), event("2", token)];
             let Since::Changed(what) = judge(status, &events, "own") else {
