@@ -628,7 +628,7 @@ fn template_buckets(
 }
 
 /// Refuses a capability that does not exist, wherever it was named.
-fn check_capabilities(given: &[String]) -> Result<(), CliError> {
+pub(super) fn check_capabilities(given: &[String]) -> Result<(), CliError> {
     let Some(unknown) = given.iter().find(|c| !CAPABILITIES.contains(&c.as_str())) else {
         return Ok(());
     };

@@ -11,6 +11,7 @@ mod denied;
 mod deploy;
 mod diff;
 mod doctor;
+mod earlier;
 mod error;
 mod events;
 mod face;
@@ -32,7 +33,9 @@ mod prompt;
 mod reach;
 mod rehearse;
 mod resume;
+mod retry;
 mod risks;
+mod rollback;
 mod run;
 mod secret;
 mod selection;
@@ -107,6 +110,17 @@ enum Command {
     Reject(answer::AnswerArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
+    /// Run the targets of an execution again that failed, were not begun or went stale, with the files that it stored
+    ///
+    /// A new execution with its own review: options, preferences and secrets are those of the earlier one. Targets that
+    /// succeeded are not run again; it is looked up whether their stacks still are as they were left.
+    Retry(retry::RetryArgs),
+    /// Give the stacks that an execution changed their former templates and parameters back, newest first
+    ///
+    /// A new execution with change sets, a review and an approval of its own. Stacks that the execution created, and those
+    /// that somebody changed since, are named and left alone. The former value of a secret parameter cannot be read back:
+    /// where the present one is not the same, it is asked for.
+    Rollback(rollback::RollbackArgs),
     /// Ask a running execution to stop, which can be resumed; or give one up
     Stop(stop::StopArgs),
     /// Show how far an execution is
@@ -155,6 +169,8 @@ pub fn main() -> ExitCode {
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),
+        Command::Retry(args) => retry::retry(&global, &args),
+        Command::Rollback(args) => rollback::rollback(&global, &args),
         Command::Stop(args) => stop::stop(&global, &args),
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),

@@ -261,6 +261,7 @@ impl TargetArgs {
             region: self.first_region().map(ToString::to_string),
             session: self.session()?,
             chosen,
+            follows: None,
         })
     }
 

@@ -118,6 +118,7 @@ pub fn started() -> EventKind {
                     environment: Some("production".into()),
                     target_set: None,
                 },
+                follows: None,
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,

@@ -52,7 +52,7 @@ pub(super) fn target(account: &str, region: &str, stack: &str) -> Target {
 }
 
 /// Returns a target with its own ARNs and physical ids, and the changes that all targets share.
-pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget {
+pub(crate) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget {
     let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
     let role = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
     let suffix = format!("{:X}", account.len() * region.len() * 7919);

@@ -73,6 +73,7 @@ struct Page {
     next: Vec<String>,
     groups: Vec<Group>,
     /// How the targets without a change are called, and which.
+    notes: Vec<String>,
     unchanged: Option<(&'static str, Names)>,
     /// Targets whose account does not have the region.
     not_enabled: Option<(&'static str, Names)>,
@@ -291,6 +292,7 @@ impl Page {
         });
         self.rollout = facts::rollout(context.view, review).join(" · ");
         self.plan = review.plan.map(|plan| plan.to_string());
+        self.notes = review.notes.iter().map(|note| visible(note)).collect();
         self.unchanged = (!review.unchanged.is_empty()).then(|| {
             (
                 facts::unchanged(context.view),
@@ -320,6 +322,7 @@ fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 fn about(view: &View) -> Vec<String> {
     let mut about: Vec<String> = facts::template(view).into_iter().collect();
     about.extend(view.execution().map(|id| format!("execution {id}")));
+    about.extend(facts::follows(view).map(|(what, earlier)| format!("{what} {earlier}")));
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

@@ -273,6 +273,9 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
+    about.extend(
+        facts::follows(view).map(|(what, earlier)| format!("{what} {}", code(earlier.as_str()))),
+    );
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();
@@ -288,6 +291,11 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
 
 /// The risk and the table of groups.
 fn overview(page: &mut Page, review: &Review, view: &View) {
+    let notes = review.notes.iter();
+    let notes: Vec<String> = notes.map(|note| format!("- {}\n", whole(note))).collect();
+    if !notes.is_empty() {
+        page.rows("", notes, "\n", "note");
+    }
     if review.groups.is_empty() && review.unchanged.is_empty() {
         return;
     }

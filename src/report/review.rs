@@ -35,6 +35,10 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
     let places = Places::of(targets.iter().copied());
 
     header(&mut page, view, &places);
+    for note in &review.notes {
+        let line = Line::of(Tone::Warn, "  note").add(Tone::Plain, &format!("   {}", clean(note)));
+        page.line(line, 9);
+    }
     let groups = &review.groups;
     let columns = Columns::of(groups.iter().flat_map(|g| &g.resources), options);
     for group in groups {
@@ -88,6 +92,9 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     let mut about = Vec::new();
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
+    }
+    if let Some((what, earlier)) = facts::follows(view) {
+        about.push(format!("{what} {}", execution(earlier, page.options)));
     }
     if let Some(name) = facts::environment(view) {
         about.push(format!("environment {}", page.options.shorten(name, 36)));

@@ -96,6 +96,9 @@ pub struct Review {
     pub plan: Option<Digest>,
     /// The highest risk of all changes.
     pub risk: RiskLevel,
+    /// What is to be known beside the changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The findings behind the risk, worst first.
     pub risks: Vec<RiskGroup>,
     /// Targets with identical changes, largest group first.
@@ -365,6 +368,7 @@ impl Review {
             version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
+            notes: view.definition().map_or(Vec::new(), |d| d.notes()),
             risks: risk_groups(&risks),
             groups,
             parameters,

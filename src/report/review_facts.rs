@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, LogicalId, Region, Risk, RiskLevel, Target,
+    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, LogicalId, Region, Risk,
+    RiskLevel, Target,
 };
 
 use super::review_data::{
@@ -316,6 +317,14 @@ pub(super) fn template(view: &View) -> Option<String> {
 pub(super) fn environment(view: &View) -> Option<&str> {
     let definition = view.definition()?;
     definition.invocation.chosen.environment.as_deref()
+}
+
+/// Returns what the execution does with an earlier one, and that one.
+pub(super) fn follows(view: &View) -> Option<(&'static str, &ExecutionId)> {
+    view.follows().map(|follows| match follows {
+        Follows::Retries(earlier) => ("retries", earlier),
+        Follows::RollsBack(earlier) => ("rolls back", earlier),
+    })
 }
 
 /// Returns how many targets have come as far as they come before the approval.

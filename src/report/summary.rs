@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Region, SkipReason,
-    Staleness, Target, TargetOutcome, status_reason,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Region,
+    SkipReason, Staleness, Target, TargetOutcome, status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
@@ -33,6 +33,9 @@ pub struct Summary {
     pub pipeline: String,
     /// What it does with the stacks.
     pub operation: &'static str,
+    /// The earlier execution that it goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
     /// What the execution is doing.
     pub state: &'static str,
     /// How it ended.
@@ -131,6 +134,7 @@ impl Summary {
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
             operation: view.operation(),
+            follows: view.follows().cloned(),
             state: words::state_id(&view.state(), None),
             outcome: view.outcome().cloned(),
             plan: view.plan(),
@@ -633,7 +637,15 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             | ExecutionOutcome::Expired => Vec::new(),
             ExecutionOutcome::SucceededWithFailures
             | ExecutionOutcome::Failed
-            | ExecutionOutcome::Stopped => vec![format!("stackgate events {id}")],
+            | ExecutionOutcome::Stopped => {
+                let mut commands: Vec<String> =
+                    super::advice::retry(view, id).into_iter().collect();
+                if super::advice::can_roll_back(view) {
+                    commands.push(format!("stackgate rollback {id}"));
+                }
+                commands.push(format!("stackgate events {id}"));
+                commands
+            }
         },
     }
 }

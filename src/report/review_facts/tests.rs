@@ -63,6 +63,7 @@ fn changes() -> Vec<Change> {
             r.risk = RiskLevel::Low;
             r.risks.clear();
         }),
+        ("notes", |r| r.notes = vec!["marked".into()]),
         ("risks.level", |r| r.risks[0].level = RiskLevel::Medium),
         ("risks.rule", |r| r.risks[0].rule = "marked".into()),
         ("risks.resources", |r| {
