@@ -2,6 +2,7 @@
 
 mod answer;
 mod ci;
+mod clean;
 mod completions;
 #[cfg(test)]
 mod damaged;
@@ -122,6 +123,11 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
     Risks(risks::RisksArgs),
+    /// List and remove this tool's own abandoned change sets and empty stacks in review
+    ///
+    /// What belongs to an execution that still runs, waits for an answer or can be resumed stays, and so does all that
+    /// the journal does not know.
+    Clean(Box<clean::CleanArgs>),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -154,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Risks(args) => risks::risks(&global, args),
+        Command::Clean(args) => clean::clean(&global, *args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

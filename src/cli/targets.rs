@@ -343,6 +343,17 @@ impl TargetArgs {
         Ok(taken)
     }
 
+    /// Returns whether they name `target` where no stack is named: all that accounts and regions do not exclude.
+    pub(super) fn pick(&self, target: &Target) -> bool {
+        (self.accounts.is_empty() || self.accounts.contains(&target.account))
+            && (self.regions.is_empty() || self.regions.contains(&target.region))
+    }
+
+    /// Returns whether they come from a list, which is of a stack.
+    pub(super) fn are_listed(&self) -> bool {
+        self.targets.is_some() || self.names_settings()
+    }
+
     /// Returns whether they are named by what only `stackgate.yaml` explains.
     pub(super) fn names_settings(&self) -> bool {
         self.environment.is_some() || self.target_set.is_some()

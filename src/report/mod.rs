@@ -3,6 +3,7 @@
 mod advice;
 mod annotations;
 mod causes;
+mod clean;
 mod diff;
 mod diff_data;
 mod diff_markdown;
@@ -39,6 +40,7 @@ mod words;
 
 pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
+pub use clean::{Cleaning, Fate, Kept, Leftover, LeftoverKind, NotLookedAt, cleaning};
 pub use diff::diff;
 pub use diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff};
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
