@@ -12,6 +12,7 @@ mod denied;
 mod deploy;
 mod diff;
 mod doctor;
+mod drift;
 mod error;
 mod events;
 mod face;
@@ -123,6 +124,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
     Risks(risks::RisksArgs),
+    /// Detect what was changed outside CloudFormation, in every target; changes nothing
+    Drift(Box<drift::DriftArgs>),
     /// List and remove this tool's own abandoned change sets and empty stacks in review
     ///
     /// What belongs to an execution that still runs, waits for an answer or can be resumed stays, and so does all that
@@ -160,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Risks(args) => risks::risks(&global, args),
+        Command::Drift(args) => drift::drift(&global, *args),
         Command::Clean(args) => clean::clean(&global, *args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),

@@ -20,6 +20,7 @@ mod plan;
 mod preferences;
 mod priority;
 mod reasons;
+mod recovery;
 mod risk;
 mod stack;
 mod stack_status;
@@ -74,6 +75,7 @@ pub use priority::Priority;
 pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };
+pub use recovery::Recovery;
 pub use risk::{Risk, RiskChoice, RiskChoices, RiskChoicesError, RiskLevel, RiskSetting};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};

@@ -1,5 +1,6 @@
 //! What executions left behind, what of it is removed, and why the rest stays.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::model::{ExecutionId, Target, status_reason};
@@ -112,6 +113,22 @@ pub struct NotLookedAt {
     pub targets: Vec<Target>,
 }
 
+impl NotLookedAt {
+    /// Returns targets with equal reasons together.
+    pub(super) fn grouped(failures: Vec<(Target, String)>) -> Vec<Self> {
+        let mut groups: IndexMap<String, Self> = IndexMap::new();
+        for (target, reason) in failures {
+            let key = status_reason::normalised(&reason);
+            let group = groups.entry(key).or_insert_with(|| Self {
+                reason,
+                targets: Vec::new(),
+            });
+            group.targets.push(target);
+        }
+        groups.into_values().collect()
+    }
+}
+
 impl Kept {
     /// Returns why it stays, and what could be done about that.
     fn words(&self, execution: Option<&ExecutionId>) -> String {
@@ -125,7 +142,7 @@ impl Kept {
                 "can be resumed; `stackgate resume {id}` goes on, `stackgate stop {id} --give-up` removes it"
             ),
             Self::CarriedAway { file } => format!(
-                "its plan is in {file}, and may be executed from there; once it is not, `stackgate reject {id}` removes it"
+                "its plan is in {file}, and may be executed from there; while it waits, `stackgate reject {id}` takes it back"
             ),
             Self::OutcomeUnknown => {
                 "it cannot be told whether it was executed; look at the stack, then delete it by hand"
@@ -162,27 +179,13 @@ impl Cleaning {
         others: usize,
         failures: Vec<(Target, String)>,
     ) -> Self {
-        let mut groups: Vec<(String, NotLookedAt)> = Vec::new();
-        for (target, reason) in failures {
-            let key = status_reason::normalised(&reason);
-            match groups.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, group)) => group.targets.push(target),
-                None => groups.push((
-                    key,
-                    NotLookedAt {
-                        reason,
-                        targets: vec![target],
-                    },
-                )),
-            }
-        }
         Self {
             document: "clean",
             version: DOCUMENT_VERSION,
             looked_at,
             leftovers,
             others,
-            not_looked_at: groups.into_iter().map(|(_, group)| group).collect(),
+            not_looked_at: NotLookedAt::grouped(failures),
         }
     }
 

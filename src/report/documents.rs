@@ -15,10 +15,11 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// Those that are not made of events; they are compared where their commands are run.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "clean",
     "diff",
     "doctor",
+    "drift",
     "init",
     "parameters",
     "risks",

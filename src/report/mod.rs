@@ -11,6 +11,7 @@ mod diff_raw;
 mod diff_words;
 #[cfg(test)]
 mod documents;
+mod drift;
 mod events;
 #[cfg(test)]
 mod fixtures;
@@ -45,6 +46,7 @@ pub use diff::diff;
 pub use diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff};
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
+pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
 pub use html::{html, html_text};
 pub use lines::Lines;
