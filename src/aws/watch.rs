@@ -11,8 +11,8 @@ use super::failure::Effect;
 use super::nested;
 use super::stack::StackRef;
 use crate::model::{
-    CallFailure, Cause, FailureKind, Priority, Sentiment, StackEvent, StackId, StackStatus,
-    StackSummary, TargetSpec,
+    CallFailure, Cause, FailureKind, Priority, Recovery, Sentiment, StackEvent, StackId,
+    StackStatus, StackSummary, TargetSpec,
 };
 
 /// Polls by events alone while an operation goes on, until the status is looked at as well: events are
@@ -67,7 +67,26 @@ impl Aws {
     ) -> Result<Settled, CallFailure> {
         let mut operation = Operation::new(stack, token, after);
         operation.deletes = true;
+        operation.asked = "DeleteStack";
         self.follow(spec, operation, observe).await
+    }
+
+    /// Watches a stack until the recovery with `token` ends; as [`Aws::watch`], but that another call asked for it.
+    pub async fn watch_recovery(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        recovery: Recovery,
+        token: &str,
+        after: Option<&str>,
+    ) -> Result<Settled, CallFailure> {
+        let mut operation = Operation::new(stack, token, after);
+        operation.asked = match recovery {
+            Recovery::CancelUpdate => "CancelUpdateStack",
+            Recovery::ContinueRollback => "ContinueUpdateRollback",
+            Recovery::RollbackStack => "RollbackStack",
+        };
+        self.follow(spec, operation, drop).await
     }
 
     async fn follow(
@@ -119,11 +138,7 @@ impl Aws {
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
-                    let asked = match operation.deletes {
-                        true => "DeleteStack",
-                        false => "ExecuteChangeSet",
-                    };
-                    return Err(self.attempted(asked, &place, Effect::Once).failure(
+                    return Err(self.attempted(operation.asked, &place, Effect::Once).failure(
                         FailureKind::Ambiguous,
                         format!(
                             "accepted, but the stack has shown no sign of it for {} s and is in {}",
@@ -159,6 +174,8 @@ struct Operation {
     stack: StackId,
     /// Whether the stack is to go.
     deletes: bool,
+    /// The call that asked for it.
+    asked: &'static str,
     token: String,
     /// The newest event read so far.
     cursor: Option<String>,
@@ -193,6 +210,7 @@ impl Operation {
         Self {
             stack: stack.clone(),
             deletes: false,
+            asked: "ExecuteChangeSet",
             token: token.to_owned(),
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),

@@ -32,6 +32,7 @@ mod progress;
 mod project;
 mod prompt;
 mod reach;
+mod recover;
 mod resume;
 mod risks;
 mod run;
@@ -126,6 +127,10 @@ enum Command {
     Risks(risks::RisksArgs),
     /// Detect what was changed outside CloudFormation, in every target; changes nothing
     Drift(Box<drift::DriftArgs>),
+    /// Get stacks out of where they are stuck: cancel an update, go on with a rollback, roll back
+    ///
+    /// Without an operation, shows which one each target takes, and does nothing.
+    Recover(Box<recover::RecoverArgs>),
     /// List and remove this tool's own abandoned change sets and empty stacks in review
     ///
     /// What belongs to an execution that still runs, waits for an answer or can be resumed stays, and so does all that
@@ -164,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Risks(args) => risks::risks(&global, args),
         Command::Drift(args) => drift::drift(&global, *args),
+        Command::Recover(args) => recover::recover(&global, *args),
         Command::Clean(args) => clean::clean(&global, *args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),

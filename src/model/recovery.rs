@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::StackStatus;
 
 /// An operation that gets a stack out of where it is stuck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// Takes back an update that is under way.

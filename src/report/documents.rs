@@ -15,13 +15,14 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// Those that are not made of events; they are compared where their commands are run.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "clean",
     "diff",
     "doctor",
     "drift",
     "init",
     "parameters",
+    "recover",
     "risks",
     "validate",
 ];

@@ -24,6 +24,7 @@ mod live;
 mod markdown;
 mod parameters;
 mod recorded;
+mod recover;
 mod review;
 mod review_data;
 mod review_facts;
@@ -55,6 +56,7 @@ pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
 pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
+pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 pub use review::{draw, review};
 pub use review_data::{
     NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,

@@ -5,8 +5,10 @@
 mod support;
 
 mod bad_days;
+mod clean;
 mod crash;
 mod delete;
+mod detect;
 mod diff;
 mod doctor;
 mod drift;
@@ -27,6 +29,7 @@ mod oracle;
 mod packaging;
 mod parameters;
 mod portable;
+mod recover;
 mod risks;
 mod screens;
 mod settings;
