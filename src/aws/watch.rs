@@ -398,6 +398,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_recovery_is_watched_behind_what_it_takes_back() {
+        let script = Scripted::new();
+        let story = [
+            ("e1", "-", "UPDATE_IN_PROGRESS", "User Initiated", "theirs"),
+            ("e2", "Queue", "UPDATE_IN_PROGRESS", "", "theirs"),
+            ("e3", "-", "UPDATE_ROLLBACK_IN_PROGRESS", "", OURS),
+            ("e4", "Queue", "UPDATE_COMPLETE", "", OURS),
+            ("e5", "-", "UPDATE_ROLLBACK_COMPLETE", "", OURS),
+        ];
+        script
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story))
+            .ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"))
+            .ok("DescribeStacks", &stacks("UPDATE_ROLLBACK_COMPLETE"));
+        let (spec, stack) = (spec(), stack_id());
+        let way = Recovery::CancelUpdate;
+        let aws = aws(&script).await;
+        let settled = aws
+            .watch_recovery(&spec, &stack, way, OURS, Some("e1"))
+            .await;
+        assert_eq!(settled.unwrap().status, StackStatus::UpdateRollbackComplete);
+        // One that never begins is told by its own name.
+        let script = Scripted::new();
+        script
+            .ok("DescribeStackEvents", &events(&story[..1]))
+            .ok("DescribeStacks", &stacks("UPDATE_ROLLBACK_FAILED"));
+        let way = Recovery::ContinueRollback;
+        let aws = super::super::fixture::aws(&script).await;
+        let settled = aws
+            .watch_recovery(&spec, &stack, way, OURS, Some("e1"))
+            .await;
+        let failure = settled.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Ambiguous);
+        assert!(
+            failure.message.starts_with("ContinueUpdateRollback in"),
+            "{failure}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_update_is_watched_to_its_end() {
         let script = Scripted::new();
         let story = [

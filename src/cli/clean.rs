@@ -18,7 +18,7 @@ use crate::journal::{Journal, JournalError};
 use crate::model::{
     CallFailure, Caller, ChangeSetId, Priority, StackName, StackStatus, Target, TargetSpec,
 };
-use crate::report::{Cleaning, Fate, Leftover, LeftoverKind, View, cleaning};
+use crate::report::{Cleaning, Fate, Kept, Leftover, LeftoverKind, View, cleaning};
 use traces::{Found, Trace, judge, traces};
 
 /// Arguments of `clean`.
@@ -229,17 +229,23 @@ async fn remove_at(
             return here;
         }
     };
+    let mut is_all_gone = true;
     // Change sets come before their stack.
-    for one in here.iter_mut().filter(|one| one.fate == Fate::Removable) {
-        let found = again.iter().find(|other| other.id == one.id);
-        one.fate = match found {
-            // Somebody else removed it meanwhile.
-            None => Fate::Removed,
-            Some(found) if found.fate != Fate::Removable => found.fate.clone(),
-            Some(_) => remove_one(aws, spec, known, one)
-                .await
-                .unwrap_or_else(|failure| not_removed(failure.message)),
-        };
+    for one in here.iter_mut() {
+        if one.fate == Fate::Removable {
+            one.fate = match again.iter().find(|other| other.id == one.id) {
+                // Somebody else removed it meanwhile.
+                None => Fate::Removed,
+                Some(found) if found.fate != Fate::Removable => found.fate.clone(),
+                Some(_) if one.kind == LeftoverKind::ReviewStack && !is_all_gone => Fate::Kept {
+                    why: Kept::HasChangeSets,
+                },
+                Some(_) => remove_one(aws, spec, known, one)
+                    .await
+                    .unwrap_or_else(|failure| not_removed(failure.message)),
+            };
+        }
+        is_all_gone &= one.fate == Fate::Removed;
     }
     here
 }

@@ -10,7 +10,8 @@ use super::targets::TargetArgs;
 use super::{CliError, exit, output, prompt};
 use crate::aws::{Aws, RecoverStack, StackRef};
 use crate::model::{
-    CallFailure, Cause, LogicalId, Priority, Recovery, StackId, StackName, StackStatus, TargetSpec,
+    CallFailure, Cause, FailureKind, LogicalId, Priority, Recovery, StackId, StackName,
+    StackStatus, TargetSpec,
 };
 use crate::report::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 
@@ -242,12 +243,15 @@ async fn try_act(
         skip: &args.skip_resources,
         role_arn: role.as_deref(),
     };
-    aws.recover_stack(spec, stack, asked).await?;
-    output::stderr(&format!(
-        "{}: {} accepted, watching\n",
-        spec.target.place(),
-        operation.flag()
-    ));
+    let place = spec.target.place();
+    let answer = match aws.recover_stack(spec, stack, asked).await {
+        Ok(()) => "accepted",
+        // It may have begun: the stack tells, and it is never sent twice.
+        Err(failure) if failure.kind == FailureKind::Ambiguous => "sent, without an answer",
+        Err(failure) => return Err(failure),
+    };
+    let flag = operation.flag();
+    output::stderr(&format!("{place}: {flag} {answer}; watching the stack\n"));
     let settled = aws
         .watch_recovery(spec, stack, operation, &token, after.as_deref())
         .await?;

@@ -44,7 +44,7 @@ fn what_an_ended_execution_left_is_removed_and_nothing_else() {
     let env = env.through(&proxy);
     // A rejected plan whose change sets could not be removed.
     let denied = Fault::Answer(Error::ACCESS_DENIED);
-    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet"));
+    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet").times(9));
     env.run(&["plan", "app", "--regions=us-east-1,eu-west-1"])
         .code(3);
     env.run(&["reject", "latest"]).code(4);
@@ -106,14 +106,22 @@ fn what_cannot_be_removed_is_told() {
     let proxy = Proxy::start(&env.endpoint());
     let env = env.through(&proxy);
     let denied = Fault::Answer(Error::ACCESS_DENIED);
-    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet"));
+    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet").times(9));
     env.run(&["plan", "app", "--regions=us-east-1"]).code(3);
     env.run(&["reject", "latest"]).code(4);
     let done = env.run(&["clean", "--yes", "--output=json"]);
     let done = document(&env, done.code(1));
-    let leftovers = done["leftovers"].as_array().unwrap();
-    for one in leftovers {
-        assert!(one["fate"]["not_removed"]["reason"].is_string(), "{done:#}");
-    }
-    assert_eq!(leftovers.len(), 2, "{done:#}");
+    let [set, stack] = &done["leftovers"].as_array().unwrap()[..] else {
+        panic!("{done:#}");
+    };
+    let reason = set["fate"]["not_removed"]["reason"].as_str();
+    assert!(reason.unwrap().contains("AccessDenied"), "{done:#}");
+    // A stack whose change set stays, stays.
+    assert_eq!(stack["fate"]["kept"]["why"], "has_change_sets", "{done:#}");
+    assert_eq!(
+        env.cloud("111111111111", "us-east-1")
+            .change_sets("app")
+            .len(),
+        1
+    );
 }

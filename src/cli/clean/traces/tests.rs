@@ -74,10 +74,13 @@ fn what_an_ended_execution_made_goes_with_its_empty_stack() {
     let sets = [listed(&trace.name)];
     let review = StackStatus::ReviewInProgress;
     let all = vec![(SET, Fate::Removable), (EMPTY, Fate::Removable)];
-    assert_eq!(judged(review, &sets, &[trace.clone()]), (all, 0));
+    assert_eq!(
+        judged(review, &sets, std::slice::from_ref(&trace)),
+        (all, 0)
+    );
     // The change set alone is gone.
     let rest = vec![(EMPTY, Fate::Removable)];
-    assert_eq!(judged(review, &[], &[trace.clone()]), (rest, 0));
+    assert_eq!(judged(review, &[], std::slice::from_ref(&trace)), (rest, 0));
     // A stack that lives is nobody's leftover.
     let set = vec![(SET, Fate::Removable)];
     assert_eq!(
@@ -98,11 +101,17 @@ fn what_is_not_provably_ours_stays() {
         (SET, kept(Kept::NotOfThisJournal)),
         (EMPTY, kept(Kept::HasChangeSets)),
     ];
-    assert_eq!(judged(review, &sets, &[ours.clone()]), (fates, 1));
+    assert_eq!(
+        judged(review, &sets, std::slice::from_ref(&ours)),
+        (fates, 1)
+    );
     // Somebody's own alone keeps the stack, too.
     let sets = [listed(&ours.name), listed("by-hand")];
     let fates = vec![(SET, Fate::Removable), (EMPTY, kept(Kept::HasChangeSets))];
-    assert_eq!(judged(review, &sets, &[ours.clone()]), (fates, 1));
+    assert_eq!(
+        judged(review, &sets, std::slice::from_ref(&ours)),
+        (fates, 1)
+    );
     // The stack that the execution made is gone, and this is another one.
     let other = Trace {
         made: Some(StackId::new(format!("{STACK}2")).unwrap()),
@@ -124,7 +133,7 @@ fn what_is_needed_stays_and_so_does_its_stack() {
     let review = StackStatus::ReviewInProgress;
     let waits = (SET, kept(Kept::WaitingForApproval));
     assert_eq!(
-        judged(review, &sets, &[needed.clone()]),
+        judged(review, &sets, std::slice::from_ref(&needed)),
         (vec![waits.clone()], 0)
     );
     // An earlier execution that ended made the stack, in which this one waits.
@@ -141,7 +150,11 @@ fn what_the_service_works_on_or_has_done_stays() {
         ..listed(&trace.name)
     };
     let of = |set: ListedChangeSet| {
-        let (fates, _) = judged(StackStatus::UpdateComplete, &[set], &[trace.clone()]);
+        let (fates, _) = judged(
+            StackStatus::UpdateComplete,
+            &[set],
+            std::slice::from_ref(&trace),
+        );
         fates.into_iter().map(|(_, fate)| fate).collect::<Vec<_>>()
     };
     let under_way = |status: &str| {
