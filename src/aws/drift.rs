@@ -70,7 +70,7 @@ impl Aws {
         let clock = Stopwatch::start();
         let watcher = self.watcher(&spec.target);
         loop {
-            let pause = cadence::poll(clock.elapsed(), watcher.others(), cadence::jitter());
+            let pause = cadence::poll(clock.elapsed(), watcher.others(), None, cadence::jitter());
             cadence::pause(pause).await;
             let reply = self
                 .call(

@@ -33,7 +33,7 @@ impl ListedChangeSet {
 
 impl Aws {
     /// Returns the change sets of a stack. Some endpoints leave out those that failed.
-    pub async fn change_sets(
+    pub async fn listed_change_sets(
         &self,
         spec: &TargetSpec,
         stack: &StackId,
@@ -100,7 +100,7 @@ mod tests {
             .ok("ListChangeSets", &page(last, ""));
         let listed = aws(&script)
             .await
-            .change_sets(&spec(), &stack)
+            .listed_change_sets(&spec(), &stack)
             .await
             .unwrap();
         let facts: Vec<_> = listed

@@ -184,7 +184,7 @@ async fn look_at(aws: &Aws, spec: &TargetSpec, known: &Known) -> Result<Found, C
     if stack.status == StackStatus::DeleteInProgress {
         return Ok(Found::default());
     }
-    let listed = aws.change_sets(spec, &stack.id).await?;
+    let listed = aws.listed_change_sets(spec, &stack.id).await?;
     let traces = known
         .traces
         .get(&spec.target)

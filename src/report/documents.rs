@@ -15,7 +15,7 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// Those that are not made of events; they are compared where their commands are run.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "clean",
     "diff",
     "doctor",
@@ -23,6 +23,7 @@ const OTHERS: [&str; 9] = [
     "init",
     "parameters",
     "recover",
+    "rehearsal",
     "risks",
     "validate",
 ];

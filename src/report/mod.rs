@@ -25,6 +25,7 @@ mod markdown;
 mod parameters;
 mod recorded;
 mod recover;
+mod rehearsal;
 mod review;
 mod review_data;
 mod review_facts;
@@ -57,6 +58,10 @@ pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
 pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
 pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
+pub use rehearsal::{
+    Advice, Durations, Rehearsed, RehearsedRun, Spread, SpreadOf, TimelineRow, TypicalRun,
+    rehearsal,
+};
 pub use review::{draw, review};
 pub use review_data::{
     NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,
