@@ -2,6 +2,7 @@
 
 mod answer;
 mod ci;
+mod clean;
 mod completions;
 #[cfg(test)]
 mod damaged;
@@ -11,6 +12,7 @@ mod denied;
 mod deploy;
 mod diff;
 mod doctor;
+mod drift;
 mod earlier;
 mod error;
 mod events;
@@ -31,6 +33,7 @@ mod progress;
 mod project;
 mod prompt;
 mod reach;
+mod recover;
 mod rehearse;
 mod resume;
 mod retry;
@@ -144,6 +147,17 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
     Risks(risks::RisksArgs),
+    /// Detect what was changed outside CloudFormation, in every target; changes nothing
+    Drift(Box<drift::DriftArgs>),
+    /// Get stacks out of where they are stuck: cancel an update, go on with a rollback, roll back
+    ///
+    /// Without an operation, shows which one each target takes, and does nothing.
+    Recover(Box<recover::RecoverArgs>),
+    /// List and remove this tool's own abandoned change sets and empty stacks in review
+    ///
+    /// What belongs to an execution that still runs, waits for an answer or can be resumed stays, and so does all that
+    /// the journal does not know.
+    Clean(Box<clean::CleanArgs>),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -179,6 +193,9 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Risks(args) => risks::risks(&global, args),
+        Command::Drift(args) => drift::drift(&global, *args),
+        Command::Recover(args) => recover::recover(&global, *args),
+        Command::Clean(args) => clean::clean(&global, *args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// What each stage calls at a target. A test compares it with the calls that `aws` makes.
-const STAGES: [(&str, &[&str]); 3] = [
+const STAGES: [(&str, &[&str]); 5] = [
     (
         "StackgatePlan",
         &[
@@ -45,10 +45,32 @@ const STAGES: [(&str, &[&str]); 3] = [
             "ListStackResources",
         ],
     ),
+    (
+        "StackgateRecover",
+        &[
+            "CancelUpdateStack",
+            "ContinueUpdateRollback",
+            "DescribeStackEvents",
+            "DescribeStacks",
+            "ListStackResources",
+            "RollbackStack",
+        ],
+    ),
+    (
+        "StackgateDrift",
+        &[
+            "DescribeStackResourceDrifts",
+            "DescribeStacks",
+            "DetectStackDrift",
+            // What the detection itself calls for each resource it reads.
+            "DetectStackResourceDrift",
+            "GetTemplate",
+        ],
+    ),
 ];
 
 /// Calls that IAM allows for all resources or for none.
-const UNBOUND: [&str; 1] = ["ListImports"];
+const UNBOUND: [&str; 2] = ["DescribeStackDriftDetectionStatus", "ListImports"];
 
 /// Calls for values of parameters that override files look up; without such files, the statement can go.
 const LOOK_UPS: [(&str, &str); 3] = [
@@ -85,7 +107,7 @@ pub(super) fn at_target(
         .iter()
         .map(|(stage, calls)| statement(stage, calls, &resource))
         .collect();
-    statements.push(statement("StackgateLooksAtImports", &UNBOUND, "*"));
+    statements.push(statement("StackgateLooksAnywhere", &UNBOUND, "*"));
     statements.push(json!({
         "Sid": "StackgateLooksParametersUp",
         "Effect": "Allow",

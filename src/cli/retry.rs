@@ -382,7 +382,9 @@ async fn replace_failed(
         approval_minutes: minutes.unwrap_or(crate::approval::DEFAULT_VALIDITY_MINUTES),
         risks: definition.risk_choices().map_err(CliError::failed)?,
     };
-    delete::delete_failed(global, journal, &definition.invocation, deletion, answering).await
+    let left_out = &definition.left_out;
+    let invocation = &definition.invocation;
+    delete::delete_failed(global, journal, invocation, deletion, left_out, answering).await
 }
 
 #[cfg(test)]

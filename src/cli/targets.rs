@@ -241,6 +241,17 @@ impl TryFrom<serde_yaml::Value> for AccountText {
     }
 }
 
+impl Resolved {
+    /// Returns the targets, after saying what was left out.
+    pub(super) fn told(self) -> Vec<TargetSpec> {
+        let left_out = report::left_out(&self.left_out);
+        if !left_out.is_empty() {
+            output::stderr(&format!("left out: {}\n", left_out.join(" · ")));
+        }
+        self.specs
+    }
+}
+
 impl TargetArgs {
     /// Returns how an execution in the project `root` is begun.
     pub(super) fn invocation(
@@ -421,6 +432,21 @@ impl TargetArgs {
     pub(super) fn organization_role(&self) -> Option<&str> {
         let role = self.selection.organization_role.as_deref();
         role.filter(|_| self.asks_organization())
+    }
+
+    /// Returns whether they name `target` where no stack is named: all that accounts and regions do not exclude.
+    pub(super) fn pick(&self, target: &Target) -> bool {
+        (self.accounts.is_empty()
+            || self
+                .accounts
+                .iter()
+                .any(|list| list.0.contains(&target.account)))
+            && (self.regions.is_empty() || self.regions.contains(&target.region))
+    }
+
+    /// Returns whether they come from a list, which is of a stack.
+    pub(super) fn are_listed(&self) -> bool {
+        self.targets.is_some() || self.names_settings()
     }
 
     /// Returns whether they are named by what only `stackgate.yaml` explains.

@@ -20,6 +20,7 @@ mod plan;
 mod preferences;
 mod priority;
 mod reasons;
+mod recovery;
 mod risk;
 mod selection;
 mod stack;
@@ -77,6 +78,7 @@ pub use priority::Priority;
 pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };
+pub use recovery::Recovery;
 pub use risk::{Risk, RiskChoice, RiskChoices, RiskChoicesError, RiskLevel, RiskSetting};
 pub use selection::{AccountState, LeftOut, LeftOutWhy};
 pub use stack::{Caller, StackEvent, StackSummary};

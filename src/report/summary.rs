@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::model::{
     Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Region,
-    SkipReason, Staleness, Target, TargetOutcome, status_reason,
+    SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
+use super::recover;
 use super::review::{execution, place_list};
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
@@ -644,10 +645,25 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
                     commands.push(format!("stackgate rollback {id}"));
                 }
                 commands.push(format!("stackgate events {id}"));
+                commands.extend(recover::commands(stuck(view)));
                 commands
             }
         },
     }
+}
+
+/// Returns the targets that this execution left stuck. A creation that failed is made anew instead.
+fn stuck(view: &View) -> Vec<(&Target, Option<StackStatus>)> {
+    let targets = view.targets().into_iter();
+    let stuck = targets.filter_map(|target| match target.outcome() {
+        Some(TargetOutcome::Failed { status, .. }) => {
+            let is_left =
+                |status: &StackStatus| status.is_settled() && !status.is_failed_creation();
+            Some((target.target(), status.filter(is_left)))
+        }
+        Some(_) | None => None,
+    });
+    stuck.collect()
 }
 
 /// Returns the same for machines, which cannot be asked whether they mean the plan that is shown.

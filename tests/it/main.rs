@@ -5,8 +5,10 @@
 mod support;
 
 mod bad_days;
+mod clean;
 mod crash;
 mod delete;
+mod detect;
 mod diff;
 mod doctor;
 mod drift;
@@ -29,8 +31,9 @@ mod organization;
 mod packaging;
 mod parameters;
 mod portable;
-mod retry;
+mod recover;
 mod rehearse;
+mod retry;
 mod risks;
 mod rollback;
 mod screens;
