@@ -77,6 +77,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         let caller = aws.caller().await?;
         let region = aws.default_region();
         let targets = args.targets.resolve(&args.stack, &caller, region)?;
+        let waves = args.targets.waves(&targets, &preferences)?;
         let deletion = Deletion {
             stack: args.stack,
             only_failed: false,
@@ -84,6 +85,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
+                waves,
                 targets,
                 preferences,
             },

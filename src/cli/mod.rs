@@ -44,6 +44,7 @@ mod stop;
 mod survey;
 mod targets;
 mod validate;
+mod waves;
 
 use std::process::ExitCode;
 

@@ -28,6 +28,7 @@ pub mod status_reason;
 mod target;
 mod text;
 mod uploads;
+mod wave;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
@@ -52,7 +53,7 @@ pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invoc
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
     AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,
-    StackId, StackName, StageName,
+    StackId, StackName, StageName, WaveName,
 };
 pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
@@ -81,3 +82,4 @@ pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::{clean, inert};
 pub use uploads::{BucketObject, PackagedObject, Uploads};
+pub use wave::{Gate, GatePlace, Wave};

@@ -10,11 +10,11 @@ use crate::model::{
     AccountId, Answer, Approver, ArtifactName, ArtifactPath, ArtifactRef, Base, CallFailure,
     Caller, Cause, ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent,
     Decision, DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, FailureKind, FanOut, InboxMessage, Invocation, LogicalId,
+    ExecutionOutcome, FailureKind, FanOut, Gate, InboxMessage, Invocation, LogicalId,
     OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
     Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
     StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    TargetSpec, Wave, WaveName,
 };
 use crate::rollout::Limits;
 
@@ -92,6 +92,24 @@ fn preferences() -> impl Strategy<Value = OperationPreferences> {
     })
 }
 
+/// The gates of each wave; targets are dealt to the waves in turn, and the last wave is the rest.
+fn waves() -> impl Strategy<Value = Vec<Vec<Gate>>> {
+    let gate = prop_oneof![
+        (0u32..90).prop_map(|minutes| Gate::Bake { minutes }),
+        Just(Gate::Approval),
+    ];
+    let gates = prop::collection::vec(gate, 0..3);
+    prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(gates, 1..3)]
+}
+
+fn answer_at_gate() -> impl Strategy<Value = Approval> {
+    prop_oneof![
+        4 => Just(Approval::Approves),
+        1 => Just(Approval::Rejects),
+        1 => Just(Approval::IsSilent),
+    ]
+}
+
 fn case() -> impl Strategy<Value = Case> {
     (
         prop::bool::weighted(0.3),
@@ -103,17 +121,22 @@ fn case() -> impl Strategy<Value = Case> {
             1 => Just(Approval::IsSilent),
         ],
         0u8..8,
+        (waves(), answer_at_gate()),
         prop::collection::vec(any::<u16>(), 120),
     )
         .prop_map(
-            |(deletes, scripts, preferences, approval, disturbances, chances)| Case {
-                deletes,
-                scripts,
-                preferences,
-                approval,
-                disturbances,
-                gives_up: None,
-                chances,
+            |(deletes, scripts, preferences, approval, disturbances, (waves, at_gate), chances)| {
+                Case {
+                    waves,
+                    at_gate,
+                    deletes,
+                    scripts,
+                    preferences,
+                    approval,
+                    disturbances,
+                    gives_up: None,
+                    chances,
+                }
             },
         )
 }
@@ -146,6 +169,7 @@ fn looking(deletes: bool) -> (Machine, Vec<Event>) {
     let definition = definition(
         vec![target(1, false)],
         &OperationPreferences::default(),
+        &[],
         deletes,
     );
     let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();

@@ -18,11 +18,11 @@ use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
     AccountId, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject, ChangeAction,
     ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode,
-    CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition, FanOut,
+    CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition, FanOut, Gate,
     GoneExport, ImportedResource, LogicalId, NamedArtifact, OnStackFailure, OperationPreferences,
     OverrideLine, PackagedObject, ParameterValue, PipelineDeclaration, PlannedTarget, PolicyAction,
     Recreation, Region, RegionConcurrency, Replacement, ResourceChange, RollbackTrigger, StackId,
-    StackOptions, StackStatus, StageDeclaration, Target, TargetInputs, TargetSpec, Uploads,
+    StackOptions, StackStatus, StageDeclaration, Target, TargetInputs, TargetSpec, Uploads, Wave,
 };
 
 /// The version of the record.
@@ -215,6 +215,9 @@ fn artifact_names(artifacts: &[NamedArtifact]) -> Vec<&str> {
 struct FanOutRecord<'a> {
     preferences: PreferencesRecord<'a>,
     targets: Vec<SpecRecord<'a>>,
+    /// Their order is the order of execution.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waves: Vec<WaveRecord<'a>>,
 }
 
 impl<'a> FanOutRecord<'a> {
@@ -222,10 +225,38 @@ impl<'a> FanOutRecord<'a> {
         let FanOut {
             targets,
             preferences,
+            waves,
         } = fan_out;
         Self {
             preferences: PreferencesRecord::of(preferences),
             targets: targets.iter().map(SpecRecord::of).collect(),
+            waves: waves.iter().map(WaveRecord::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WaveRecord<'a> {
+    gates: &'a [Gate],
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferences: Option<PreferencesRecord<'a>>,
+    targets: &'a [Target],
+}
+
+impl<'a> WaveRecord<'a> {
+    fn of(wave: &'a Wave) -> Self {
+        let Wave {
+            name,
+            targets,
+            preferences,
+            gates,
+        } = wave;
+        Self {
+            gates,
+            name: name.as_str(),
+            preferences: preferences.as_ref().map(PreferencesRecord::of),
+            targets,
         }
     }
 }

@@ -199,6 +199,10 @@ fn summary(view: &View, hidden: usize, options: &ScreenOptions) -> String {
     if hidden > 0 {
         line.push(Tone::Dim, &format!("   {hidden} not shown"));
     }
+    if let Some((place, until)) = view.gate() {
+        let text = words::gate(place, *until, options.now);
+        line.push(Tone::Busy, &format!("   {text}"));
+    }
     if view.state() == State::Stopping {
         line.push(Tone::Warn, "   stopping: what runs is being finished");
     }

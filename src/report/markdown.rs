@@ -347,6 +347,13 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     if !rollout.is_empty() {
         text.push_str(&format!("Rollout: {}\n\n", rollout.join(" · ")));
     }
+    let waves = facts::waves(review);
+    for parts in &waves {
+        text.push_str(&format!("- {}\n", parts.join(" · ")));
+    }
+    if !waves.is_empty() {
+        text.push('\n');
+    }
     if let Some(plan) = review.plan.filter(|_| !review.groups.is_empty()) {
         text.push_str(&format!(
             "Plan: `{plan}`, valid until a target stack changes\n\n"

@@ -264,6 +264,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
+        if let Some(wave) = approval.wave {
+            line.push(Tone::Plain, &format!("{dot}after wave {wave}"));
+        }
         match approval.answer {
             Some(answer) => {
                 line.push(Tone::Plain, &dot);
@@ -309,6 +312,10 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             Line::of(Tone::Plain, &format!("  plan {}", plan.short())),
             4,
         );
+    }
+    if let Some((place, until)) = view.gate() {
+        let text = words::gate(place, *until, page.options.now);
+        page.line(Line::of(Tone::Busy, &format!("  {text}")), 4);
     }
     for refused in view.refusals() {
         let (word, _) = words::decision(refused.answer.decision);

@@ -176,7 +176,9 @@ fn halted(view: &View) -> Vec<HaltedRegion> {
                 failed: failures(region),
                 tolerance: None,
             },
-            SkipReason::Rejected
+            SkipReason::EarlierWaveFailed { .. }
+            | SkipReason::GateClosed { .. }
+            | SkipReason::Rejected
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
             | SkipReason::PlanIncomplete

@@ -18,7 +18,8 @@ use crate::model::{
     ExecutionId, ExecutionOutcome, InboxMessage, Origin, PauseReason, Region, SourceRevision,
 };
 use crate::pipeline::{
-    Execution, IllegalEvent, Input, Machine, SOURCE_ARTIFACT, Step, StepKind, Turn, UnknownPolicy,
+    Execution, GateState, GateWait, IllegalEvent, Input, Machine, SOURCE_ARTIFACT, Step, StepKind,
+    Turn, UnknownPolicy,
 };
 
 /// An execution in a simulated world.
@@ -33,7 +34,10 @@ pub struct Rehearsal {
     places: Places,
     /// How long the approver thinks.
     thinks: Duration,
-    asked: bool,
+    /// When the request was made that is being answered.
+    asked: Option<Timestamp>,
+    /// Until when a gate lasts that is being waited for.
+    bakes: Option<Timestamp>,
 }
 
 /// What is known about accounts and regions while the calls are made.
@@ -79,7 +83,8 @@ impl Rehearsal {
             decided: 0,
             places: Places::default(),
             thinks: Duration::from_secs(60),
-            asked: false,
+            asked: None,
+            bakes: None,
         };
         let events = rehearsal.commit(turn);
         Ok((rehearsal, events))
@@ -160,7 +165,8 @@ impl Rehearsal {
         let (machine, turn) =
             Machine::resume(events, owner, UnknownPolicy::Ask, nothing, self.now)?;
         self.machine = machine;
-        self.asked = false;
+        self.asked = None;
+        self.bakes = None;
         Ok(self.commit(turn))
     }
 
@@ -174,15 +180,16 @@ impl Rehearsal {
             self.begin(step);
         }
         if self.state().awaits_answer()
-            && !self.asked
-            && let Some(request) = &self.state().approval
+            && let Some(request) = self.state().request()
+            && self.asked != Some(request.requested)
         {
-            let plan = request.plan;
-            self.asked = true;
+            let (plan, wave) = (request.plan, request.wave.clone());
+            self.asked = Some(request.requested);
             let at = self.now + self.thinks;
             let answer = InboxMessage::Answer(Answer {
                 decision: Decision::Approve,
                 plan,
+                wave,
                 approver: Approver {
                     arn: None,
                     os_user: "rehearsal".to_owned(),
@@ -193,6 +200,17 @@ impl Rehearsal {
                 summary: String::new(),
             });
             self.plan(self.thinks, Due::Input(Input::Inbox(vec![answer])));
+        }
+        if let Some(GateState {
+            wait: GateWait::Until(until),
+            ..
+        }) = &self.state().gate
+            && self.bakes != Some(*until)
+        {
+            let until = *until;
+            self.bakes = Some(until);
+            let rest = until.duration_since(self.now).unsigned_abs();
+            self.plan(rest, Due::Input(Input::Tick));
         }
         turn.events
     }

@@ -146,6 +146,7 @@ pub fn definition(
         fan_out: FanOut {
             targets: specs.collect(),
             preferences,
+            waves: Vec::new(),
         },
         approval_minutes: 10_080,
         risks: RiskChoices::default(),

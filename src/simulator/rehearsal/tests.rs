@@ -41,6 +41,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         fan_out: FanOut {
             targets: specs.collect(),
             preferences,
+            waves: Vec::new(),
         },
         approval_minutes: 600,
         risks: RiskChoices::default(),
