@@ -452,6 +452,8 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
         None => {
             let until = words::time(approval.expires);
+            let after = approval.wave.map(|wave| format!(" --wave {wave}"));
+            let after = after.unwrap_or_default();
             let (place, approve) = match file {
                 // Whoever has the file runs it; where it was made, it can only be withdrawn.
                 Some(file) => (
@@ -460,7 +462,7 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
                 ),
                 None => (
                     "where the state folder is",
-                    format!("stackgate approve {id} --plan {}", approval.plan),
+                    format!("stackgate approve {id} --plan {}{after}", approval.plan),
                 ),
             };
             let commands = format!("{approve}\nstackgate reject {id}");

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, PauseReason, StackEvent, StackId,
-    StopRequest, Target, TargetOutcome,
+    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, GatePlace, PauseReason, StackEvent,
+    StackId, StopRequest, Target, TargetOutcome, WaveName,
 };
 
 use super::review::execution;
@@ -44,6 +44,9 @@ pub struct Status {
     pub plan: Option<Digest>,
     /// The approval.
     pub approval: Option<ApprovalStatus>,
+    /// What opens by itself before the next wave begins, while that is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateStatus>,
     /// Why it waits for somebody outside.
     pub paused: Option<PauseReason>,
     /// The request to stop.
@@ -61,11 +64,23 @@ pub struct Status {
     pub review: Option<Review>,
 }
 
+/// What stands between two waves, and when it opens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateStatus {
+    /// Where it stands.
+    pub place: GatePlace,
+    /// When it opens.
+    pub until: Timestamp,
+}
+
 /// The approval request and its answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalStatus {
     /// The plan to look at.
     pub plan: Digest,
+    /// The wave after which the rollout goes on or does not, where that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveName>,
     /// When it was asked for.
     pub requested: Timestamp,
     /// When the request ends.
@@ -138,6 +153,7 @@ impl Status {
     pub fn of(view: &View, alive: Option<bool>) -> Self {
         let approval = view.approval().map(|approval| ApprovalStatus {
             plan: approval.plan,
+            wave: approval.wave.cloned(),
             requested: approval.requested,
             expires: approval.expires,
             expired: approval.expired,
@@ -173,6 +189,10 @@ impl Status {
             last: view.last(),
             plan: view.plan(),
             approval,
+            gate: view.gate().map(|(place, until)| GateStatus {
+                place: place.clone(),
+                until: *until,
+            }),
             paused: view.paused().cloned(),
             stop: view.stop().cloned(),
             stages: stages.collect(),

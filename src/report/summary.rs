@@ -640,6 +640,9 @@ pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
             None => "--plan",
         };
         go_on.push_str(&format!(" {named} {}", approval.plan));
+        if let Some(wave) = approval.wave {
+            go_on.push_str(&format!(" --wave {wave}"));
+        }
     }
     commands
 }
