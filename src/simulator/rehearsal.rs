@@ -52,7 +52,7 @@ pub(super) struct Places {
 #[derive(Debug)]
 enum Due {
     Job(Box<Job>),
-    Input(Input),
+    Input(Box<Input>),
 }
 
 /// Why a rehearsal came to rest.
@@ -126,14 +126,14 @@ impl Rehearsal {
             && next.key().1 <= before
         {
             match next.remove() {
-                Due::Input(input) => inputs.push(input),
+                Due::Input(input) => inputs.push(*input),
                 Due::Job(mut job) => match job.wake(&mut self.cloud, &mut self.places, at) {
                     Woken::Again(delay) => self.plan(delay, Due::Job(job)),
                     Woken::Seen(input, delay) => {
                         inputs.push(input);
                         self.plan(delay, Due::Job(job));
                     }
-                    Woken::Done(input, delay) => self.plan(delay, Due::Input(input)),
+                    Woken::Done(input, delay) => self.plan(delay, Due::Input(Box::new(input))),
                 },
             }
         }
@@ -199,7 +199,10 @@ impl Rehearsal {
                 at,
                 summary: String::new(),
             });
-            self.plan(self.thinks, Due::Input(Input::Inbox(vec![answer])));
+            self.plan(
+                self.thinks,
+                Due::Input(Box::new(Input::Inbox(vec![answer]))),
+            );
         }
         if let Some(GateState {
             wait: GateWait::Until(until),
@@ -223,10 +226,10 @@ impl Rehearsal {
                     digest: Digest::of(b"rehearsal"),
                     files: Vec::new(),
                 };
-                Due::Input(Input::SourceStored {
+                Due::Input(Box::new(Input::SourceStored {
                     scope: step.scope,
                     result: Ok((artifact, SourceRevision::default())),
-                })
+                }))
             }
             kind => match Job::of(kind) {
                 Some(job) => Due::Job(Box::new(job)),

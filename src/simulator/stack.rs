@@ -159,8 +159,14 @@ impl Operation {
             Work::Update => "UPDATE",
             Work::Delete => "DELETE",
         };
-        let mut found: Vec<(Timestamp, Option<&Change>, String, Option<&str>)> = Vec::new();
-        found.push((self.start, None, format!("{verb}_IN_PROGRESS"), None));
+        let event = |at, change, status: &str, reason| Happening {
+            at,
+            change,
+            status: status.to_owned(),
+            reason,
+        };
+        let (began, completed) = (format!("{verb}_IN_PROGRESS"), format!("{verb}_COMPLETE"));
+        let mut found = vec![event(self.start, None, &began, None)];
         let fails = self.fails().unwrap_or(Timestamp::MAX);
         let count = self.changes.len().max(1) as f64;
         for (index, change) in self.changes.iter().enumerate() {
@@ -168,64 +174,73 @@ impl Operation {
             let begin = share(0.05 + 0.4 * index as f64 / count);
             let done = share(0.15 + 0.4 * index as f64 / count);
             if begin < fails {
-                let status = format!("{verb}_IN_PROGRESS");
-                found.push((begin, Some(change), status, None));
+                found.push(event(begin, Some(change), &began, None));
             }
             let is_culprit = match &self.end {
                 End::Complete => false,
                 End::Failed(culprit, _) | End::Stuck(culprit, _) => culprit == change,
             };
             if done < fails && !is_culprit {
-                found.push((done, Some(change), format!("{verb}_COMPLETE"), None));
+                found.push(event(done, Some(change), &completed, None));
             }
         }
         if let End::Failed(culprit, reason) | End::Stuck(culprit, reason) = &self.end {
             let status = format!("{verb}_FAILED");
-            found.push((fails, Some(culprit), status, Some(reason)));
+            found.push(event(fails, Some(culprit), &status, Some(&**reason)));
             if self.work != Work::Delete {
-                let status = self.status(fails).as_str().to_owned();
-                found.push((
-                    fails,
-                    None,
-                    status,
-                    Some("The following resource(s) failed"),
-                ));
+                let why = "The following resource(s) failed";
+                found.push(event(fails, None, self.status(fails).as_str(), Some(why)));
             }
         }
-        let last = self.status(self.ends()).as_str().to_owned();
-        found.push((self.ends(), None, last, None));
-        found.sort_by_key(|(at, ..)| *at);
-        found.retain(|(at, ..)| *at + stack.late <= now);
-        let of_event = |(index, (at, change, status, reason)): (
-            usize,
-            (Timestamp, Option<&Change>, String, Option<&str>),
-        )| {
-            let itself = (
-                stack.name.clone(),
-                "AWS::CloudFormation::Stack",
-                stack.id.as_str().to_owned(),
-            );
-            let (logical_id, resource_type, physical_id) = match change {
-                None => itself,
-                Some(c) => (c.resource.clone(), &*c.resource_type, physical_id(stack, c)),
-            };
-            StackEvent {
-                id: format!("{}-{:04}", stack.target.stack, first + index),
-                at,
-                logical_id,
-                resource_type: resource_type.to_owned(),
-                physical_id: Some(physical_id),
-                status,
-                reason: reason.map(str::to_owned),
-                token: self.token.as_deref().map(str::to_owned),
-            }
-        };
-        found.into_iter().enumerate().map(of_event).collect()
+        let last = self.status(self.ends());
+        found.push(event(self.ends(), None, last.as_str(), None));
+        found.sort_by_key(|happening| happening.at);
+        found.retain(|happening| happening.at + stack.late <= now);
+        let numbered = found.into_iter().enumerate();
+        numbered
+            .map(|(index, happening)| happening.event(stack, first + index, self.token.as_deref()))
+            .collect()
     }
 
     /// Returns an upper bound of the number of its events.
     fn most_events(&self) -> usize {
         2 * self.changes.len() + 4
+    }
+}
+
+/// Something that happens in an operation.
+struct Happening<'a> {
+    at: Timestamp,
+    /// The resource; none for the stack itself.
+    change: Option<&'a Change>,
+    status: String,
+    reason: Option<&'a str>,
+}
+
+impl Happening<'_> {
+    fn event(self, stack: &Stack, number: usize, token: Option<&str>) -> StackEvent {
+        let (logical_id, resource_type, physical_id) = match self.change {
+            None => (
+                stack.name.clone(),
+                "AWS::CloudFormation::Stack",
+                stack.id.to_string(),
+            ),
+            Some(change) => (
+                change.resource.clone(),
+                &*change.resource_type,
+                physical_id(stack, change),
+            ),
+        };
+        StackEvent {
+            id: format!("{}-{number:04}", stack.target.stack),
+            at: self.at,
+            logical_id,
+            resource_type: resource_type.to_owned(),
+            physical_id: Some(physical_id),
+            status: self.status,
+            reason: self.reason.map(str::to_owned),
+            token: token.map(str::to_owned),
+        }
     }
 }
 
