@@ -213,7 +213,7 @@ impl Rehearsal {
             let until = *until;
             self.bakes = Some(until);
             let rest = until.duration_since(self.now).unsigned_abs();
-            self.plan(rest, Due::Input(Input::Tick));
+            self.plan(rest, Due::Input(Box::new(Input::Tick)));
         }
         turn.events
     }

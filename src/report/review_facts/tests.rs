@@ -465,7 +465,11 @@ fn waves_are_told_with_what_is_between_them() {
     let script = fixtures::canary();
     let view = script.view();
     let review = Review::of(&view, &Template);
-    let screen = draw(&view, &review, &ScreenOptions::default());
+    let wide = ScreenOptions {
+        width: 120,
+        ..ScreenOptions::default()
+    };
+    let screen = draw(&view, &review, &wide);
     for told in [
         "wave 1 canary · 1 target · then bake 10m, then approval",
         "wave 2 half · 2 targets · 50% of the targets at a time · the first failure stops the rollout",
@@ -505,8 +509,8 @@ fn what_is_waited_for_between_waves_is_told_everywhere() {
     let view = script.view();
     let live = super::super::live::rows(&view, &options, 20);
     assert!(
-        live.last()
-            .is_some_and(|row| row.contains("wave canary baking until") && row.contains(left)),
+        live.iter()
+            .any(|row| row.contains("wave canary baking until") && row.contains(left)),
         "{live:?}"
     );
     let status = super::super::status(&view, Some(true), &options);
