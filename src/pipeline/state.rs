@@ -69,7 +69,7 @@ pub enum GateWait {
     /// A time.
     Until(Timestamp),
     /// An answer.
-    Answer(approval::Request),
+    Answer(Box<approval::Request>),
 }
 
 /// The state of a stage.

@@ -82,13 +82,13 @@ impl Execution {
                 }
                 self.gate = Some(GateState {
                     place,
-                    wait: GateWait::Answer(approval::Request {
+                    wait: GateWait::Answer(Box::new(approval::Request {
                         plan: *plan,
                         wave: Some(wave.clone()),
                         requested: event.at,
                         expires: *expires,
                         answered: None,
-                    }),
+                    })),
                 });
             }
             EventKind::ApprovalRequested { .. } if self.approval.is_some() => {

@@ -335,7 +335,8 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
         change(&mut fan_out.waves);
         digest_of(&plan)
     };
-    let changes: [&dyn Fn(&mut Vec<Wave>); 9] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<Wave>);
+    let changes: [Change<'_>; 9] = [
         &|_| {},
         &|waves| waves.clear(),
         &|waves| waves.reverse(),
