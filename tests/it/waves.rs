@@ -71,10 +71,10 @@ fn the_rest_waits_for_an_answer_about_the_canary() {
         .to_owned();
     // Who looked at the plan only has not looked at the canary.
     let refused = env.run(&["approve", "latest", "--plan", &plan]);
-    refused.code(1);
+    refused.code(2);
     assert!(refused.stderr.contains("--wave canary"), "{refused}");
     let other = env.run(&["approve", "latest", "--plan", &plan, "--wave", "others"]);
-    other.code(1);
+    other.code(2);
     assert!(
         other.stderr.contains("wave others waits for no answer"),
         "{other}"
