@@ -8,6 +8,7 @@
 
 mod risks;
 mod validation;
+mod waves;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +18,15 @@ use indexmap::IndexMap;
 
 use super::CliError;
 use super::options::url;
+use super::selection::{AccountFilter, AccountTag, Exclusion};
 use super::targets::{ConcurrencyModeArg, RegionConcurrencyArg};
-use crate::model::{AccountId, CountOrPercent, Region, RiskChoices, clean};
+use crate::model::{AccountId, CountOrPercent, OrganizationalUnitId, Region, RiskChoices, clean};
 use crate::parameters::{
     Entry, Node, Object, ParameterError, Place, Value, nearest, parse_document,
 };
 
 pub(super) use validation::Validation;
+pub(super) use waves::WaveValues;
 
 /// The file, in the project root.
 pub(super) const FILE: &str = "stackgate.yaml";
@@ -49,12 +52,18 @@ pub(super) struct Values {
     pub accounts: Option<Vec<AccountId>>,
     pub regions: Option<Vec<Region>>,
     pub targets: Option<Vec<(AccountId, Vec<Region>)>>,
+    pub organizational_units: Option<Vec<OrganizationalUnitId>>,
+    pub account_filter: Option<AccountFilter>,
+    pub exclude: Option<Vec<Exclusion>>,
+    pub account_tags: Option<Vec<AccountTag>>,
+    pub organization_role: Option<String>,
     pub target_role: Option<String>,
     pub max_concurrent: Option<CountOrPercent>,
     pub failure_tolerance: Option<CountOrPercent>,
     pub region_order: Option<Vec<Region>>,
     pub region_concurrency: Option<RegionConcurrencyArg>,
     pub concurrency_mode: Option<ConcurrencyModeArg>,
+    pub waves: Option<Vec<WaveValues>>,
     pub profile: Option<String>,
     pub endpoint_url: Option<String>,
     pub role_arn: Option<String>,
@@ -113,7 +122,7 @@ pub(super) enum SettingsError {
         known: Vec<String>,
     },
     /// A set names its targets in two ways.
-    #[error("{place}: `targets` and `accounts` exclude each other; keep one of them")]
+    #[error("{place}: `targets` excludes `accounts` and `organizational-units`; keep one of them")]
     BothForms { place: Place },
     /// A flag names what is not there.
     #[error("`{flag} {name}`: `{FILE}` has no such {what}; {}", instead(.what, .known, .name, .elsewhere))]
@@ -139,8 +148,13 @@ const TOP: [&str; 5] = [
     "targetSets",
     "environments",
 ];
-const OF_SET: [&str; 9] = [
+const OF_SET: [&str; 15] = [
     "accounts",
+    "organizational-units",
+    "account-filter",
+    "exclude",
+    "account-tags",
+    "organization-role",
     "regions",
     "targets",
     "target-role",
@@ -149,6 +163,7 @@ const OF_SET: [&str; 9] = [
     "region-order",
     "region-concurrency",
     "concurrency-mode",
+    "waves",
 ];
 const OF_ENVIRONMENT: [&str; 9] = [
     "targets",
@@ -161,7 +176,9 @@ const OF_ENVIRONMENT: [&str; 9] = [
     "tags",
     "risks",
 ];
-const OF_DEFAULTS: [&str; 13] = [
+const OF_DEFAULTS: [&str; 15] = [
+    "exclude",
+    "organization-role",
     "regions",
     "target-role",
     "max-concurrent",
@@ -213,7 +230,9 @@ impl Settings {
         settings.defaults.risks = risks;
         for (name, entry) in sets.unwrap_or_default() {
             let set = values(&name, &entry.node, "a target set", &OF_SET)?;
-            if set.targets.is_some() && set.accounts.is_some() {
+            if set.targets.is_some()
+                && (set.accounts.is_some() || set.organizational_units.is_some())
+            {
                 let place = Place::at(FILE, entry.position);
                 return Err(SettingsError::BothForms { place });
             }
@@ -311,12 +330,21 @@ impl Values {
             fill(&mut self.regions, &lower.regions);
         }
         fill(&mut self.targets, &lower.targets);
+        fill(&mut self.organizational_units, &lower.organizational_units);
+        fill(&mut self.account_filter, &lower.account_filter);
+        fill(&mut self.account_tags, &lower.account_tags);
+        fill(&mut self.organization_role, &lower.organization_role);
+        // What is excluded anywhere is excluded.
+        if let Some(lower) = &lower.exclude {
+            self.exclude.get_or_insert_default().extend(lower.clone());
+        }
         fill(&mut self.target_role, &lower.target_role);
         fill(&mut self.max_concurrent, &lower.max_concurrent);
         fill(&mut self.failure_tolerance, &lower.failure_tolerance);
         fill(&mut self.region_order, &lower.region_order);
         fill(&mut self.region_concurrency, &lower.region_concurrency);
         fill(&mut self.concurrency_mode, &lower.concurrency_mode);
+        fill(&mut self.waves, &lower.waves);
         fill(&mut self.profile, &lower.profile);
         fill(&mut self.endpoint_url, &lower.endpoint_url);
         fill(&mut self.role_arn, &lower.role_arn);
@@ -350,6 +378,15 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
             "accounts" => values.accounts = Some(list(key, node)?),
             "regions" => values.regions = Some(list(key, node)?),
             "targets" => values.targets = Some(targets(key, node)?),
+            "organizational-units" => values.organizational_units = Some(list(key, node)?),
+            "account-filter" => values.account_filter = Some(one_of(key, node)?),
+            "exclude" => values.exclude = Some(list(key, node)?),
+            "account-tags" => {
+                let tags = texts(key, node)?.into_iter();
+                let tags = tags.map(|(key, value)| AccountTag::new(key, value));
+                values.account_tags = Some(tags.collect());
+            }
+            "organization-role" => values.organization_role = Some(text(key, node)?),
             "target-role" => values.target_role = Some(text(key, node)?),
             "max-concurrent" => {
                 let count: CountOrPercent = parsed(key, node)?;
@@ -366,6 +403,7 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
             "region-order" => values.region_order = Some(list(key, node)?),
             "region-concurrency" => values.region_concurrency = Some(one_of(key, node)?),
             "concurrency-mode" => values.concurrency_mode = Some(one_of(key, node)?),
+            "waves" => values.waves = Some(waves::of(key, node)?),
             "profile" => values.profile = Some(text(key, node)?),
             "endpoint-url" => {
                 let given = url(&text(key, node)?).map_err(|why| malformed(key, node, &why))?;
@@ -585,6 +623,7 @@ mod tests {
         for key in TOP
             .iter()
             .chain(&OF_SET)
+            .chain(&waves::KEYS)
             .chain(&OF_ENVIRONMENT)
             .chain(&OF_DEFAULTS)
         {
@@ -602,6 +641,11 @@ mod tests {
             "targetSets:\n  a:\n    regions: eu-west-1\n",
             "targetSets:\n  a:\n    targets: [{account: \"111111111111\"}]\n",
             "targetSets:\n  a:\n    accounts: [\"111111111111\"]\n    targets: [{account: \"111111111111\", regions: [eu-west-1]}]\n",
+            "targetSets:\n  a:\n    organizational-units: [ou-1]\n",
+            "targetSets:\n  a:\n    organizational-units: [r-ab12]\n    targets: [{account: \"111111111111\", regions: [eu-west-1]}]\n",
+            "targetSets:\n  a:\n    account-filter: some\n",
+            "targetSets:\n  a:\n    account-tags: [Stage=prod]\n",
+            "defaults:\n  exclude: [1234]\n",
             "targetSets:\n  a:\n    max-concurrent: 0\n",
             "targetSets:\n  a:\n    max-concurrent: lots\n",
             "targetSets:\n  a:\n    concurrency-mode: loose\n",

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
-    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
-    PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError,
-    RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId, StackSetting,
-    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
+    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange,
+    RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent,
+    StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome, TargetSpec, WaveName,
 };
 
 /// One thing that happened in an execution.
@@ -173,6 +173,9 @@ pub enum EventKind {
         plan: Digest,
         /// When the request ends.
         expires: Timestamp,
+        /// The wave after which the rollout goes on or does not; none where the plan itself is asked about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wave: Option<WaveName>,
     },
     /// The answer that counts.
     Answered {
@@ -208,6 +211,25 @@ pub enum EventKind {
         /// What the project that runs it makes of risk rules, beside what is made of them in the plan.
         #[serde(default, skip_serializing_if = "RiskChoices::is_empty")]
         risks: RiskChoices,
+    },
+    /// All of a wave ended well enough, and time is to pass before the next one begins.
+    GateStarted {
+        /// What is to be passed.
+        place: GatePlace,
+        /// When it will be, if nothing stops it.
+        until: Timestamp,
+    },
+    /// What stands between two waves was passed.
+    GateOpened {
+        /// What was passed.
+        place: GatePlace,
+    },
+    /// What stands between two waves will not be passed: no later wave begins.
+    GateClosed {
+        /// What was not passed.
+        place: GatePlace,
+        /// Why, in one line.
+        reason: String,
     },
     /// The rollout lets the target begin.
     TargetStarted,
@@ -299,6 +321,9 @@ pub struct ExecutionDefinition {
     /// Whether literal secrets in override files are allowed.
     #[serde(default)]
     pub allow_literal_secrets: bool,
+    /// What is no target although it was looked at when the targets were chosen, by account and region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// How an execution was started; enough to connect again on resume.
@@ -326,6 +351,22 @@ pub struct Invocation {
     /// What was chosen by name.
     #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
     pub chosen: Chosen,
+    /// The execution that it goes on from, where there is one. What it does is in the pipeline all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.
+pub const NOTES: &str = "Notes";
+
+/// The earlier execution that one goes on from, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Follows {
+    /// Targets that it did not reach or that failed are run again.
+    Retries(ExecutionId),
+    /// What it changed is changed back.
+    RollsBack(ExecutionId),
 }
 
 /// The names under which settings of the project were chosen; what they stand for is in the definition.
@@ -351,6 +392,14 @@ impl ExecutionDefinition {
     pub fn target_specs(&self) -> impl Iterator<Item = &TargetSpec> {
         let fan_outs = self.pipeline.actions().filter_map(|a| a.fan_out.as_ref());
         fan_outs.flat_map(|fan_out| &fan_out.targets)
+    }
+
+    /// Returns what a reviewer is told beside the changes.
+    pub fn notes(&self) -> Vec<String> {
+        let settings = self.pipeline.actions().map(|a| &a.configuration);
+        let lists =
+            settings.filter_map(|s| serde_json::from_str::<Vec<String>>(s.get(NOTES)?).ok());
+        lists.flatten().map(|note| super::clean(&note)).collect()
     }
 
     /// Returns what was chosen for risk rules.
@@ -392,6 +441,9 @@ impl EventKind {
             Self::ApprovalExpired => "approval_expired",
             Self::PlanExported { .. } => "plan_exported",
             Self::PlanImported { .. } => "plan_imported",
+            Self::GateStarted { .. } => "gate_started",
+            Self::GateOpened { .. } => "gate_opened",
+            Self::GateClosed { .. } => "gate_closed",
             Self::TargetStarted => "target_started",
             Self::ExecuteIntended { .. } => "execute_intended",
             Self::ExecuteAccepted => "execute_accepted",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallFailure, LogicalId, Region, StackStatus, Staleness, Target};
+use super::{CallFailure, Gate, LogicalId, Region, StackStatus, Staleness, Target, WaveName};
 
 /// The root cause of a failure: the first resource that failed of itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,6 +52,20 @@ pub enum SkipReason {
         /// That region.
         region: Region,
     },
+    /// Too many targets of an earlier wave failed.
+    EarlierWaveFailed {
+        /// That wave.
+        wave: WaveName,
+    },
+    /// What stands between an earlier wave and the next one was not passed.
+    GateClosed {
+        /// That wave.
+        wave: WaveName,
+        /// What was to be passed.
+        gate: Gate,
+        /// Why it was not.
+        reason: String,
+    },
     /// The plan was rejected.
     Rejected,
     /// Nobody answered in time.
@@ -62,6 +76,8 @@ pub enum SkipReason {
     PlanIncomplete,
     /// Nothing to change in any target.
     NothingToDo,
+    /// The account does not have the region.
+    RegionNotEnabled,
 }
 
 /// How a target ended.

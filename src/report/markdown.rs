@@ -16,7 +16,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, links, review};
+use super::{Summary, View, impact, left_out, links, review};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -273,6 +273,9 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
+    about.extend(
+        facts::follows(view).map(|(what, earlier)| format!("{what} {}", code(earlier.as_str()))),
+    );
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();
@@ -288,6 +291,11 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
 
 /// The risk and the table of groups.
 fn overview(page: &mut Page, review: &Review, view: &View) {
+    let notes = review.notes.iter();
+    let notes: Vec<String> = notes.map(|note| format!("- {}\n", whole(note))).collect();
+    if !notes.is_empty() {
+        page.rows("", notes, "\n", "note");
+    }
     if review.groups.is_empty() && review.unchanged.is_empty() {
         return;
     }
@@ -318,6 +326,11 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         let what = facts::unchanged(view).to_lowercase();
         rows.push(format!("| {what} | {number} | | |\n"));
     }
+    if !review.not_enabled.is_empty() {
+        let number = count(review.not_enabled.len(), "target");
+        let what = facts::NOT_ENABLED.to_lowercase();
+        rows.push(format!("| {what} | {number} | | |\n"));
+    }
     if !review.not_planned.is_empty() {
         let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
         let number = count(number, "target");
@@ -327,6 +340,10 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     page.rows(begin, rows, "\n", "group");
 
     let mut text = String::new();
+    let parts = left_out::left_out(&review.left_out);
+    if !parts.is_empty() {
+        text.push_str(&format!("Left out: {}\n\n", whole(&parts.join(" · "))));
+    }
     if !review.groups.is_empty() {
         text.push_str(&format!("Risk: {}", risk_word(review.risk)));
         for group in &review.risks {
@@ -346,6 +363,13 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     let rollout = facts::rollout(view, review);
     if !rollout.is_empty() {
         text.push_str(&format!("Rollout: {}\n\n", rollout.join(" · ")));
+    }
+    let waves = facts::waves(review);
+    for parts in &waves {
+        text.push_str(&format!("- {}\n", parts.join(" · ")));
+    }
+    if !waves.is_empty() {
+        text.push('\n');
     }
     if let Some(plan) = review.plan.filter(|_| !review.groups.is_empty()) {
         text.push_str(&format!(
@@ -445,6 +469,8 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
         None => {
             let until = words::time(approval.expires);
+            let after = approval.wave.map(|wave| format!(" --wave {wave}"));
+            let after = after.unwrap_or_default();
             let (place, approve) = match file {
                 // Whoever has the file runs it; where it was made, it can only be withdrawn.
                 Some(file) => (
@@ -453,7 +479,7 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
                 ),
                 None => (
                     "where the state folder is",
-                    format!("stackgate approve {id} --plan {}", approval.plan),
+                    format!("stackgate approve {id} --plan {}{after}", approval.plan),
                 ),
             };
             let commands = format!("{approve}\nstackgate reject {id}");

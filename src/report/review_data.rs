@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange, Reason};
 use crate::model::{
-    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
-    ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, SetDrift,
-    StackOptions, StackStatus, Target, TargetOutcome, clean,
+    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, Gate,
+    LeftOut, LogicalId, OperationPreferences, ParameterValue, PlannedTarget, PolicyAction,
+    Provenance, Recreation, Replacement, ResourceChange, ResourceDrift, Risk, RiskChoice,
+    RiskChoices, RiskLevel, RiskSetting, SetDrift, SkipReason, StackOptions, StackStatus, Target,
+    TargetOutcome, Wave, clean,
 };
 use crate::plan;
 
@@ -96,6 +97,9 @@ pub struct Review {
     pub plan: Option<Digest>,
     /// The highest risk of all changes.
     pub risk: RiskLevel,
+    /// What is to be known beside the changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The findings behind the risk, worst first.
     pub risks: Vec<RiskGroup>,
     /// Targets with identical changes, largest group first.
@@ -104,10 +108,44 @@ pub struct Review {
     pub parameters: Vec<ReviewParameter>,
     /// Parameters that have one value in all targets.
     pub common_parameters: Vec<ReviewParameter>,
+    /// The waves in which the targets run, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<ReviewWave>,
     /// Targets with nothing to change.
     pub unchanged: Vec<Target>,
     /// Targets without a change set, by cause.
     pub not_planned: Vec<CauseGroup>,
+    /// Targets whose account does not have the region.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_enabled: Vec<Target>,
+    /// What was left out when the targets were chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One wave of the rollout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewWave {
+    /// Its name.
+    pub name: String,
+    /// Its targets, in order.
+    pub targets: Vec<Target>,
+    /// How the operation moves over them, where it is not as over the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferences: Option<OperationPreferences>,
+    /// What is to be passed before the next wave begins.
+    pub gates: Vec<Gate>,
+}
+
+impl ReviewWave {
+    fn of(wave: &Wave) -> Self {
+        Self {
+            name: wave.name.to_string(),
+            targets: wave.targets.clone(),
+            preferences: wave.preferences.clone(),
+            gates: wave.gates.clone(),
+        }
+    }
 }
 
 /// One kind of risk over all targets.
@@ -354,23 +392,34 @@ impl Review {
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
         let (parameters, common_parameters) = parameters(&planned, sources);
-        let unchanged = view
-            .targets()
-            .into_iter()
-            .filter(|t| matches!(t.outcome(), Some(TargetOutcome::NoChanges)));
         Self {
             document: "review",
             version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
+            notes: view.definition().map_or(Vec::new(), |d| d.notes()),
             risks: risk_groups(&risks),
             groups,
             parameters,
             common_parameters,
-            unchanged: unchanged.map(|t| t.target().clone()).collect(),
+            waves: view.waves().iter().map(ReviewWave::of).collect(),
+            unchanged: targets_with(view, &|outcome| *outcome == TargetOutcome::NoChanges),
             not_planned: causes::not_planned(view),
+            not_enabled: targets_with(view, &|outcome| {
+                let reason = SkipReason::RegionNotEnabled;
+                *outcome == TargetOutcome::Skipped { reason }
+            }),
+            left_out: view
+                .definition()
+                .map_or_else(Vec::new, |definition| definition.left_out.clone()),
         }
     }
+}
+
+fn targets_with(view: &View, is: &dyn Fn(&TargetOutcome) -> bool) -> Vec<Target> {
+    let targets = view.targets().into_iter();
+    let targets = targets.filter(|target| target.outcome().is_some_and(is));
+    targets.map(|target| target.target().clone()).collect()
 }
 
 fn group_of(

@@ -78,6 +78,7 @@ impl HttpClient for Simulated {
 }
 
 impl HttpConnector for Simulated {
+    #[expect(clippy::disallowed_methods, reason = "a call takes its time")]
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let request = parsed(&request);
         let asked = Asked {
@@ -144,6 +145,7 @@ pub fn definition(
         packaged: Vec::new(),
         template_buckets: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: specs.collect(),
             preferences,
         },
@@ -158,6 +160,7 @@ pub fn definition(
         },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }
 
@@ -267,6 +270,7 @@ impl Face for Approves<'_> {
         {
             self.has_answered = true;
             let answer = InboxMessage::Answer(Decided {
+                wave: None,
                 decision: Decision::Approve,
                 plan: request.plan,
                 approver: approver(),

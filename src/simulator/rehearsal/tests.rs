@@ -39,6 +39,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         packaged: Vec::new(),
         template_buckets: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: specs.collect(),
             preferences,
         },
@@ -50,6 +51,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         invocation: Invocation::default(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }
 
