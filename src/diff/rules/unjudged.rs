@@ -70,7 +70,8 @@ fn check(subject: &Subject<'_>) -> Option<String> {
     (!texts.is_empty()).then(|| format!("cannot be judged before it runs: {}", some(&texts, "; ")))
 }
 
-/// Returns the properties that decide and are the same but for secrets, of which the service says that they change.
+/// Returns the properties that decide and are the same but for secrets, where the service says that they change, or nothing
+/// tells what else does.
 fn hidden(subject: &Subject<'_>) -> Vec<String> {
     let Some(Value::Object(properties)) = subject.sides.after.as_deref() else {
         return Vec::new();
@@ -87,7 +88,7 @@ fn hidden(subject: &Subject<'_>) -> Vec<String> {
         judged::decides(of, name)
             && subject.sides.was(name) == Some(*value)
             && value.to_string().contains(MASK)
-            && is_changed(name)
+            && (subject.properties().is_empty() || is_changed(name))
     });
     hidden.map(|(name, _)| name.clone()).collect()
 }
@@ -344,11 +345,14 @@ mod tests {
             let masked = json!({"Properties": {"PubliclyAccessible": MASK}});
             (change.before, change.after) = (Some(masked.clone()), Some(masked));
             let detail = json!({"attribute": "Properties", "name": changed, "recreation": "Never"});
-            change.details = vec![serde_json::from_value(detail).unwrap()];
+            if !changed.is_empty() {
+                change.details = vec![serde_json::from_value(detail).unwrap()];
+            }
             let risks = risks(&[change], None, None);
             risks.iter().any(|risk| risk.rule == "unjudged")
         };
         assert!(found("PubliclyAccessible"));
+        assert!(found(""));
         assert!(!found("Tags"));
     }
 }
