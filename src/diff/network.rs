@@ -30,7 +30,7 @@ pub(super) struct NetworkChange {
 
 /// One rule of a security group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Rule {
+pub(super) struct Rule {
     door: Door,
     /// The CIDR, group or prefix list at the other end, as it is written.
     peer: String,
@@ -126,11 +126,11 @@ impl fmt::Display for NetworkChange {
     }
 }
 
-/// What else lets into the same group: rules and lists of them that other resources have.
+/// What else lets into the same group: the rules that other resources have.
 #[derive(Debug, Default)]
 pub(super) struct Beside<'b> {
-    pub before: Vec<&'b Value>,
-    pub after: Vec<&'b Value>,
+    pub before: Vec<&'b Rule>,
+    pub after: Vec<&'b Rule>,
 }
 
 /// Returns what a security group, or a rule that is a resource of its own, lets through otherwise than before.
@@ -165,13 +165,11 @@ pub(super) fn changes(
             }
         };
         let (old, new) = (read(sides.before.as_deref()), read(sides.after.as_deref()));
-        let also = |values: &[&Value]| -> Vec<Rule> {
-            let is_in = *direction == Direction::In;
-            let values = values.iter().filter(|_| is_in);
-            values.flat_map(|value| rules(value)).collect()
+        let (before, after): (&[&Rule], &[&Rule]) = match direction {
+            Direction::In => (&beside.before, &beside.after),
+            Direction::Out => (&[], &[]),
         };
-        let (before, after) = (also(&beside.before), also(&beside.after));
-        compare(*direction, (&old, &before), (&new, &after), &mut found);
+        compare(*direction, (&old, before), (&new, after), &mut found);
     }
     found
 }
@@ -192,16 +190,16 @@ const MOST_PAIRS: usize = 4_000_000;
 
 fn compare(
     direction: Direction,
-    (old, beside_old): (&[Rule], &[Rule]),
-    (new, beside_new): (&[Rule], &[Rule]),
+    (old, beside_old): (&[Rule], &[&Rule]),
+    (new, beside_new): (&[Rule], &[&Rule]),
     found: &mut Vec<NetworkChange>,
 ) {
     let (was, is): (HashSet<&Rule>, HashSet<&Rule>) = (old.iter().collect(), new.iter().collect());
     // Beyond that, which no security group may have, every rule stands for itself.
     let most = (old.len() + beside_old.len()).max(new.len() + beside_new.len());
     let is_tried = most.saturating_mul(new.len()) <= MOST_PAIRS;
-    let mut before = Covered::of(old.iter().chain(beside_old), is_tried);
-    let mut after = Covered::of(new.iter().chain(beside_new), is_tried);
+    let mut before = Covered::of(old.iter().chain(beside_old.iter().copied()), is_tried);
+    let mut after = Covered::of(new.iter().chain(beside_new.iter().copied()), is_tried);
     for rule in new.iter().filter(|rule| !was.contains(rule)) {
         let kind = if is_tried && old.iter().any(|old| old.covers(rule)) {
             ImpactKind::Narrowed
@@ -268,11 +266,19 @@ const PEERS: [&str; 7] = [
     "DestinationPrefixListId",
 ];
 
+#[cfg(test)]
+thread_local! {
+    /// How many rules were read.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Reads rules; what is no rule, such as a function that is evaluated later, is left out.
-fn rules(value: &Value) -> Vec<Rule> {
+pub(super) fn rules(value: &Value) -> Vec<Rule> {
     match value {
         Value::Array(items) => items.iter().flat_map(rules).collect(),
         Value::Object(entries) => {
+            #[cfg(test)]
+            READ.set(READ.get() + 1);
             let text = |name: &str| entries.get(name).map(to_text);
             let number = |name: &str| text(name)?.parse::<i64>().ok();
             let Some(protocol) = text("IpProtocol") else {
