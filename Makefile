@@ -29,8 +29,9 @@ fuzz:
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --test fuzz -- --nocapture
 
 bench: tools
-	$(CARGO) build --locked --release --bin stackgate --example raw_client --example template_diff
+	$(CARGO) build --locked --release --bin stackgate --example raw_client --example template_diff --example fleet
 	$(PYTHON) scripts/bench_diff.py $(TARGET)/release
+	$(PYTHON) scripts/bench_fleet.py $(TARGET)/release
 	$(PYTHON) scripts/emulators.py run --only localstack -- $(PYTHON) scripts/bench.py $(TARGET)/release
 	$(PYTHON) scripts/emulators.py run --only localstack --only ministack -- $(PYTHON) scripts/bench_slow.py $(TARGET)/release
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::budget::Watcher;
 use crate::model::{FailureKind, Priority};
 
 /// Decides only in the first moments, which may be all that a deployment to an emulator lasts.
@@ -16,6 +18,9 @@ const SPACING_IN_PLACE: Duration = Duration::from_millis(100);
 
 /// The same for all watched stacks: about a hundred polls a second together, however large the fleet.
 const SPACING: Duration = Duration::from_millis(10);
+
+/// So many watched stacks are followed by their ends, once it is known when to expect them.
+const MANY: usize = 100;
 
 /// How long a poll waits at least where the service has asked for fewer calls: one that comes too early to see
 /// anything would take the place of a call that gets something done.
@@ -36,33 +41,94 @@ pub(super) struct Others {
     pub(super) is_short: bool,
 }
 
+fn times(each: Duration, count: usize) -> Duration {
+    each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 impl Others {
     fn spacing(self) -> Duration {
-        let times =
-            |each: Duration, n: usize| each.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
+        self.spacing_in_place().max(times(SPACING, self.anywhere))
+    }
+
+    /// Returns what the account and region asks for, whatever happens in others.
+    fn spacing_in_place(self) -> Duration {
         let short = match self.is_short {
             true => SPACING_WHEN_SHORT,
             false => Duration::ZERO,
         };
-        times(SPACING_IN_PLACE, self.in_place)
-            .max(times(SPACING, self.anywhere))
-            .max(short)
+        times(SPACING_IN_PLACE, self.in_place).max(short)
     }
 }
 
-/// Returns how long to wait until the next poll of something that has been going on for `elapsed`.
+/// Returns how long to wait, `elapsed` into something, until the next poll of it.
 ///
 /// A tenth of the elapsed time for five seconds, then a second, and after a minute a sixtieth of the elapsed
 /// time up to [`LONGEST`]: news is late by about a second while people watch, and an hour takes few polls.
-/// Where many stacks are watched, each is polled less often. `jitter` is from 0 to 1.
-pub(super) fn poll(elapsed: Duration, others: Others, jitter: f64) -> Duration {
+/// Where many stacks are watched, each is polled less often until it is about to end: `expected` says when others like it
+/// did. `jitter` is from 0 to 1.
+pub(super) fn poll(
+    elapsed: Duration,
+    others: Others,
+    expected: Option<Duration>,
+    jitter: f64,
+) -> Duration {
     let own = if elapsed < Duration::from_secs(5) {
         (elapsed / 10).max(SHORTEST)
     } else {
         (elapsed / 60).clamp(Duration::from_secs(1), LONGEST)
     };
-    own.max(others.spacing())
-        .mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)
+    let wait = match expected {
+        Some(expected) if elapsed >= expected => own.max(others.spacing_in_place()),
+        Some(expected) => {
+            let until_then = (expected - elapsed).max(others.spacing_in_place());
+            let seldom = match others.anywhere {
+                // Nobody follows so many one by one; what they are waiting for is their ends.
+                MANY.. => expected / 4,
+                _ => Duration::ZERO,
+            };
+            own.max(others.spacing()).max(seldom).min(until_then)
+        }
+        None => own.max(others.spacing()),
+    };
+    wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)
+}
+
+/// How long things of one kind took here so far. In a fleet they are much alike: once one has come to its end, the others
+/// are looked at when they are about to.
+#[derive(Debug)]
+pub(super) struct Learned(watch::Sender<Option<Duration>>);
+
+impl Learned {
+    /// Returns what somebody knows from earlier executions.
+    pub(super) fn new(expected: Option<Duration>) -> Self {
+        Self(watch::Sender::new(expected))
+    }
+
+    /// Notes that one took `elapsed`; what is shorter than all before counts.
+    pub(super) fn note(&self, elapsed: Duration) {
+        self.0.send_if_modified(|known| {
+            let is_news = known.is_none_or(|known| elapsed < known);
+            if is_news {
+                *known = Some(elapsed);
+            }
+            is_news
+        });
+    }
+
+    /// Waits until the next poll of what has been going on by `clock`, and counts `watcher` in while it waits.
+    pub(super) async fn wait(&self, clock: Stopwatch, watcher: &Watcher) {
+        let mut told = self.0.subscribe();
+        let (from, jitter) = (clock.elapsed(), jitter());
+        loop {
+            let expected = *told.borrow_and_update();
+            let due = from + poll(from, watcher.others(), expected, jitter);
+            let left = due.saturating_sub(clock.elapsed());
+            tokio::select! {
+                () = pause(left) => return,
+                Ok(()) = told.changed() => {}
+            }
+        }
+    }
 }
 
 /// Returns how long an account and region rests after the `throttled`th refusal in a row, from 0.
@@ -103,7 +169,7 @@ fn patience(
     };
     (elapsed < limit).then(|| match trouble {
         Trouble::Throttled => Duration::ZERO,
-        Trouble::Passing => poll(elapsed, Others::default(), jitter),
+        Trouble::Passing => poll(elapsed, Others::default(), None, jitter),
     })
 }
 
@@ -195,11 +261,11 @@ mod tests {
 
     #[test]
     fn polls_begin_fast_and_slow_down() {
-        assert_eq!(poll(Duration::ZERO, ALONE, 0.0), SHORTEST);
-        assert_eq!(poll(seconds(1.0), ALONE, 0.0), seconds(0.1));
-        assert_eq!(poll(seconds(5.0), ALONE, 0.0), seconds(1.0));
-        assert_eq!(poll(seconds(60.0), ALONE, 0.0), seconds(1.0));
-        assert_eq!(poll(seconds(3600.0), ALONE, 0.0), LONGEST);
+        assert_eq!(poll(Duration::ZERO, ALONE, None, 0.0), SHORTEST);
+        assert_eq!(poll(seconds(1.0), ALONE, None, 0.0), seconds(0.1));
+        assert_eq!(poll(seconds(5.0), ALONE, None, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(60.0), ALONE, None, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(3600.0), ALONE, None, 0.0), LONGEST);
     }
 
     #[test]
@@ -208,15 +274,15 @@ mod tests {
             is_short: true,
             ..ALONE
         };
-        assert_eq!(poll(Duration::ZERO, short, 0.0), seconds(1.0));
-        assert_eq!(poll(seconds(3600.0), short, 0.0), LONGEST);
+        assert_eq!(poll(Duration::ZERO, short, None, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(3600.0), short, None, 0.0), LONGEST);
     }
 
     #[test]
     fn an_hour_takes_few_polls() {
         let (mut now, mut polls) = (Duration::ZERO, 0);
         while now < seconds(3600.0) {
-            now += poll(now, ALONE, 0.0);
+            now += poll(now, ALONE, None, 0.0);
             polls += 1;
         }
         assert!(polls < 950, "{polls}");
@@ -237,7 +303,7 @@ mod tests {
         #[test]
         fn invariant_news_is_late_by_a_tenth_or_a_second_or_a_fiftieth(ms in 200u64..10_000_000, jitter in 0.0..1.0f64) {
             let elapsed = Duration::from_millis(ms);
-            let wait = poll(elapsed, ALONE, jitter);
+            let wait = poll(elapsed, ALONE, None, jitter);
             let second = seconds(1.1001);
             prop_assert!(wait <= elapsed.mul_f64(0.1101) || elapsed >= seconds(5.0) && wait <= second.max(elapsed / 50));
         }
@@ -245,15 +311,53 @@ mod tests {
         #[test]
         fn invariant_one_poll_a_second_after_five_seconds(ms in 5_000u64..10_000_000, n in 0usize..500, jitter in 0.0..1.0f64) {
             let others = Others { in_place: n, anywhere: n, is_short: false };
-            prop_assert!(poll(Duration::from_millis(ms), others, jitter) >= Duration::from_secs(1));
+            prop_assert!(poll(Duration::from_millis(ms), others, None, jitter) >= Duration::from_secs(1));
         }
 
         #[test]
         fn invariant_many_stacks_share_a_bounded_number_of_polls(ms in 0u64..10_000, in_place in 10usize..500, elsewhere in 100usize..5_000) {
             let others = Others { in_place, anywhere: in_place + elsewhere, is_short: false };
-            let each = poll(Duration::from_millis(ms), others, 0.0).as_secs_f64();
+            let each = poll(Duration::from_millis(ms), others, None, 0.0).as_secs_f64();
             prop_assert!((in_place + 1) as f64 / each <= 11.1);
             prop_assert!((in_place + elsewhere + 1) as f64 / each <= 101.1);
         }
+    }
+
+    #[test]
+    fn many_stacks_are_looked_at_when_others_like_them_ended() {
+        let many = Others {
+            in_place: 0,
+            anywhere: 2_500,
+            is_short: false,
+        };
+        let expected = Some(seconds(60.0));
+        assert_eq!(poll(seconds(1.0), many, None, 0.0), seconds(25.0));
+        assert_eq!(poll(seconds(1.0), many, expected, 0.0), seconds(25.0));
+        assert_eq!(poll(seconds(50.0), many, expected, 0.0), seconds(10.0));
+        assert_eq!(poll(seconds(60.0), many, expected, 0.0), seconds(1.0));
+        // A single one is followed as ever.
+        assert_eq!(poll(seconds(30.0), ALONE, expected, 0.0), seconds(1.0));
+        // What a place asks for is kept to, whatever is expected.
+        let short = Others {
+            is_short: true,
+            ..many
+        };
+        assert_eq!(poll(seconds(59.9), short, expected, 0.0), seconds(1.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_end_wakes_those_who_wait_for_theirs() {
+        let learned = Learned::new(None);
+        let gate = super::super::budget::Gate::new();
+        let anywhere = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(5_000));
+        let watcher = gate.watch(&anywhere);
+        let clock = Stopwatch::start();
+        let told = async {
+            pause(seconds(10.0)).await;
+            learned.note(seconds(10.0));
+        };
+        tokio::join!(learned.wait(clock, &watcher), told);
+        // Without it, the wait would have been 50 seconds.
+        assert!(clock.elapsed() < seconds(12.0), "{:?}", clock.elapsed());
     }
 }

@@ -71,10 +71,13 @@ impl Aws {
         let mut attempt = 0;
         loop {
             let permit = gate.enter(call.priority).await;
-            let sending = send(client.clone());
+            let line = self.line().await;
+            // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
+            let sending = Box::pin(send(client.clone()));
             let sent = trace::NUMBER.scope(attempt + 1, sending).await;
             // Lets the connection go back to its pool: a call that follows at once would open another one.
             tokio::task::yield_now().await;
+            drop(line);
             let error = match sent {
                 Ok(reply) => {
                     permit.succeeded();

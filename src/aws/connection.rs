@@ -16,9 +16,11 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use tokio::sync::OnceCell;
+use indexmap::IndexMap;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::budget::{Gate, Watcher};
+use super::cadence::Learned;
 use super::failure::{Attempted, Effect, classify};
 use super::http;
 use super::mfa::MfaPrompt;
@@ -30,6 +32,12 @@ use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, 
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
+
+/// Clients that are kept. One is made in less time than a call takes, and a fleet has ten thousand places.
+const MOST_CLIENTS: usize = 256;
+
+/// Calls under way at once, in all accounts and regions together; below the files that a process may have open.
+const LINES: usize = 1_000;
 
 /// How to connect. The default means what the AWS CLI means by it: environment, then profile.
 #[derive(Debug, Clone, Default)]
@@ -69,10 +77,15 @@ struct Shared {
     renewal: String,
     caller: OnceCell<Caller>,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
-    /// By role and region.
-    clients: Mutex<HashMap<(Option<String>, Region), Client>>,
+    /// By role and region; those used last, since each has some memory of its own.
+    clients: Mutex<IndexMap<(Option<String>, Region), Client>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
+    /// What all calls together may have under way: each has a connection and some memory.
+    lines: Semaphore,
+    /// How long change sets and operations take here.
+    change_sets: Learned,
+    operations: Learned,
     objects: Objects,
 }
 
@@ -196,6 +209,9 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
+            lines: Semaphore::new(LINES),
+            change_sets: Learned::new(None),
+            operations: Learned::new(None),
             objects: Objects::default(),
         })))
     }
@@ -221,6 +237,9 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
+            lines: Semaphore::new(LINES),
+            change_sets: Learned::new(None),
+            operations: Learned::new(None),
             objects: Objects::default(),
         }))
     }
@@ -342,8 +361,12 @@ impl Aws {
         }
         let config = config.retry_config(RetryConfig::disabled());
         let client = Client::from_conf(config.build());
+        let mut clients = locked(&self.0.clients);
+        if clients.len() >= MOST_CLIENTS {
+            clients.swap_remove_index(0);
+        }
         // Somebody else may have made it meanwhile; the first one stays.
-        Ok(locked(&self.0.clients).entry(key).or_insert(client).clone())
+        Ok(clients.entry(key).or_insert(client).clone())
     }
 
     fn traced(&self, place: &str) -> Option<Traced> {
@@ -420,6 +443,22 @@ impl Aws {
     /// Returns a mark that a target's stack is being watched.
     pub(super) fn watcher(&self, target: &Target) -> Watcher {
         self.gate(target).watch(&self.0.watched)
+    }
+
+    /// Waits until one call more may be under way, and returns the right to it.
+    pub(super) async fn line(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.lines.acquire().await.ok()
+    }
+
+    /// Returns how long change sets take to be computed.
+    pub(super) fn change_sets(&self) -> &Learned {
+        &self.0.change_sets
+    }
+
+    /// Returns how long operations on stacks take that go well.
+    pub(super) fn operations(&self) -> &Learned {
+        &self.0.operations
     }
 
     /// Returns the words for a call in `place`.

@@ -16,7 +16,7 @@
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Change, EventFilter};
 
-use super::cadence::{self, Stopwatch};
+use super::cadence::Stopwatch;
 use super::call::Call;
 use super::connection::Aws;
 use super::convert;
@@ -28,6 +28,9 @@ use crate::model::{
 
 /// Readings that may find nothing right after the change set was created.
 const UNSEEN: u32 = 5;
+
+/// So few are looked at without a wait.
+const FEW: usize = 10;
 
 /// Findings of a validation that are repeated in a reason.
 const MOST_ERRORS: usize = 10;
@@ -78,13 +81,19 @@ impl Aws {
         let mut unseen = 0;
         // Once it has been reached, the endpoint is waited for as while watching.
         let mut priority = Priority::Read;
+        // An emulator is done at once. Where many are waited for, a look that comes too early is one too many.
+        let looks_at_once = watcher.others().anywhere < FEW;
         loop {
+            if !looks_at_once || priority == Priority::Observe {
+                self.change_sets().wait(clock, &watcher).await;
+            }
             let page = self.described(spec, id, true, None, priority).await?;
             priority = Priority::Observe;
             match page {
                 Some(head) => {
                     let status = status(&head);
                     if matches!(status, "CREATE_COMPLETE" | "FAILED") {
+                        self.change_sets().note(clock.elapsed());
                         return self.finish_reading(spec, id, head).await;
                     }
                     if status.starts_with("DELETE_") {
@@ -98,12 +107,6 @@ impl Aws {
                     }
                 }
             }
-            cadence::pause(cadence::poll(
-                clock.elapsed(),
-                watcher.others(),
-                cadence::jitter(),
-            ))
-            .await;
         }
     }
 

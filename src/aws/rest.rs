@@ -37,7 +37,7 @@ impl Aws {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let next = cadence::poll(elapsed, watcher.others(), cadence::jitter());
+            let next = cadence::poll(elapsed, watcher.others(), None, cadence::jitter());
             cadence::pause(left.map_or(next, |left| next.min(left))).await;
             stack = self.stack(spec, by, Priority::Observe).await?;
         }

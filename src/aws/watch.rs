@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::cadence::{self, Stopwatch};
+use super::cadence::Stopwatch;
 use super::connection::Aws;
 use super::failure::Effect;
 use super::nested;
@@ -86,12 +86,7 @@ impl Aws {
         };
         loop {
             // At first too: no operation ends at once.
-            cadence::pause(cadence::poll(
-                clock.elapsed(),
-                watcher.others(),
-                cadence::jitter(),
-            ))
-            .await;
+            self.operations().wait(clock, &watcher).await;
             let cursor = operation.cursor.as_deref();
             match self
                 .events_after(spec, stack, cursor, Priority::Observe)
@@ -114,6 +109,9 @@ impl Aws {
             };
             match operation.judge(&summary, clock.elapsed()) {
                 Verdict::Ended(settled) => {
+                    if settled.cause.is_none() {
+                        self.operations().note(clock.elapsed());
+                    }
                     return Ok(self.with_inner_cause(spec, settled, &operation).await);
                 }
                 Verdict::Later => {}

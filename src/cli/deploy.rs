@@ -24,7 +24,7 @@ use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
     LARGEST_INLINE_TEMPLATE, OperationPreferences, OverrideLine, RiskChoices, RiskLevel, SecretRef,
-    StackName, StackOptions, StackWait, Target, TemplateBuckets, clean,
+    StackName, StackOptions, StackWait, Target, TargetSpec, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -377,10 +377,17 @@ impl Asked {
     /// Returns what is deployed, once it is known whose account is the own one. The files are checked for every
     /// target before anything else is asked of AWS.
     pub(super) fn deployment(&self, aws: &Aws, caller: &Caller) -> Result<Deployment, CliError> {
+        let targets = &self.args.targets;
+        self.deployment_to(targets.resolve(&self.stack, caller, aws.default_region())?)
+    }
+
+    /// Returns what would be deployed, as far as that is known without AWS.
+    pub(super) fn rehearsed(&self) -> Result<Deployment, CliError> {
+        self.deployment_to(self.args.targets.resolve_offline(&self.stack)?)
+    }
+
+    fn deployment_to(&self, specs: Vec<TargetSpec>) -> Result<Deployment, CliError> {
         let (args, project) = (&self.args, &self.project);
-        let specs = args
-            .targets
-            .resolve(&self.stack, caller, aws.default_region())?;
         let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
         for note in project.stray_files(&targets)? {
             output::stderr(&format!("note: {note}\n"));

@@ -30,6 +30,7 @@ mod progress;
 mod project;
 mod prompt;
 mod reach;
+mod rehearse;
 mod resume;
 mod risks;
 mod run;
@@ -83,6 +84,12 @@ enum Command {
     Deploy(Box<deploy::DeployArgs>),
     /// The same up to the approval, then stop
     Plan(Box<deploy::PlanArgs>),
+    /// Run a plan in a simulated world, and tell what would come of it; touches nothing
+    ///
+    /// The deployment, or the recorded plan, is carried out as it would be, against stacks that are only imagined: nothing is
+    /// asked of AWS, and nothing is written. How long stacks take is known from earlier executions; what goes wrong is said
+    /// with `--fail`, `--down` and others, or in a file.
+    Rehearse(Box<rehearse::RehearseArgs>),
     /// Show the parameters of every target, and which file or look-up gave each
     ///
     /// Values come from override files, weakest first `STACK`, `STACK.REGION`, `STACK.ACCOUNT` and
@@ -140,6 +147,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Deploy(args) => deploy::deploy(&global, *args),
         Command::Plan(args) => deploy::plan(&global, *args),
+        Command::Rehearse(args) => rehearse::rehearse(&global, *args),
         Command::Parameters(args) => parameters::parameters(&global, *args),
         Command::Show(args) => show::show(&global, &args),
         Command::Delete(args) => delete::delete(&global, *args),

@@ -370,6 +370,34 @@ impl TargetArgs {
         })
     }
 
+    /// Returns the targets where nothing is asked of AWS: the roles are those of accounts that are all another's.
+    pub(super) fn resolve_offline(&self, stack: &StackName) -> Result<Vec<TargetSpec>, CliError> {
+        let filled = self.filled.as_ref();
+        let is_listed =
+            self.targets.is_some() || filled.is_some_and(|filled| filled.targets.is_some());
+        if !is_listed && self.accounts.is_empty() {
+            return Err(CliError::message(
+                "AWS is not asked here, so your own account is not known",
+            )
+            .hint("name accounts with `--accounts`, or a list of targets with `--targets FILE`"));
+        }
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let default = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION"));
+        if !is_listed && self.regions.is_empty() && default.is_none() {
+            return Err(CliError::message("no region is given")
+                .hint("name them with `--regions`, or set `AWS_REGION`"));
+        }
+        let default = default
+            .map(Region::new)
+            .transpose()
+            .map_err(|error| CliError::usage(anyhow::Error::new(error).context("`AWS_REGION`")))?;
+        let nobody = Caller {
+            account: AccountId::new("000000000000").map_err(CliError::failed)?,
+            arn: String::new(),
+        };
+        self.resolve(stack, &nobody, default)
+    }
+
     /// Returns the targets, in the order they were asked for.
     pub(super) fn resolve(
         &self,

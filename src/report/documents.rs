@@ -15,7 +15,15 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// Those that are not made of events; they are compared where their commands are run.
-const OTHERS: [&str; 6] = ["diff", "doctor", "init", "parameters", "risks", "validate"];
+const OTHERS: [&str; 7] = [
+    "diff",
+    "doctor",
+    "init",
+    "parameters",
+    "rehearsal",
+    "risks",
+    "validate",
+];
 
 fn scripts() -> Vec<Script> {
     vec![

@@ -22,6 +22,7 @@ mod live;
 mod markdown;
 mod parameters;
 mod recorded;
+mod rehearsal;
 mod review;
 mod review_data;
 mod review_facts;
@@ -51,6 +52,10 @@ pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
 pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
+pub use rehearsal::{
+    Advice, Durations, Rehearsed, RehearsedRun, Spread, SpreadOf, TimelineRow, TypicalRun,
+    rehearsal,
+};
 pub use review::{draw, review};
 pub use review_data::{
     NoSources, ParameterUse, Place, Review, ReviewGroup, ReviewParameter, ReviewProperty,

@@ -151,7 +151,7 @@ impl Summary {
 }
 
 /// Returns the regions that stopped the rollout, as far as targets were kept back for them.
-fn halted(view: &View) -> Vec<HaltedRegion> {
+pub(super) fn halted(view: &View) -> Vec<HaltedRegion> {
     let failures = |region: &Region| {
         let targets = view.targets();
         let failed = targets.iter().filter(|target| {
@@ -171,6 +171,12 @@ fn halted(view: &View) -> Vec<HaltedRegion> {
                 failed: *failed,
                 tolerance: Some(*tolerance),
             },
+            // Counted once for a region, however many targets it kept back.
+            SkipReason::EarlierRegionFailed { region }
+                if halted.iter().any(|known| known.region == *region) =>
+            {
+                continue;
+            }
             SkipReason::EarlierRegionFailed { region } => HaltedRegion {
                 region: region.clone(),
                 failed: failures(region),
@@ -194,14 +200,18 @@ fn halted(view: &View) -> Vec<HaltedRegion> {
 /// Returns the account of a run.
 pub fn summary(view: &View, options: &ScreenOptions) -> String {
     let mut page = Page::new(options);
+    account(&mut page, view);
+    next_commands(&mut page, view);
+    page.finish()
+}
+
+/// Adds the account of a run, without what to do next.
+pub(super) fn account(page: &mut Page<'_>, view: &View) {
     let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
     let places = Places::of(targets.iter().copied());
     let summary = Summary::of(view);
-
-    headline(&mut page, view, &summary, &places);
-    body(&mut page, view, &summary, &places);
-    next_commands(&mut page, view);
-    page.finish()
+    headline(page, view, &summary, &places);
+    body(page, view, &summary, &places);
 }
 
 /// One line that says how it ended, then the counts.

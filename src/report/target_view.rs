@@ -364,6 +364,11 @@ impl TargetView {
             .or_else(|| self.busy.as_ref().map(|fact| fact.at))
     }
 
+    /// Returns when the rollout let the target begin.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started.as_ref().map(|fact| fact.at)
+    }
+
     /// Returns when the change set was asked for.
     pub fn intended_at(&self) -> Option<Timestamp> {
         self.intended.as_ref().map(|fact| fact.at)

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 /// One source of chances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chance {
+pub struct Chance {
     seed: u64,
 }
 
 impl Chance {
     /// Returns the chances of `seed`.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { seed }
     }
 
     /// Returns the number that `what` has, evenly from 0 to below 1.
-    pub(super) fn share(self, what: impl Hash) -> f64 {
+    pub fn share(self, what: impl Hash) -> f64 {
         let mut hasher = Mixer(self.seed ^ 0x9e37_79b9_7f4a_7c15);
         what.hash(&mut hasher);
         // 53 bits fill a float exactly.
@@ -24,12 +24,12 @@ impl Chance {
     }
 
     /// Returns whether something of probability `percent` happens to `what`.
-    pub(super) fn happens(self, percent: f64, what: impl Hash) -> bool {
+    pub fn happens(self, percent: f64, what: impl Hash) -> bool {
         self.share(what) * 100.0 < percent
     }
 
     /// Returns the duration that `what` has, evenly between the two.
-    pub(super) fn between(self, (least, most): (Duration, Duration), what: impl Hash) -> Duration {
+    pub fn between(self, (least, most): (Duration, Duration), what: impl Hash) -> Duration {
         least + most.saturating_sub(least).mul_f64(self.share(what))
     }
 }

@@ -15,6 +15,9 @@ use crate::model::{
     Target,
 };
 
+/// How long an operation on a stack takes where nobody says it.
+const USUAL: Ends = Ends(Duration::from_secs(60), Duration::from_secs(60));
+
 /// A simulated world.
 #[derive(Debug)]
 pub struct Cloud {
@@ -27,6 +30,8 @@ pub struct Cloud {
     buckets: HashMap<(usize, AccountId, Region), Bucket>,
     /// Where each change set is; some calls name nothing else.
     sets: HashMap<ChangeSetId, Target>,
+    /// How long operations take where no rule says it.
+    expected: HashMap<Target, Ends>,
     /// Every template once, however many stacks are made from it.
     templates: HashSet<Arc<str>>,
     /// How often something was asked, where chance has a say in the answer.
@@ -108,6 +113,7 @@ impl Cloud {
             stacks: HashMap::new(),
             buckets: HashMap::new(),
             sets: HashMap::new(),
+            expected: HashMap::new(),
             templates: HashSet::new(),
             asked: HashMap::new(),
             counts: Counts::default(),
@@ -154,6 +160,11 @@ impl Cloud {
             });
             self.stacks.entry(target.clone()).or_default().push(stack);
         }
+    }
+
+    /// Lets operations on stacks take as long as is expected of them, where no rule says how long.
+    pub fn expect(&mut self, durations: impl IntoIterator<Item = (Target, Ends)>) {
+        self.expected.extend(durations);
     }
 
     /// Decides what becomes of a call of `operation`, and how long the answer takes.
@@ -446,7 +457,8 @@ impl Cloud {
         let number = self.live_mut(target, now)?.operations.len();
         let rules = self.scenario.stack(target);
         let rules_of = (target, number);
-        let Ends(least, most) = rules.duration;
+        let expected = || self.expected.get(target).copied();
+        let Ends(least, most) = rules.duration.or_else(expected).unwrap_or(USUAL);
         let duration = self.chance.between((least, most), (rules_of, "duration"));
         let changes = self.changes(&rules);
         let end = match changes.first() {

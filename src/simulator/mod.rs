@@ -19,6 +19,7 @@ mod scenario;
 mod stack;
 mod wire;
 
+pub use chance::Chance;
 pub use cloud::{Admission, Cloud, Counts, Refusal, Wanted};
 pub use rehearsal::{Rehearsal, Rest};
 pub use scenario::{Access, Ends, Length, Pattern, Percent, Rule, Scenario, ScenarioError};

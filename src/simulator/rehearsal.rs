@@ -63,11 +63,22 @@ pub enum Rest {
 }
 
 impl Rehearsal {
-    /// Starts `definition` in `cloud`; returns it with its first events.
+    /// Starts `definition` in `cloud`, where the approver thinks for a minute; returns it with its first events.
     pub fn start(
         cloud: Cloud,
         id: ExecutionId,
         definition: ExecutionDefinition,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Event>), IllegalEvent> {
+        Self::start_answered(cloud, id, definition, Duration::from_secs(60), now)
+    }
+
+    /// The same, where the approver thinks as long as is said.
+    pub fn start_answered(
+        cloud: Cloud,
+        id: ExecutionId,
+        definition: ExecutionDefinition,
+        thinks: Duration,
         now: Timestamp,
     ) -> Result<(Self, Vec<Event>), IllegalEvent> {
         let (machine, turn) = Machine::start(id, definition, now)?;
@@ -78,7 +89,7 @@ impl Rehearsal {
             due: BTreeMap::new(),
             decided: 0,
             places: Places::default(),
-            thinks: Duration::from_secs(60),
+            thinks,
             asked: false,
         };
         let events = rehearsal.commit(turn);

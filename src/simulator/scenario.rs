@@ -16,13 +16,19 @@
 //!     down: 10m..15m
 //! ```
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::limit::Rate;
-use crate::model::{Target, clean};
+use crate::model::{LogicalId, Target, clean};
+
+/// The most resources that a stack can have.
+const MOST_RESOURCES: u32 = 500;
+/// No stack takes longer, and times stay far from where they end.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// What a simulated world is like.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -51,13 +57,14 @@ pub struct Rule {
     /// How long a change set is computed.
     pub change_set: Option<Ends>,
     /// How many resources an operation touches.
+    #[serde(deserialize_with = "resources")]
     pub resources: Option<u32>,
     /// How many of the operations fail.
     pub fails: Option<Percent>,
     /// Why they fail.
     pub reason: Option<String>,
     /// The logical id of the resource that fails.
-    pub resource: Option<String>,
+    pub resource: Option<LogicalId>,
     /// Its type.
     pub resource_type: Option<String>,
     /// How many of the failed updates cannot be taken back.
@@ -108,11 +115,11 @@ pub enum ScenarioError {
     #[error("`{0}` is no share: expected a percentage from `0%` to `100%`")]
     Percent(String),
     /// It is not a duration.
-    #[error("`{0}` is no duration: expected one such as `45s`, `2m 30s` or `1h`")]
+    #[error("`{0}` is no duration up to a year: expected one such as `45s`, `2m 30s` or `1h`")]
     Length(String),
     /// It is neither a duration nor two.
     #[error(
-        "`{0}` is neither a duration such as `45s` nor two such as `45s..2m`, the shorter first"
+        "`{0}` is neither a duration up to a year such as `45s` nor two such as `45s..2m`, the shorter first"
     )]
     Ends(String),
     /// It does not name targets.
@@ -146,11 +153,21 @@ pub struct Pattern {
 }
 
 impl Scenario {
+    /// Returns whether another seed may give another run; calls that take a little longer or shorter do not count.
+    pub fn is_by_chance(&self) -> bool {
+        self.rules.iter().any(Rule::is_by_chance)
+    }
+
+    /// Returns whether a rule says how long operations on the stack of `target` take.
+    pub fn has_duration(&self, target: &Target) -> bool {
+        self.stack(target).duration.is_some()
+    }
+
     /// Returns what holds for `target`, apart from calls.
     pub(super) fn stack(&self, target: &Target) -> StackRules<'_> {
         let mut found = StackRules::default();
         for rule in self.rules.iter().filter(|r| r.targets.matches(target)) {
-            found.duration = rule.duration.unwrap_or(found.duration);
+            found.duration = rule.duration.or(found.duration);
             found.change_set = rule.change_set.unwrap_or(found.change_set);
             found.resources = rule.resources.unwrap_or(found.resources);
             found.fails = rule.fails.unwrap_or(found.fails);
@@ -159,7 +176,10 @@ impl Scenario {
             found.stale_reads = rule.stale_reads.unwrap_or(found.stale_reads);
             found.late_events = rule.late_events.unwrap_or(found.late_events);
             found.reason = rule.reason.as_deref().unwrap_or(found.reason);
-            found.resource = rule.resource.as_deref().unwrap_or(found.resource);
+            found.resource = rule
+                .resource
+                .as_ref()
+                .map_or(found.resource, LogicalId::as_str);
             found.resource_type = rule.resource_type.as_deref().unwrap_or(found.resource_type);
         }
         found
@@ -192,10 +212,31 @@ impl Scenario {
     }
 }
 
+impl Rule {
+    fn is_by_chance(&self) -> bool {
+        let shares = [
+            self.fails,
+            self.stuck,
+            self.no_changes,
+            self.throttled,
+            self.unavailable,
+            self.lost_requests,
+            self.lost_replies,
+        ];
+        let ranges = [self.duration, self.change_set];
+        shares
+            .into_iter()
+            .flatten()
+            .any(|share| 0.0 < share.0 && share.0 < 100.0)
+            || ranges.into_iter().flatten().any(|ends| ends.0 < ends.1)
+    }
+}
+
 /// What holds for the stack of a target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StackRules<'a> {
-    pub(super) duration: Ends,
+    /// None where no rule says it.
+    pub(super) duration: Option<Ends>,
     pub(super) change_set: Ends,
     pub(super) resources: u32,
     pub(super) fails: Percent,
@@ -212,7 +253,7 @@ impl Default for StackRules<'_> {
     fn default() -> Self {
         let seconds = |n| Ends(Duration::from_secs(n), Duration::from_secs(n));
         Self {
-            duration: seconds(60),
+            duration: None,
             change_set: seconds(5),
             resources: 3,
             fails: Percent(0.0),
@@ -345,7 +386,27 @@ impl TryFrom<String> for Percent {
 
 fn length(text: &str) -> Option<Duration> {
     let parsed: SignedDuration = text.trim().parse().ok()?;
-    Duration::try_from(parsed).ok()
+    let length = Duration::try_from(parsed).ok()?;
+    (length <= LONGEST).then_some(length)
+}
+
+fn resources<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    match Option::<u32>::deserialize(from)? {
+        Some(many) if many > MOST_RESOURCES => Err(de::Error::custom(format!(
+            "`resources: {many}`: a stack has at most {MOST_RESOURCES}"
+        ))),
+        count => Ok(count),
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.account, &*self.region) {
+            ("*", region) => f.write_str(region),
+            (account, "*") => f.write_str(account),
+            (account, region) => write!(f, "{account}/{region}"),
+        }
+    }
 }
 
 impl TryFrom<String> for Length {
@@ -420,7 +481,7 @@ mod tests {
         assert_eq!(rules.fails, Percent(30.0));
         assert_eq!(rules.reason, "full");
         let (least, most) = (Duration::from_secs(45), Duration::from_secs(120));
-        assert_eq!(rules.duration, Ends(least, most));
+        assert_eq!(rules.duration, Some(Ends(least, most)));
         let elsewhere = target("111111111111", "us-east-1");
         assert_eq!(scenario.stack(&elsewhere).fails, Percent(10.0));
     }
@@ -450,6 +511,43 @@ mod tests {
         ] {
             let error = serde_yaml::from_str::<Scenario>(text).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_no_stack_can_have_is_refused_where_it_stands() {
+        for (text, expected) in [
+            ("rules:\n  - resources: 501", "at most 500"),
+            ("rules:\n  - resource: not a name", "logical id"),
+            ("rules:\n  - duration: 9000000h", "up to a year"),
+        ] {
+            let error = serde_yaml::from_str::<Scenario>(text).unwrap_err();
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+            assert_eq!(error.location().unwrap().line(), 2, "{text}: {error}");
+        }
+        assert!(serde_yaml::from_str::<Scenario>("rules: [{resources: 500}]").is_ok());
+    }
+
+    #[test]
+    fn chance_is_where_shares_or_lengths_leave_it_open() {
+        for (rule, expected) in [
+            ("{}", false),
+            ("{fails: 100%, duration: 2m, down: 1m..2m}", false),
+            ("{fails: 0%}", false),
+            ("{fails: 30%}", true),
+            ("{duration: 1m..2m}", true),
+            ("{throttled: 1%}", true),
+        ] {
+            let scenario = scenario(&format!("rules: [{rule}]"));
+            assert_eq!(scenario.is_by_chance(), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_is_given() {
+        for text in ["*", "eu-*", "111111111111", "1111*/eu-west-1"] {
+            let pattern = Pattern::try_from(text.to_owned()).unwrap();
+            assert_eq!(pattern.to_string(), text);
         }
     }
 }

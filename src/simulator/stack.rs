@@ -267,6 +267,12 @@ impl Stack {
         last.map_or(StackStatus::ReviewInProgress, |o| o.status(now))
     }
 
+    /// Returns the operations that somebody asked for, oldest first: whether each goes well.
+    pub fn executed(&self) -> impl Iterator<Item = bool> {
+        let asked = self.operations.iter().filter(|o| o.token.is_some());
+        asked.map(|o| o.end == End::Complete)
+    }
+
     /// Returns whether an operation was begun with `token`.
     pub(super) fn has_operation(&self, token: &str) -> bool {
         let mut operations = self.operations.iter();

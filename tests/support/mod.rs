@@ -15,6 +15,9 @@ pub mod output;
 pub mod process;
 pub mod proxy;
 pub mod schema;
+#[path = "scripted.rs"]
+pub mod scripted;
+pub mod simulated;
 pub mod vt;
 pub mod xml;
 

@@ -170,6 +170,8 @@ pub struct Outcome {
     pub took: Duration,
     /// When the first target began to be executed, and when the last ended.
     pub executed: Option<(Duration, Duration)>,
+    /// The execution after it.
+    pub state: Execution,
     /// The world after it.
     pub world: Simulated,
 }
@@ -199,7 +201,7 @@ pub fn run(scenario: Scenario, definition: ExecutionDefinition, project: &Path) 
         let lease = journal
             .acquire(&id, "simulated", now, |_| false)
             .expect("nobody has it");
-        let (machine, turn) = Machine::start(id, definition, now).expect("it may begin");
+        let (machine, turn) = Machine::start(id.clone(), definition, now).expect("it may begin");
         let store = Store::open(&project.join(".stackgate/artifacts")).expect("a store");
         let secrets = Secrets::new(BTreeMap::new(), false, Arc::new(Nobody));
         let world = Arc::new(World::new(aws, store, project.to_owned(), secrets));
@@ -221,10 +223,13 @@ pub fn run(scenario: Scenario, definition: ExecutionDefinition, project: &Path) 
             operator: approver(),
         };
         let ended = driver.run(machine, turn).await.expect("the journal works");
+        let executed = face.executed;
+        let events = journal.events(&id, 0).expect("the journal works");
         Outcome {
             ended,
             took: simulated.passed(),
-            executed: face.executed,
+            executed,
+            state: Execution::replay(&events).expect("they are its own"),
             world: simulated.clone(),
         }
     })

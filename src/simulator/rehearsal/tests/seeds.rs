@@ -6,7 +6,6 @@ use super::*;
 use crate::model::{ConcurrencyMode, EventKind, RegionConcurrency, SkipReason};
 use crate::rollout::Limits;
 use crate::simulator::chance::Chance;
-use crate::simulator::stack::End;
 
 /// Worlds without and with everything that goes wrong, together.
 const SEEDS: u64 = 1_000;
@@ -191,11 +190,9 @@ fn invariant_the_record_is_the_truth(world: &World, rehearsal: &Rehearsal) {
         let outcome = rehearsal.state().targets[target].outcome.as_ref();
         let outcome = outcome.unwrap_or_else(|| panic!("{target} is forgotten"));
         let stacks = rehearsal.cloud().stacks().filter(|s| s.target == *target);
-        let executed: Vec<_> = stacks
-            .flat_map(|s| s.operations.iter().filter(|o| o.token.is_some()))
-            .collect();
+        let executed: Vec<bool> = stacks.flat_map(|s| s.executed()).collect();
         assert!(executed.len() <= 1, "{target} was executed twice");
-        let ended_well = executed.first().map(|o| o.end == End::Complete);
+        let ended_well = executed.first().copied();
         match outcome {
             TargetOutcome::Succeeded { .. } => assert_eq!(ended_well, Some(true), "{target}"),
             TargetOutcome::Failed { status, cause } => {

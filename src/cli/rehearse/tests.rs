@@ -1,0 +1,168 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::model::{
+    AccountId, CountOrPercent, FanOut, Invocation, OperationPreferences, Region, RiskChoices,
+    StackName, StackOptions, TargetSpec,
+};
+use crate::pipeline::Deployment;
+use crate::report::Durations;
+
+fn targets(accounts: u32, regions: &[&str]) -> Vec<Target> {
+    let target = |account: u32, region: &str| Target {
+        account: AccountId::new(format!("{account:012}")).unwrap(),
+        region: Region::new(region).unwrap(),
+        stack: StackName::new("network").unwrap(),
+    };
+    let of_region = |region| (1..=accounts).map(move |account| target(account, region));
+    regions.iter().copied().flat_map(of_region).collect()
+}
+
+fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences) -> World {
+    let specs = targets.iter().map(|target| TargetSpec {
+        role_arn: Some(format!("arn:aws:iam::{}:role/deploy", target.account)),
+        execute_role_arn: None,
+        target: target.clone(),
+    });
+    let deployment = Deployment {
+        wait: None,
+        stack: StackName::new("network").unwrap(),
+        template: "network.yaml".to_owned(),
+        files: vec!["network.yaml".to_owned()],
+        configuration: None,
+        parameter_overrides: None,
+        parameter_origins: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        capabilities: Vec::new(),
+        role_arn: None,
+        artifact_bucket: None,
+        stack_policy: None,
+        options: StackOptions::default(),
+        packaged: Vec::new(),
+        template_buckets: None,
+        fan_out: FanOut {
+            targets: specs.collect(),
+            preferences,
+        },
+        approval_minutes: 600,
+        risks: RiskChoices::default(),
+    };
+    let definition = ExecutionDefinition {
+        pipeline: deployment.pipeline(),
+        invocation: Invocation {
+            own_endpoint: true,
+            ..Invocation::default()
+        },
+        secrets: BTreeMap::new(),
+        allow_literal_secrets: false,
+    };
+    World {
+        definition,
+        targets,
+        scenario: serde_yaml::from_str(scenario).unwrap(),
+        learned: Learned::default(),
+    }
+}
+
+fn at_once(count: u32, tolerance: &str) -> OperationPreferences {
+    OperationPreferences {
+        max_concurrent: CountOrPercent::Count(count),
+        failure_tolerance: tolerance.parse().unwrap(),
+        ..OperationPreferences::default()
+    }
+}
+
+/// Returns what is told of a world at 80 and at 120 columns, without and with colour.
+fn screens(name: &str, world: &World, seeds: &[u64], given: &[&str]) -> Rehearsed {
+    let all = world.runs(seeds).unwrap();
+    let seed = all[RehearsedRun::typical(&all).unwrap()].seed;
+    let view = world.run(seed).unwrap();
+    let given = given.iter().map(|text| (*text).to_owned()).collect();
+    let durations = world.learned.durations(&world.scenario, &world.targets);
+    let mut rehearsed = Rehearsed::new(all, seed, &view, durations, given);
+    rehearsed.advice = better::tolerance(world, &rehearsed).unwrap();
+    for (variant, width, colour) in [
+        ("80", 80, false),
+        ("120", 120, false),
+        ("120_colour", 120, true),
+    ] {
+        let options = ScreenOptions {
+            width,
+            colour,
+            ..ScreenOptions::default()
+        };
+        let text = rehearsal(&rehearsed, &view, &options);
+        for line in text.lines() {
+            let line = anstream::adapter::strip_str(line).to_string();
+            assert!(console::measure_text_width(&line) <= width, "{line}");
+        }
+        insta::assert_snapshot!(format!("{name}_{variant}"), text.replace('\u{1b}', "␛"));
+    }
+    rehearsed
+}
+
+#[test]
+fn a_region_that_fails_now_and_then_is_told_at_a_glance() {
+    let scenario = "rules: [{targets: eu-west-1, fails: 30%, reason: Cannot exceed quota for tables, duration: 1m..4m}]";
+    let regions = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+    let world = world(scenario, targets(10, &regions), at_once(3, "10%"));
+    let seeds: Vec<u64> = (1..=20).collect();
+    let rehearsed = screens(
+        "rehearsal",
+        &world,
+        &seeds,
+        &[
+            "30% of the operations fail in eu-west-1",
+            "a stack takes 1m..4m in eu-west-1",
+        ],
+    );
+    assert_eq!(rehearsed.runs.len(), 20);
+    assert_eq!(rehearsed.spread.states.values().sum::<usize>(), 20);
+    // The same chances again, with more of them let pass.
+    let advice = rehearsed.advice.unwrap();
+    assert!(advice.goes_through >= 18, "{advice:?}");
+    assert!(advice.succeeded.median > rehearsed.spread.succeeded.median);
+}
+
+#[test]
+fn what_nothing_happens_to_is_told_in_a_few_lines() {
+    let world = world("{}", targets(1, &["eu-west-1"]), at_once(1, "0"));
+    let rehearsed = screens("rehearsal_one", &world, &[1], &[]);
+    assert_eq!(rehearsed.durations, Durations::Assumed);
+    assert_eq!(rehearsed.advice, None);
+    assert_eq!(rehearsed.runs[0].state, "succeeded");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let scenario = "rules: [{fails: 30%, throttled: 5%, lost_replies: 2%}]";
+    let world = world(
+        scenario,
+        targets(6, &["eu-west-1", "us-east-1"]),
+        at_once(2, "50%"),
+    );
+    assert_eq!(world.run(7).unwrap(), world.run(7).unwrap());
+    let states: BTreeSet<usize> = (1..=10)
+        .map(|seed| world.run(seed).unwrap().counts().succeeded)
+        .collect();
+    assert!(states.len() > 1, "{states:?}");
+}
+
+#[test]
+fn credentials_that_expire_leave_the_run_paused() {
+    let world = world(
+        "rules: [{role: expired}]",
+        targets(2, &["eu-west-1"]),
+        at_once(1, "0"),
+    );
+    let run = RehearsedRun::of(1, &world.run(1).unwrap());
+    assert_eq!(run.state, "paused");
+}
+
+#[test]
+fn an_outage_without_end_ends_the_rehearsal_all_the_same() {
+    let scenario = "rules: [{duration: 2m}, {down: 30s..8760h}]";
+    let world = world(scenario, targets(1, &["eu-west-1"]), at_once(1, "0"));
+    let view = world.run(1).unwrap();
+    assert_ne!(RehearsedRun::of(1, &view).state, "succeeded");
+}

@@ -1,0 +1,285 @@
+//! Rehearsals on a screen.
+
+use jiff::SignedDuration;
+
+use super::{Durations, Rehearsed, TimelineRow};
+use crate::report::screen::{Line, Page, ScreenOptions, Tone, columns};
+use crate::report::summary::account;
+use crate::report::view::View;
+use crate::report::words::{self, count};
+
+/// The column where figures over all runs begin.
+const FIGURES: usize = 27;
+/// The widest name of a part of the timeline.
+const WIDEST: usize = 22;
+
+/// Returns what rehearsals came to; `view` has the typical run.
+pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    head(&mut page, rehearsed);
+    page.blank();
+    if rehearsed.runs.len() > 1 {
+        spread(&mut page, rehearsed);
+        page.blank();
+    }
+    timeline(&mut page, rehearsed);
+    page.blank();
+    page.line(Line::of(Tone::Dim, "as the account of it would say:"), 2);
+    account(&mut page, view);
+    if rehearsed.typical.result.outcome.is_none() && view.paused().is_none() {
+        let text = "  for days nothing happened any more, so the rehearsal ends here";
+        page.line(Line::of(Tone::Warn, text), 4);
+    }
+    if let Some(advice) = &rehearsed.advice {
+        page.blank();
+        let text = format!(
+            "with --failure-tolerance {}, {} of {} runs are not halted: {} {} and {} failed (median)",
+            advice.failure_tolerance,
+            advice.goes_through,
+            rehearsed.runs.len(),
+            advice.succeeded.median,
+            done(rehearsed),
+            advice.failed.median,
+        );
+        page.line(Line::of(Tone::Dim, "what if: ").add(Tone::Plain, &text), 9);
+    }
+    page.finish()
+}
+
+fn head(page: &mut Page<'_>, rehearsed: &Rehearsed) {
+    let what = match rehearsed.operation {
+        "deploy" => rehearsed.pipeline.clone(),
+        _ => format!("the deletion of {}", rehearsed.pipeline),
+    };
+    let mut line = Line::of(Tone::Strong, &format!("rehearsal of {what}"));
+    if let Some(id) = &rehearsed.execution {
+        line.push(Tone::Plain, &format!(", as planned in {}", id.short()));
+    }
+    let dot = page.glyphs.dot;
+    let targets = count(rehearsed.targets, "target");
+    line.push(Tone::Plain, &format!(" {dot} {targets} {dot} "));
+    line.push(Tone::Strong, "simulated: nothing was touched");
+    page.line(line, 2);
+    for given in &rehearsed.given {
+        fact(page, "given", given);
+    }
+    let durations = match &rehearsed.durations {
+        Durations::Given => None,
+        Durations::Assumed => Some(
+            "assumed: 1 minute a stack, since no earlier execution is known; `--duration` says otherwise"
+                .to_owned(),
+        ),
+        Durations::Journal {
+            executions,
+            shortest_seconds,
+            longest_seconds,
+        } => Some(format!(
+            "of {}: {} a stack",
+            count(*executions, "earlier execution"),
+            match (span(*shortest_seconds), span(*longest_seconds)) {
+                (least, most) if least == most => least,
+                (least, most) => format!("{least} to {most}"),
+            }
+        )),
+    };
+    if let Some(durations) = durations {
+        fact(page, "durations", &durations);
+    }
+    let new = rehearsed.targets.saturating_sub(rehearsed.standing);
+    let stacks = match (rehearsed.standing, new) {
+        (_, 0) => "all stand already".to_owned(),
+        (0, _) => "all are taken as new, since the journal knows none of them".to_owned(),
+        (some, new) => format!("{some} stand already, {new} are taken as new"),
+    };
+    fact(page, "stacks", &stacks);
+    let seeds = match (rehearsed.runs.first(), rehearsed.runs.last()) {
+        (Some(first), Some(last)) if first.seed != last.seed => {
+            format!(
+                "{}, seeds {} to {}",
+                rehearsed.runs.len(),
+                first.seed,
+                last.seed
+            )
+        }
+        (Some(first), _) => format!("1, seed {}", first.seed),
+        (None, _) => "none".to_owned(),
+    };
+    fact(
+        page,
+        "runs",
+        &format!("{seeds}; the plan is approved at once"),
+    );
+}
+
+fn fact(page: &mut Page<'_>, name: &str, text: &str) {
+    let mut line = Line::indent(2).add(Tone::Dim, name);
+    line.pad(13, 2);
+    line.push(Tone::Plain, text);
+    page.line(line, 13);
+}
+
+fn spread(page: &mut Page<'_>, rehearsed: &Rehearsed) {
+    let spread = &rehearsed.spread;
+    let total = rehearsed.runs.len();
+    page.line(Line::of(Tone::Strong, &format!("{total} runs")), 2);
+    for (state, runs) in &spread.states {
+        let tone = match *state {
+            "succeeded" | "nothing_to_do" => Tone::Good,
+            "failed" => Tone::Bad,
+            _ => Tone::Warn,
+        };
+        let mut line = Line::indent(2).add(tone, &state.replace('_', " "));
+        line.pad(FIGURES, 2);
+        line.push(
+            Tone::Plain,
+            &format!("{:>11}", format!("{runs} of {total}")),
+        );
+        page.line(line, 4);
+    }
+    for (region, runs) in &spread.halted {
+        let mut line = Line::indent(2).add(Tone::Bad, &format!("halted in {region}"));
+        line.pad(FIGURES, 2);
+        line.push(
+            Tone::Plain,
+            &format!("{:>11}", format!("{runs} of {total}")),
+        );
+        page.line(line, 4);
+    }
+    let mut line = Line::indent(FIGURES);
+    line.push(Tone::Dim, &format!("{:>11}  {:>11}", "median", "worst"));
+    page.line(line, 4);
+    let numbers = [
+        (done(rehearsed), spread.succeeded),
+        ("failed", spread.failed),
+        ("not run", spread.not_executed),
+    ];
+    for (name, of) in numbers {
+        figures(page, name, &of.median.to_string(), &of.worst.to_string());
+    }
+    let time = spread.seconds;
+    figures(page, "time", &span(time.median), &span(time.worst));
+}
+
+fn figures(page: &mut Page<'_>, name: &str, median: &str, worst: &str) {
+    let mut line = Line::indent(2).add(Tone::Plain, name);
+    line.pad(FIGURES, 2);
+    line.push(Tone::Plain, &format!("{median:>11}  {worst:>11}"));
+    page.line(line, 4);
+}
+
+/// Returns what becomes of a stack if all goes well.
+fn done(rehearsed: &Rehearsed) -> &'static str {
+    match rehearsed.operation {
+        "deploy" => "changed",
+        _ => "deleted",
+    }
+}
+
+fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
+    let rows = &rehearsed.typical.timeline;
+    let seed = rehearsed.typical.seed;
+    let title = match rehearsed.runs.len() {
+        1 => "timeline".to_owned(),
+        _ => format!("the run in the middle (--seed {seed} --runs 1)"),
+    };
+    page.line(Line::of(Tone::Strong, &title), 2);
+    let total = rows.iter().filter_map(|row| row.ends).max().unwrap_or(0);
+    let widest = rows.iter().map(|row| columns(&row.part)).max();
+    let label = widest.unwrap_or(0).min(WIDEST);
+    let times: Vec<String> = rows.iter().map(when).collect();
+    let time = times.iter().map(|t| columns(t)).max().unwrap_or(0).max(8);
+    // Before, between and after: the three numbers take what is left.
+    let room = page.options.width.saturating_sub(label + time + 32);
+    let bar = room.clamp(8, 72);
+
+    let mut line = Line::indent(4 + label + bar + 2);
+    line.push(
+        Tone::Dim,
+        &format!(
+            "{:>time$}  {}  failed  not run",
+            scale(total),
+            done(rehearsed)
+        ),
+    );
+    page.line(line, 4);
+    for (at, (row, when)) in rows.iter().zip(&times).enumerate() {
+        let mut line = Line::indent(2);
+        line.push(Tone::Plain, &page.options.shorten(&row.part, label));
+        line.pad(4 + label, 2);
+        draw(&mut line, page, row, bar, total);
+        // Text with a dash is wider in bytes than on the screen.
+        line.spaces((time + 2).saturating_sub(columns(when)));
+        line.push(Tone::Plain, when);
+        if at == 0 {
+            // The plan is of all targets, which are counted below.
+            page.line(line, 4);
+            continue;
+        }
+        let (failed, left) = (row.failed, row.not_executed);
+        let tone = |number: usize, tone| if number == 0 { Tone::Dim } else { tone };
+        line.push(
+            tone(row.succeeded, Tone::Good),
+            &format!("  {:>7}", row.succeeded),
+        );
+        line.push(tone(failed, Tone::Bad), &format!("  {failed:>6}"));
+        line.push(tone(left, Tone::Warn), &format!("  {left:>7}"));
+        page.line(line, 4);
+    }
+}
+
+/// Draws when a part of the run was under way, over the time of the whole run; a part in which targets failed
+/// ends in a cross.
+fn draw(line: &mut Line, page: &Page<'_>, row: &TimelineRow, bar: usize, total: u64) {
+    let glyphs = page.glyphs;
+    let Some(begins) = row.begins else {
+        line.push(Tone::Dim, &glyphs.bar_left.repeat(bar));
+        return;
+    };
+    let cells = u64::try_from(bar).unwrap_or(1);
+    let ends = row.ends.unwrap_or(total).min(total);
+    let cell = |cells: u64| usize::try_from(cells).unwrap_or(bar).min(bar);
+    let from = cell(begins.saturating_mul(cells) / total.max(1)).min(bar.saturating_sub(1));
+    let to = cell(ends.saturating_mul(cells).div_ceil(total.max(1))).max(from + 1);
+    line.push(Tone::Dim, &glyphs.bar_left.repeat(from));
+    let (tone, full, last) = match row.failed {
+        0 => (Tone::Good, to - from, ""),
+        _ => (Tone::Bad, to - from - 1, glyphs.bad),
+    };
+    line.push(tone, &glyphs.bar.repeat(full));
+    line.push(Tone::Bad, last);
+    line.push(Tone::Dim, &glyphs.bar_left.repeat(bar - to));
+}
+
+/// Returns from when to when a part was under way.
+fn when(row: &TimelineRow) -> String {
+    match (row.begins, row.ends) {
+        (Some(begins), Some(ends)) => format!("{}-{}", clock(begins), clock(ends)),
+        (Some(begins), None) => format!("{}-", clock(begins)),
+        (None, _) => "never".to_owned(),
+    }
+}
+
+fn clock(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match hours {
+        0 => format!("{minutes}:{:02}", seconds % 60),
+        hours => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
+    }
+}
+
+/// Returns what the numbers of `clock` stand for.
+fn scale(total: u64) -> &'static str {
+    match total {
+        0..3_600 => "min:s",
+        _ => "h:min:s",
+    }
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => words::duration(SignedDuration::from_secs(
+            i64::try_from(seconds).unwrap_or(i64::MAX),
+        )),
+    }
+}
