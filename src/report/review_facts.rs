@@ -408,12 +408,8 @@ pub(super) fn telling_parameters(review: &Review, limit: usize) -> Vec<&ReviewPa
         })
         .collect();
     let changes = |used: &ParameterUse| {
-        let is_given = match used.value {
-            ParameterValue::Secret(_) => true,
-            // New parameters of stacks that are there.
-            ParameterValue::Plain(_) => !makes_stacks && used.before.is_empty(),
-            ParameterValue::Previous | ParameterValue::Default(_) => false,
-        };
+        // Whether a secret is another one is not known.
+        let is_given = matches!(used.value, ParameterValue::Secret(_));
         is_given || used.is_change() || used.default.is_some()
     };
     let mut left = limit;

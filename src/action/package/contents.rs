@@ -396,7 +396,10 @@ mod tests {
             .collect();
         let nested: Vec<&String> = told.iter().flatten().collect();
         assert_eq!(nested.len(), 1, "{told:?}");
-        assert!(nested[0].starts_with("code (`"), "{nested:?}");
+        assert!(
+            nested[0].starts_with("code/main.py (`Code` of"),
+            "{nested:?}"
+        );
         assert!(
             nested[0].ends_with(" in templates/nested.yaml)"),
             "{nested:?}"

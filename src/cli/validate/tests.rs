@@ -178,7 +178,7 @@ fn every_diagnostic_is_as_it_was_looked_at() {
             anstream::adapter::strip_str(&drawn)
         ));
     }
-    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B::C, Condition: Here}\n  B:\n    Type: A::B::C\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
+    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B::C, Condition: Here}\n  B:\n    Type: A::B::C\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, !Split ['-', a-b]]\n";
     let known = Known {
         region: Some("us-east-1".to_owned()),
         ..Known::default()

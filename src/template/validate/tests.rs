@@ -132,7 +132,7 @@ fn what_is_selected_has_to_be_in_the_list() {
 fn outputs_are_texts() {
     let of = |value: &str| {
         codes(&format!(
-            "Parameters: {{L: {{Type: 'List<Number>'}}, T: {{Type: String}}}}\nResources: {{A: {{Type: 'A::B::C', Properties: [!Ref L, !Ref T]}}}}\nOutputs: {{O: {{Value: {value}}}}}"
+            "Parameters: {{L: {{Type: 'List<Number>'}}, T: {{Type: String}}}}\nResources: {{A: {{Type: 'A::B::C', Properties: {{L: !Ref L, T: !Ref T}}}}}}\nOutputs: {{O: {{Value: {value}}}}}"
         ))
     };
     for value in [
