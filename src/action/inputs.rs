@@ -13,8 +13,8 @@ use crate::model::options::policy;
 use crate::model::{
     ActionDeclaration, ArtifactName, ArtifactPath, BucketObject, CallFailure, Digest,
     EffectiveParameter, FailureKind, LARGEST_TEMPLATE, Layer, Lookup, OverrideLine, ParameterValue,
-    Priority, StackOptions, StackStatus, StackSummary, TargetInputs, TargetSpec, Uploads,
-    goes_through_bucket,
+    Priority, SecretRef, StackOptions, StackStatus, StackSummary, TargetInputs, TargetSpec,
+    Uploads, goes_through_bucket,
 };
 use crate::parameters::{
     ArtifactAttribute, OverrideFile, Request, choose_file, evaluate, layer_files, lookups,
@@ -194,6 +194,8 @@ struct Given {
     template_digest: Digest,
     template: Arc<Template>,
     files: Vec<(Layer, OverrideFile)>,
+    /// Where the secrets of this target are, where they are not those of all.
+    secrets: Option<BTreeMap<String, SecretRef>>,
     overrides: IndexMap<String, String>,
     origins: BTreeMap<String, OverrideLine>,
     tags: BTreeMap<String, String>,
@@ -207,7 +209,13 @@ impl Given {
         artifacts: &Artifacts,
     ) -> Result<Self, CallFailure> {
         let setting = |key: &str| action.configuration.get(key).map(String::as_str);
-        let template_path: ArtifactPath = setting("TemplatePath")
+        let own = match setting(TEMPLATE_PATHS) {
+            Some(json) => Some(own_template(spec, action, json)?),
+            None => None,
+        };
+        let template_path: ArtifactPath = own
+            .as_deref()
+            .or(setting("TemplatePath"))
             .ok_or_else(|| bad(format!("action `{}` names no `TemplatePath`", action.name)))?
             .parse()
             .map_err(|e| bad_input(&e))?;
@@ -237,7 +245,10 @@ impl Given {
             })?,
             None => BTreeMap::new(),
         };
+        let references = world.secrets.references();
+        let secrets = own.map(|_| secrets_of(references, &template, &files));
         Ok(Self {
+            secrets,
             template_path,
             template_digest,
             template,
@@ -288,7 +299,10 @@ impl Given {
             overrides: &self.overrides,
             origins: &self.origins,
             flags: NO_FLAGS,
-            secrets: world.secrets.references(),
+            secrets: match &self.secrets {
+                Some(own) => own,
+                None => world.secrets.references(),
+            },
             allow_literal_secrets: world.secrets.allows_literals(),
             previous,
             tags: &self.tags,
@@ -296,6 +310,51 @@ impl Given {
             looked_up,
         }
     }
+}
+
+/// The setting of an action whose targets have different templates: a JSON object with the targets of each path.
+pub const TEMPLATE_PATHS: &str = "TemplatePaths";
+
+/// Returns the path of the template that a target has for itself.
+fn own_template(
+    spec: &TargetSpec,
+    action: &ActionDeclaration,
+    json: &str,
+) -> Result<String, CallFailure> {
+    let paths: BTreeMap<String, BTreeSet<String>> = serde_json::from_str(json).map_err(|e| {
+        bad(format!(
+            "`{TEMPLATE_PATHS}` of action `{}` is no map of paths and targets: {e}",
+            action.name
+        ))
+    })?;
+    let name = spec.target.to_string();
+    let mut own = paths
+        .into_iter()
+        .filter(|(_, targets)| targets.contains(&name));
+    own.next().map(|(path, _)| path).ok_or_else(|| {
+        bad(format!(
+            "`{TEMPLATE_PATHS}` of action `{}` names no template of {name}",
+            action.name
+        ))
+    })
+}
+
+/// Returns those of the secrets that a target takes whose template and values are its own: what its template declares, and
+/// no file of its own keeps as it is.
+fn secrets_of(
+    all: &BTreeMap<String, SecretRef>,
+    template: &Template,
+    files: &[(Layer, OverrideFile)],
+) -> BTreeMap<String, SecretRef> {
+    let is_kept = |name: &String| {
+        let values = files.iter().filter_map(|(_, f)| f.parameters.get(name));
+        values.into_iter().any(|value| value.use_previous)
+    };
+    let own = all
+        .iter()
+        .filter(|(name, _)| template.parameters().contains_key(*name) && !is_kept(name));
+    own.map(|(name, reference)| (name.clone(), reference.clone()))
+        .collect()
 }
 
 /// Returns the template that `inputs` send, and its bytes as text.

@@ -6,6 +6,7 @@
 pub mod cloudformation;
 pub mod deletion;
 pub mod deployed;
+pub mod drift;
 mod exports;
 mod foreign;
 pub mod inputs;

@@ -3,10 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{World, bad_input, package};
 use crate::model::{
     ActionDeclaration, ArtifactRef, CallFailure, FailureKind, SourceRevision, clean,
 };
+
+/// The setting of a source action that names what an earlier execution stored, to be used again as it is: a JSON object
+/// with `artifact` and `revision`, as the journal has them.
+pub const STORED: &str = "Stored";
+
+/// What an earlier execution stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// The artifact.
+    pub artifact: ArtifactRef,
+    /// Where it came from.
+    pub revision: SourceRevision,
+}
 
 /// Stores the files that the action names, and returns the artifact and where it came from.
 pub async fn store(
@@ -14,6 +29,20 @@ pub async fn store(
     action: &ActionDeclaration,
 ) -> Result<(ArtifactRef, SourceRevision), CallFailure> {
     let bad = |message: String| CallFailure::new(FailureKind::BadInput, message);
+    if let Some(json) = action.configuration.get(STORED) {
+        let stored: Stored = serde_json::from_str(json).map_err(|e| {
+            bad(format!(
+                "`{STORED}` of action `{}` names no artifact: {e}",
+                action.name
+            ))
+        })?;
+        // Whole and unaltered, or nothing is planned with it.
+        world
+            .store
+            .zip(&stored.artifact)
+            .map_err(|e| bad_input(&e))?;
+        return Ok((stored.artifact, stored.revision));
+    }
     let listed = action
         .configuration
         .get("Files")

@@ -181,6 +181,7 @@ impl Trouble {
             FailureKind::Unreachable => Some(Self::Passing),
             FailureKind::CredentialsExpired
             | FailureKind::AccessDenied
+            | FailureKind::RegionNotEnabled
             | FailureKind::NotFound
             | FailureKind::AlreadyExists
             | FailureKind::MissingCapabilities(_)

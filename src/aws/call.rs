@@ -88,6 +88,7 @@ impl Aws {
             let mut attempted = self.attempted(call.operation, &place, call.effect);
             // Credentials that are good elsewhere, and unknown where nothing was ever carried out.
             attempted.proven = attempted.proven && !gate.has_answered();
+            attempted.everywhere = attempted.proven && self.is_known_everywhere(spec).await;
             let failure = classify(&error, &attempted);
             let Some(trouble) = Trouble::of(&failure.kind) else {
                 return Err(failure);

@@ -12,7 +12,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -474,7 +474,21 @@ impl Aws {
             effect,
             renewal: &self.0.renewal,
             proven: self.0.caller.initialized(),
+            everywhere: false,
         }
+    }
+
+    /// Returns whether every region that the target's account has knows the credentials that it is acted on with.
+    pub(super) async fn is_known_everywhere(&self, spec: &TargetSpec) -> bool {
+        if spec.role_arn.is_some() {
+            // Opened here, at the endpoint of a region unless somebody set another one.
+            return std::env::var_os("AWS_ENDPOINT_URL_STS").is_none();
+        }
+        let Some(provider) = self.credentials_provider() else {
+            return false;
+        };
+        let credentials = provider.provide_credentials().await;
+        credentials.is_ok_and(|found| found.session_token().is_none())
     }
 
     /// Returns the session of a target's role.

@@ -190,7 +190,7 @@ fn text(text: Option<&str>) -> Option<String> {
     text.filter(|t| !t.is_empty()).map(clean)
 }
 
-fn logical_id(text: Option<&str>) -> Option<LogicalId> {
+pub(super) fn logical_id(text: Option<&str>) -> Option<LogicalId> {
     let text = text.unwrap_or(UNNAMED);
     LogicalId::new(text)
         .or_else(|_| LogicalId::new(clean(text).replace(char::is_whitespace, "-")))

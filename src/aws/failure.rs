@@ -36,6 +36,9 @@ pub(super) struct Attempted<'a> {
     pub(super) renewal: &'a str,
     /// Whether the credentials are known to be good elsewhere, and nothing was carried out here yet.
     pub(super) proven: bool,
+    /// Whether every region that the account has knows the credentials: keys that last, or a session that was opened
+    /// here, at a regional endpoint. Sessions of the global one are unknown to regions that must be enabled.
+    pub(super) everywhere: bool,
 }
 
 /// Returns what `error` means.
@@ -135,6 +138,14 @@ impl Attempted<'_> {
         Region::new(region).ok()
     }
 
+    /// Returns whether `code` can mean nothing but that the account does not have the region, which it must enable first.
+    fn is_not_enabled(&self, code: &str) -> bool {
+        // STS may have been asked in another region.
+        let asked_there = self.operation != "AssumeRole";
+        asked_there
+            && (is_missing_region(code) || is_unknown_here(code) && self.proven && self.everywhere)
+    }
+
     /// Returns what to do where an account does not have the region.
     fn enabling(&self) -> String {
         let region = self.region();
@@ -165,6 +176,9 @@ fn of_reply(
     let kind = match (code, status) {
         (Some(code), _) if status_reason::is_throttling(code) => FailureKind::Throttled,
         (_, 429) => FailureKind::Throttled,
+        (Some(code), _) if opt_in && attempted.is_not_enabled(code) => {
+            FailureKind::RegionNotEnabled
+        }
         (Some(code), _) if is_unknown_here(code) && attempted.proven && opt_in => {
             FailureKind::AccessDenied
         }
@@ -224,6 +238,9 @@ fn of_reply(
             if code.is_some_and(|code| is_unknown_here(code) || is_missing_region(code)) =>
         {
             what = format!("{what}; {}", attempted.enabling());
+        }
+        FailureKind::RegionNotEnabled => {
+            what = format!("{what}; the region is not enabled in the account");
         }
         FailureKind::AccessDenied
         | FailureKind::Throttled
@@ -422,6 +439,7 @@ mod tests {
                 effect,
                 renewal: "run `aws sso login --profile ci`",
                 proven: false,
+                everywhere: false,
             },
             status,
             code,
@@ -529,16 +547,18 @@ mod tests {
 
     #[test]
     fn a_region_that_is_not_enabled_is_no_matter_of_credentials() {
-        let reply = |place, proven, code| {
+        let said = |place, proven, everywhere, code| {
             let attempted = Attempted {
                 operation: "DescribeStacks",
                 place,
                 effect: Effect::Repeatable,
                 renewal: "renew them",
                 proven,
+                everywhere,
             };
             of_reply(&attempted, 403, Some(code), Some("invalid"), None)
         };
+        let reply = |place, proven, code| said(place, proven, false, code);
         let milan = "111111111111/eu-south-1";
         let denied = reply(milan, true, "InvalidClientTokenId");
         assert_eq!(denied.kind, FailureKind::AccessDenied);
@@ -562,6 +582,43 @@ mod tests {
         let disabled = reply("111111111111/us-east-1", false, "RegionDisabledException");
         assert_eq!(disabled.kind, FailureKind::AccessDenied);
         assert!(disabled.message.contains("enable-region"));
+
+        // Nothing but the region can be the reason.
+        for (proven, everywhere, code, expected) in [
+            (
+                true,
+                true,
+                "InvalidClientTokenId",
+                FailureKind::RegionNotEnabled,
+            ),
+            (
+                true,
+                true,
+                "UnrecognizedClientException",
+                FailureKind::RegionNotEnabled,
+            ),
+            (false, false, "OptInRequired", FailureKind::RegionNotEnabled),
+            (
+                false,
+                true,
+                "InvalidClientTokenId",
+                FailureKind::CredentialsExpired,
+            ),
+            (true, true, "ExpiredToken", FailureKind::CredentialsExpired),
+            (
+                true,
+                true,
+                "SignatureDoesNotMatch",
+                FailureKind::CredentialsExpired,
+            ),
+            (true, true, "AccessDenied", FailureKind::AccessDenied),
+        ] {
+            let failure = said(milan, proven, everywhere, code);
+            assert_eq!(failure.kind, expected, "{code} {failure}");
+            // A region that every account has is never it.
+            let ireland = said("111111111111/eu-west-1", proven, everywhere, code);
+            assert_ne!(ireland.kind, FailureKind::RegionNotEnabled, "{code}");
+        }
     }
 
     #[test]

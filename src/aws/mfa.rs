@@ -60,6 +60,7 @@ impl MfaRole {
             effect: Effect::Repeatable,
             renewal: "renew the credentials that the role is assumed with",
             proven: false,
+            everywhere: false,
         };
         let reply = aws_sdk_sts::Client::new(base)
             .assume_role()

@@ -11,8 +11,8 @@ use super::failure::Effect;
 use super::nested;
 use super::stack::StackRef;
 use crate::model::{
-    CallFailure, Cause, FailureKind, Priority, Sentiment, StackEvent, StackId, StackStatus,
-    StackSummary, TargetSpec,
+    CallFailure, Cause, FailureKind, Priority, Recovery, Sentiment, StackEvent, StackId,
+    StackStatus, StackSummary, TargetSpec,
 };
 
 /// Polls by events alone while an operation goes on, until the status is looked at as well: events are
@@ -67,7 +67,26 @@ impl Aws {
     ) -> Result<Settled, CallFailure> {
         let mut operation = Operation::new(stack, token, after);
         operation.deletes = true;
+        operation.asked = "DeleteStack";
         self.follow(spec, operation, observe).await
+    }
+
+    /// Watches a stack until the recovery with `token` ends; as [`Aws::watch`], but that another call asked for it.
+    pub async fn watch_recovery(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+        recovery: Recovery,
+        token: &str,
+        after: Option<&str>,
+    ) -> Result<Settled, CallFailure> {
+        let mut operation = Operation::new(stack, token, after);
+        operation.asked = match recovery {
+            Recovery::CancelUpdate => "CancelUpdateStack",
+            Recovery::ContinueRollback => "ContinueUpdateRollback",
+            Recovery::RollbackStack => "RollbackStack",
+        };
+        self.follow(spec, operation, drop).await
     }
 
     async fn follow(
@@ -117,11 +136,7 @@ impl Aws {
                 Verdict::Later => {}
                 Verdict::NeverBegan => {
                     let place = spec.target.place();
-                    let asked = match operation.deletes {
-                        true => "DeleteStack",
-                        false => "ExecuteChangeSet",
-                    };
-                    return Err(self.attempted(asked, &place, Effect::Once).failure(
+                    return Err(self.attempted(operation.asked, &place, Effect::Once).failure(
                         FailureKind::Ambiguous,
                         format!(
                             "accepted, but the stack has shown no sign of it for {} s and is in {}",
@@ -157,6 +172,8 @@ struct Operation {
     stack: StackId,
     /// Whether the stack is to go.
     deletes: bool,
+    /// The call that asked for it.
+    asked: &'static str,
     token: String,
     /// The newest event read so far.
     cursor: Option<String>,
@@ -191,6 +208,7 @@ impl Operation {
         Self {
             stack: stack.clone(),
             deletes: false,
+            asked: "ExecuteChangeSet",
             token: token.to_owned(),
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),
@@ -375,6 +393,46 @@ mod tests {
             })
             .await;
         (settled, seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recovery_is_watched_behind_what_it_takes_back() {
+        let script = Scripted::new();
+        let story = [
+            ("e1", "-", "UPDATE_IN_PROGRESS", "User Initiated", "theirs"),
+            ("e2", "Queue", "UPDATE_IN_PROGRESS", "", "theirs"),
+            ("e3", "-", "UPDATE_ROLLBACK_IN_PROGRESS", "", OURS),
+            ("e4", "Queue", "UPDATE_COMPLETE", "", OURS),
+            ("e5", "-", "UPDATE_ROLLBACK_COMPLETE", "", OURS),
+        ];
+        script
+            .ok("DescribeStackEvents", &events(&story[..2]))
+            .ok("DescribeStackEvents", &events(&story))
+            .ok("DescribeStacks", &stacks("UPDATE_IN_PROGRESS"))
+            .ok("DescribeStacks", &stacks("UPDATE_ROLLBACK_COMPLETE"));
+        let (spec, stack) = (spec(), stack_id());
+        let way = Recovery::CancelUpdate;
+        let aws = aws(&script).await;
+        let settled = aws
+            .watch_recovery(&spec, &stack, way, OURS, Some("e1"))
+            .await;
+        assert_eq!(settled.unwrap().status, StackStatus::UpdateRollbackComplete);
+        // One that never begins is told by its own name.
+        let script = Scripted::new();
+        script
+            .ok("DescribeStackEvents", &events(&story[..1]))
+            .ok("DescribeStacks", &stacks("UPDATE_ROLLBACK_FAILED"));
+        let way = Recovery::ContinueRollback;
+        let aws = super::super::fixture::aws(&script).await;
+        let settled = aws
+            .watch_recovery(&spec, &stack, way, OURS, Some("e1"))
+            .await;
+        let failure = settled.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Ambiguous);
+        assert!(
+            failure.message.starts_with("ContinueUpdateRollback in"),
+            "{failure}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

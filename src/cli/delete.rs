@@ -13,8 +13,8 @@ use super::{CliError, exit, output, project};
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ExecutionDefinition, ExecutionId, ExecutionOutcome, FanOut, Invocation, LogicalId, StackName,
-    StackWait,
+    ExecutionDefinition, ExecutionId, ExecutionOutcome, FanOut, Invocation, LeftOut, LogicalId,
+    StackName, StackWait,
 };
 use crate::pipeline::Deletion;
 use crate::report::View;
@@ -75,8 +75,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
     let code = block_on(async {
         let aws = connect(&invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
-        let region = aws.default_region();
-        let targets = args.targets.resolve(&args.stack, &caller, region)?;
+        let resolved = args.targets.resolve(&aws, &args.stack, &caller).await?;
         let deletion = Deletion {
             stack: args.stack,
             only_failed: false,
@@ -84,7 +83,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
-                targets,
+                targets: resolved.specs,
                 preferences,
             },
             approval_minutes: args
@@ -97,6 +96,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             invocation,
             secrets: BTreeMap::new(),
             allow_literal_secrets: false,
+            left_out: resolved.left_out,
         };
         let start = Start {
             global,
@@ -128,6 +128,7 @@ pub(super) async fn delete_failed(
     journal: &Journal,
     invocation: &Invocation,
     deletion: Deletion,
+    left_out: &[LeftOut],
     answering: Answering,
 ) -> Result<u8, CliError> {
     let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
@@ -138,6 +139,7 @@ pub(super) async fn delete_failed(
         invocation: invocation.clone(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: left_out.to_vec(),
     };
     let start = Start {
         global,

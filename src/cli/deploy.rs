@@ -15,7 +15,7 @@ use super::prompt;
 use super::run::{Run, Start, block_on, connect};
 use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
-use super::targets::TargetArgs;
+use super::targets::{Resolved, TargetArgs};
 use super::{CliError, delete, exit, others, output};
 use crate::action::package::{Scan, scan};
 use crate::approval;
@@ -23,8 +23,8 @@ use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
     ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, OperationPreferences, OverrideLine, RiskChoices, RiskLevel, SecretRef,
-    StackName, StackOptions, StackWait, Target, TargetSpec, TemplateBuckets, clean,
+    LARGEST_INLINE_TEMPLATE, LeftOut, OperationPreferences, OverrideLine, RiskChoices, RiskLevel,
+    SecretRef, StackName, StackOptions, StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -72,7 +72,7 @@ pub(super) enum RiskArg {
 
 /// The options that say how stacks are deployed and where, beside the template and its parameters: they have no meaning
 /// where nothing is made anew. Tests of the commands that refuse them keep the list whole.
-pub(super) const OF_DEPLOYMENT: [&str; 40] = [
+pub(super) const OF_DEPLOYMENT: [&str; 45] = [
     "wait_for_stack",
     "stack_name",
     "template",
@@ -98,6 +98,11 @@ pub(super) const OF_DEPLOYMENT: [&str; 40] = [
     "termination_protection",
     "no_termination_protection",
     "accounts",
+    "organizational_units",
+    "account_filter",
+    "exclude",
+    "account_tags",
+    "organization_role",
     "regions",
     "targets",
     "target_role",
@@ -251,7 +256,7 @@ fn start(
     block_on(async {
         let aws = connect(&asked.invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
-        let mut deployment = asked.deployment(&aws, &caller)?;
+        let mut deployment = asked.deployment(&aws, &caller).await?;
         asked.name_buckets(&mut deployment, &named)?;
         if out.is_some() {
             let root = &asked.project.root;
@@ -275,8 +280,15 @@ fn start(
                 risks: deployment.risks.clone(),
             };
             let invocation = &asked.invocation;
-            let code =
-                delete::delete_failed(global, &journal, invocation, deletion, answering).await?;
+            let code = delete::delete_failed(
+                global,
+                &journal,
+                invocation,
+                deletion,
+                &asked.left_out,
+                answering,
+            )
+            .await?;
             if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
                 return Ok(code);
             }
@@ -312,6 +324,8 @@ pub(super) struct Asked {
     stack_policy: Option<String>,
     preferences: OperationPreferences,
     risks: RiskChoices,
+    /// What is no target although it was looked at, once the targets are known.
+    left_out: Vec<LeftOut>,
 }
 
 impl Asked {
@@ -370,23 +384,31 @@ impl Asked {
             overrides,
             overrides_json,
             origins,
+            left_out: Vec::new(),
             flags,
         })
     }
 
     /// Returns what is deployed, once it is known whose account is the own one. The files are checked for every
     /// target before anything else is asked of AWS.
-    pub(super) fn deployment(&self, aws: &Aws, caller: &Caller) -> Result<Deployment, CliError> {
-        let targets = &self.args.targets;
-        self.deployment_to(targets.resolve(&self.stack, caller, aws.default_region())?)
+    pub(super) async fn deployment(
+        &mut self,
+        aws: &Aws,
+        caller: &Caller,
+    ) -> Result<Deployment, CliError> {
+        let resolved = self.args.targets.resolve(aws, &self.stack, caller).await?;
+        self.deployment_to(resolved)
     }
 
     /// Returns what would be deployed, as far as that is known without AWS.
-    pub(super) fn rehearsed(&self) -> Result<Deployment, CliError> {
-        self.deployment_to(self.args.targets.resolve_offline(&self.stack)?)
+    pub(super) fn rehearsed(&mut self) -> Result<Deployment, CliError> {
+        let resolved = self.args.targets.resolve_offline(&self.stack)?;
+        self.deployment_to(resolved)
     }
 
-    fn deployment_to(&self, specs: Vec<TargetSpec>) -> Result<Deployment, CliError> {
+    fn deployment_to(&mut self, resolved: Resolved) -> Result<Deployment, CliError> {
+        let specs = resolved.specs;
+        self.left_out = resolved.left_out;
         let (args, project) = (&self.args, &self.project);
         let targets: Vec<Target> = specs.iter().map(|s| s.target.clone()).collect();
         for note in project.stray_files(&targets)? {
@@ -507,6 +529,7 @@ impl Asked {
             invocation: self.invocation,
             secrets: self.secrets,
             allow_literal_secrets: self.args.allow_literal_secrets,
+            left_out: self.left_out,
         }
     }
 }
@@ -605,7 +628,7 @@ fn template_buckets(
 }
 
 /// Refuses a capability that does not exist, wherever it was named.
-fn check_capabilities(given: &[String]) -> Result<(), CliError> {
+pub(super) fn check_capabilities(given: &[String]) -> Result<(), CliError> {
     let Some(unknown) = given.iter().find(|c| !CAPABILITIES.contains(&c.as_str())) else {
         return Ok(());
     };

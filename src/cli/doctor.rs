@@ -49,6 +49,9 @@ struct Policies {
     #[serde(skip_serializing_if = "Option::is_none")]
     caller: Option<Value>,
     at_target: Value,
+    /// Of the role that reads the organization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_organization: Option<Value>,
 }
 
 /// Runs `stackgate doctor`.
@@ -74,7 +77,7 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: args.connection.profile.clone(),
         endpoint_url: args.connection.endpoint_url.clone(),
-        region: args.targets.regions.first().map(ToString::to_string),
+        region: args.targets.first_region().map(ToString::to_string),
         session: args.targets.session()?,
         ..Invocation::default()
     };
@@ -120,6 +123,8 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
 fn policies(args: &DoctorArgs, specs: &[TargetSpec], named: &TemplateBuckets) -> Policies {
     let of = |spec: &TargetSpec| [spec.role_arn.clone(), spec.execute_role_arn.clone()];
     let mut roles: Vec<String> = specs.iter().flat_map(of).flatten().collect();
+    let reader = args.targets.organization_role();
+    roles.extend(reader.map(str::to_owned));
     roles.sort();
     roles.dedup();
     let mut objects: Vec<String> = buckets(specs, named)
@@ -137,7 +142,13 @@ fn policies(args: &DoctorArgs, specs: &[TargetSpec], named: &TemplateBuckets) ->
     });
     let stack = args.stack.as_ref().map(StackName::as_str);
     Policies {
-        caller: permissions::of_caller(&roles, &objects, partition),
+        caller: permissions::of_caller(
+            &roles,
+            &objects,
+            partition,
+            args.targets.asks_organization() && reader.is_none(),
+        ),
+        of_organization: reader.map(|_| permissions::of_organization()),
         at_target: permissions::at_target(stack, partition, pass.as_deref(), &objects),
     }
 }

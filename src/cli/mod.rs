@@ -2,6 +2,7 @@
 
 mod answer;
 mod ci;
+mod clean;
 mod completions;
 #[cfg(test)]
 mod damaged;
@@ -11,6 +12,8 @@ mod denied;
 mod deploy;
 mod diff;
 mod doctor;
+mod drift;
+mod earlier;
 mod error;
 mod events;
 mod face;
@@ -30,11 +33,15 @@ mod progress;
 mod project;
 mod prompt;
 mod reach;
+mod recover;
 mod rehearse;
 mod resume;
+mod retry;
 mod risks;
+mod rollback;
 mod run;
 mod secret;
+mod selection;
 mod session;
 mod settings;
 mod show;
@@ -106,6 +113,17 @@ enum Command {
     Reject(answer::AnswerArgs),
     /// Take up an execution that was left
     Resume(resume::ResumeArgs),
+    /// Run the targets of an execution again that failed, were not begun or went stale, with the files that it stored
+    ///
+    /// A new execution with its own review: options, preferences and secrets are those of the earlier one. Targets that
+    /// succeeded are not run again; it is looked up whether their stacks still are as they were left.
+    Retry(retry::RetryArgs),
+    /// Give the stacks that an execution changed their former templates and parameters back, newest first
+    ///
+    /// A new execution with change sets, a review and an approval of its own. Stacks that the execution created, and those
+    /// that somebody changed since, are named and left alone. The former value of a secret parameter cannot be read back:
+    /// where the present one is not the same, it is asked for.
+    Rollback(rollback::RollbackArgs),
     /// Ask a running execution to stop, which can be resumed; or give one up
     Stop(stop::StopArgs),
     /// Show how far an execution is
@@ -129,6 +147,17 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show the rules by which changes are judged, and what `stackgate.yaml` makes of them
     Risks(risks::RisksArgs),
+    /// Detect what was changed outside CloudFormation, in every target; changes nothing
+    Drift(Box<drift::DriftArgs>),
+    /// Get stacks out of where they are stuck: cancel an update, go on with a rollback, roll back
+    ///
+    /// Without an operation, shows which one each target takes, and does nothing.
+    Recover(Box<recover::RecoverArgs>),
+    /// List and remove this tool's own abandoned change sets and empty stacks in review
+    ///
+    /// What belongs to an execution that still runs, waits for an answer or can be resumed stays, and so does all that
+    /// the journal does not know.
+    Clean(Box<clean::CleanArgs>),
     /// Look whether a deployment from here would get through; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
     /// Print a completion script for a shell
@@ -154,6 +183,8 @@ pub fn main() -> ExitCode {
         Command::Approve(args) => answer::approve(&global, args),
         Command::Reject(args) => answer::reject(&global, args),
         Command::Resume(args) => resume::resume(&global, args),
+        Command::Retry(args) => retry::retry(&global, &args),
+        Command::Rollback(args) => rollback::rollback(&global, &args),
         Command::Stop(args) => stop::stop(&global, &args),
         Command::Status(args) => status::status(&global, &args),
         Command::List(args) => list::list(&global, &args),
@@ -162,6 +193,9 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::diff(&global, *args),
         Command::Validate(args) => validate::validate(&global, &args),
         Command::Risks(args) => risks::risks(&global, args),
+        Command::Drift(args) => drift::drift(&global, *args),
+        Command::Recover(args) => recover::recover(&global, *args),
+        Command::Clean(args) => clean::clean(&global, *args),
         Command::Doctor(args) => doctor::doctor(&global, *args),
         Command::Completions(args) => completions::completions::<Cli>(&args),
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// What each stage calls at a target. A test compares it with the calls that `aws` makes.
-const STAGES: [(&str, &[&str]); 3] = [
+const STAGES: [(&str, &[&str]); 5] = [
     (
         "StackgatePlan",
         &[
@@ -45,16 +45,47 @@ const STAGES: [(&str, &[&str]); 3] = [
             "ListStackResources",
         ],
     ),
+    (
+        "StackgateRecover",
+        &[
+            "CancelUpdateStack",
+            "ContinueUpdateRollback",
+            "DescribeStackEvents",
+            "DescribeStacks",
+            "ListStackResources",
+            "RollbackStack",
+        ],
+    ),
+    (
+        "StackgateDrift",
+        &[
+            "DescribeStackResourceDrifts",
+            "DescribeStacks",
+            "DetectStackDrift",
+            // What the detection itself calls for each resource it reads.
+            "DetectStackResourceDrift",
+            "GetTemplate",
+        ],
+    ),
 ];
 
 /// Calls that IAM allows for all resources or for none.
-const UNBOUND: [&str; 1] = ["ListImports"];
+const UNBOUND: [&str; 2] = ["DescribeStackDriftDetectionStatus", "ListImports"];
 
 /// Calls for values of parameters that override files look up; without such files, the statement can go.
 const LOOK_UPS: [(&str, &str); 3] = [
     ("cloudformation", "DescribeStacks"),
     ("cloudformation", "ListExports"),
     ("ssm", "GetParameter"),
+];
+
+/// Calls that find the accounts of organizational units, and their tags.
+pub(super) const ORGANIZATION: [&str; 5] = [
+    "DescribeAccount",
+    "DescribeOrganization",
+    "ListAccountsForParent",
+    "ListOrganizationalUnitsForParent",
+    "ListTagsForResource",
 ];
 
 /// Returns the policy of whoever acts at a target: the assumed role, or the caller in its own account.
@@ -76,7 +107,7 @@ pub(super) fn at_target(
         .iter()
         .map(|(stage, calls)| statement(stage, calls, &resource))
         .collect();
-    statements.push(statement("StackgateLooksAtImports", &UNBOUND, "*"));
+    statements.push(statement("StackgateLooksAnywhere", &UNBOUND, "*"));
     statements.push(json!({
         "Sid": "StackgateLooksParametersUp",
         "Effect": "Allow",
@@ -109,9 +140,28 @@ fn arns(buckets: &[String], partition: &str, under: &str) -> Vec<String> {
     buckets.iter().map(arn).collect()
 }
 
-/// Returns the policy of the caller that assumes `roles`, and puts large templates and what is packaged into `buckets`;
-/// none is needed without any.
-pub(super) fn of_caller(roles: &[String], buckets: &[String], partition: &str) -> Option<Value> {
+/// Returns the policy of a role that reads the organization.
+pub(super) fn of_organization() -> Value {
+    policy(&[reads_organization()])
+}
+
+fn reads_organization() -> Value {
+    json!({
+        "Sid": "StackgateReadsOrganization",
+        "Effect": "Allow",
+        "Action": ORGANIZATION.map(|call| format!("organizations:{call}")),
+        "Resource": "*",
+    })
+}
+
+/// Returns the policy of the caller that assumes `roles`, puts large templates and what is packaged into `buckets`, and
+/// may have to look accounts up in the organization; none is needed without any.
+pub(super) fn of_caller(
+    roles: &[String],
+    buckets: &[String],
+    partition: &str,
+    in_organization: bool,
+) -> Option<Value> {
     let mut statements = Vec::new();
     if !roles.is_empty() {
         statements.push(json!({
@@ -136,6 +186,9 @@ pub(super) fn of_caller(roles: &[String], buckets: &[String], partition: &str) -
             "Action": "s3:ListBucket",
             "Resource": arns(buckets, partition, ""),
         }));
+    }
+    if in_organization {
+        statements.push(reads_organization());
     }
     (!statements.is_empty()).then(|| policy(&statements))
 }
@@ -187,6 +240,7 @@ mod tests {
             .flat_map(|(_, calls)| calls.iter().copied())
             .chain(UNBOUND)
             .chain(LOOK_UPS.map(|(_, call)| call))
+            .chain(ORGANIZATION)
             // No deployment makes them: `validate --online` does, and names them where it is denied.
             .chain(["GetTemplateSummary", "ValidateTemplate"])
             .collect();
@@ -205,8 +259,8 @@ mod tests {
                 Some(&role),
                 &["templates".to_owned()]
             ),
-            of_caller(&[role], &["templates".to_owned()], "aws").unwrap(),
+            of_caller(&[role], &["templates".to_owned()], "aws", true).unwrap(),
         ]);
-        assert_eq!(of_caller(&[], &[], "aws"), None);
+        assert_eq!(of_caller(&[], &[], "aws", false), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::model::{
     AccountId, CallFailure, Caller, FailureKind, Priority, StackName, TargetSpec, TemplateBucket,
     TemplateBuckets,
 };
+use crate::report;
 use crate::runtime;
 
 /// The stack that is asked for where none is named; nobody has it.
@@ -71,7 +72,23 @@ pub(super) async fn reach(
         None => StackName::new(NOBODYS).map_err(CliError::failed)?,
     };
     targets.preferences()?;
-    let specs = targets.resolve(&stack, &caller, aws.default_region())?;
+    let resolved = match targets.resolve(aws, &stack, &caller).await {
+        Ok(resolved) => resolved,
+        // Whoever may not look at it yet came here for the policy.
+        Err(error) if targets.asks_organization() => {
+            let (said, hints) = error.told();
+            let remedy = Some(hints.join("; ")).filter(|text| !text.is_empty());
+            checks.push(Check::failed("organization", said, remedy));
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let left_out = report::left_out(&resolved.left_out);
+    if !left_out.is_empty() {
+        let said = format!("left out: {}", left_out.join(" · "));
+        checks.push(Check::ok("organization", said));
+    }
+    let specs = resolved.specs;
     let ways = ways(&specs, |spec| spec.role_arn.clone());
     let is_named = wanted.stack.is_some();
     let looks = ways
@@ -183,6 +200,7 @@ async fn look_at_bucket(aws: &Aws, bucket: TemplateBucket, spec: &TargetSpec) ->
                     bucket.name, spec.target.region
                 )),
                 FailureKind::CredentialsExpired
+                | FailureKind::RegionNotEnabled
                 | FailureKind::Throttled
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
@@ -236,6 +254,14 @@ async fn look(aws: &Aws, spec: &TargetSpec, caller: &Caller, is_named: bool) -> 
                 }
             }
         }
+        Err(failure) if failure.kind == FailureKind::RegionNotEnabled => {
+            let region = &spec.target.region;
+            let remedy = format!(
+                "it is skipped; to have it, `aws account enable-region --region-name {region} --account-id {}`",
+                spec.target.account
+            );
+            Check::warning(&what, &failure.message, &remedy)
+        }
         Err(failure) => {
             let remedy = remedy(&failure, spec, &there);
             Check::failed(what, &failure.message, remedy)
@@ -256,6 +282,7 @@ fn remedy(failure: &CallFailure, spec: &TargetSpec, caller: &Caller) -> Option<S
         )),
         (
             FailureKind::CredentialsExpired
+            | FailureKind::RegionNotEnabled
             | FailureKind::Throttled
             | FailureKind::NotFound
             | FailureKind::AlreadyExists

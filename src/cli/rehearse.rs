@@ -148,7 +148,7 @@ struct Plan {
 impl Plan {
     /// Returns what `deploy` would do.
     fn asked(what: WhatArgs) -> Result<Self, CliError> {
-        let asked = Asked::of(what)?;
+        let mut asked = Asked::of(what)?;
         let resource = asked.project.template.resources().iter().next();
         let resource = resource.and_then(|(name, declared)| {
             let id = LogicalId::new(name.as_str()).ok()?;

@@ -170,7 +170,7 @@ pub(super) fn take_up(
 
 /// Refuses to look for secrets that the execution does not have: a slip in a name would be found out only where
 /// the value is missed.
-fn only_secrets_of(
+pub(super) fn only_secrets_of(
     definition: &ExecutionDefinition,
     given: &BTreeMap<String, SecretRef>,
 ) -> Result<(), CliError> {

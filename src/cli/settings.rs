@@ -17,8 +17,9 @@ use indexmap::IndexMap;
 
 use super::CliError;
 use super::options::url;
+use super::selection::{AccountFilter, AccountTag, Exclusion};
 use super::targets::{ConcurrencyModeArg, RegionConcurrencyArg};
-use crate::model::{AccountId, CountOrPercent, Region, RiskChoices, clean};
+use crate::model::{AccountId, CountOrPercent, OrganizationalUnitId, Region, RiskChoices, clean};
 use crate::parameters::{
     Entry, Node, Object, ParameterError, Place, Value, nearest, parse_document,
 };
@@ -49,6 +50,11 @@ pub(super) struct Values {
     pub accounts: Option<Vec<AccountId>>,
     pub regions: Option<Vec<Region>>,
     pub targets: Option<Vec<(AccountId, Vec<Region>)>>,
+    pub organizational_units: Option<Vec<OrganizationalUnitId>>,
+    pub account_filter: Option<AccountFilter>,
+    pub exclude: Option<Vec<Exclusion>>,
+    pub account_tags: Option<Vec<AccountTag>>,
+    pub organization_role: Option<String>,
     pub target_role: Option<String>,
     pub max_concurrent: Option<CountOrPercent>,
     pub failure_tolerance: Option<CountOrPercent>,
@@ -113,7 +119,7 @@ pub(super) enum SettingsError {
         known: Vec<String>,
     },
     /// A set names its targets in two ways.
-    #[error("{place}: `targets` and `accounts` exclude each other; keep one of them")]
+    #[error("{place}: `targets` excludes `accounts` and `organizational-units`; keep one of them")]
     BothForms { place: Place },
     /// A flag names what is not there.
     #[error("`{flag} {name}`: `{FILE}` has no such {what}; {}", instead(.what, .known, .name, .elsewhere))]
@@ -139,8 +145,13 @@ const TOP: [&str; 5] = [
     "targetSets",
     "environments",
 ];
-const OF_SET: [&str; 9] = [
+const OF_SET: [&str; 14] = [
     "accounts",
+    "organizational-units",
+    "account-filter",
+    "exclude",
+    "account-tags",
+    "organization-role",
     "regions",
     "targets",
     "target-role",
@@ -161,7 +172,9 @@ const OF_ENVIRONMENT: [&str; 9] = [
     "tags",
     "risks",
 ];
-const OF_DEFAULTS: [&str; 13] = [
+const OF_DEFAULTS: [&str; 15] = [
+    "exclude",
+    "organization-role",
     "regions",
     "target-role",
     "max-concurrent",
@@ -213,7 +226,9 @@ impl Settings {
         settings.defaults.risks = risks;
         for (name, entry) in sets.unwrap_or_default() {
             let set = values(&name, &entry.node, "a target set", &OF_SET)?;
-            if set.targets.is_some() && set.accounts.is_some() {
+            if set.targets.is_some()
+                && (set.accounts.is_some() || set.organizational_units.is_some())
+            {
                 let place = Place::at(FILE, entry.position);
                 return Err(SettingsError::BothForms { place });
             }
@@ -329,6 +344,14 @@ impl Values {
             fill(&mut self.regions, &lower.regions);
         }
         fill(&mut self.targets, &lower.targets);
+        fill(&mut self.organizational_units, &lower.organizational_units);
+        fill(&mut self.account_filter, &lower.account_filter);
+        fill(&mut self.account_tags, &lower.account_tags);
+        fill(&mut self.organization_role, &lower.organization_role);
+        // What is excluded anywhere is excluded.
+        if let Some(lower) = &lower.exclude {
+            self.exclude.get_or_insert_default().extend(lower.clone());
+        }
         fill(&mut self.target_role, &lower.target_role);
         fill(&mut self.max_concurrent, &lower.max_concurrent);
         fill(&mut self.failure_tolerance, &lower.failure_tolerance);
@@ -368,6 +391,15 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
             "accounts" => values.accounts = Some(list(key, node)?),
             "regions" => values.regions = Some(list(key, node)?),
             "targets" => values.targets = Some(targets(key, node)?),
+            "organizational-units" => values.organizational_units = Some(list(key, node)?),
+            "account-filter" => values.account_filter = Some(one_of(key, node)?),
+            "exclude" => values.exclude = Some(list(key, node)?),
+            "account-tags" => {
+                let tags = texts(key, node)?.into_iter();
+                let tags = tags.map(|(key, value)| AccountTag::new(key, value));
+                values.account_tags = Some(tags.collect());
+            }
+            "organization-role" => values.organization_role = Some(text(key, node)?),
             "target-role" => values.target_role = Some(text(key, node)?),
             "max-concurrent" => {
                 let count: CountOrPercent = parsed(key, node)?;
@@ -657,6 +689,11 @@ mod tests {
             "targetSets:\n  a:\n    regions: eu-west-1\n",
             "targetSets:\n  a:\n    targets: [{account: \"111111111111\"}]\n",
             "targetSets:\n  a:\n    accounts: [\"111111111111\"]\n    targets: [{account: \"111111111111\", regions: [eu-west-1]}]\n",
+            "targetSets:\n  a:\n    organizational-units: [ou-1]\n",
+            "targetSets:\n  a:\n    organizational-units: [r-ab12]\n    targets: [{account: \"111111111111\", regions: [eu-west-1]}]\n",
+            "targetSets:\n  a:\n    account-filter: some\n",
+            "targetSets:\n  a:\n    account-tags: [Stage=prod]\n",
+            "defaults:\n  exclude: [1234]\n",
             "targetSets:\n  a:\n    max-concurrent: 0\n",
             "targetSets:\n  a:\n    max-concurrent: lots\n",
             "targetSets:\n  a:\n    concurrency-mode: loose\n",

@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
 
 /// Returns what `look` finds in every target, in their order; the first failure ends it.
 pub(super) fn survey<T>(
-    asked: Asked,
+    mut asked: Asked,
     look: impl AsyncFn(Place<'_>) -> Result<T, CliError>,
 ) -> Result<Vec<T>, CliError> {
     let root = asked.project.root.clone();
@@ -40,7 +40,7 @@ pub(super) fn survey<T>(
     block_on(async {
         let aws = connect(&asked.invocation, None).await?;
         let caller = aws.caller().await?;
-        let deployment = asked.deployment(&aws, &caller)?;
+        let deployment = asked.deployment(&aws, &caller).await?;
         let definition = asked.definition(deployment);
         let secrets = Secrets::new(
             definition.secrets.clone(),

@@ -7,14 +7,18 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::options::Connection;
+use super::selection::{AccountList, Organization, Places, SelectionArgs};
 use super::session::SessionArgs;
 use super::settings::{FILE, Settings, SettingsError, Values};
 use super::{CliError, output};
 use crate::approval;
+use crate::aws::Aws;
 use crate::model::{
-    AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, OperationPreferences,
-    Region, RegionConcurrency, RiskChoices, RoleSession, StackName, Target, TargetSpec, clean,
+    AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, LeftOut,
+    OperationPreferences, Region, RegionConcurrency, RiskChoices, RoleSession, StackName, Target,
+    TargetSpec, clean,
 };
+use crate::report;
 
 /// The role that StackSets assumes in other accounts.
 pub(super) const DEFAULT_TARGET_ROLE: &str =
@@ -24,9 +28,11 @@ pub(super) const DEFAULT_TARGET_ROLE: &str =
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Targets")]
 pub(super) struct TargetArgs {
-    /// Accounts, separated by commas; without it, the caller's own
-    #[arg(long, value_delimiter = ',', value_name = "ID")]
-    accounts: Vec<AccountId>,
+    /// Accounts, separated by commas, or `@FILE` that names them; without it, the caller's own
+    #[arg(long, value_delimiter = ',', value_name = "ID|@FILE")]
+    accounts: Vec<AccountList>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Regions, separated by commas; without it, the one of the profile or `AWS_REGION`
     #[arg(
         long,
@@ -36,7 +42,7 @@ pub(super) struct TargetArgs {
     )]
     pub regions: Vec<Region>,
     /// A YAML or JSON list of `{account, regions}`, for sets that are not a product
-    #[arg(long, value_name = "FILE", conflicts_with = "accounts")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["accounts", "organizational_units"])]
     targets: Option<PathBuf>,
     /// The role to assume in accounts other than the caller's; `{partition}`, `{account}` and
     /// `{region}` are filled in [default: the role AWSCloudFormationStackSetExecutionRole]
@@ -190,6 +196,13 @@ impl Taken {
     }
 }
 
+/// The targets, and what was left out of them when they were chosen.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved {
+    pub specs: Vec<TargetSpec>,
+    pub left_out: Vec<LeftOut>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub(super) enum RegionConcurrencyArg {
     Sequential,
@@ -228,6 +241,17 @@ impl TryFrom<serde_yaml::Value> for AccountText {
     }
 }
 
+impl Resolved {
+    /// Returns the targets, after saying what was left out.
+    pub(super) fn told(self) -> Vec<TargetSpec> {
+        let left_out = report::left_out(&self.left_out);
+        if !left_out.is_empty() {
+            output::stderr(&format!("left out: {}\n", left_out.join(" · ")));
+        }
+        self.specs
+    }
+}
+
 impl TargetArgs {
     /// Returns how an execution in the project `root` is begun.
     pub(super) fn invocation(
@@ -245,11 +269,18 @@ impl TargetArgs {
             profile: connection.profile.clone(),
             endpoint_url: connection.endpoint_url.clone(),
             own_endpoint: false,
-            // Where only one region is named, STS is asked there too.
-            region: self.regions.first().map(ToString::to_string),
+            region: self.first_region().map(ToString::to_string),
             session: self.session()?,
             chosen,
+            follows: None,
         })
+    }
+
+    /// Returns the region of the first calls (STS): where only one region is named, it is that; of several, one that
+    /// every account has, since one that is not enabled would take the others with it.
+    pub(super) fn first_region(&self) -> Option<&Region> {
+        let everywhere = self.regions.iter().find(|region| !region.is_opt_in());
+        everywhere.or(self.regions.first())
     }
 
     /// Returns what is sent along when a role is assumed.
@@ -297,13 +328,16 @@ impl TargetArgs {
                 } else {
                     "accounts"
                 };
-                taken.note("targets", &format!("in {} {noun}", targets.len()));
-                filled.targets = Some(targets);
+                if self.selection.organizational_units.is_empty() {
+                    taken.note("targets", &format!("in {} {noun}", targets.len()));
+                    filled.targets = Some(targets);
+                }
             } else {
-                taken.fill_list("accounts", &mut self.accounts, values.accounts.take());
+                self.fill_accounts(&mut taken, &mut values);
             }
             taken.fill_list("regions", &mut self.regions, values.regions.take());
         }
+        self.fill_selection(&mut taken, &mut values);
         taken.fill_list(
             "region-order",
             &mut self.region_order,
@@ -343,6 +377,78 @@ impl TargetArgs {
         Ok(taken)
     }
 
+    /// Fills in which accounts: those of a flag take the place of the set's, unless a filter says what they do there.
+    fn fill_accounts(&mut self, taken: &mut Taken, values: &mut Values) {
+        let given = !self.accounts.is_empty();
+        if !self.selection.organizational_units.is_empty()
+            || given && self.selection.account_filter.is_none()
+        {
+            return;
+        }
+        let accounts = values.accounts.take().filter(|_| !given);
+        let accounts = accounts.map(|all| all.into_iter().map(|a| AccountList(vec![a])).collect());
+        taken.fill_list("accounts", &mut self.accounts, accounts);
+        taken.fill_list(
+            "organizational-units",
+            &mut self.selection.organizational_units,
+            values.organizational_units.take(),
+        );
+        let filter = values.account_filter.take();
+        taken.fill(
+            "account-filter",
+            &mut self.selection.account_filter,
+            filter,
+            word,
+        );
+    }
+
+    /// Fills in what is left out of them. What is excluded here and there is excluded.
+    fn fill_selection(&mut self, taken: &mut Taken, values: &mut Values) {
+        if let Some(exclude) = values.exclude.take() {
+            let words: Vec<String> = exclude.iter().map(ToString::to_string).collect();
+            taken.note("exclude", &words.join(","));
+            self.selection.exclude.extend(exclude);
+        }
+        taken.fill_list(
+            "account-tags",
+            &mut self.selection.account_tags,
+            values.account_tags.take(),
+        );
+        let role = values.organization_role.take();
+        taken.fill(
+            "organization-role",
+            &mut self.selection.organization_role,
+            role,
+            String::clone,
+        );
+    }
+
+    /// Returns whether the organization is asked for anything.
+    pub(super) fn asks_organization(&self) -> bool {
+        self.selection.asks_organization()
+    }
+
+    /// Returns the role that is assumed for asking the organization, where one is.
+    pub(super) fn organization_role(&self) -> Option<&str> {
+        let role = self.selection.organization_role.as_deref();
+        role.filter(|_| self.asks_organization())
+    }
+
+    /// Returns whether they name `target` where no stack is named: all that accounts and regions do not exclude.
+    pub(super) fn pick(&self, target: &Target) -> bool {
+        (self.accounts.is_empty()
+            || self
+                .accounts
+                .iter()
+                .any(|list| list.0.contains(&target.account)))
+            && (self.regions.is_empty() || self.regions.contains(&target.region))
+    }
+
+    /// Returns whether they come from a list, which is of a stack.
+    pub(super) fn are_listed(&self) -> bool {
+        self.targets.is_some() || self.names_settings()
+    }
+
     /// Returns whether they are named by what only `stackgate.yaml` explains.
     pub(super) fn names_settings(&self) -> bool {
         self.environment.is_some() || self.target_set.is_some()
@@ -371,7 +477,14 @@ impl TargetArgs {
     }
 
     /// Returns the targets where nothing is asked of AWS: the roles are those of accounts that are all another's.
-    pub(super) fn resolve_offline(&self, stack: &StackName) -> Result<Vec<TargetSpec>, CliError> {
+    pub(super) fn resolve_offline(&self, stack: &StackName) -> Result<Resolved, CliError> {
+        let selection = &self.selection;
+        if !selection.organizational_units.is_empty() || !selection.account_tags.is_empty() {
+            return Err(CliError::message(
+                "AWS is not asked here, so it is not known which accounts the organization has",
+            )
+            .hint("name accounts with `--accounts`, or rehearse a plan with `--execution`"));
+        }
         let filled = self.filled.as_ref();
         let is_listed =
             self.targets.is_some() || filled.is_some_and(|filled| filled.targets.is_some());
@@ -395,16 +508,63 @@ impl TargetArgs {
             account: AccountId::new("000000000000").map_err(CliError::failed)?,
             arn: String::new(),
         };
-        self.resolve(stack, &nobody, default)
+        let listed: Vec<AccountId> = self.accounts.iter().flat_map(|l| l.0.clone()).collect();
+        selection.check(listed.len())?;
+        let mut places = self.places(&listed, &nobody, default)?;
+        let mut left_out = Vec::new();
+        selection.exclude(&mut places, &mut left_out);
+        left_out.sort();
+        let specs = self.specs(places, stack, &nobody, &left_out)?;
+        Ok(Resolved { specs, left_out })
     }
 
-    /// Returns the targets, in the order they were asked for.
-    pub(super) fn resolve(
+    /// Returns the targets, in the order they were asked for, and what was left out of them. Where organizational units
+    /// or tags choose them, the organization is asked, once.
+    pub(super) async fn resolve(
         &self,
+        aws: &Aws,
         stack: &StackName,
         caller: &Caller,
+    ) -> Result<Resolved, CliError> {
+        let selection = &self.selection;
+        let listed: Vec<AccountId> = self.accounts.iter().flat_map(|l| l.0.clone()).collect();
+        selection.check(listed.len())?;
+        let role = selection.organization_role.as_deref();
+        let organization = Organization::of(aws, caller, stack, role)?;
+        let (accounts, mut left_out) = if selection.organizational_units.is_empty() {
+            (listed, Vec::new())
+        } else {
+            // Whatever can be wrong without the organization is said before it is asked.
+            self.places(
+                std::slice::from_ref(&caller.account),
+                caller,
+                aws.default_region(),
+            )?;
+            selection.accounts(&organization, &listed).await?
+        };
+        let has_units = !selection.organizational_units.is_empty();
+        let mut places = match accounts[..] {
+            // Units without an account are nothing, and not the caller's own account.
+            [] if has_units => Vec::new(),
+            _ => self.places(&accounts, caller, aws.default_region())?,
+        };
+        selection.exclude(&mut places, &mut left_out);
+        if !selection.account_tags.is_empty() {
+            let kept = selection.keep_tagged(&organization, &mut places, &mut left_out);
+            kept.await?;
+        }
+        left_out.sort();
+        let specs = self.specs(places, stack, caller, &left_out)?;
+        Ok(Resolved { specs, left_out })
+    }
+
+    /// Returns where targets are, of `accounts` or of a list with regions of its own.
+    fn places(
+        &self,
+        accounts: &[AccountId],
+        caller: &Caller,
         default_region: Option<Region>,
-    ) -> Result<Vec<TargetSpec>, CliError> {
+    ) -> Result<Places, CliError> {
         let listed = match &self.filled {
             Some(filled) => filled.targets.as_ref(),
             None if self.environment.is_some() || self.target_set.is_some() => {
@@ -425,7 +585,7 @@ impl TargetArgs {
                 (given, _) => Ok(given),
             }
         };
-        let mut places: Vec<(AccountId, Region)> = Vec::new();
+        let mut places: Places = Vec::new();
         let ragged = match (&self.targets, listed) {
             (Some(file), _) => Some(
                 read(file)?
@@ -444,15 +604,15 @@ impl TargetArgs {
                 if !self.regions.is_empty() {
                     places.retain(|(_, region)| self.regions.contains(region));
                 }
-                if !self.accounts.is_empty() {
-                    places.retain(|(account, _)| self.accounts.contains(account));
+                if !accounts.is_empty() {
+                    let accounts: BTreeSet<&AccountId> = accounts.iter().collect();
+                    places.retain(|(account, _)| accounts.contains(account));
                 }
             }
             None => {
-                let accounts = if self.accounts.is_empty() {
-                    &own[..]
-                } else {
-                    &self.accounts
+                let accounts = match accounts {
+                    [] => &own[..],
+                    given => given,
                 };
                 for account in accounts {
                     places.extend(regions()?.iter().map(|r| (account.clone(), r.clone())));
@@ -474,6 +634,24 @@ impl TargetArgs {
             return Err(CliError::message(format!(
                 "target {account}/{region} is named twice {place}; a stack is deployed once, remove one of the two"
             )));
+        }
+        Ok(places)
+    }
+
+    /// Returns the targets at `places`, and how each is reached.
+    fn specs(
+        &self,
+        places: Places,
+        stack: &StackName,
+        caller: &Caller,
+        left_out: &[LeftOut],
+    ) -> Result<Vec<TargetSpec>, CliError> {
+        if places.is_empty() {
+            let why = match report::left_out(left_out).join(" · ") {
+                none if none.is_empty() => "the organizational units hold no account".to_owned(),
+                why => format!("left out: {why}"),
+            };
+            return Err(CliError::message(format!("no target is left; {why}")));
         }
         let named: BTreeSet<&Region> = places.iter().map(|(_, r)| r).collect();
         if let Some(unused) = self.region_order.iter().find(|r| !named.contains(r)) {

@@ -3,6 +3,7 @@
 mod account;
 mod addresses;
 mod declared;
+mod detected;
 mod drift;
 #[cfg(test)]
 mod fixtures;
@@ -22,6 +23,7 @@ mod text;
 mod value;
 
 pub use account::{Account, Reason};
+pub use detected::{Difference, DriftedProperty, DriftedResource, detected};
 pub use drift::{DriftFate, drift_fate};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};

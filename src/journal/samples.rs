@@ -118,9 +118,15 @@ pub fn started() -> EventKind {
                     environment: Some("production".into()),
                     target_set: None,
                 },
+                follows: None,
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,
+            left_out: vec![LeftOut {
+                account: crate::model::AccountId::new("222222222222").unwrap(),
+                region: None,
+                why: LeftOutWhy::ManagementAccount,
+            }],
         }),
     }
 }

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
-    PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices, RiskChoicesError,
-    RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId, StackSetting,
-    StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices,
+    RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId,
+    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome, TargetSpec,
 };
 
 /// One thing that happened in an execution.
@@ -299,6 +299,9 @@ pub struct ExecutionDefinition {
     /// Whether literal secrets in override files are allowed.
     #[serde(default)]
     pub allow_literal_secrets: bool,
+    /// What is no target although it was looked at when the targets were chosen, by account and region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// How an execution was started; enough to connect again on resume.
@@ -326,6 +329,22 @@ pub struct Invocation {
     /// What was chosen by name.
     #[serde(default, skip_serializing_if = "Chosen::is_nothing")]
     pub chosen: Chosen,
+    /// The execution that it goes on from, where there is one. What it does is in the pipeline all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.
+pub const NOTES: &str = "Notes";
+
+/// The earlier execution that one goes on from, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Follows {
+    /// Targets that it did not reach or that failed are run again.
+    Retries(ExecutionId),
+    /// What it changed is changed back.
+    RollsBack(ExecutionId),
 }
 
 /// The names under which settings of the project were chosen; what they stand for is in the definition.
@@ -351,6 +370,14 @@ impl ExecutionDefinition {
     pub fn target_specs(&self) -> impl Iterator<Item = &TargetSpec> {
         let fan_outs = self.pipeline.actions().filter_map(|a| a.fan_out.as_ref());
         fan_outs.flat_map(|fan_out| &fan_out.targets)
+    }
+
+    /// Returns what a reviewer is told beside the changes.
+    pub fn notes(&self) -> Vec<String> {
+        let settings = self.pipeline.actions().map(|a| &a.configuration);
+        let lists =
+            settings.filter_map(|s| serde_json::from_str::<Vec<String>>(s.get(NOTES)?).ok());
+        lists.flatten().map(|note| super::clean(&note)).collect()
     }
 
     /// Returns what was chosen for risk rules.

@@ -20,6 +20,8 @@ pub enum FailureKind {
     CredentialsExpired,
     /// The caller may not do it.
     AccessDenied,
+    /// The account does not have the region; with good credentials, and nothing was done.
+    RegionNotEnabled,
     /// The service asked for fewer calls, and kept asking after all retries.
     Throttled,
     /// The stack or change set does not exist.

@@ -105,6 +105,24 @@ text_id!(
     }
 );
 text_id!(
+    /// An organizational unit, or the root of an organization.
+    OrganizationalUnitId,
+    "an organizational unit such as `ou-ab12-cdef3456`, or a root such as `r-ab12`",
+    |t| {
+        let is_id = |part: &str, shortest: usize| {
+            (shortest..=32).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        match (t.strip_prefix("r-"), t.strip_prefix("ou-")) {
+            (Some(root), _) => is_id(root, 4),
+            (None, Some(unit)) => unit
+                .split_once('-')
+                .is_some_and(|(root, own)| is_id(root, 4) && is_id(own, 8)),
+            (None, None) => false,
+        }
+    }
+);
+text_id!(
     /// The name of a stack.
     StackName,
     "a stack name (a letter, then letters, digits and hyphens, 128 at most)",

@@ -20,7 +20,9 @@ mod plan;
 mod preferences;
 mod priority;
 mod reasons;
+mod recovery;
 mod risk;
+mod selection;
 mod stack;
 mod stack_status;
 mod stack_wait;
@@ -48,11 +50,13 @@ pub use digest::{Digest, ParseDigestError};
 pub use drift::{
     BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
 };
-pub use event::{Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Invocation, Scope};
+pub use event::{
+    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES, Scope,
+};
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
-    AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId, Region,
-    StackId, StackName, StageName,
+    AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId,
+    OrganizationalUnitId, Region, StackId, StackName, StageName,
 };
 pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
@@ -74,7 +78,9 @@ pub use priority::Priority;
 pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };
+pub use recovery::Recovery;
 pub use risk::{Risk, RiskChoice, RiskChoices, RiskChoicesError, RiskLevel, RiskSetting};
+pub use selection::{AccountState, LeftOut, LeftOutWhy};
 pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};

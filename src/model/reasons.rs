@@ -62,6 +62,8 @@ pub enum SkipReason {
     PlanIncomplete,
     /// Nothing to change in any target.
     NothingToDo,
+    /// The account does not have the region.
+    RegionNotEnabled,
 }
 
 /// How a target ended.

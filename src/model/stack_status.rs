@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StackWait, Target};
+use super::{Recovery, StackWait, Target};
 
 macro_rules! statuses {
     ($($variant:ident = $text:literal),+ $(,)?) => {
@@ -224,6 +224,15 @@ impl StackStatus {
             } = target;
             format!("`stackgate delete {stack} --accounts {account} --regions {region}`")
         };
+        let recover = |recovery: Recovery| {
+            let Target {
+                account,
+                region,
+                stack,
+            } = target;
+            let flag = recovery.flag();
+            format!("`stackgate recover {stack} {flag} --accounts {account} --regions {region}`")
+        };
         Some(match self {
             CreateComplete
             | UpdateComplete
@@ -257,12 +266,12 @@ impl StackStatus {
             ),
             UpdateFailed => format!(
                 "take the update back with {}, then run again",
-                aws("rollback-stack")
+                recover(Recovery::RollbackStack)
             ),
             UpdateRollbackFailed => format!(
                 "mend what {} blames, go on with {}, then run again",
                 aws("describe-stack-events"),
-                aws("continue-update-rollback")
+                recover(Recovery::ContinueRollback)
             ),
             DeleteFailed => format!(
                 "mend what {} blames, delete it again with {}, then run again",

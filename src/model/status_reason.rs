@@ -164,6 +164,7 @@ pub fn normalised(reason: &str) -> String {
 
 fn normalised_line(reason: &str) -> String {
     let mut out = String::with_capacity(reason.len());
+    let mut names_request = false;
     for word in super::clean(reason).split(' ') {
         if word.is_empty() {
             continue;
@@ -172,11 +173,13 @@ fn normalised_line(reason: &str) -> String {
             out.push(' ');
         }
         let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        if is_uuid(core) {
+        if names_request && !core.is_empty() {
             out.push_str(&word.replace(core, "…"));
         } else {
             out.push_str(&mask_place(word));
         }
+        // `Request ID: 4Z8RYK1D`, `RequestToken: …` and our own `(request 1)`: no shape tells such an id.
+        names_request = matches!(word, "ID:" | "(request") || word.ends_with("RequestToken:");
     }
     out
 }
@@ -189,23 +192,57 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Replaces 12-digit runs, `account/region`, and the parts of an ARN that say where, by `…`.
+/// Replaces by `…` what says where: accounts, regions, `account/region` and those of an ARN; and what is made by chance: UUIDs
+/// and the last part of names that CloudFormation makes.
 fn mask_place(word: &str) -> String {
-    let mut parts: Vec<String> = word.split(':').map(str::to_owned).collect();
-    if parts.len() > 5 && parts[0].ends_with("arn") {
-        parts[3] = "…".into();
-        parts[4] = "…".into();
-        return parts.join(":");
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut out = String::with_capacity(word.len());
+    let mut rest = word;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        out.push_str(&mask_name(name));
+        let next = after.find(is_of_name).unwrap_or(after.len());
+        let (between, after) = after.split_at(next);
+        out.push_str(between);
+        rest = after;
     }
-    let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let is_place = match core.split_once('/') {
-        Some((account, region)) => is_account(account) && is_region(region),
-        None => is_account(core),
-    };
-    if is_place {
-        return word.replace(core, "…");
+    // A place is one thing, however it is written.
+    out.replace("…/…", "…")
+}
+
+/// Masks a name of letters, digits and hyphens.
+fn mask_name(name: &str) -> String {
+    if is_uuid(name) || is_account(name) || is_region(name) {
+        return "…".to_owned();
     }
-    word.to_owned()
+    let parts: Vec<&str> = name.split('-').collect();
+    let mut out: Vec<&str> = Vec::with_capacity(parts.len());
+    let mut at = 0;
+    while let Some(part) = parts.get(at) {
+        let region = (3..=4).find(|length| {
+            let parts = parts.get(at..at + length);
+            parts.is_some_and(|parts| is_region(&parts.join("-")))
+        });
+        let is_last = at > 0 && at + 1 == parts.len();
+        if let Some(length) = region {
+            out.push("…");
+            at += length;
+            continue;
+        }
+        let is_masked = is_account(part) || (is_last && is_by_chance(part));
+        out.push(if is_masked { "…" } else { part });
+        at += 1;
+    }
+    out.join("-")
+}
+
+/// Returns whether `text` looks like what CloudFormation puts behind the names that it makes: `1A2B3C4D5E6F`.
+fn is_by_chance(text: &str) -> bool {
+    matches!(text.len(), 12 | 13)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        && text.bytes().any(|b| b.is_ascii_digit())
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 fn is_account(text: &str) -> bool {
@@ -214,13 +251,25 @@ fn is_account(text: &str) -> bool {
 
 /// Returns whether `text` looks like `eu-west-1` or `us-gov-east-1`.
 fn is_region(text: &str) -> bool {
-    text.rsplit_once('-').is_some_and(|(name, number)| {
-        let mut parts = name.split('-');
-        name.contains('-')
-            && parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
-            && !number.is_empty()
-            && number.bytes().all(|b| b.is_ascii_digit())
-    })
+    let parts: Vec<&str> = text.split('-').collect();
+    let (first, direction, number) = match parts[..] {
+        [first, direction, number] => (first, direction, number),
+        [
+            first,
+            "gov" | "iso" | "isob" | "isoe" | "isof",
+            direction,
+            number,
+        ] => (first, direction, number),
+        _ => return false,
+    };
+    let is_direction = ["north", "south", "east", "west", "central"]
+        .iter()
+        .any(|name| direction.starts_with(name));
+    first.len() == 2
+        && first.bytes().all(|b| b.is_ascii_lowercase())
+        && is_direction
+        && number.len() == 1
+        && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -282,5 +331,47 @@ mod tests {
                 "1a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
             ),
         );
+    }
+
+    #[test]
+    fn what_differs_by_place_or_by_chance_does_not_count() {
+        let of = |account: &str, region: &str, suffix: &str, request: &str| {
+            normalised(&format!(
+                "Resource app-Queue-{suffix} of arn:aws:cloudformation:{region}:{account}:stack/app/{request}: logs-{account}-{region} \
+                 already exists in {region} (Service: S3, Request ID: {suffix}XYZ; Proxy: null) (request {suffix})"
+            ))
+        };
+        let one = of(
+            "111111111111",
+            "us-east-1",
+            "1A2B3C4D5E6F",
+            "0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f",
+        );
+        let other = of(
+            "222222222222",
+            "us-gov-west-1",
+            "Zz9Yy8Xx7Ww6V",
+            "1a1b2c3d-0000-4000-8000-0a1b2c3d4e5f",
+        );
+        assert_eq!(one, other);
+        assert_eq!(
+            one,
+            "Resource app-Queue-… of arn:aws:cloudformation:…:…:stack/app/…: logs-…-… already exists in … \
+             (Service: S3, Request ID: …; Proxy: null) (request …)"
+        );
+        // Names that differ are other causes.
+        for (one, other) in [
+            (
+                "no queue orders-dead-letter",
+                "no queue orders-dead-archive",
+            ),
+            (
+                "Cannot exceed quota for tables",
+                "Cannot exceed quota for queues",
+            ),
+            ("limit 100", "limit 200"),
+        ] {
+            assert_ne!(normalised(one), normalised(other));
+        }
     }
 }

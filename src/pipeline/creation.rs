@@ -13,7 +13,7 @@ use super::step::StepKind;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetId, ChangeSetKind, ChangeSetOutcome,
     CleanupWhy, Ending, EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope,
-    StackId, StackStatus, StackWait, Target, TargetOutcome,
+    SkipReason, StackId, StackStatus, StackWait, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -107,6 +107,12 @@ impl Machine {
         target: &Target,
         failure: &CallFailure,
     ) {
+        let is_begun = self.state.targets[target].intended.is_some();
+        if failure.kind == FailureKind::RegionNotEnabled && !is_begun {
+            let reason = SkipReason::RegionNotEnabled;
+            let outcome = TargetOutcome::Skipped { reason };
+            return self.finish(turn, now, target, outcome, Ending::none());
+        }
         let cause = match &failure.kind {
             FailureKind::MissingCapabilities(missing) if !missing.is_empty() => Cause::of(format!(
                 "{}; add `--capabilities {}`",

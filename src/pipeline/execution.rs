@@ -130,6 +130,7 @@ impl Machine {
                     FailureKind::CredentialsExpired
                     | FailureKind::SecretNeeded(_)
                     | FailureKind::AccessDenied
+                    | FailureKind::RegionNotEnabled
                     | FailureKind::Throttled
                     | FailureKind::MissingCapabilities(_)
                     | FailureKind::Unreachable

@@ -215,6 +215,7 @@ impl Machine {
                 message: failure.message.clone(),
             },
             FailureKind::AccessDenied
+            | FailureKind::RegionNotEnabled
             | FailureKind::Throttled
             | FailureKind::NotFound
             | FailureKind::AlreadyExists

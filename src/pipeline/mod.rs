@@ -29,7 +29,7 @@ pub use deployment::{
     APPROVAL_STAGE, CREATE_STAGE, Deployment, EXECUTE_STAGE, SOURCE_ARTIFACT, SOURCE_STAGE,
 };
 pub use machine::{Machine, Turn};
-pub use names::{change_set_name, create_token, execute_token};
+pub use names::{change_set_name, create_token, execute_token, is_change_set_name};
 pub use state::{Execution, IllegalEvent, Phase, Progress, TargetState};
 pub use step::{Input, Step, StepKind, UnknownPolicy};
 pub use validation::{DefinitionError, validate};

@@ -7,11 +7,28 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{ChangeSetName, ExecutionId, Target};
 
+/// What the names of change sets begin with.
+const PREFIX: &str = "stackgate-";
+
+/// How many hexadecimal digits follow.
+const DIGITS: usize = 24;
+
 /// Returns the name of the change set of `target`; unique over stacks and executions.
 pub fn change_set_name(execution: &ExecutionId, target: &Target) -> ChangeSetName {
-    let name = format!("stackgate-{}", &hash(execution, target, "change-set")[..24]);
+    let name = format!(
+        "{PREFIX}{}",
+        &hash(execution, target, "change-set")[..DIGITS]
+    );
     // Letters, digits and one hyphen, 34 characters: a change set name by construction.
     ChangeSetName::new(name).expect("a hexadecimal suffix makes a valid name")
+}
+
+/// Returns whether a change set has a name of that shape, whichever execution it is of.
+pub fn is_change_set_name(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| {
+        let is_digit = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+        rest.len() == DIGITS && rest.bytes().all(is_digit)
+    })
 }
 
 /// Returns the `ClientToken` of `CreateChangeSet`.
@@ -56,6 +73,15 @@ mod tests {
         };
         let (a, b) = (target("eu-west-1"), target("us-east-1"));
         assert_eq!(change_set_name(&id(1), &a), change_set_name(&id(1), &a));
+        assert!(is_change_set_name(change_set_name(&id(1), &a).as_str()));
+        for name in [
+            "stackgate-",
+            "stackgate-plan",
+            "plan",
+            "stackgate-0123456789abcdef0123456X",
+        ] {
+            assert!(!is_change_set_name(name), "{name}");
+        }
         assert_ne!(change_set_name(&id(1), &a), change_set_name(&id(1), &b));
         assert_ne!(change_set_name(&id(1), &a), change_set_name(&id(2), &a));
         assert_ne!(create_token(&id(1), &a), execute_token(&id(1), &a));

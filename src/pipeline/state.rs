@@ -10,9 +10,9 @@ use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
     CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, PauseReason, PlannedTarget, Scope, SecretRef, StackId, StackSetting,
-    StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    ExecutionOutcome, PauseReason, PlannedTarget, Scope, SecretRef, SkipReason, StackId,
+    StackSetting, StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs,
+    TargetOutcome, TargetSpec,
 };
 use crate::plan::{self, PlanInput};
 use crate::rollout::Rollout;
@@ -263,22 +263,21 @@ impl Execution {
         if planned.is_empty() {
             return None;
         }
-        let ended = |failure: bool| -> Vec<Target> {
-            targets
+        let not_enabled = TargetOutcome::Skipped {
+            reason: SkipReason::RegionNotEnabled,
+        };
+        let ended = |is: &dyn Fn(&TargetOutcome) -> bool| -> Vec<Target> {
+            let ended = targets
                 .clone()
-                .filter(|t| {
-                    t.outcome
-                        .as_ref()
-                        .is_some_and(|o| o.is_failure() == failure)
-                })
-                .map(|t| t.spec.target.clone())
-                .collect()
+                .filter(|t| t.outcome.as_ref().is_some_and(is));
+            ended.map(|t| t.spec.target.clone()).collect()
         };
         Some(plan::digest(&PlanInput {
             definition: &self.definition,
             planned: &planned,
-            unchanged: &ended(false),
-            failed: &ended(true),
+            unchanged: &ended(&|o| !o.is_failure() && *o != not_enabled),
+            failed: &ended(&TargetOutcome::is_failure),
+            not_enabled: &ended(&|o| *o == not_enabled),
         }))
     }
 

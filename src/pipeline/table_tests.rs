@@ -68,6 +68,7 @@ fn begun() -> Execution {
                 invocation: Invocation::default(),
                 secrets: BTreeMap::new(),
                 allow_literal_secrets: false,
+                left_out: Vec::new(),
             }),
         },
     })

@@ -5,7 +5,7 @@ mod grouping;
 mod own;
 mod record;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod shape;
 mod staleness;
 

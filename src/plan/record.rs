@@ -16,13 +16,14 @@ use serde_json::Value;
 use self::drift::{PropertyDriftRecord, ResourceDriftRecord, SetDriftRecord};
 use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
 use crate::model::{
-    AccountId, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject, ChangeAction,
-    ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName, ConcurrencyMode,
-    CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition, FanOut,
-    GoneExport, ImportedResource, LogicalId, NamedArtifact, OnStackFailure, OperationPreferences,
-    OverrideLine, PackagedObject, ParameterValue, PipelineDeclaration, PlannedTarget, PolicyAction,
-    Recreation, Region, RegionConcurrency, Replacement, ResourceChange, RollbackTrigger, StackId,
-    StackOptions, StackStatus, StageDeclaration, Target, TargetInputs, TargetSpec, Uploads,
+    AccountId, AccountState, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject,
+    ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName,
+    ConcurrencyMode, CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition,
+    FanOut, GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact,
+    OnStackFailure, OperationPreferences, OverrideLine, PackagedObject, ParameterValue,
+    PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
+    Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
+    StageDeclaration, Target, TargetInputs, TargetSpec, Uploads,
 };
 
 /// The version of the record.
@@ -39,6 +40,8 @@ pub struct PlanInput<'a> {
     pub unchanged: &'a [Target],
     /// The targets for which no change set could be made, in any order.
     pub failed: &'a [Target],
+    /// The targets whose account does not have the region, in any order.
+    pub not_enabled: &'a [Target],
 }
 
 /// Returns the digest of the plan: SHA-256 over its canonical [`record`].
@@ -65,6 +68,11 @@ pub(super) fn change_record(change: &ResourceChange) -> impl Serialize + '_ {
 #[derive(Serialize)]
 struct PlanRecord<'a> {
     failed: Vec<&'a Target>,
+    /// Who approves saw that these were looked at and are no targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOutRecord<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_enabled: Vec<&'a Target>,
     pipeline: PipelineRecord<'a>,
     targets: Vec<PlannedRecord<'a>>,
     unchanged: Vec<&'a Target>,
@@ -77,6 +85,7 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
         planned,
         unchanged,
         failed,
+        not_enabled,
     } = *input;
     let ExecutionDefinition {
         pipeline,
@@ -86,15 +95,56 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
         // ARNs fix.
         secrets: _,
         allow_literal_secrets: _,
+        left_out,
     } = definition;
+    let mut left_out: Vec<&LeftOut> = left_out.iter().collect();
+    left_out.sort_unstable();
     let mut targets: Vec<&PlannedTarget> = planned.iter().collect();
     targets.sort_by(|a, b| (&a.target, &a.change_set).cmp(&(&b.target, &b.change_set)));
     PlanRecord {
         failed: sorted_targets(failed),
+        left_out: left_out.into_iter().map(LeftOutRecord::of).collect(),
+        not_enabled: sorted_targets(not_enabled),
         pipeline: PipelineRecord::of(pipeline),
         targets: targets.into_iter().map(PlannedRecord::of).collect(),
         unchanged: sorted_targets(unchanged),
         version: VERSION,
+    }
+}
+
+#[derive(Serialize)]
+struct LeftOutRecord<'a> {
+    account: &'a AccountId,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a Region>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<AccountState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<&'a str>,
+}
+
+impl<'a> LeftOutRecord<'a> {
+    fn of(left_out: &'a LeftOut) -> Self {
+        let LeftOut {
+            account,
+            region,
+            why,
+        } = left_out;
+        let (reason, state, tag) = match why {
+            LeftOutWhy::ManagementAccount => ("management_account", None, None),
+            LeftOutWhy::NotActive { state } => ("not_active", Some(*state), None),
+            LeftOutWhy::Excluded => ("excluded", None, None),
+            LeftOutWhy::OutsideUnits => ("outside_units", None, None),
+            LeftOutWhy::WithoutTag { tag } => ("without_tag", None, Some(tag.as_str())),
+        };
+        Self {
+            account,
+            reason,
+            region: region.as_ref(),
+            state,
+            tag,
+        }
     }
 }
 

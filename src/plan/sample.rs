@@ -12,6 +12,7 @@ pub(super) struct Plan {
     pub(super) planned: Vec<PlannedTarget>,
     pub(super) unchanged: Vec<Target>,
     pub(super) failed: Vec<Target>,
+    pub(super) not_enabled: Vec<Target>,
 }
 
 impl Plan {
@@ -21,6 +22,7 @@ impl Plan {
             planned: &self.planned,
             unchanged: &self.unchanged,
             failed: &self.failed,
+            not_enabled: &self.not_enabled,
         }
     }
 }
@@ -37,6 +39,7 @@ pub(super) fn plan() -> Plan {
             target("333333333333", "us-east-1", "network"),
             target("333333333333", "eu-west-1", "network"),
         ],
+        not_enabled: vec![target("333333333333", "eu-south-1", "network")],
         failed: vec![
             target("444444444444", "us-east-1", "network"),
             target("444444444444", "eu-west-1", "network"),
@@ -49,7 +52,7 @@ pub(super) fn target(account: &str, region: &str, stack: &str) -> Target {
 }
 
 /// Returns a target with its own ARNs and physical ids, and the changes that all targets share.
-pub(super) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget {
+pub(crate) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget {
     let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
     let role = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
     let suffix = format!("{:X}", account.len() * region.len() * 7919);
@@ -192,6 +195,10 @@ pub(super) fn definition() -> ExecutionDefinition {
         },
         "secrets": {"Password": "env:DATABASE_PASSWORD"},
         "allow_literal_secrets": false,
+        "left_out": [
+            {"account": "333333333333", "reason": "not_active", "state": "SUSPENDED"},
+            {"account": "444444444444", "region": "us-east-1", "reason": "without_tag", "tag": "Stage=prod"},
+        ],
     }))
     .unwrap()
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{View, causes};
+use super::{TargetView, View, causes};
 use crate::model::status_reason::{Obstacle, obstacle};
-use crate::model::{ExecutionOutcome, StackStatus, TargetOutcome};
+use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, TargetOutcome};
 
 /// How stacks whose creation failed are made anew.
 const REPLACE: &str = "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
@@ -15,6 +15,15 @@ const DONE: &str = ": targets that are done show no changes";
 
 /// Returns what to do besides the commands.
 pub(super) fn advice(view: &View) -> Option<String> {
+    let advice = otherwise(view)?;
+    // Where there is a command that goes on, this is the other way.
+    Some(match (retry(view, ""), advice.strip_prefix("then ")) {
+        (Some(_), Some(rest)) => format!("or {rest}"),
+        (Some(_), None) | (None, _) => advice,
+    })
+}
+
+fn otherwise(view: &View) -> Option<String> {
     let is_given_up = match view.outcome()? {
         ExecutionOutcome::Succeeded
         | ExecutionOutcome::NothingToDo
@@ -42,6 +51,43 @@ pub(super) fn advice(view: &View) -> Option<String> {
     } else {
         format!("then run the same command again{DONE}")
     })
+}
+
+/// Returns the command that runs the targets again that are not done. Where no change set could be made, something has to
+/// be mended first, and the same command then takes it up.
+pub(super) fn retry(view: &View, id: &str) -> Option<String> {
+    let counts = view.counts();
+    let failed = counts.failed + counts.unknown;
+    let others = counts.skipped + counts.stale;
+    if counts.not_planned > 0 || failed + others == 0 {
+        return None;
+    }
+    let which = if others == 0 { " --failed" } else { "" };
+    let anew = match has_failed_creation(view) && !view.deletes() {
+        true => " --replace-failed",
+        false => "",
+    };
+    Some(format!("stackgate retry {id}{which}{anew}"))
+}
+
+/// Returns whether a rollout that did not go through to the end changed stacks that there were before.
+pub(super) fn can_roll_back(view: &View) -> bool {
+    let is_cut_short = match view.outcome() {
+        Some(ExecutionOutcome::Failed | ExecutionOutcome::Stopped) => true,
+        Some(
+            ExecutionOutcome::Succeeded
+            | ExecutionOutcome::NothingToDo
+            | ExecutionOutcome::SucceededWithFailures
+            | ExecutionOutcome::Rejected
+            | ExecutionOutcome::Expired,
+        )
+        | None => false,
+    };
+    let is_changed = |target: &&TargetView| {
+        let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
+        is_done && target.kind() == Some(ChangeSetKind::Update)
+    };
+    is_cut_short && view.targets().iter().any(is_changed)
 }
 
 fn has_failed_creation(view: &View) -> bool {

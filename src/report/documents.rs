@@ -15,11 +15,14 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// Those that are not made of events; they are compared where their commands are run.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 10] = [
+    "clean",
     "diff",
     "doctor",
+    "drift",
     "init",
     "parameters",
+    "recover",
     "rehearsal",
     "risks",
     "validate",

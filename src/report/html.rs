@@ -20,7 +20,7 @@ use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
 use super::summary::next;
 use super::words::{self, Places, count};
-use super::{Summary, View, links, review};
+use super::{Summary, View, left_out, links, review};
 
 const PAGE: &str = include_str!("html/page.html");
 
@@ -73,7 +73,12 @@ struct Page {
     next: Vec<String>,
     groups: Vec<Group>,
     /// How the targets without a change are called, and which.
+    notes: Vec<String>,
     unchanged: Option<(&'static str, Names)>,
+    /// Targets whose account does not have the region.
+    not_enabled: Option<(&'static str, Names)>,
+    /// What was left out when the targets were chosen: how much, and each.
+    left_out: Option<(String, Vec<String>)>,
     differing: Vec<Parameter>,
     common: Vec<Parameter>,
     targets: Vec<TargetRow>,
@@ -287,12 +292,18 @@ impl Page {
         });
         self.rollout = facts::rollout(context.view, review).join(" · ");
         self.plan = review.plan.map(|plan| plan.to_string());
+        self.notes = review.notes.iter().map(|note| visible(note)).collect();
         self.unchanged = (!review.unchanged.is_empty()).then(|| {
             (
                 facts::unchanged(context.view),
                 context.names(&review.unchanged),
             )
         });
+        self.not_enabled = (!review.not_enabled.is_empty())
+            .then(|| (facts::NOT_ENABLED, context.names(&review.not_enabled)));
+        let parts = left_out::left_out(&review.left_out);
+        self.left_out =
+            (!parts.is_empty()).then(|| (parts.join(" · "), left_out::each(&review.left_out)));
         self.differing = review
             .parameters
             .iter()
@@ -311,6 +322,7 @@ fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 fn about(view: &View) -> Vec<String> {
     let mut about: Vec<String> = facts::template(view).into_iter().collect();
     about.extend(view.execution().map(|id| format!("execution {id}")));
+    about.extend(facts::follows(view).map(|(what, earlier)| format!("{what} {earlier}")));
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Digest, ExecutionId};
+use crate::model::{Digest, ExecutionId, Follows};
 
 use super::review::execution;
 use super::screen::{Line, Page, ScreenOptions, Tone, columns};
@@ -31,6 +31,9 @@ pub struct ListEntry {
     pub pipeline: String,
     /// What it does with the stacks; none where this program cannot read it.
     pub operation: Option<&'static str>,
+    /// The earlier execution that it goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
     /// What it is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
@@ -62,6 +65,7 @@ impl ListEntry {
             execution: view.execution()?.clone(),
             pipeline: view.pipeline().to_owned(),
             operation: Some(view.operation()),
+            follows: view.follows().cloned(),
             state: words::state_id(&state, alive),
             alive,
             started: view.started(),
@@ -89,6 +93,7 @@ impl ListEntry {
             execution,
             pipeline,
             operation: None,
+            follows: None,
             state: "unreadable",
             alive,
             started: Some(started),
@@ -109,12 +114,16 @@ impl ListEntry {
 }
 
 impl ListEntry {
-    /// Returns the name of the pipeline, and that its stacks are deleted where they are.
+    /// Returns the name of the pipeline, and what is done where it is no plain deployment.
     pub(super) fn title(&self) -> String {
         match self.operation {
             Some("delete") => format!("delete {}", self.pipeline),
             Some("delete_failed") => format!("clean up {}", self.pipeline),
-            Some(_) | None => self.pipeline.clone(),
+            Some(_) | None => match &self.follows {
+                Some(Follows::Retries(_)) => format!("retry {}", self.pipeline),
+                Some(Follows::RollsBack(_)) => format!("roll back {}", self.pipeline),
+                None => self.pipeline.clone(),
+            },
         }
     }
 }

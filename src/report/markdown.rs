@@ -18,7 +18,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, links, review};
+use super::{Summary, View, impact, left_out, links, review};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -275,6 +275,9 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
+    about.extend(
+        facts::follows(view).map(|(what, earlier)| format!("{what} {}", code(earlier.as_str()))),
+    );
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();
@@ -290,6 +293,11 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
 
 /// The risk and the table of groups.
 fn overview(page: &mut Page, review: &Review, view: &View) {
+    let notes = review.notes.iter();
+    let notes: Vec<String> = notes.map(|note| format!("- {}\n", whole(note))).collect();
+    if !notes.is_empty() {
+        page.rows("", notes, "\n", "note");
+    }
     if review.groups.is_empty() && review.unchanged.is_empty() {
         return;
     }
@@ -320,6 +328,11 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         let what = facts::unchanged(view).to_lowercase();
         rows.push(format!("| {what} | {number} | | |\n"));
     }
+    if !review.not_enabled.is_empty() {
+        let number = count(review.not_enabled.len(), "target");
+        let what = facts::NOT_ENABLED.to_lowercase();
+        rows.push(format!("| {what} | {number} | | |\n"));
+    }
     if !review.not_planned.is_empty() {
         let number: usize = review.not_planned.iter().map(|g| g.targets.len()).sum();
         let number = count(number, "target");
@@ -338,6 +351,10 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
         let names = some(private.into_iter().map(|file| code(file)).collect());
         let (label, advice) = (facts::PRIVATE, facts::PRIVATE_ADVICE);
         text.push_str(&format!("**{label}**: {names}; {advice}\n\n"));
+    }
+    let parts = left_out::left_out(&review.left_out);
+    if !parts.is_empty() {
+        text.push_str(&format!("Left out: {}\n\n", whole(&parts.join(" · "))));
     }
     if !review.groups.is_empty() {
         text.push_str(&format!("Risk: {}", risk_word(review.risk)));

@@ -3,6 +3,7 @@
 mod advice;
 mod annotations;
 mod causes;
+mod clean;
 mod diff;
 mod diff_data;
 mod diff_markdown;
@@ -10,11 +11,13 @@ mod diff_raw;
 mod diff_words;
 #[cfg(test)]
 mod documents;
+mod drift;
 mod events;
 #[cfg(test)]
 mod fixtures;
 mod html;
 mod impact;
+mod left_out;
 mod lines;
 mod links;
 mod list;
@@ -22,6 +25,7 @@ mod live;
 mod markdown;
 mod parameters;
 mod recorded;
+mod recover;
 mod rehearsal;
 mod review;
 mod review_data;
@@ -40,18 +44,22 @@ mod words;
 
 pub use annotations::{Annotation, Severity, annotations};
 pub use causes::{CauseGroup, SkipGroup};
+pub use clean::{Cleaning, Fate, Kept, Leftover, LeftoverKind, NotLookedAt, cleaning};
 pub use diff::diff;
 pub use diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff, TargetDiff};
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
+pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
 pub use html::{html, html_text};
+pub use left_out::left_out;
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
 pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
+pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 pub use rehearsal::{
     Advice, Durations, Rehearsed, RehearsedRun, Spread, SpreadOf, TimelineRow, TypicalRun,
     rehearsal,

@@ -9,7 +9,7 @@ use super::review_facts::{self as facts, Alike, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
-use super::{TargetView, View, impact, links};
+use super::{TargetView, View, impact, left_out, links};
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
@@ -35,6 +35,10 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
     let places = Places::of(targets.iter().copied());
 
     header(&mut page, view, &places);
+    for note in &review.notes {
+        let line = Line::of(Tone::Warn, "  note").add(Tone::Plain, &format!("   {}", clean(note)));
+        page.line(line, 9);
+    }
     let groups = &review.groups;
     let columns = Columns::of(groups.iter().flat_map(|g| &g.resources), options);
     for group in groups {
@@ -88,6 +92,9 @@ fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     let mut about = Vec::new();
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", execution(id, page.options)));
+    }
+    if let Some((what, earlier)) = facts::follows(view) {
+        about.push(format!("{what} {}", execution(earlier, page.options)));
     }
     if let Some(name) = facts::environment(view) {
         about.push(format!("environment {}", page.options.shorten(name, 36)));
@@ -505,6 +512,31 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
         place_list(page, Line::of(Tone::Bad, &title), &group.targets, places);
         for problem in words::problems(&group.cause) {
             page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &problem), 4);
+        }
+    }
+    if !review.not_enabled.is_empty() {
+        page.blank();
+        let number = count(review.not_enabled.len(), "target");
+        let dot = page.glyphs.dot;
+        let title = format!("{} {dot} {number}", facts::NOT_ENABLED);
+        let title = Line::of(Tone::Strong, &title);
+        place_list(page, title, &review.not_enabled, places);
+    }
+    not_chosen(page, review);
+}
+
+/// `Left out · 3 accounts: 1 management account, 2 suspended`
+fn not_chosen(page: &mut Page<'_>, review: &Review) {
+    let parts = left_out::left_out(&review.left_out);
+    if parts.is_empty() {
+        return;
+    }
+    page.blank();
+    let title = format!("Left out {} ", page.glyphs.dot);
+    page.items(Line::of(Tone::Strong, &title), 2, Tone::Plain, &parts);
+    if page.options.full {
+        for text in left_out::each(&review.left_out) {
+            page.line(Line::indent(2).add(Tone::Plain, &text), 4);
         }
     }
 }

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange, Reason};
 use crate::model::{
-    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LogicalId,
-    ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
+    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LeftOut,
+    LogicalId, ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
     ResourceChange, ResourceDrift, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, SetDrift,
-    StackOptions, StackStatus, Target, TargetOutcome, clean,
+    SkipReason, StackOptions, StackStatus, Target, TargetOutcome, clean,
 };
 use crate::plan;
 
@@ -96,6 +96,9 @@ pub struct Review {
     pub plan: Option<Digest>,
     /// The highest risk of all changes.
     pub risk: RiskLevel,
+    /// What is to be known beside the changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The findings behind the risk, worst first.
     pub risks: Vec<RiskGroup>,
     /// Targets with identical changes, largest group first.
@@ -108,6 +111,12 @@ pub struct Review {
     pub unchanged: Vec<Target>,
     /// Targets without a change set, by cause.
     pub not_planned: Vec<CauseGroup>,
+    /// Targets whose account does not have the region.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_enabled: Vec<Target>,
+    /// What was left out when the targets were chosen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One kind of risk over all targets.
@@ -354,23 +363,33 @@ impl Review {
             .collect();
         let all: Vec<Risk> = risks.iter().flatten().cloned().collect();
         let (parameters, common_parameters) = parameters(&planned, sources);
-        let unchanged = view
-            .targets()
-            .into_iter()
-            .filter(|t| matches!(t.outcome(), Some(TargetOutcome::NoChanges)));
         Self {
             document: "review",
             version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
+            notes: view.definition().map_or(Vec::new(), |d| d.notes()),
             risks: risk_groups(&risks),
             groups,
             parameters,
             common_parameters,
-            unchanged: unchanged.map(|t| t.target().clone()).collect(),
+            unchanged: targets_with(view, &|outcome| *outcome == TargetOutcome::NoChanges),
             not_planned: causes::not_planned(view),
+            not_enabled: targets_with(view, &|outcome| {
+                let reason = SkipReason::RegionNotEnabled;
+                *outcome == TargetOutcome::Skipped { reason }
+            }),
+            left_out: view
+                .definition()
+                .map_or_else(Vec::new, |definition| definition.left_out.clone()),
         }
     }
+}
+
+fn targets_with(view: &View, is: &dyn Fn(&TargetOutcome) -> bool) -> Vec<Target> {
+    let targets = view.targets().into_iter();
+    let targets = targets.filter(|target| target.outcome().is_some_and(is));
+    targets.map(|target| target.target().clone()).collect()
 }
 
 fn group_of(

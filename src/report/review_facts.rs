@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, LogicalId, ParameterValue, Region, Risk, RiskLevel,
-    Target,
+    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, LogicalId, ParameterValue,
+    Region, Risk, RiskLevel, Target,
 };
 
 use super::review_data::{
@@ -349,6 +349,14 @@ pub(super) fn environment(view: &View) -> Option<&str> {
     definition.invocation.chosen.environment.as_deref()
 }
 
+/// Returns what the execution does with an earlier one, and that one.
+pub(super) fn follows(view: &View) -> Option<(&'static str, &ExecutionId)> {
+    view.follows().map(|follows| match follows {
+        Follows::Retries(earlier) => ("retries", earlier),
+        Follows::RollsBack(earlier) => ("rolls back", earlier),
+    })
+}
+
 /// Returns how many targets have come as far as they come before the approval.
 pub(super) fn prepared(view: &View) -> usize {
     let is_done = |phase| match phase {
@@ -444,6 +452,9 @@ pub(super) fn has_several_templates(parameters: &[&ReviewParameter]) -> bool {
         .iter()
         .any(|p| p.template != parameters[0].template)
 }
+
+/// What is said of targets whose account does not have the region.
+pub(super) const NOT_ENABLED: &str = "Skipped, region not enabled";
 
 /// Returns what is to be said of the targets with nothing to change.
 pub(super) fn unchanged(view: &View) -> &'static str {

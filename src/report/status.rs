@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, PauseReason, StackEvent, StackId,
-    StopRequest, Target, TargetOutcome,
+    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, PauseReason, StackEvent,
+    StackId, StopRequest, Target, TargetOutcome,
 };
 
 use super::review::execution;
@@ -15,7 +15,7 @@ use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View};
+use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View, review_facts as facts};
 
 /// The state of an execution, for machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +30,9 @@ pub struct Status {
     pub pipeline: String,
     /// What it does with the stacks.
     pub operation: &'static str,
+    /// The earlier execution that it goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
     /// What the execution is doing.
     pub state: &'static str,
     /// Whether a process works on it, where that is known.
@@ -166,6 +169,7 @@ impl Status {
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
             operation: view.operation(),
+            follows: view.follows().cloned(),
             state: words::state_id(&state, alive),
             alive,
             outcome: view.outcome().cloned(),
@@ -261,6 +265,10 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         };
         let text = format!("  started {}{dot}{until}", words::time(started));
         page.line(Line::of(Tone::Dim, &text), 4);
+    }
+    if let Some((what, earlier)) = facts::follows(view) {
+        let text = format!("  {what} {}", execution(earlier, page.options));
+        page.line(Line::of(Tone::Plain, &text), 4);
     }
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));

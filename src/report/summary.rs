@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Region, SkipReason,
-    Staleness, Target, TargetOutcome, status_reason,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Region,
+    SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
+use super::recover;
 use super::review::{execution, place_list};
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
@@ -33,6 +34,9 @@ pub struct Summary {
     pub pipeline: String,
     /// What it does with the stacks.
     pub operation: &'static str,
+    /// The earlier execution that it goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
     /// What the execution is doing.
     pub state: &'static str,
     /// How it ended.
@@ -131,6 +135,7 @@ impl Summary {
             execution: view.execution().cloned(),
             pipeline: view.pipeline().to_owned(),
             operation: view.operation(),
+            follows: view.follows().cloned(),
             state: words::state_id(&view.state(), None),
             outcome: view.outcome().cloned(),
             plan: view.plan(),
@@ -186,7 +191,8 @@ pub(super) fn halted(view: &View) -> Vec<HaltedRegion> {
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
             | SkipReason::PlanIncomplete
-            | SkipReason::NothingToDo => continue,
+            | SkipReason::NothingToDo
+            | SkipReason::RegionNotEnabled => continue,
         };
         match halted.iter_mut().find(|known| known.region == found.region) {
             Some(known) if known.tolerance.is_none() => *known = found,
@@ -632,9 +638,32 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             | ExecutionOutcome::Expired => Vec::new(),
             ExecutionOutcome::SucceededWithFailures
             | ExecutionOutcome::Failed
-            | ExecutionOutcome::Stopped => vec![format!("stackgate events {id}")],
+            | ExecutionOutcome::Stopped => {
+                let mut commands: Vec<String> =
+                    super::advice::retry(view, id).into_iter().collect();
+                if super::advice::can_roll_back(view) {
+                    commands.push(format!("stackgate rollback {id}"));
+                }
+                commands.push(format!("stackgate events {id}"));
+                commands.extend(recover::commands(stuck(view)));
+                commands
+            }
         },
     }
+}
+
+/// Returns the targets that this execution left stuck. A creation that failed is made anew instead.
+fn stuck(view: &View) -> Vec<(&Target, Option<StackStatus>)> {
+    let targets = view.targets().into_iter();
+    let stuck = targets.filter_map(|target| match target.outcome() {
+        Some(TargetOutcome::Failed { status, .. }) => {
+            let is_left =
+                |status: &StackStatus| status.is_settled() && !status.is_failed_creation();
+            Some((target.target(), status.filter(is_left)))
+        }
+        Some(_) | None => None,
+    });
+    stuck.collect()
 }
 
 /// Returns the same for machines, which cannot be asked whether they mean the plan that is shown.

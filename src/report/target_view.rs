@@ -311,6 +311,17 @@ impl TargetView {
             .or_else(|| Some(&self.intended.as_ref()?.value.stack.as_ref()?.id))
     }
 
+    /// Returns the stack that exists only because of this execution's change set, if it made one.
+    pub fn made_stack(&self) -> Option<&StackId> {
+        let intended = &self.intended.as_ref()?.value;
+        let makes = match intended.kind {
+            ChangeSetKind::Create | ChangeSetKind::Import => intended.stack.is_none(),
+            ChangeSetKind::Update | ChangeSetKind::Delete => false,
+        };
+        let (_, stack) = &self.created.as_ref()?.value;
+        makes.then_some(stack)
+    }
+
     /// Returns whether the stack was in review before this execution asked for its change set.
     pub(super) fn was_in_review(&self) -> bool {
         let before = self.intended.as_ref().and_then(|i| i.value.stack.as_ref());

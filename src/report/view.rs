@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
-    Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome,
+    Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
     OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision, StageName,
     StopMode, StopRequest, Target, TargetOutcome, TargetSpec,
 };
@@ -355,6 +355,11 @@ impl View {
         } else {
             "deploy"
         }
+    }
+
+    /// Returns the earlier execution that it goes on from, and how.
+    pub fn follows(&self) -> Option<&Follows> {
+        self.definition()?.invocation.follows.as_ref()
     }
 
     /// Returns whether the execution only deletes stacks whose creation failed.

@@ -4,6 +4,7 @@ use regex::Regex;
 
 use crate::support::output::Output;
 use crate::support::proxy::{Call, Error, Fate, Fault, Gate, Proxy, Rule};
+use crate::support::schema::assert_documented;
 use crate::support::{Emulator, TestEnv};
 
 const SETTINGS: &str = r#"
@@ -353,4 +354,70 @@ fn one_process_runs_an_execution() {
     // One that has ended is only looked at.
     fleet.env.run(&["resume", "latest"]).success();
     fleet.assert_made_once();
+}
+
+#[test]
+fn a_region_that_is_not_enabled_is_skipped_and_the_other_targets_are_deployed() {
+    let fleet = Fleet::new();
+    let unknown = Error {
+        code: "InvalidClientTokenId",
+        message: "The security token included in the request is invalid.",
+        ..Error::ACCESS_DENIED
+    };
+    let unknown = |region| {
+        Rule::new(Fault::Answer(unknown))
+            .place(&fleet.place(region))
+            .times(1000)
+    };
+    fleet.proxy.disturb(unknown("eu-south-1"));
+    let args = [
+        "deploy",
+        "settings",
+        "--regions=eu-south-1,us-east-1",
+        "--output=json",
+    ];
+    let waiting = fleet.env.run(&args);
+    waiting.code(3);
+    let waiting: serde_json::Value = serde_json::from_str(&waiting.raw).unwrap();
+    assert_documented(&waiting);
+    assert_eq!(waiting["review"]["not_enabled"][0]["region"], "eu-south-1");
+    let review = fleet.env.run(&["status", "latest"]);
+    let said = "Skipped, region not enabled · 1 target   111111111111/eu-south-1";
+    assert!(review.stdout.contains(said), "{review}");
+
+    // It is no failure, of which none is tolerated here; and the region before does not stop the next one.
+    let plan = waiting["plan"].as_str().unwrap();
+    let done = fleet
+        .env
+        .run(&["approve", "latest", "--plan", plan, "--output=json"]);
+    done.success();
+    let done: serde_json::Value = serde_json::from_str(&done.raw).unwrap();
+    assert_eq!(done["not_started"][0]["reason"], "region_not_enabled");
+    assert_eq!(done["outcome"], "succeeded");
+    let cloud = fleet.env.cloud("111111111111", "us-east-1");
+    assert_eq!(cloud.status("settings").as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn credentials_that_are_wrong_are_never_taken_for_a_region_that_is_not_enabled() {
+    for region in ["eu-south-1", "eu-west-1"] {
+        let fleet = Fleet::new();
+        let wrong = Error {
+            code: "InvalidClientTokenId",
+            message: "The security token included in the request is invalid.",
+            ..Error::ACCESS_DENIED
+        };
+        let wrong = Rule::new(Fault::Answer(wrong)).times(1000);
+        // In the region that may not be enabled they are wrong from the start, in the other one all along.
+        fleet.proxy.disturb(match region {
+            "eu-south-1" => wrong,
+            _ => wrong.operation("DescribeStacks"),
+        });
+        let regions = format!("--regions={region}");
+        let output = fleet.env.run(&["deploy", "settings", &regions, "--yes"]);
+        assert_ne!(output.code, Some(0), "{output}");
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(!said.contains("Skipped"), "{output}");
+        assert!(said.contains("InvalidClientTokenId"), "{output}");
+    }
 }

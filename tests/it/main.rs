@@ -5,8 +5,10 @@
 mod support;
 
 mod bad_days;
+mod clean;
 mod crash;
 mod delete;
+mod detect;
 mod diff;
 mod doctor;
 mod drift;
@@ -25,11 +27,15 @@ mod nested;
 mod network;
 mod options;
 mod oracle;
+mod organization;
 mod packaging;
 mod parameters;
 mod portable;
+mod recover;
 mod rehearse;
+mod retry;
 mod risks;
+mod rollback;
 mod screens;
 mod settings;
 mod sso;

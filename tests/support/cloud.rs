@@ -153,6 +153,15 @@ impl Cloud {
         Some(serde_json::from_str(&body).unwrap())
     }
 
+    /// Returns the template of a stack, as it was sent.
+    pub fn template(&self, stack: &str) -> String {
+        let call = self.client.get_template().stack_name(stack).send();
+        let reply = RUNTIME
+            .block_on(call)
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        reply.template_body.unwrap_or_default()
+    }
+
     /// Returns whether a stack is protected from deletion.
     pub fn is_protected(&self, stack: &str) -> bool {
         self.existing(stack)

@@ -117,6 +117,52 @@ impl Organization {
             .collect()
     }
 
+    /// Makes `111111111111` the management account of an organization, and returns the root.
+    pub fn found(&self) -> String {
+        self.organizations("CreateOrganization", &json!({"FeatureSet": "ALL"}));
+        let roots = self.organizations("ListRoots", &json!({}));
+        roots["Roots"][0]["Id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes an organizational unit in another or the root, and returns its id.
+    pub fn unit(&self, parent: &str, name: &str) -> String {
+        let unit = json!({"ParentId": parent, "Name": name});
+        let reply = self.organizations("CreateOrganizationalUnit", &unit);
+        let id = &reply["OrganizationalUnit"]["Id"];
+        id.as_str().unwrap().to_owned()
+    }
+
+    /// Makes an account of the organization in a unit, and returns its id.
+    pub fn account(&self, root: &str, unit: &str, name: &str) -> String {
+        let account = json!({"AccountName": name, "Email": format!("{name}@example.com")});
+        let reply = self.organizations("CreateAccount", &account);
+        let id = reply["CreateAccountStatus"]["AccountId"].as_str().unwrap();
+        if unit != root {
+            let moved =
+                json!({"AccountId": id, "SourceParentId": root, "DestinationParentId": unit});
+            self.organizations("MoveAccount", &moved);
+        }
+        id.to_owned()
+    }
+
+    /// Calls Organizations as the management account.
+    pub fn organizations(&self, operation: &str, body: &Value) -> Value {
+        self.enforce(false);
+        let authorization = authorization("organizations", "us-east-1");
+        let account = self.env.private("111111111111");
+        let target = format!("AWSOrganizationsV20161128.{operation}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", &target),
+            ("x-moto-account-id", &account),
+        ];
+        let reply = http::send("POST", &self.env.endpoint(), &headers, &body.to_string()).unwrap();
+        self.enforce(true);
+        assert_eq!(reply.status(), 200, "{operation} {body}\n{}", reply.text());
+        serde_json::from_str(&reply.text()).unwrap_or_default()
+    }
+
     fn unenforced(&self, account: &str, form: &[(&str, &str)]) {
         self.enforce(false);
         self.iam(account, form);
@@ -131,9 +177,7 @@ impl Organization {
     fn call(&self, service: &str, account: &str, region: &str, form: &[(&str, &str)]) -> String {
         // While nothing is enforced, moto takes the service and the region from the signature, and the account from
         // a header of its own.
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=AKIAAAAAAAAAAAAAAAAA/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
-        );
+        let authorization = authorization(service, region);
         let account = self.env.private(account);
         let headers = [
             ("authorization", authorization.as_str()),
@@ -157,6 +201,12 @@ impl Organization {
         let reply = http::send("POST", &url, &headers, calls).unwrap();
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
+}
+
+fn authorization(service: &str, region: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAAAAAAAAAAAAAAAAA/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
 }
 
 fn encoded(text: &str) -> String {

@@ -78,6 +78,7 @@ impl HttpClient for Simulated {
 }
 
 impl HttpConnector for Simulated {
+    #[expect(clippy::disallowed_methods, reason = "a call takes its time")]
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let request = parsed(&request);
         let asked = Asked {
@@ -158,6 +159,7 @@ pub fn definition(
         },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of `connection`.
 
+use aws_credential_types::Credentials;
+
 use super::super::StackRef;
 use super::super::fixture::{aws, spec, spec_in, stack_id, stacks};
 use super::super::scripted::{Reply, Scripted};
@@ -166,24 +168,38 @@ async fn a_partition_that_never_heard_of_the_caller_is_refused_before_any_call()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_not_enabled_fails_its_target_and_not_the_execution() {
-    let script = Scripted::new();
-    script.ok("GetCallerIdentity", IDENTITY).error(
-        "DescribeStacks",
-        403,
-        "InvalidClientTokenId",
-        "The security token included in the request is invalid.",
-    );
-    let aws = aws(&script).await;
-    let spec = spec_in("111111111111", "eu-south-1", None);
-    aws.caller_at(&spec).await.unwrap();
-    let by = StackRef::Id(&stack_id());
-    let failure = aws.stack(&spec, by, Priority::Read).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
-    assert!(
-        failure.message.contains("aws account enable-region"),
-        "{failure}"
-    );
+async fn a_region_that_is_not_enabled_is_told_from_a_session_that_it_may_not_know() {
+    // A session that was made elsewhere may be one of the global endpoint, which such a region never knows.
+    for (token, expected) in [
+        (None, FailureKind::RegionNotEnabled),
+        (Some("session"), FailureKind::AccessDenied),
+    ] {
+        let script = Scripted::new();
+        script.ok("GetCallerIdentity", IDENTITY).error(
+            "DescribeStacks",
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        );
+        let token = token.map(str::to_owned);
+        let keys = Credentials::new("AKIABASE", "scripted", token, None, "scripted");
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            http_client: Some(script.http_client()),
+            credentials: Some(SharedCredentialsProvider::new(keys)),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let spec = spec_in("111111111111", "eu-south-1", None);
+        aws.caller_at(&spec).await.unwrap();
+        let by = StackRef::Id(&stack_id());
+        let failure = aws.stack(&spec, by, Priority::Read).await.unwrap_err();
+        assert_eq!(failure.kind, expected, "{failure}");
+        let advises = failure.message.contains("aws account enable-region");
+        assert_eq!(advises, expected == FailureKind::AccessDenied, "{failure}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,6 +55,7 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
         },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     };
     World {
         definition,

@@ -368,5 +368,6 @@ pub(super) fn definition(
         invocation: Invocation::default(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }

@@ -29,6 +29,8 @@ fn version_2_stays_as_it_is() {
             spec.execute_role_arn = None;
         }
     }
+    plan.definition.left_out.clear();
+    plan.not_enabled.clear();
     for planned in &mut plan.planned {
         planned.inputs.options.resources_to_import.clear();
         planned.gone_exports.clear();
@@ -134,6 +136,7 @@ const NOT_RECORDED: &[&str] = &[
 
 /// Texts to put in the place of another; each kind of value in a plan accepts one of them.
 const OTHER_TEXTS: &[&str] = &[
+    "excluded",
     "999999999999",
     "ap-south-1",
     "Other",
@@ -175,7 +178,7 @@ fn children(value: &Value) -> Vec<(String, &Value)> {
 fn to_json(plan: &Plan) -> Value {
     json!({
         "definition": plan.definition, "planned": plan.planned,
-        "unchanged": plan.unchanged, "failed": plan.failed,
+        "unchanged": plan.unchanged, "failed": plan.failed, "not_enabled": plan.not_enabled,
     })
 }
 
@@ -186,6 +189,7 @@ fn from_json(value: &Value) -> Option<Plan> {
         planned: serde_json::from_value(part("planned")).ok()?,
         unchanged: serde_json::from_value(part("unchanged")).ok()?,
         failed: serde_json::from_value(part("failed")).ok()?,
+        not_enabled: serde_json::from_value(part("not_enabled")).ok()?,
     })
 }
 
@@ -320,12 +324,29 @@ fn the_order_of_execution_is_recorded() {
 }
 
 #[test]
+fn an_approval_holds_for_what_was_left_out_too() {
+    let mut other = plan();
+    assert_eq!(other.definition.left_out.len(), 2);
+    other.definition.left_out.reverse();
+    assert_eq!(digest_of(&plan()), digest_of(&other));
+    other.definition.left_out[0].why = LeftOutWhy::Excluded;
+    assert_ne!(digest_of(&plan()), digest_of(&other));
+    other = plan();
+    other.definition.left_out.pop();
+    assert_ne!(digest_of(&plan()), digest_of(&other));
+}
+
+#[test]
 fn targets_do_not_move_between_the_lists_unseen() {
     let original = plan();
     let mut moved = plan();
     let target = moved.failed.remove(0);
     moved.unchanged.push(target);
     assert_ne!(digest_of(&original), digest_of(&moved));
+    let target = moved.unchanged.remove(0);
+    let before = digest_of(&moved);
+    moved.not_enabled.push(target);
+    assert_ne!(before, digest_of(&moved));
 }
 
 #[test]
@@ -377,6 +398,7 @@ fn reordered() -> impl Strategy<Value = Plan> {
                     planned,
                     unchanged,
                     failed,
+                    not_enabled: plan.not_enabled.clone(),
                 };
                 let first = (plan.planned.iter_mut())
                     .find(|p| p.target.place() == "111111111111/us-east-1")

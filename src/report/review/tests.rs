@@ -40,6 +40,36 @@ fn what_was_changed_by_hand_is_shown_with_its_three_values() {
 }
 
 #[test]
+fn what_was_left_out_of_an_organization_is_told_in_one_line() {
+    use crate::model::{AccountState, LeftOut, LeftOutWhy};
+    let of = |digit: &str, region: Option<&str>, why| LeftOut {
+        account: digit.repeat(12).parse().unwrap(),
+        region: region.map(|region| region.parse().unwrap()),
+        why,
+    };
+    let tag = "Stage=production".to_owned();
+    let state = AccountState::Suspended;
+    let mut script = fixtures::fleet();
+    script.leaving_out(vec![
+        of("3", None, LeftOutWhy::NotActive { state }),
+        of("4", None, LeftOutWhy::NotActive { state }),
+        of("5", None, LeftOutWhy::ManagementAccount),
+        of("6", None, LeftOutWhy::WithoutTag { tag }),
+        of("7", Some("eu-west-1"), LeftOutWhy::Excluded),
+    ]);
+    let view = script.view();
+    assert_screens!("left_out", |options: &ScreenOptions| review(
+        &view, &Template, options
+    ));
+    let full = ScreenOptions {
+        full: true,
+        ..ScreenOptions::default()
+    };
+    let text = review(&view, &Template, &full);
+    assert!(text.contains("555555555555   management account"), "{text}");
+}
+
+#[test]
 fn a_review_without_a_mode_says_nothing_of_drift() {
     let text = review(
         &fixtures::fleet().view(),

@@ -7,10 +7,10 @@ use super::super::{ScreenOptions, draw, markdown};
 use super::*;
 use crate::diff::{self, Impact, ImpactKind, ImpactRow};
 use crate::model::{
-    ChangeSetKind, DriftStatus, IgnoredAttribute, ImportedResource, OnStackFailure,
-    OperationPreferences, ParameterValue, PolicyAction, Recreation, Replacement, ResourceDrift,
-    Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger, SetDrift, StackDrift, StackStatus,
-    TargetOutcome,
+    ChangeSetKind, DriftStatus, IgnoredAttribute, ImportedResource, LeftOut, LeftOutWhy,
+    OnStackFailure, OperationPreferences, ParameterValue, PolicyAction, Recreation, Replacement,
+    ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger, SetDrift, StackDrift,
+    StackStatus, TargetOutcome,
 };
 use crate::report::review_data::ReviewDrift;
 
@@ -63,6 +63,7 @@ fn changes() -> Vec<Change> {
             r.risk = RiskLevel::Low;
             r.risks.clear();
         }),
+        ("notes", |r| r.notes = vec!["marked".into()]),
         ("risks.level", |r| r.risks[0].level = RiskLevel::Medium),
         ("risks.rule", |r| r.risks[0].rule = "marked".into()),
         ("risks.resources", |r| {
@@ -288,6 +289,12 @@ fn changes() -> Vec<Change> {
         ("common_parameters.values.provenance", |r| {
             r.common_parameters[0].values[0].provenance.file = Some("marked".into());
         }),
+        ("not_enabled", |r| {
+            r.not_enabled.push(r.groups[0].targets[0].clone())
+        }),
+        ("left_out", |r| {
+            r.left_out.pop();
+        }),
         ("unchanged", |r| {
             r.unchanged.push(r.groups[0].targets[0].clone())
         }),
@@ -320,6 +327,13 @@ fn everything() -> (View, Review) {
     review.common_parameters = vec![review.parameters[0].clone(), other];
     let group = &mut review.groups[0];
     group.targets = targets.clone();
+    review.not_enabled = targets[..1].to_vec();
+    review.left_out = vec![LeftOut {
+        account: targets[0].account.clone(),
+        region: None,
+        why: LeftOutWhy::ManagementAccount,
+    }];
+    let group = &mut review.groups[0];
     group.kind = ChangeSetKind::Update;
     group.in_review = targets[..2].to_vec();
     group.deleted_from = [StackStatus::CreateComplete].into();

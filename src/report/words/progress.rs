@@ -245,6 +245,7 @@ pub(in crate::report) fn skip_reason(reason: &SkipReason) -> String {
         SkipReason::PlanIncomplete => {
             "the plan is incomplete: too many targets have no change set".to_owned()
         }
+        SkipReason::RegionNotEnabled => "the region is not enabled in the account".to_owned(),
         SkipReason::NothingToDo => "nothing to change in any target".to_owned(),
     }
 }

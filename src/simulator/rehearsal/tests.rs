@@ -50,6 +50,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         invocation: Invocation::default(),
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
+        left_out: Vec::new(),
     }
 }
 

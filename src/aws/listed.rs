@@ -1,0 +1,146 @@
+//! The change sets that a stack has.
+
+use super::call::Call;
+use super::connection::Aws;
+use crate::model::{CallFailure, ChangeSetId, Priority, StackId, TargetSpec, clean};
+
+/// A change set in the list of its stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedChangeSet {
+    /// Its ARN.
+    pub id: ChangeSetId,
+    /// Its name.
+    pub name: String,
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Whether it can be or was executed, such as `AVAILABLE`.
+    pub execution_status: String,
+}
+
+impl ListedChangeSet {
+    /// Returns whether the service works on it now: it is made, executed or deleted.
+    pub fn is_under_way(&self) -> bool {
+        [&self.status, &self.execution_status]
+            .iter()
+            .any(|status| status.ends_with("_IN_PROGRESS") || status.ends_with("_PENDING"))
+    }
+
+    /// Returns whether it was executed, and is kept as history.
+    pub fn was_executed(&self) -> bool {
+        self.execution_status.starts_with("EXECUTE_") && !self.is_under_way()
+    }
+}
+
+impl Aws {
+    /// Returns the change sets of a stack. Some endpoints leave out those that failed.
+    pub async fn listed_change_sets(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Vec<ListedChangeSet>, CallFailure> {
+        let mut listed = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let call = Call::read("ListChangeSets", Priority::Read);
+            let reply = self
+                .call(call, spec, |client| {
+                    client
+                        .list_change_sets()
+                        .stack_name(stack.as_str())
+                        .set_next_token(page.clone())
+                        .send()
+                })
+                .await?;
+            listed.extend(reply.summaries().iter().filter_map(|one| {
+                // Some endpoints list the change sets of all stacks.
+                let is_of_it = one.stack_id().is_none_or(|id| id == stack.as_str());
+                let id = one.change_set_id().filter(|_| is_of_it)?;
+                Some(ListedChangeSet {
+                    id: ChangeSetId::new(id).ok()?,
+                    name: clean(one.change_set_name().unwrap_or_default()),
+                    status: clean(one.status().map_or("", |s| s.as_str())),
+                    execution_status: clean(one.execution_status().map_or("", |s| s.as_str())),
+                })
+            }));
+            match reply.next_token {
+                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => break,
+            }
+        }
+        Ok(listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{CHANGE_SET, aws, spec, stack_id};
+    use super::super::scripted::Scripted;
+    use super::*;
+
+    fn member(id: &str, stack: &str, status: &str) -> String {
+        format!(
+            "<member><ChangeSetId>{id}</ChangeSetId><ChangeSetName>plan</ChangeSetName><StackId>{stack}</StackId>\
+             <Status>CREATE_COMPLETE</Status><ExecutionStatus>{status}</ExecutionStatus></member>"
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_page_is_read_and_other_stacks_are_left_out() {
+        let script = Scripted::new();
+        let stack = stack_id();
+        let page = |members: String, next: &str| format!("<Summaries>{members}</Summaries>{next}");
+        let first = member(CHANGE_SET, stack.as_str(), "AVAILABLE");
+        let other = member(&format!("{CHANGE_SET}2"), &format!("{stack}2"), "AVAILABLE");
+        let last = member(&format!("{CHANGE_SET}3"), stack.as_str(), "EXECUTE_FAILED");
+        script
+            .ok(
+                "ListChangeSets",
+                &page(first + &other, "<NextToken>2</NextToken>"),
+            )
+            .ok("ListChangeSets", &page(last, ""));
+        let listed = aws(&script)
+            .await
+            .listed_change_sets(&spec(), &stack)
+            .await
+            .unwrap();
+        let facts: Vec<_> = listed
+            .iter()
+            .map(|one| {
+                (
+                    one.execution_status.as_str(),
+                    one.was_executed(),
+                    one.is_under_way(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            facts,
+            [("AVAILABLE", false, false), ("EXECUTE_FAILED", true, false)]
+        );
+    }
+
+    #[test]
+    fn what_the_service_works_on_is_told_from_what_rests() {
+        let of = |status: &str, execution: &str| ListedChangeSet {
+            id: super::super::fixture::change_set_id(),
+            name: "plan".into(),
+            status: status.into(),
+            execution_status: execution.into(),
+        };
+        for (status, execution, under_way, executed) in [
+            ("CREATE_IN_PROGRESS", "UNAVAILABLE", true, false),
+            ("CREATE_COMPLETE", "EXECUTE_IN_PROGRESS", true, false),
+            ("DELETE_PENDING", "AVAILABLE", true, false),
+            ("CREATE_COMPLETE", "EXECUTE_COMPLETE", false, true),
+            ("FAILED", "UNAVAILABLE", false, false),
+            ("CREATE_COMPLETE", "OBSOLETE", false, false),
+        ] {
+            let set = of(status, execution);
+            assert_eq!(
+                (set.is_under_way(), set.was_executed()),
+                (under_way, executed),
+                "{status} {execution}"
+            );
+        }
+    }
+}

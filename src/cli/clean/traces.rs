@@ -1,0 +1,169 @@
+//! What the journal knows of the change sets that its executions made, and which of them nobody needs any more.
+
+use std::collections::BTreeMap;
+
+use crate::aws::ListedChangeSet;
+use crate::model::{
+    ChangeSetId, ExecutionId, ExecutionOutcome, StackId, StackStatus, StackSummary, Target,
+    TargetOutcome,
+};
+use crate::pipeline::{change_set_name, is_change_set_name};
+use crate::report::{Fate, Kept, Leftover, LeftoverKind, State, View};
+
+/// What an execution did at a target.
+#[derive(Debug, Clone)]
+pub(super) struct Trace {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The name of its change set, derived as it is made.
+    pub name: String,
+    /// The change set, where its ARN is on record.
+    pub change_set: Option<ChangeSetId>,
+    /// The stack that exists only because of it.
+    pub made: Option<StackId>,
+    /// Why what it made is still needed; none where nobody needs it.
+    pub needed: Option<Kept>,
+}
+
+/// Returns what the execution in `view` did, target by target. `alive` says whether a process works on it.
+pub(super) fn traces(view: &View, alive: bool) -> Vec<(Target, Trace)> {
+    let Some(execution) = view.execution() else {
+        return Vec::new();
+    };
+    let needed = needed(view.state(), view.exported(), alive);
+    let trace = |target: &crate::report::TargetView| {
+        let is_unknown = matches!(target.outcome(), Some(TargetOutcome::Unknown { .. }));
+        let trace = Trace {
+            execution: execution.clone(),
+            name: change_set_name(execution, target.target()).to_string(),
+            change_set: target.change_set().cloned(),
+            made: target.made_stack().cloned(),
+            needed: needed
+                .clone()
+                .or(is_unknown.then_some(Kept::OutcomeUnknown)),
+        };
+        (target.target().clone(), trace)
+    };
+    view.targets().into_iter().map(trace).collect()
+}
+
+/// Returns why what an execution made is still needed; `file` is where its plan was carried to.
+fn needed(state: State, file: Option<&str>, alive: bool) -> Option<Kept> {
+    if alive {
+        return Some(Kept::Running);
+    }
+    let carried_away = || {
+        file.map(|file| Kept::CarriedAway {
+            file: file.to_owned(),
+        })
+    };
+    match state {
+        State::Ended(outcome) => match outcome {
+            // Whoever rejected it or gave it up took the file back.
+            ExecutionOutcome::Rejected | ExecutionOutcome::Stopped => None,
+            ExecutionOutcome::Succeeded
+            | ExecutionOutcome::SucceededWithFailures
+            | ExecutionOutcome::Failed
+            | ExecutionOutcome::NothingToDo
+            | ExecutionOutcome::Expired => carried_away(),
+        },
+        State::WaitingForApproval | State::Denied => {
+            carried_away().or(Some(Kept::WaitingForApproval))
+        }
+        State::Running
+        | State::Paused
+        | State::Stopping
+        | State::GivingUp
+        | State::Answered(_)
+        | State::Overdue
+        | State::Unknown => carried_away().or(Some(Kept::Resumable)),
+    }
+}
+
+/// What was found at a target.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What has a name of this program's.
+    pub leftovers: Vec<Leftover>,
+    /// How many change sets have none.
+    pub others: usize,
+}
+
+/// Judges the change sets of a stack, and the stack if it is in review, by the traces that executions left there.
+pub(super) fn judge(
+    target: &Target,
+    stack: &StackSummary,
+    listed: &[ListedChangeSet],
+    traces: &[Trace],
+) -> Found {
+    let by_name: BTreeMap<&str, &Trace> = traces.iter().map(|t| (t.name.as_str(), t)).collect();
+    let mut found = Found::default();
+    // One that was executed is history, and CloudFormation's own to keep.
+    let at_hand = listed.iter().filter(|set| !set.was_executed());
+    for set in at_hand.clone() {
+        let known = by_name.get(set.name.as_str()).copied();
+        let fate = match known {
+            Some(trace) => fate(set, trace),
+            None if is_change_set_name(&set.name) => Fate::Kept {
+                why: Kept::NotOfThisJournal,
+            },
+            None => {
+                found.others += 1;
+                continue;
+            }
+        };
+        found.leftovers.push(Leftover {
+            target: target.clone(),
+            kind: LeftoverKind::ChangeSet,
+            name: set.name.clone(),
+            id: set.id.to_string(),
+            execution: known.map(|trace| trace.execution.clone()),
+            fate,
+        });
+    }
+    let made = |trace: &&Trace| trace.made.as_ref() == Some(&stack.id) && trace.needed.is_none();
+    let maker = traces.iter().find(made);
+    if let (StackStatus::ReviewInProgress, Some(trace)) = (stack.status, maker) {
+        let removable = found
+            .leftovers
+            .iter()
+            .filter(|one| one.fate == Fate::Removable);
+        let is_all = removable.count() == listed.len();
+        found.leftovers.push(Leftover {
+            target: target.clone(),
+            kind: LeftoverKind::ReviewStack,
+            name: target.stack.to_string(),
+            id: stack.id.to_string(),
+            execution: Some(trace.execution.clone()),
+            fate: match is_all {
+                true => Fate::Removable,
+                false => Fate::Kept {
+                    why: Kept::HasChangeSets,
+                },
+            },
+        });
+    }
+    found
+}
+
+fn fate(set: &ListedChangeSet, trace: &Trace) -> Fate {
+    let is_another = trace.change_set.as_ref().is_some_and(|id| *id != set.id);
+    let why = if is_another {
+        Some(Kept::AnotherOfThatName)
+    } else if set.is_under_way() {
+        let is_executed = set.execution_status.starts_with("EXECUTE_");
+        let status = match is_executed {
+            true => &set.execution_status,
+            false => &set.status,
+        };
+        Some(Kept::UnderWay {
+            status: status.clone(),
+        })
+    } else {
+        trace.needed.clone()
+    };
+    why.map_or(Fate::Removable, |why| Fate::Kept { why })
+}
+
+#[cfg(test)]
+mod tests;

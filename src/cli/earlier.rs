@@ -1,0 +1,216 @@
+//! An execution that has ended, and whether its stacks still are as it left them: what `retry` and `rollback` begin with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::options::Connection;
+use super::resume;
+use super::{CliError, output};
+use crate::aws::{Aws, StackRef};
+use crate::journal::Journal;
+use crate::model::{
+    CallFailure, ExecutionDefinition, ExecutionId, PipelineDeclaration, Priority, StackEvent,
+    StackStatus, Target, TargetOutcome, TargetSpec,
+};
+use crate::pipeline::execute_token;
+use crate::report::{TargetView, View};
+
+/// How many stacks are looked at at once.
+const AT_ONCE: usize = 8;
+/// How many targets are named one by one.
+const NAMED: usize = 8;
+
+/// An execution that has ended.
+pub(super) struct Earlier {
+    pub id: ExecutionId,
+    pub view: View,
+    /// What it was started with, reached as it was last reached or as is said now.
+    pub definition: ExecutionDefinition,
+}
+
+impl Earlier {
+    /// Returns the execution that is named, if it has ended.
+    pub(super) fn of(
+        journal: &Journal,
+        name: &str,
+        connection: &Connection,
+    ) -> Result<Self, CliError> {
+        let id = journal.find(name)?;
+        let events = journal.events(&id, 0)?;
+        let view = View::of(&events);
+        if view.outcome().is_none() {
+            return Err(
+                CliError::message(format!("execution {id} has not ended")).hint(format!(
+                    "let it end with `stackgate resume {id}`, or give it up with `stackgate stop {id} --give-up`"
+                )),
+            );
+        }
+        let (Some(definition), Some(invocation)) = (
+            resume::definition(&events),
+            resume::invocation(&events, connection),
+        ) else {
+            return Err(CliError::message(format!(
+                "execution {id} has no definition"
+            )));
+        };
+        let definition = ExecutionDefinition {
+            invocation,
+            ..definition.clone()
+        };
+        Ok(Self {
+            id,
+            view,
+            definition,
+        })
+    }
+
+    /// Returns how each target is reached.
+    pub(super) fn specs(&self) -> BTreeMap<&Target, &TargetSpec> {
+        let specs = self.definition.target_specs();
+        specs.map(|spec| (&spec.target, spec)).collect()
+    }
+
+    /// Returns the targets that were executed and ended well.
+    pub(super) fn succeeded(&self) -> Vec<&TargetView> {
+        let targets = self.view.targets().into_iter();
+        let is_done =
+            |t: &&TargetView| matches!(t.outcome(), Some(TargetOutcome::Succeeded { .. }));
+        targets.filter(is_done).collect()
+    }
+
+    /// Returns what became of the stacks of `targets` since, in their order. It only reads.
+    pub(super) async fn since(&self, aws: &Aws, targets: &[&TargetView]) -> Vec<Since> {
+        let specs = self.specs();
+        let asked = targets.iter().map(|target| {
+            let spec = specs.get(target.target()).copied();
+            async move {
+                let Some(spec) = spec else {
+                    return Since::NotRead("it is no target of the execution".to_owned());
+                };
+                let found = match self.view.deletes() {
+                    true => of_deleted(aws, spec).await,
+                    false => self.of_stack(aws, spec, target).await,
+                };
+                found.unwrap_or_else(|failure| Since::NotRead(failure.message))
+            }
+        });
+        stream::iter(asked).buffered(AT_ONCE).collect().await
+    }
+
+    async fn of_stack(
+        &self,
+        aws: &Aws,
+        spec: &TargetSpec,
+        target: &TargetView,
+    ) -> Result<Since, CallFailure> {
+        let Some(stack) = target.stack() else {
+            return Ok(Since::NotRead("its stack is not on record".to_owned()));
+        };
+        let found = aws.stack(spec, StackRef::Id(stack), Priority::Read).await?;
+        let gone = || Ok(Since::Changed("the stack is gone".to_owned()));
+        let Some(found) = found.filter(|s| s.status != StackStatus::DeleteComplete) else {
+            return gone();
+        };
+        let base = target.planned().and_then(|p| p.base.newest_event);
+        let last = target.newest_event().map(|event| event.id.clone()).or(base);
+        let newer = aws.events_since(spec, stack, last.as_deref()).await?;
+        let own = execute_token(&self.id, target.target());
+        Ok(judge(found.status, &newer, &own))
+    }
+}
+
+/// What became of a stack since an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Nothing: it is as the execution left it.
+    Nothing,
+    /// Something happened to it.
+    Changed(String),
+    /// It could not be looked at.
+    NotRead(String),
+}
+
+/// Judges a stack by its status and the events since the last one that the execution saw.
+fn judge(status: StackStatus, newer: &[StackEvent], own_token: &str) -> Since {
+    // Clean-up after an update goes on by itself, under the token of the execution.
+    let foreign = newer
+        .iter()
+        .rfind(|event| event.token.as_deref() != Some(own_token));
+    match foreign {
+        Some(event) => Since::Changed(format!("{}, last event {}", status.as_str(), event.at)),
+        None => Since::Nothing,
+    }
+}
+
+async fn of_deleted(aws: &Aws, spec: &TargetSpec) -> Result<Since, CallFailure> {
+    let by_name = StackRef::Name(&spec.target.stack);
+    let found = aws.stack(spec, by_name, Priority::Read).await?;
+    Ok(match found {
+        None => Since::Nothing,
+        Some(stack) => Since::Changed(format!("there is a stack again, {}", stack.status.as_str())),
+    })
+}
+
+/// Keeps of every fan-out the targets that are in `kept`.
+pub(super) fn only(pipeline: &mut PipelineDeclaration, kept: &BTreeSet<&Target>) {
+    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
+    for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
+        fan_out.targets.retain(|spec| kept.contains(&spec.target));
+    }
+}
+
+/// Says on standard error `what` is true of `targets`, of which each may have a reason.
+pub(super) fn tell(what: &str, targets: &[(&Target, String)]) {
+    if targets.is_empty() {
+        return;
+    }
+    output::stderr(&format!("{what}: {}\n", targets.len()));
+    for (target, why) in targets.iter().take(NAMED) {
+        let why = match why.is_empty() {
+            true => String::new(),
+            false => format!("   {why}"),
+        };
+        output::stderr(&format!("  {target}{why}\n"));
+    }
+    if targets.len() > NAMED {
+        output::stderr(&format!("  and {} more\n", targets.len() - NAMED));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LogicalId;
+
+    fn event(id: &str, token: Option<&str>) -> StackEvent {
+        StackEvent {
+            id: id.to_owned(),
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            logical_id: LogicalId::new("app").unwrap(),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            physical_id: None,
+            status: "UPDATE_COMPLETE".to_owned(),
+            reason: None,
+            token: token.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_stack_is_current_until_somebody_else_works_on_it() {
+        let status = StackStatus::UpdateComplete;
+        assert_eq!(judge(status, &[], "own"), Since::Nothing);
+        let cleanup = event("1", Some("own"));
+        assert_eq!(
+            judge(status, std::slice::from_ref(&cleanup), "own"),
+            Since::Nothing
+        );
+        for token in [None, Some("other")] {
+            let events = [cleanup.clone(), event("2", token)];
+            let Since::Changed(what) = judge(status, &events, "own") else {
+                panic!("an event of somebody else is a change");
+            };
+            assert_eq!(what, "UPDATE_COMPLETE, last event 2026-01-02T03:04:05Z");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `stackgate recover`: gets stacks out of where an update or a creation left them stuck.
+
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+
+use super::options::{Connection, Global, OutputForm};
+use super::run::{block_on, connect};
+use super::survey::AT_ONCE;
+use super::targets::TargetArgs;
+use super::{CliError, exit, output, prompt};
+use crate::aws::{Aws, RecoverStack, StackRef};
+use crate::model::{
+    CallFailure, Cause, FailureKind, LogicalId, Priority, Recovery, StackId, StackName,
+    StackStatus, TargetSpec,
+};
+use crate::report::{Recovering, RecoveryFate, RecoveryTarget, recovering};
+
+/// Arguments of `recover`.
+#[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The stack's name
+    #[arg(value_name = "STACK")]
+    stack: StackName,
+    /// Take back an update that is under way (`UPDATE_IN_PROGRESS`), whoever began it
+    #[arg(long, group = "operation")]
+    cancel_update: bool,
+    /// Go on with a rollback that failed (`UPDATE_ROLLBACK_FAILED`)
+    #[arg(long, group = "operation")]
+    continue_rollback: bool,
+    /// Roll back what failed while rollback was disabled (`CREATE_FAILED`, `UPDATE_FAILED`)
+    #[arg(long, group = "operation")]
+    rollback_stack: bool,
+    /// Resources that the rollback passes over: they count as rolled back, and are not what the template says. Those of
+    /// a nested stack as `NESTED_STACK_NAME.LOGICAL_ID`
+    #[arg(long = "skip-resource", value_delimiter = ',', value_name = "LOGICAL_ID",
+          requires = "continue_rollback", value_parser = skipped)]
+    skip_resources: Vec<String>,
+    /// Do it without asking
+    #[arg(long, requires = "operation")]
+    yes: bool,
+    /// The role that CloudFormation acts with; `{partition}`, `{account}` and `{region}` are filled in. Without it, the one
+    /// it acted with last
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+    // Last, since its headings hold for what follows.
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl RecoverArgs {
+    fn operation(&self) -> Option<Recovery> {
+        let flags = [
+            (self.cancel_update, Recovery::CancelUpdate),
+            (self.continue_rollback, Recovery::ContinueRollback),
+            (self.rollback_stack, Recovery::RollbackStack),
+        ];
+        flags.into_iter().find(|(flag, _)| *flag).map(|(_, o)| o)
+    }
+}
+
+/// Takes a resource as `ContinueUpdateRollback` names it.
+fn skipped(text: &str) -> Result<String, String> {
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_stack = |name: &str| {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(is_part)
+    };
+    let is_good = match text.split_once('.') {
+        None => is_id(text),
+        Some((stack, id)) => is_stack(stack) && is_id(id),
+    };
+    match is_good {
+        true => Ok(text.to_owned()),
+        false => Err("expected `LOGICAL_ID` or `NESTED_STACK_NAME.LOGICAL_ID`".to_owned()),
+    }
+}
+
+/// A target, and the stack that was found there.
+type Seen = (RecoveryTarget, Option<StackId>);
+
+/// Runs `stackgate recover`.
+pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliError> {
+    let root = std::env::current_dir()?;
+    let taken = args.targets.fill(&root, &mut args.connection)?;
+    taken.say();
+    let operation = args.operation();
+    let invocation = args
+        .targets
+        .invocation(&root, &args.connection, taken.chosen)?;
+    block_on(async {
+        let aws = connect(&invocation, None).await?;
+        let caller = aws.caller().await?;
+        let specs = args
+            .targets
+            .resolve(&aws, &args.stack, &caller)
+            .await?
+            .told();
+        // Stacks are worked on as after an approval.
+        let specs: Vec<TargetSpec> = specs.into_iter().map(TargetSpec::executing).collect();
+        let looks = specs.iter().map(|spec| look(&aws, spec, operation));
+        let seen: Vec<Seen> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        let of = |seen: &[Seen]| {
+            let targets = seen.iter().map(|(target, _)| target.clone()).collect();
+            Recovering::new(args.stack.clone(), operation, targets)
+        };
+        let all = of(&seen);
+        let (Some(operation), 1..) = (operation, all.possible()) else {
+            show(global, &all)?;
+            return Ok(code(&all));
+        };
+        if !args.yes {
+            show(global, &all)?;
+            if global.output != OutputForm::Text || !output::is_interactive() {
+                output::stderr(&format!(
+                    "nothing was done; add `--yes` to go on with `{}`\n",
+                    operation.flag()
+                ));
+                return Ok(exit::AWAITING);
+            }
+            let number = all.possible();
+            let noun = if number == 1 { "target" } else { "targets" };
+            if !prompt::confirm(&format!("`{}` in {number} {noun}?", operation.flag())) {
+                output::stderr("nothing was done\n");
+                return Ok(exit::REJECTED);
+            }
+        }
+        let (aws, args) = (&aws, &args);
+        let acts = specs
+            .iter()
+            .zip(seen)
+            .map(|(spec, (target, stack))| async move {
+                let possible = matches!(target.fate, RecoveryFate::Possible { .. });
+                let Some(stack) = stack.filter(|_| possible) else {
+                    return (target, None);
+                };
+                let fate = act(aws, spec, &stack, operation, args).await;
+                let done = RecoveryTarget {
+                    blocking: Vec::new(),
+                    fate,
+                    ..target
+                };
+                (done, None)
+            });
+        let done: Vec<Seen> = stream::iter(acts).buffered(AT_ONCE).collect().await;
+        let all = of(&done);
+        show(global, &all)?;
+        Ok(code(&all))
+    })?
+}
+
+fn code(all: &Recovering) -> u8 {
+    match all.has_failed() {
+        true => exit::FAILED,
+        false => exit::DONE,
+    }
+}
+
+fn show(global: &Global, all: &Recovering) -> Result<(), CliError> {
+    match global.output {
+        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
+            output::text(
+                form,
+                "stackgate recover",
+                &recovering(all, &output::screen()),
+            )?;
+        }
+        OutputForm::Json => output::document(all)?,
+        OutputForm::Ndjson => output::line(all)?,
+    }
+    Ok(())
+}
+
+/// Looks at a target.
+async fn look(aws: &Aws, spec: &TargetSpec, asked: Option<Recovery>) -> Seen {
+    let target = spec.target.clone();
+    let by = StackRef::Name(&target.stack);
+    let (status, blocking, fate, stack) = match aws.stack(spec, by, Priority::Read).await {
+        Ok(None) => (None, Vec::new(), RecoveryFate::NoStack, None),
+        Ok(Some(stack)) => {
+            let fate = RecoveryFate::of(&target, stack.status, asked);
+            let blocking = match stack.status {
+                StackStatus::UpdateRollbackFailed => blocking(aws, spec, &stack.id).await,
+                _ => Vec::new(),
+            };
+            (Some(stack.status), blocking, fate, Some(stack.id))
+        }
+        Err(CallFailure {
+            message: reason, ..
+        }) => (None, Vec::new(), RecoveryFate::NotLookedAt { reason }, None),
+    };
+    let seen = RecoveryTarget {
+        target,
+        status,
+        blocking,
+        fate,
+    };
+    (seen, stack)
+}
+
+/// Returns the resources that could not be rolled back, as far as they can be looked up.
+async fn blocking(aws: &Aws, spec: &TargetSpec, stack: &StackId) -> Vec<LogicalId> {
+    let held = aws.held_resources(spec, stack).await.unwrap_or_default();
+    let failed = held.into_iter().filter(|one| one.status == "UPDATE_FAILED");
+    failed.map(|one| one.logical_id).collect()
+}
+
+/// Does it at one target, and watches until it has ended.
+async fn act(
+    aws: &Aws,
+    spec: &TargetSpec,
+    stack: &StackId,
+    operation: Recovery,
+    args: &RecoverArgs,
+) -> RecoveryFate {
+    match try_act(aws, spec, stack, operation, args).await {
+        Ok(fate) => fate,
+        Err(failure) => RecoveryFate::Failed {
+            status: None,
+            cause: Cause::of(failure.message),
+        },
+    }
+}
+
+async fn try_act(
+    aws: &Aws,
+    spec: &TargetSpec,
+    stack: &StackId,
+    operation: Recovery,
+    args: &RecoverArgs,
+) -> Result<RecoveryFate, CallFailure> {
+    // Somebody may have been faster while the question was open.
+    let by = StackRef::Id(stack);
+    match aws.stack(spec, by, Priority::Read).await? {
+        Some(now) if Recovery::of(now.status) == Some(operation) => {}
+        Some(now) => return Ok(RecoveryFate::of(&spec.target, now.status, Some(operation))),
+        None => return Ok(RecoveryFate::NoStack),
+    }
+    let after = aws.newest_event(spec, stack).await?;
+    let token = uuid::Uuid::now_v7().to_string();
+    let role = args.role_arn.as_ref().map(|role| spec.target.fill(role));
+    let asked = RecoverStack {
+        recovery: operation,
+        token: &token,
+        skip: &args.skip_resources,
+        role_arn: role.as_deref(),
+    };
+    let place = spec.target.place();
+    let answer = match aws.recover_stack(spec, stack, asked).await {
+        Ok(()) => "accepted",
+        // It may have begun: the stack tells, and it is never sent twice.
+        Err(failure) if failure.kind == FailureKind::Ambiguous => "sent, without an answer",
+        Err(failure) => return Err(failure),
+    };
+    let flag = operation.flag();
+    output::stderr(&format!("{place}: {flag} {answer}; watching the stack\n"));
+    let settled = aws
+        .watch_recovery(spec, stack, operation, &token, after.as_deref())
+        .await?;
+    if operation.leads_to(settled.status) {
+        return Ok(RecoveryFate::Recovered {
+            status: settled.status,
+        });
+    }
+    let cause = settled
+        .cause
+        .unwrap_or_else(|| Cause::of("the update was done before it could be taken back"));
+    Ok(RecoveryFate::Failed {
+        status: Some(settled.status),
+        cause,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_to_skip_are_named_as_the_service_wants_them() {
+        for good in ["Queue", "Q1", "my-stack-Child-ABC.Queue"] {
+            assert_eq!(skipped(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "my-queue",
+            ".Queue",
+            "child.",
+            "1child.Queue",
+            "a.b.c",
+            "Q\u{1b}",
+        ] {
+            assert!(skipped(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! `stackgate retry`: a new execution over the targets of an earlier one that are not done, with the files it stored.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use super::deploy::{RiskArg, answering};
+use super::earlier::{Earlier, Since, only, tell};
+use super::face::Answering;
+use super::options::{Connection, Global};
+use super::run::{self, Run, Start, block_on, connect};
+use super::secret::secrets;
+use super::{CliError, delete, exit, others, output, resume};
+use crate::action::source_local::{STORED, Stored};
+use crate::artifact::Store;
+use crate::journal::Journal;
+use crate::model::{
+    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, ExecutionId, Follows,
+    PipelineDeclaration, Target, TargetOutcome,
+};
+use crate::pipeline::{APPROVAL_STAGE, Deletion};
+use crate::report::View;
+
+/// Arguments of `retry`.
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// The execution, which has ended: its id, a unique part of it, or `latest`
+    execution: String,
+    /// The targets that failed, could not be planned, or whose end is not known
+    #[arg(long)]
+    failed: bool,
+    /// The targets that were not begun
+    #[arg(long)]
+    skipped: bool,
+    /// The targets that were no longer what was approved
+    #[arg(long)]
+    stale: bool,
+    /// Take the project's files as they are now, in place of those that the execution stored
+    #[arg(long)]
+    from_files: bool,
+    /// Approve without asking, up to a level of risk; `--yes` alone is `--yes=medium`, and stops at high risk
+    #[arg(long, value_enum, value_name = "RISK", num_args = 0..=1, require_equals = true,
+          default_missing_value = "medium", conflicts_with = "detach")]
+    yes: Option<RiskArg>,
+    /// Leave, with exit code 3, when the plan waits for approval
+    #[arg(long)]
+    detach: bool,
+    /// First delete the stacks whose creation failed (`ROLLBACK_COMPLETE`, `ROLLBACK_FAILED`, `CREATE_FAILED`),
+    /// reviewed and approved on its own; then deploy them as new
+    #[arg(long)]
+    replace_failed: bool,
+    /// Where the value of a secret parameter is now, in place of where it was: `env:NAME`, `file:PATH` or `prompt`
+    #[arg(long = "secret", value_name = "KEY=REF")]
+    secrets: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Why a target is run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Skipped,
+    Stale,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Failed, Self::Skipped, Self::Stale];
+
+    fn of(outcome: &TargetOutcome) -> Option<Self> {
+        match outcome {
+            TargetOutcome::Succeeded { .. } | TargetOutcome::NoChanges => None,
+            TargetOutcome::NotPlanned { .. }
+            | TargetOutcome::Failed { .. }
+            | TargetOutcome::Unknown { .. } => Some(Self::Failed),
+            TargetOutcome::Skipped { .. } => Some(Self::Skipped),
+            TargetOutcome::Stale { .. } => Some(Self::Stale),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl RetryArgs {
+    /// Returns the kinds that are asked for: all of them where none is named.
+    fn kinds(&self) -> Vec<Kind> {
+        let is_named = |kind: &Kind| match kind {
+            Kind::Failed => self.failed,
+            Kind::Skipped => self.skipped,
+            Kind::Stale => self.stale,
+        };
+        let named: Vec<Kind> = Kind::ALL.into_iter().filter(is_named).collect();
+        match named.is_empty() {
+            true => Kind::ALL.to_vec(),
+            false => named,
+        }
+    }
+}
+
+/// Runs `stackgate retry`.
+pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
+    let journal = Journal::open_existing(&global.state)?;
+    let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
+    let not_done = not_done(&earlier.view);
+    let kinds = args.kinds();
+    let chosen: Vec<&Target> = not_done
+        .iter()
+        .filter(|(_, kind)| kinds.contains(kind))
+        .map(|(target, _)| *target)
+        .collect();
+    output::stderr(&opening(&earlier, &not_done, &kinds));
+    if chosen.is_empty() {
+        return Ok(exit::DONE);
+    }
+    let mut definition = earlier.definition.clone();
+    only(&mut definition.pipeline, &chosen.iter().copied().collect());
+    definition.invocation.follows = Some(Follows::Retries(earlier.id.clone()));
+    let given = secrets(&args.secrets)?;
+    resume::only_secrets_of(&definition, &given)?;
+    definition.secrets.extend(given);
+    let store = Store::open(&run::store_folder(journal.folder()))?;
+    match args.from_files {
+        true => forget_stored(&mut definition.pipeline)?,
+        false => {
+            use_stored(&mut definition.pipeline, &earlier.view)?;
+            tell_of_files(&definition, &earlier.view, &store);
+        }
+    }
+    tell_of_newer(&journal, &earlier, &chosen)?;
+    if has_percentages(&definition) {
+        output::stderr(&format!(
+            "note: the percentages of the preferences count over the {} retried here\n",
+            count(chosen.len())
+        ));
+    }
+    let answering = answering(args.yes, args.detach);
+    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let targets: Vec<Target> = chosen.into_iter().cloned().collect();
+    block_on(async {
+        let aws = connect(&definition.invocation, Some(&id)).await?;
+        run::same_way(&definition.invocation, &aws)?;
+        let caller = aws.caller().await?;
+        run::same_account(&definition, &caller)?;
+        prove(&earlier, &aws).await;
+        others::tell(&journal, &targets);
+        if args.replace_failed {
+            let code = replace_failed(global, &journal, &definition, answering).await?;
+            if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
+                return Ok(code);
+            }
+        }
+        let start = Start {
+            global,
+            journal: &journal,
+            id,
+            aws,
+            caller,
+            answering,
+            out: None,
+            goes_on: false,
+        };
+        Run::start(start, definition).await
+    })?
+}
+
+/// Returns the targets that are not done, and why, in the order they were asked for.
+fn not_done(view: &View) -> Vec<(&Target, Kind)> {
+    let targets = view.targets().into_iter();
+    let with_kind = targets.filter_map(|t| Some((t.target(), Kind::of(t.outcome()?)?)));
+    with_kind.collect()
+}
+
+/// Returns which targets are run again and which are not.
+fn opening(earlier: &Earlier, not_done: &[(&Target, Kind)], kinds: &[Kind]) -> String {
+    let of = |kind: Kind| not_done.iter().filter(|(_, k)| *k == kind).count();
+    let told = |are_chosen: bool| {
+        let some = Kind::ALL.into_iter().filter(|kind| {
+            let is_chosen = kinds.contains(kind);
+            is_chosen == are_chosen && of(*kind) > 0
+        });
+        some.map(|kind| format!("{} {}", of(kind), kind.word()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let id = &earlier.id;
+    let left = match told(false) {
+        left if left.is_empty() => String::new(),
+        left => format!("; not asked for: {left}"),
+    };
+    match told(true) {
+        again if again.is_empty() => format!("execution {id}: nothing to retry{left}\n"),
+        again => {
+            let all = count(earlier.view.targets().len());
+            format!("retrying of the {all} of execution {id}: {again}{left}\n")
+        }
+    }
+}
+
+fn count(targets: usize) -> String {
+    match targets {
+        1 => "1 target".to_owned(),
+        many => format!("{many} targets"),
+    }
+}
+
+fn sources(pipeline: &mut PipelineDeclaration) -> impl Iterator<Item = &mut ActionDeclaration> {
+    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
+    actions.filter(|action| {
+        let id = &action.action_type_id;
+        id.category == ActionCategory::Source && id.provider == "Local"
+    })
+}
+
+/// Makes the source actions give what they gave in the earlier execution.
+fn use_stored(pipeline: &mut PipelineDeclaration, earlier: &View) -> Result<(), CliError> {
+    for action in sources(pipeline) {
+        let Some(output) = action.output_artifacts.first() else {
+            continue;
+        };
+        let mut stored = earlier.sources();
+        let Some(source) = stored.find(|source| source.artifact.name == output.name) else {
+            return Err(
+                CliError::message("the execution ended before its files were stored")
+                    .hint("add `--from-files` to take them as they are now"),
+            );
+        };
+        let stored = Stored {
+            artifact: source.artifact.clone(),
+            revision: source.revision.clone(),
+        };
+        let json = serde_json::to_string(&stored).map_err(CliError::failed)?;
+        action.configuration.insert(STORED.to_owned(), json);
+    }
+    Ok(())
+}
+
+/// Makes the source actions read the project's files.
+fn forget_stored(pipeline: &mut PipelineDeclaration) -> Result<(), CliError> {
+    for action in sources(pipeline) {
+        if !action.configuration.contains_key("Files") {
+            return Err(CliError::message(
+                "`--from-files`: the execution was not made from files of the project",
+            )
+            .hint("leave it out"));
+        }
+        action.configuration.shift_remove(STORED);
+    }
+    Ok(())
+}
+
+/// Says which files of the project are no longer what the execution stored.
+fn tell_of_files(definition: &ExecutionDefinition, earlier: &View, store: &Store) {
+    let root = std::path::Path::new(&definition.invocation.root);
+    for source in earlier.sources() {
+        // What packaging writes is in no folder of the project.
+        let files = source.artifact.files.iter().filter(|f| !f.starts_with('.'));
+        for file in files {
+            // A file that cannot be read in the store is told of when the execution begins.
+            let Ok(stored) = store.read(&source.artifact, file) else {
+                continue;
+            };
+            if std::fs::read(root.join(file)).is_ok_and(|now| now != stored) {
+                output::stderr(&format!(
+                    "note: `{file}` was changed since; it is used as the execution stored it (`--from-files` takes it as it is now)\n"
+                ));
+            }
+        }
+    }
+}
+
+/// Says which executions that were begun later executed something in the same targets.
+fn tell_of_newer(
+    journal: &Journal,
+    earlier: &Earlier,
+    targets: &[&Target],
+) -> Result<(), CliError> {
+    let wanted: BTreeSet<&Target> = targets.iter().copied().collect();
+    let all = journal.executions()?;
+    let newer = all.iter().take_while(|other| other.id != earlier.id);
+    for other in newer.filter(|other| other.pipeline == earlier.view.pipeline()) {
+        // It is a remark only: what cannot be read is passed over.
+        let Ok(events) = journal.events(&other.id, 0) else {
+            continue;
+        };
+        let view = View::of(&events);
+        let done = view.targets().into_iter().filter(|t| {
+            let is_done = matches!(t.outcome(), Some(TargetOutcome::Succeeded { .. }));
+            is_done && wanted.contains(t.target())
+        });
+        match done.count() {
+            0 => {}
+            some => output::stderr(&format!(
+                "note: execution {} is newer and changed {} of these: what is retried here is older\n",
+                other.id,
+                count(some)
+            )),
+        }
+    }
+    Ok(())
+}
+
+fn has_percentages(definition: &ExecutionDefinition) -> bool {
+    let fan_outs = definition
+        .pipeline
+        .actions()
+        .filter_map(|a| a.fan_out.as_ref());
+    let mut numbers = fan_outs.flat_map(|fan_out| {
+        let preferences = &fan_out.preferences;
+        [preferences.max_concurrent, preferences.failure_tolerance]
+    });
+    numbers.any(|number| match number {
+        CountOrPercent::Percent(_) => true,
+        CountOrPercent::Count(_) => false,
+    })
+}
+
+/// Looks whether the stacks of the targets that had succeeded still are as they were left, and says so.
+async fn prove(earlier: &Earlier, aws: &crate::aws::Aws) {
+    let done = earlier.succeeded();
+    if done.is_empty() {
+        return;
+    }
+    let since = earlier.since(aws, &done).await;
+    let mut current = 0;
+    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
+    for (target, since) in done.into_iter().zip(since) {
+        match since {
+            Since::Nothing => current += 1,
+            Since::Changed(what) => changed.push((target.target(), what)),
+            Since::NotRead(why) => not_read.push((target.target(), why)),
+        }
+    }
+    output::stderr(&format!(
+        "succeeded before, still as it was left, not run again: {}\n",
+        count(current)
+    ));
+    tell("succeeded before, changed since, not run again", &changed);
+    tell(
+        "succeeded before, could not be looked at, not run again",
+        &not_read,
+    );
+}
+
+/// Deletes what is left of stacks whose creation failed, in an execution of its own.
+async fn replace_failed(
+    global: &Global,
+    journal: &Journal,
+    definition: &ExecutionDefinition,
+    answering: Answering,
+) -> Result<u8, CliError> {
+    let pipeline = &definition.pipeline;
+    let mut actions = pipeline.actions().filter(|a| a.fan_out.is_some());
+    let create = actions.find(|a| a.configuration.contains_key("TemplatePath"));
+    let Some((create, fan_out)) = create.and_then(|a| Some((a, a.fan_out.clone()?))) else {
+        return Err(CliError::message(
+            "`--replace-failed`: the execution makes no stacks",
+        ));
+    };
+    let Some(stack) = fan_out.targets.first().map(|s| s.target.stack.clone()) else {
+        return Ok(exit::DONE);
+    };
+    let approval = pipeline
+        .stages
+        .iter()
+        .find(|s| s.name.as_str() == APPROVAL_STAGE);
+    let minutes = approval
+        .and_then(|stage| stage.actions.first())
+        .and_then(|a| a.timeout_in_minutes);
+    let deletion = Deletion {
+        stack,
+        only_failed: true,
+        wait: crate::model::StackWait::of(create).map_err(CliError::failed)?,
+        retain: Vec::new(),
+        role_arn: create.configuration.get("RoleArn").cloned(),
+        fan_out,
+        approval_minutes: minutes.unwrap_or(crate::approval::DEFAULT_VALIDITY_MINUTES),
+        risks: definition.risk_choices().map_err(CliError::failed)?,
+    };
+    let left_out = &definition.left_out;
+    let invocation = &definition.invocation;
+    delete::delete_failed(global, journal, invocation, deletion, left_out, answering).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::model::{Cause, SkipReason, StackStatus};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RetryArgs,
+    }
+
+    fn kinds(flags: &[&str]) -> Vec<Kind> {
+        let line = Line::try_parse_from([&["retry", "latest"], flags].concat());
+        line.map_err(|e| e.to_string()).unwrap().args.kinds()
+    }
+
+    #[test]
+    fn without_a_flag_all_that_is_not_done_is_run_again() {
+        assert_eq!(kinds(&[]), Kind::ALL);
+        assert_eq!(kinds(&["--stale"]), [Kind::Stale]);
+        assert_eq!(kinds(&["--stale", "--failed"]), [Kind::Failed, Kind::Stale]);
+        assert_eq!(kinds(&["--skipped"]), [Kind::Skipped]);
+    }
+
+    #[test]
+    fn what_is_done_is_never_run_again() {
+        let status = StackStatus::UpdateComplete;
+        let cause = Cause::of("x");
+        let reason = SkipReason::Stopped;
+        for (outcome, kind) in [
+            (TargetOutcome::Succeeded { status }, None),
+            (TargetOutcome::NoChanges, None),
+            (
+                TargetOutcome::NotPlanned {
+                    cause: cause.clone(),
+                },
+                Some(Kind::Failed),
+            ),
+            (
+                TargetOutcome::Failed {
+                    status: None,
+                    cause,
+                },
+                Some(Kind::Failed),
+            ),
+            (
+                TargetOutcome::Unknown { reason: "x".into() },
+                Some(Kind::Failed),
+            ),
+            (TargetOutcome::Skipped { reason }, Some(Kind::Skipped)),
+            (
+                TargetOutcome::Stale {
+                    differences: Vec::new(),
+                },
+                Some(Kind::Stale),
+            ),
+        ] {
+            assert_eq!(Kind::of(&outcome), kind, "{outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What a stack was before an execution changed it: its template, and the values of its parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use crate::artifact::Store;
+use crate::cli::CliError;
+use crate::model::{
+    ChangeSetKind, Digest, ParameterValue, PlannedTarget, StackStatus, Target, TargetOutcome,
+};
+use crate::report::TargetView;
+use crate::template::Template;
+
+/// A target that is not rolled back, and why.
+pub(super) struct Left {
+    pub target: Target,
+    pub why: String,
+}
+
+/// What a stack is given back.
+#[derive(Debug)]
+pub(super) struct Former {
+    pub target: Target,
+    /// Its template, as CloudFormation had it.
+    pub text: Vec<u8>,
+    pub digest: Digest,
+    /// What the template needs acknowledged.
+    pub capabilities: BTreeSet<String>,
+    /// The values that are known.
+    pub values: BTreeMap<String, String>,
+    /// The parameters whose present value is the former one, which cannot be read.
+    pub kept: BTreeSet<String>,
+    /// The parameters whose former value cannot be read, and may be another than the present one.
+    pub asked: BTreeSet<String>,
+    /// The tags that the execution gave the stack.
+    pub tags: BTreeMap<String, String>,
+    /// Whether nobody else changed the stack since.
+    pub is_unchanged: bool,
+}
+
+/// Returns whether the execution changed the target's stack: `None` if not, or why it cannot be rolled back all the same.
+pub(super) fn changed(target: &TargetView) -> Option<Result<(), String>> {
+    let status = match target.outcome()? {
+        TargetOutcome::Succeeded { .. } => None,
+        TargetOutcome::Failed {
+            status: Some(status),
+            ..
+        } => Some(*status),
+        TargetOutcome::Unknown { .. } => {
+            return Some(Err("whether it was executed is not known".to_owned()));
+        }
+        TargetOutcome::Failed { status: None, .. }
+        | TargetOutcome::NoChanges
+        | TargetOutcome::NotPlanned { .. }
+        | TargetOutcome::Stale { .. }
+        | TargetOutcome::Skipped { .. } => return None,
+    };
+    let place = target.target();
+    let Some(planned) = target.planned() else {
+        return Some(Err("what it stood on is not on record".to_owned()));
+    };
+    Some(judge(place, &planned, status))
+}
+
+/// `failed`: the status of the stack, where the execution failed there.
+fn judge(
+    target: &Target,
+    planned: &PlannedTarget,
+    failed: Option<StackStatus>,
+) -> Result<(), String> {
+    let is_new = match planned.kind {
+        ChangeSetKind::Create => true,
+        ChangeSetKind::Import => planned.base.status == StackStatus::ReviewInProgress,
+        ChangeSetKind::Update | ChangeSetKind::Delete => false,
+    };
+    if is_new {
+        return Err(format!(
+            "was created by it, and is not touched; delete it with `stackgate delete {} --accounts {} --regions {}`",
+            target.stack, target.account, target.region
+        ));
+    }
+    match failed {
+        None | Some(StackStatus::UpdateFailed) => {}
+        Some(StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete) => {
+            return Err("failed there, and CloudFormation rolled it back itself".to_owned());
+        }
+        Some(other) => return Err(format!("failed there, and is {}", other.as_str())),
+    }
+    if planned.settings_only {
+        return Err("nothing but its policy or protection was set".to_owned());
+    }
+    match planned.previous_template {
+        Some(_) => Ok(()),
+        None => Err("its former template is not on record".to_owned()),
+    }
+}
+
+impl Former {
+    /// Returns what the target's stack was. `is_unchanged`: whether nobody else changed it since.
+    pub(super) fn of(
+        target: &TargetView,
+        store: &Store,
+        is_unchanged: bool,
+    ) -> Result<Self, CliError> {
+        let named = || format!("what {} was", target.target());
+        let planned = target.planned();
+        let digest = planned.as_ref().and_then(|p| p.previous_template);
+        let (Some(planned), Some(digest)) = (planned, digest) else {
+            return Err(CliError::message(format!("{} is not on record", named())));
+        };
+        let failed = |error: anyhow::Error| CliError::failed(error.context(named()));
+        let text = store.blob(&digest).map_err(|e| failed(e.into()))?;
+        let template =
+            Template::parse("the former template", &text).map_err(|e| failed(e.into()))?;
+        let (kept, asked) = hidden(&planned, &template, is_unchanged);
+        let declared = template.parameters();
+        let values = planned.previous_parameters.into_iter();
+        Ok(Self {
+            target: planned.target,
+            capabilities: template.required_capabilities(),
+            values: values
+                .filter(|(name, _)| declared.contains_key(name))
+                .collect(),
+            text,
+            digest,
+            kept,
+            asked,
+            tags: planned.inputs.tags,
+            is_unchanged,
+        })
+    }
+
+    /// Returns the override file that gives the values back.
+    pub(super) fn values(&self) -> Result<Vec<u8>, CliError> {
+        let known = self
+            .values
+            .iter()
+            .map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value}));
+        let kept = self
+            .kept
+            .iter()
+            .map(|name| json!({"ParameterKey": name, "UsePreviousValue": true}));
+        let parameters: Vec<_> = known.chain(kept).collect();
+        let file = json!({"Parameters": parameters, "Tags": self.tags});
+        serde_json::to_vec_pretty(&file).map_err(CliError::failed)
+    }
+}
+
+/// Returns the parameters of the former template whose values cannot be read back: those that the stack still has, and those
+/// that have to be asked for.
+///
+/// The present value is the former one only where the execution itself kept it and nobody changed the stack since.
+fn hidden(
+    planned: &PlannedTarget,
+    former: &Template,
+    is_unchanged: bool,
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let was_kept = |name: &String| {
+        let mut given = planned.inputs.parameters.iter();
+        given.any(|p| p.name == *name && p.value == ParameterValue::Previous)
+    };
+    let names = former.parameters().keys();
+    let unknown = names.filter(|name| !planned.previous_parameters.contains_key(*name));
+    unknown
+        .cloned()
+        .partition(|name| is_unchanged && was_kept(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Base, EffectiveParameter, Layer, Provenance, SecretRef};
+
+    fn planned(parameters: &[(&str, ParameterValue)]) -> PlannedTarget {
+        let mut planned = crate::plan::sample::planned("111111111111", "eu-west-1", "app");
+        let provenance = Provenance {
+            layer: Layer::Override,
+            file: None,
+            line: None,
+            lookup: None,
+        };
+        let parameters = parameters.iter().map(|(name, value)| EffectiveParameter {
+            name: (*name).to_owned(),
+            value: value.clone(),
+            provenance: provenance.clone(),
+        });
+        planned.inputs.parameters = parameters.collect();
+        planned.kind = ChangeSetKind::Update;
+        planned.settings_only = false;
+        planned.previous_parameters = [("Open".to_owned(), "1".to_owned())].into();
+        planned.previous_template = Some(Digest::of(b"former"));
+        planned
+    }
+
+    #[test]
+    fn a_hidden_value_is_kept_only_where_nobody_can_have_changed_it() {
+        let text = "Parameters: {Open: {Type: String}, Kept: {Type: String, NoEcho: true}, \
+                    New: {Type: String, NoEcho: true}, Gone: {Type: String, NoEcho: true}}\nResources: {}\n";
+        let former = Template::parse("t.yaml", text.as_bytes()).unwrap();
+        let planned = planned(&[
+            ("Open", ParameterValue::Plain("2".into())),
+            ("Kept", ParameterValue::Previous),
+            ("New", ParameterValue::Secret(SecretRef::Prompt)),
+        ]);
+        let names = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
+        let (kept, asked) = hidden(&planned, &former, true);
+        assert_eq!(names(kept), ["Kept"]);
+        assert_eq!(names(asked), ["Gone", "New"]);
+        let (kept, asked) = hidden(&planned, &former, false);
+        assert!(kept.is_empty());
+        assert_eq!(names(asked), ["Gone", "Kept", "New"]);
+    }
+
+    #[test]
+    fn only_what_the_execution_left_changed_is_rolled_back() {
+        let target = |planned: &PlannedTarget| planned.target.clone();
+        let update = planned(&[]);
+        let why = |planned: &PlannedTarget, failed| judge(&target(planned), planned, failed);
+        assert_eq!(why(&update, None), Ok(()));
+        assert_eq!(why(&update, Some(StackStatus::UpdateFailed)), Ok(()));
+        let refused = |planned: &PlannedTarget, failed| why(planned, failed).unwrap_err();
+        let itself = refused(&update, Some(StackStatus::UpdateRollbackComplete));
+        assert!(itself.contains("rolled it back itself"), "{itself}");
+        let stuck = refused(&update, Some(StackStatus::UpdateRollbackFailed));
+        assert!(stuck.contains("UPDATE_ROLLBACK_FAILED"), "{stuck}");
+
+        let create = PlannedTarget {
+            kind: ChangeSetKind::Create,
+            ..planned(&[])
+        };
+        let command = "`stackgate delete app --accounts 111111111111 --regions eu-west-1`";
+        assert!(refused(&create, None).contains(command));
+        let import = PlannedTarget {
+            kind: ChangeSetKind::Import,
+            base: Base::in_review(update.base.stack.clone()),
+            ..planned(&[])
+        };
+        assert!(refused(&import, None).contains("was created by it"));
+        let unread = PlannedTarget {
+            previous_template: None,
+            ..planned(&[])
+        };
+        assert!(refused(&unread, None).contains("not on record"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Stacks that are stuck are got out, by the operation that their status takes.
+
+use serde_json::{Value, json};
+
+use crate::support::output::Output;
+use crate::support::schema::assert_documented;
+use crate::support::{Emulator, TestEnv};
+
+const TEMPLATE: &str = r#"
+Parameters:
+  Name: {Type: String}
+  Value: {Type: String, Default: one}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /recovered, Type: String, Value: !Ref Value}
+  Other:
+    Type: AWS::SSM::Parameter
+    DependsOn: Setting
+    Properties: {Name: !Ref Name, Type: String, Value: other}
+"#;
+
+fn document(env: &TestEnv, output: &Output) -> Value {
+    let document = serde_json::from_str(&env.public(&output.raw)).unwrap();
+    assert_documented(&document);
+    document
+}
+
+#[test]
+fn a_failed_update_is_rolled_back_by_the_command_that_the_report_names() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    cloud.put_parameter("/taken", "theirs");
+    let deploy = |more: &[&str]| env.run(&[&["deploy", "app", "--yes=high"], more].concat());
+    deploy(&["--parameter=Name=/free"]).success();
+    let failed = deploy(&[
+        "--parameter=Name=/taken",
+        "--parameter=Value=two",
+        "--disable-rollback",
+    ]);
+    failed.code(1);
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
+    assert!(
+        failed
+            .stdout
+            .contains("stackgate recover app --rollback-stack"),
+        "{failed}"
+    );
+
+    // What is possible is told, and nothing done.
+    let looked = env.run(&["recover", "app", "--output=json"]);
+    let looked = document(&env, looked.success());
+    let possible = json!({"possible": {"operation": "rollback_stack"}});
+    assert_eq!(looked["targets"][0]["fate"], possible);
+    let other = env.run(&[
+        "recover",
+        "app",
+        "--continue-rollback",
+        "--yes",
+        "--output=json",
+    ]);
+    let other = document(&env, other.code(1));
+    let another = json!({"takes_another": {"operation": "rollback_stack"}});
+    assert_eq!(other["targets"][0]["fate"], another);
+    env.run(&["recover", "app", "--rollback-stack"]).code(3);
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
+
+    let done = env.run(&[
+        "recover",
+        "app",
+        "--rollback-stack",
+        "--yes",
+        "--output=json",
+    ]);
+    let done = document(&env, done.success());
+    let recovered = json!({"recovered": {"status": "UPDATE_ROLLBACK_COMPLETE"}});
+    assert_eq!(done["targets"][0]["fate"], recovered);
+    assert_eq!(
+        cloud.status("app").as_deref(),
+        Some("UPDATE_ROLLBACK_COMPLETE")
+    );
+    assert_eq!(cloud.parameter("/taken").as_deref(), Some("theirs"));
+    let again = env.run(&["recover", "app", "--rollback-stack", "--yes"]);
+    assert!(
+        again.success().stdout.contains("nothing to recover"),
+        "{again}"
+    );
+}

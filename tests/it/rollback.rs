@@ -1,0 +1,204 @@
+//! What an execution changed is changed back: templates and parameters are read back from every stack.
+
+use serde_json::{Value, json};
+
+use crate::support::output::Output;
+use crate::support::process::Process;
+use crate::support::proxy::Proxy;
+use crate::support::{Emulator, TestEnv};
+
+const FIRST: &str = r#"
+Parameters:
+  Name: {Type: String}
+  Value: {Type: String, Default: one}
+  Password: {Type: String, NoEcho: true}
+  Kept: {Type: String, NoEcho: true}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Ref Name, Type: String, Value: !Sub "${Value} ${Password} ${Kept}"}
+"#;
+
+/// What the second version adds.
+const MORE: &str = r#"
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Sub "${Name}/other", Type: String, Value: !Ref Added}
+"#;
+
+fn second() -> String {
+    let added = "  Added: {Type: String, Default: more}\nResources:";
+    format!("{}{MORE}", FIRST.replace("Resources:", added))
+}
+
+const PLACES: [(&str, &str); 4] = [
+    ("111111111111", "us-east-1"),
+    ("111111111111", "eu-west-1"),
+    ("222222222222", "us-east-1"),
+    ("222222222222", "eu-west-1"),
+];
+
+const FLEET: [&str; 4] = [
+    "--accounts=111111111111,222222222222",
+    "--regions=us-east-1,eu-west-1",
+    "--yes=high",
+    "--output=json",
+];
+
+fn document(env: &TestEnv, output: &Output) -> Value {
+    serde_json::from_str(&env.public(&output.raw)).unwrap()
+}
+
+/// Returns a place where the first version was deployed to four stacks, and the id of the second one's execution.
+fn two_versions(emulator: Emulator) -> (TestEnv, String) {
+    let env = TestEnv::on(emulator)
+        .variable("FIRST", "first-secret")
+        .variable("SECOND", "second-secret")
+        .variable("KEPT", "kept-secret");
+    env.write("templates/app.yaml", FIRST);
+    let secrets = ["--secret=Password=env:FIRST", "--secret=Kept=env:KEPT"];
+    let deploy = ["deploy", "app", "--parameter=Name=/name"];
+    let output = env.run(&[&deploy[..], &FLEET, &secrets].concat());
+    output.success();
+
+    env.write("templates/app.yaml", &second());
+    let deploy = ["deploy", "app", "--parameter=Value=two"];
+    let secrets = ["--secret=Password=env:SECOND"];
+    let output = env.run(&[&deploy[..], &FLEET, &secrets].concat());
+    let id = document(&env, output.success())["execution"].clone();
+    for (account, region) in PLACES {
+        let value = env.cloud(account, region).parameter("/name");
+        assert_eq!(value.as_deref(), Some("two second-secret kept-secret"));
+    }
+    (env, id.as_str().unwrap().to_owned())
+}
+
+/// Checks that a stack is as the first version made it.
+fn is_first(env: &TestEnv, (account, region): (&str, &str)) {
+    let cloud = env.cloud(account, region);
+    assert_eq!(cloud.template("app"), FIRST, "{account}/{region}");
+    let parameters = cloud.parameters("app");
+    assert_eq!(parameters["Value"], "one");
+    assert!(!parameters.contains_key("Added"), "{parameters:?}");
+    let value = cloud.parameter("/name");
+    assert_eq!(value.as_deref(), Some("one first-secret kept-secret"));
+    assert_eq!(cloud.parameter("/name/other"), None);
+}
+
+#[test]
+fn every_stack_gets_its_former_template_and_parameters_back() {
+    let (env, id) = two_versions(Emulator::Ministack);
+    let rollback = ["rollback", id.as_str(), "--yes=high", "--output=json"];
+
+    // The former value of the secret that was changed is nowhere to be read.
+    let output = env.run(&rollback);
+    output.code(2);
+    let said = "parameter `Password` is secret, and the value that it had in 4 of the stacks cannot be read back";
+    assert!(output.stderr.contains(said), "{output}");
+    assert!(output.stderr.contains("--secret Password=env:VARIABLE"));
+    let output = env.run(&[&rollback[..], &["--secret=Kept=env:KEPT"]].concat());
+    output.code(2);
+    let said = "no value of `Kept` is asked for";
+    assert!(output.stderr.contains(said), "{output}");
+
+    // Somebody changes one of the stacks: what they did is not undone by the way.
+    let theirs = env.cloud("222222222222", "eu-west-1");
+    let text = second().replace("Default: more", "Default: theirs");
+    let parameters = [
+        ("Name", "/name"),
+        ("Value", "three"),
+        ("Password", "x"),
+        ("Kept", "y"),
+    ];
+    assert_eq!(theirs.update("app", &text, &parameters), "UPDATE_COMPLETE");
+
+    let secret = ["--secret=Password=env:FIRST", "--detach"];
+    let planned = [&rollback[..2], &["--output=json"], &secret].concat();
+    let output = env.run(&planned);
+    output.code(3);
+    let said = "222222222222/eu-west-1/app   changed since: UPDATE_COMPLETE";
+    assert!(output.stderr.contains(said), "{output}");
+    let plan = document(&env, &output);
+    assert_eq!(plan["follows"], json!({ "rolls_back": id }));
+    let groups = plan["review"]["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    assert_eq!(groups[0]["targets"].as_array().unwrap().len(), 3);
+    let notes = plan["review"]["notes"].to_string();
+    for said in [
+        "secret parameter `Password`: its former value cannot be read back, and is asked for; targets: 3",
+        "secret parameter `Kept`: keeps its present value, which is the former one; targets: 3",
+        "not rolled back of what it changed; targets: 1",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    let new = plan["execution"].as_str().unwrap();
+    let digest = plan["plan"].as_str().unwrap();
+    let output = env.run(&["approve", new, "--plan", digest, "--output=json"]);
+    assert_eq!(document(&env, output.success())["outcome"], "succeeded");
+    for place in &PLACES[..3] {
+        is_first(&env, *place);
+    }
+    let value = theirs.parameter("/name");
+    assert_eq!(value.as_deref(), Some("three x y"));
+    let list = env.run(&["list"]);
+    assert!(list.success().stdout.contains("roll back app"), "{list}");
+
+    // Asked for by name, their change goes, too; then nothing of the present stack is trusted.
+    let both = [
+        "--include-changed",
+        "--secret=Password=env:FIRST",
+        "--secret=Kept=env:KEPT",
+    ];
+    let _ = env.run(&[&rollback[..], &both].concat()).success();
+    for place in PLACES {
+        is_first(&env, place);
+    }
+}
+
+#[test]
+fn stacks_that_the_execution_created_are_named_and_left() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    env.write("templates/app.yaml", text);
+    let all = ["deploy", "app", "--yes=high", "--output=json"];
+    let output = env.run(&all);
+    let id = document(&env, output.success())["execution"].clone();
+    let output = env.run(&["rollback", id.as_str().unwrap()]);
+    output.success();
+    for said in [
+        "was created by it, and is not touched; delete it with `stackgate delete app",
+        "nothing to roll back",
+    ] {
+        assert!(output.stderr.contains(said), "{said}\n{output}");
+    }
+}
+
+#[test]
+fn a_rollback_that_is_killed_is_resumed() {
+    // While it plans, and while it executes.
+    for append in ["5", "14"] {
+        let (env, id) = two_versions(Emulator::Ministack);
+        let proxy = Proxy::start(&env.endpoint());
+        let env = env.through(&proxy);
+        let secret = "--secret=Password=env:FIRST";
+        let mut command = env.command(&["rollback", &id, "--yes=high", secret]);
+        command.env("STACKGATE_CRASH_AFTER_APPEND", append);
+        let killed = env.finish(Process::start(command));
+        assert_eq!(killed.code, None, "{killed}");
+
+        let mut output = env.run(&["resume", "latest", "--output=json"]);
+        if output.code == Some(3) {
+            let plan = document(&env, &output)["plan"].clone();
+            let approve = ["approve", "latest", "--plan", plan.as_str().unwrap()];
+            output = env.run(&[&approve[..], &["--output=json"]].concat());
+        }
+        let ended = document(&env, output.success());
+        assert_eq!(ended["outcome"], "succeeded");
+        assert_eq!(ended["follows"], json!({ "rolls_back": id }));
+        for place in PLACES {
+            is_first(&env, place);
+        }
+        assert_eq!(proxy.count("ExecuteChangeSet"), PLACES.len(), "{append}");
+        assert_eq!(proxy.count("CreateChangeSet"), PLACES.len(), "{append}");
+    }
+}
