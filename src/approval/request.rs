@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Answer, Approver, Decision, Digest};
+use crate::model::{Answer, Approver, Decision, Digest, WaveName};
 
 /// How long a request waits for its answer unless said otherwise: seven days, as in CodePipeline.
 pub const DEFAULT_VALIDITY_MINUTES: u32 = 10_080;
@@ -12,6 +12,8 @@ pub const DEFAULT_VALIDITY_MINUTES: u32 = 10_080;
 pub struct Request {
     /// The plan to look at.
     pub plan: Digest,
+    /// The wave after which the rollout goes on or does not; none where the plan itself is asked about.
+    pub wave: Option<WaveName>,
     /// When it was made.
     pub requested: Timestamp,
     /// When it ends; an answer given at this moment is too late.
@@ -50,6 +52,14 @@ pub enum Refusal {
         /// The plan that the answer names.
         answered: Digest,
     },
+    /// The answer is about another question.
+    #[error("the answer is about {}, but the execution asks about {}", subject(.answered), subject(.requested))]
+    OtherWave {
+        /// What the execution asks about.
+        requested: Option<WaveName>,
+        /// What the answer is about.
+        answered: Option<WaveName>,
+    },
 }
 
 /// Returns the decision of `answer` if it counts, read at `now`.
@@ -82,12 +92,26 @@ pub fn judge(request: &Request, answer: &Answer, now: Timestamp) -> Result<Decis
             answered: answer.plan,
         });
     }
+    // Two may approve a plan at once: the second answer is none to what is asked after the canary.
+    if answer.wave != request.wave {
+        return Err(Refusal::OtherWave {
+            requested: request.wave.clone(),
+            answered: answer.wave.clone(),
+        });
+    }
     Ok(answer.decision)
 }
 
 /// Returns whether nobody answered in time. Answers that wait to be read come first.
 pub fn has_expired(request: &Request, now: Timestamp) -> bool {
     request.answered.is_none() && now >= request.expires
+}
+
+fn subject(wave: &Option<WaveName>) -> String {
+    match wave {
+        Some(wave) => format!("what follows wave {wave}"),
+        None => "the plan".to_owned(),
+    }
 }
 
 fn past(decision: Decision) -> &'static str {
@@ -123,6 +147,7 @@ mod tests {
         let requested = at("2026-03-01T12:00:00Z");
         Request {
             plan: Digest::of(b"plan"),
+            wave: None,
             requested,
             expires: requested + i64::from(DEFAULT_VALIDITY_MINUTES).minutes(),
             answered: None,
@@ -133,6 +158,7 @@ mod tests {
         Answer {
             decision,
             plan: Digest::of(b"plan"),
+            wave: None,
             approver: Approver {
                 arn: Some("arn:aws:iam::111111111111:user/ana".to_owned()),
                 os_user: "ana".to_owned(),

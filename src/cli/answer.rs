@@ -11,6 +11,7 @@ use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Caller, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
+    WaveName,
 };
 use crate::report::{Recorded, View, review};
 use crate::runtime;
@@ -23,6 +24,9 @@ pub(super) struct AnswerArgs {
     /// The whole digest of the plan that was looked at; to approve without a terminal it must be named
     #[arg(long, value_name = "DIGEST")]
     plan: Option<Digest>,
+    /// The wave after which the rollout goes on, where that is asked; to approve it without a terminal, name it
+    #[arg(long, value_name = "NAME")]
+    wave: Option<WaveName>,
     /// Why; it is recorded with the answer
     #[arg(
         long,
@@ -42,7 +46,8 @@ pub(super) struct AnswerArgs {
 /// Runs `stackgate approve`.
 pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
-    let shown = awaited(&view, &id)?;
+    let (shown, wave) = awaited(&view, &id)?;
+    same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
     if let Some(file) = view.exported() {
         return Err(portable::left_in(file, &id));
     }
@@ -51,11 +56,17 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
         output::stderr(&why);
         return Ok(exit::FAILED);
     }
-    let plan = match args.plan {
+    // Who names the plan only has looked at it, and not at what became of the wave.
+    let named = args.plan.filter(|_| args.wave == wave);
+    let plan = match named {
         Some(plan) => plan,
         None if output::is_interactive() => {
             output::stdout(&review(&view, &sources, &output::screen()))?;
-            if !prompt::confirm(&format!("Approve plan {}?", shown.short())) {
+            let question = match &wave {
+                Some(wave) => format!("Go on with plan {} after wave {wave}?", shown.short()),
+                None => format!("Approve plan {}?", shown.short()),
+            };
+            if !prompt::confirm(&question) {
                 output::stderr(&format!(
                     "not approved; it goes on waiting, or give it up with `stackgate reject {id}`\n"
                 ));
@@ -64,25 +75,30 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
             shown
         }
         None => {
-            return Err(CliError::message(
-                "without a terminal, the plan that was looked at must be named",
-            )
+            let (what, wave) = match &wave {
+                Some(wave) => ("the plan and the wave", format!(" --wave {wave}")),
+                None => ("the plan", String::new()),
+            };
+            return Err(CliError::message(format!(
+                "without a terminal, {what} that was looked at must be named",
+            ))
             .hint(format!(
-                "look at it with `stackgate status {id}`, then add `--plan {shown}`"
+                "look at it with `stackgate status {id}`, then add `--plan {shown}{wave}`"
             )));
         }
     };
     same_plan(plan, shown, &id)?;
-    answer(global, journal, id, Decision::Approve, plan, args)
+    answer(global, journal, id, (Decision::Approve, plan, wave), args)
 }
 
 /// Runs `stackgate reject`.
 pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
-    let shown = awaited(&view, &id)?;
+    let (shown, wave) = awaited(&view, &id)?;
     let plan = args.plan.unwrap_or(shown);
     same_plan(plan, shown, &id)?;
-    answer(global, journal, id, Decision::Reject, plan, args)
+    same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
+    answer(global, journal, id, (Decision::Reject, plan, wave), args)
 }
 
 /// Opens the journal and returns the execution named and its view.
@@ -142,8 +158,29 @@ fn same_plan(plan: Digest, shown: Digest, id: &ExecutionId) -> Result<(), CliErr
     )))
 }
 
-/// Returns the plan that waits for an answer.
-fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
+/// Refuses an answer about a wave after which nothing is asked.
+fn same_wave(
+    named: Option<&WaveName>,
+    asked: Option<&WaveName>,
+    id: &ExecutionId,
+) -> Result<(), CliError> {
+    match (named, asked) {
+        (Some(named), asked) if asked != Some(named) => {
+            let what = match asked {
+                Some(wave) => format!("what comes after wave {wave}"),
+                None => "the plan".to_owned(),
+            };
+            Err(
+                CliError::message(format!("wave {named} waits for no answer: {what} does"))
+                    .hint(format!("look at it with `stackgate status {id}`")),
+            )
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// Returns the plan that waits for an answer, and the wave after which the rollout waits for it.
+fn awaited(view: &View, id: &ExecutionId) -> Result<(Digest, Option<WaveName>), CliError> {
     not_ended(view, id)?;
     let status = format!("see `stackgate status {id}`");
     if view.given_up().is_some() {
@@ -181,7 +218,7 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<Digest, CliError> {
             "remove its change sets with `stackgate resume {id}`, then plan again"
         )));
     }
-    Ok(approval.plan)
+    Ok((approval.plan, approval.wave.cloned()))
 }
 
 /// Returns the answer in the inbox that nobody took up yet and that will count once somebody does.
@@ -193,6 +230,7 @@ pub(super) fn given(
     let request = match view.approval() {
         Some(asked) if asked.answer.is_none() && !asked.expired => Request {
             plan: asked.plan,
+            wave: asked.wave.cloned(),
             requested: asked.requested,
             expires: asked.expires,
             answered: None,
@@ -213,8 +251,7 @@ fn answer(
     global: &Global,
     journal: Journal,
     id: ExecutionId,
-    decision: Decision,
-    plan: Digest,
+    (decision, plan, wave): (Decision, Digest, Option<WaveName>),
     args: AnswerArgs,
 ) -> Result<u8, CliError> {
     let now = runtime::now();
@@ -234,6 +271,7 @@ fn answer(
     let answer = Answer {
         decision,
         plan,
+        wave,
         approver: identity::approver(caller.as_ref()),
         origin: Origin::Command,
         at: now,

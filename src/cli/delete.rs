@@ -76,6 +76,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         let aws = connect(&invocation, Some(&id)).await?;
         let caller = aws.caller().await?;
         let resolved = args.targets.resolve(&aws, &args.stack, &caller).await?;
+        let waves = args.targets.waves(&resolved.specs, &preferences)?;
         let deletion = Deletion {
             stack: args.stack,
             only_failed: false,
@@ -83,6 +84,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             retain: args.retain_resources,
             role_arn: args.role_arn,
             fan_out: FanOut {
+                waves,
                 targets: resolved.specs,
                 preferences,
             },

@@ -433,6 +433,7 @@ impl Asked {
             template_buckets: None,
             wait: args.wait_for_stack,
             fan_out: FanOut {
+                waves: args.targets.waves(&specs, &self.preferences)?,
                 targets: specs,
                 preferences: self.preferences.clone(),
             },

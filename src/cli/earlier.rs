@@ -152,11 +152,15 @@ async fn of_deleted(aws: &Aws, spec: &TargetSpec) -> Result<Since, CallFailure> 
     })
 }
 
-/// Keeps of every fan-out the targets that are in `kept`.
+/// Keeps of every fan-out the targets that are in `kept`, and of the waves those that still have some.
 pub(super) fn only(pipeline: &mut PipelineDeclaration, kept: &BTreeSet<&Target>) {
     let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
     for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
         fan_out.targets.retain(|spec| kept.contains(&spec.target));
+        for wave in &mut fan_out.waves {
+            wave.targets.retain(|target| kept.contains(target));
+        }
+        fan_out.waves.retain(|wave| !wave.targets.is_empty());
     }
 }
 

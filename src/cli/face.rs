@@ -12,13 +12,13 @@ use super::findings::{Findings, first};
 use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
-use super::prompt::{Question, Said, Stillness};
+use super::prompt::{Asked, Question, Said, Stillness};
 use super::sources::Sources;
 use crate::diff;
 use crate::journal::{Journal, JournalError};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
-    PlannedTarget, Risk, RiskLevel, clean,
+    PlannedTarget, Risk, RiskLevel, WaveName, clean,
 };
 use crate::pipeline::Execution;
 use crate::report::{EventLine, ReviewSources as _, View, review};
@@ -94,9 +94,9 @@ impl TerminalFace {
         // An execution that was left while an answer was awaited asks again, unless there is one.
         if face.answering != Answering::Given
             && face.view.awaits_answer()
-            && let Some(plan) = face.view.approval().map(|a| a.plan)
+            && let Some((plan, wave)) = face.view.approval().map(|a| (a.plan, a.wave.cloned()))
         {
-            face.open_review(plan);
+            face.open_request(plan, wave);
         }
         face
     }
@@ -109,6 +109,32 @@ impl TerminalFace {
 
     fn sources(&self) -> Option<Sources> {
         Sources::of(&self.view, &self.store_folder).ok()
+    }
+
+    /// Asks about the plan, or about what comes after a wave.
+    fn open_request(&mut self, plan: Digest, wave: Option<WaveName>) {
+        let Some(wave) = wave else {
+            return self.open_review(plan);
+        };
+        match self.answering {
+            Answering::Detached | Answering::Given => {}
+            // It approves what is planned; what became of a wave somebody has to look at.
+            Answering::Yes(_) => {
+                let id = self.view.execution().map(ExecutionId::to_string);
+                let id = id.unwrap_or_default();
+                self.progress.suspend(|| {
+                    output::stderr(&format!(
+                        "wave {wave} ended, and `--yes` approves the plan only: look at what became of it, then go on with `stackgate approve {id}`\n"
+                    ));
+                });
+                self.detach.store(true, Ordering::SeqCst);
+            }
+            Answering::Prompt => {
+                if let Some(sources) = self.sources() {
+                    self.open_prompt(plan, Some(wave), sources);
+                }
+            }
+        }
     }
 
     /// Shows the review and asks for the answer in the way that was chosen.
@@ -144,11 +170,11 @@ impl TerminalFace {
                     self.detach.store(true, Ordering::SeqCst);
                 }
             }
-            Answering::Prompt => self.open_prompt(plan, sources),
+            Answering::Prompt => self.open_prompt(plan, None, sources),
         }
     }
 
-    fn open_prompt(&mut self, plan: Digest, sources: Sources) {
+    fn open_prompt(&mut self, plan: Digest, wave: Option<WaveName>, sources: Sources) {
         self.progress.hide();
         let question = Question::default();
         self.question = Some(question.clone());
@@ -164,10 +190,17 @@ impl TerminalFace {
                 };
                 review(&view, &sources, &options)
             };
-            match question.ask(plan, targets, view.deletes(), full) {
+            let asked = match &wave {
+                Some(wave) => Asked::GoOn(wave),
+                None => Asked::Plan {
+                    targets,
+                    deletes: view.deletes(),
+                },
+            };
+            match question.ask(plan, asked, full) {
                 None => return,
                 Some(Said::Decision(decision, summary)) => {
-                    poster.post(plan, decision, summary, Origin::Prompt);
+                    poster.post(plan, wave, decision, summary, Origin::Prompt);
                 }
                 Some(Said::Later | Said::Gone) => detach.store(true, Ordering::SeqCst),
             }
@@ -183,7 +216,7 @@ impl TerminalFace {
     }
 
     fn post(&self, plan: Digest, decision: Decision, summary: String, origin: Origin) {
-        self.poster().post(plan, decision, summary, origin);
+        self.poster().post(plan, None, decision, summary, origin);
         self.bell.notify_one();
     }
 
@@ -241,7 +274,14 @@ struct Poster {
 }
 
 impl Poster {
-    fn post(&self, plan: Digest, decision: Decision, summary: String, origin: Origin) {
+    fn post(
+        &self,
+        plan: Digest,
+        wave: Option<WaveName>,
+        decision: Decision,
+        summary: String,
+        origin: Origin,
+    ) {
         let Some(execution) = &self.execution else {
             return;
         };
@@ -249,6 +289,7 @@ impl Poster {
         let answer = Answer {
             decision,
             plan,
+            wave,
             approver: self.approver.clone(),
             origin,
             at: now,
@@ -282,11 +323,11 @@ impl Face for TerminalFace {
         }
         self.progress.tell(events);
         let asked = events.iter().find_map(|event| match &event.kind {
-            EventKind::ApprovalRequested { plan, .. } => Some(*plan),
+            EventKind::ApprovalRequested { plan, wave, .. } => Some((*plan, wave.clone())),
             _ => None,
         });
-        if let Some(plan) = asked {
-            self.open_review(plan);
+        if let Some((plan, wave)) = asked {
+            self.open_request(plan, wave);
         }
     }
 

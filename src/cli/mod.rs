@@ -52,6 +52,7 @@ mod stop;
 mod survey;
 mod targets;
 mod validate;
+mod waves;
 
 use std::process::ExitCode;
 

@@ -93,7 +93,7 @@ impl PlanFile {
         let state = Execution::replay(&plan.events)
             .map_err(|e| CliError::failed(Untrue::Events(path.to_owned(), e)))?;
         let said = match (&state.approval, state.awaits_answer()) {
-            (Some(request), true) => request.plan,
+            (Some(request), true) if request.answered.is_none() => request.plan,
             _ => return Err(CliError::failed(Untrue::NotAwaited(path.to_owned()))),
         };
         let found = state.plan_digest();
@@ -316,6 +316,7 @@ pub(super) fn deploy(
             let answer = Answer {
                 decision: Decision::Approve,
                 plan,
+                wave: None,
                 approver: runner(&journal, &id)?,
                 origin: Origin::Flag,
                 at: now,

@@ -12,7 +12,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use super::output;
 use crate::action::secrets::SecretPrompt;
 use crate::aws::MfaPrompt;
-use crate::model::{Decision, Digest};
+use crate::model::{Decision, Digest, WaveName};
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -45,17 +45,20 @@ impl Question {
     pub(super) fn ask(
         &self,
         plan: Digest,
-        targets: usize,
-        deletes: bool,
+        asked: Asked<'_>,
         full: impl Fn() -> String,
     ) -> Option<Said> {
-        let noun = if targets == 1 { "target" } else { "targets" };
+        let question = match asked {
+            Asked::Plan { targets, .. } => {
+                let noun = if targets == 1 { "target" } else { "targets" };
+                format!("Approve plan {} for {targets} {noun}?", plan.short())
+            }
+            Asked::GoOn(wave) => format!("Go on with plan {} after wave {wave}?", plan.short()),
+        };
         loop {
-            let prompt = format!(
-                "Approve plan {} for {targets} {noun}? [approve · reject · full diff · later]",
-                plan.short()
-            );
-            let line = line(&prompt);
+            let line = line(&format!(
+                "{question} [approve · reject · full diff · later]"
+            ));
             if self.is_closed() {
                 return None;
             }
@@ -73,12 +76,38 @@ impl Question {
                 }
                 "full" | "f" | "diff" | "d" => output::stderr(&full()),
                 "later" | "l" => return Some(Said::Later),
-                _ if deletes => output::stderr(
-                    "  approve [why]  delete what is shown\n  reject [why]   delete nothing\n  full           show every resource\n  later          leave; answer with `stackgate approve`\n",
-                ),
-                _ => output::stderr(
-                    "  approve [why]  execute what is shown\n  reject [why]   execute nothing and remove the change sets\n  full           show every value and the template's text difference\n  later          leave; answer with `stackgate approve`\n",
-                ),
+                _ => output::stderr(asked.help()),
+            }
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// Whether a plan is executed.
+    Plan {
+        /// How many targets it is for.
+        targets: usize,
+        /// Whether it deletes stacks.
+        deletes: bool,
+    },
+    /// Whether the rollout goes on after a wave.
+    GoOn(&'a WaveName),
+}
+
+impl Asked<'_> {
+    /// Returns what each answer means.
+    fn help(self) -> &'static str {
+        match self {
+            Asked::Plan { deletes: true, .. } => {
+                "  approve [why]  delete what is shown\n  reject [why]   delete nothing\n  full           show every resource\n  later          leave; answer with `stackgate approve`\n"
+            }
+            Asked::Plan { deletes: false, .. } => {
+                "  approve [why]  execute what is shown\n  reject [why]   execute nothing and remove the change sets\n  full           show every value and the template's text difference\n  later          leave; answer with `stackgate approve`\n"
+            }
+            Asked::GoOn(_) => {
+                "  approve [why]  go on with the next wave\n  reject [why]   execute nothing more and remove the change sets that are left\n  full           show every value and the template's text difference\n  later          leave; answer with `stackgate approve`\n"
             }
         }
     }

@@ -357,7 +357,7 @@ async fn replace_failed(
     let pipeline = &definition.pipeline;
     let mut actions = pipeline.actions().filter(|a| a.fan_out.is_some());
     let create = actions.find(|a| a.configuration.contains_key("TemplatePath"));
-    let Some((create, fan_out)) = create.and_then(|a| Some((a, a.fan_out.clone()?))) else {
+    let Some((create, mut fan_out)) = create.and_then(|a| Some((a, a.fan_out.clone()?))) else {
         return Err(CliError::message(
             "`--replace-failed`: the execution makes no stacks",
         ));
@@ -365,6 +365,8 @@ async fn replace_failed(
     let Some(stack) = fan_out.targets.first().map(|s| s.target.stack.clone()) else {
         return Ok(exit::DONE);
     };
+    // The waves are for what is made anew.
+    fan_out.waves.clear();
     let approval = pipeline
         .stages
         .iter()

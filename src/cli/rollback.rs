@@ -379,6 +379,8 @@ fn turn_round(fan_out: &mut FanOut, order: &[&Target]) {
     }
     regions.reverse();
     fan_out.preferences.region_order = regions;
+    // What the waves tried out first is not what has to be given back first.
+    fan_out.waves.clear();
     let places: BTreeMap<&Target, usize> = order.iter().copied().zip(0..).collect();
     fan_out
         .targets
@@ -467,6 +469,7 @@ mod tests {
             execute_role_arn: None,
         };
         let mut fan_out = FanOut {
+            waves: Vec::new(),
             targets: all.iter().map(spec).collect(),
             preferences: OperationPreferences {
                 region_order: vec!["us-east-1".parse().unwrap()],

@@ -354,9 +354,14 @@ fn report(
         }
         Ended::AwaitingAnswer => {
             let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
-            format!(
-                "where nobody can be asked, the plan is named:\n  stackgate approve {id} --plan {plan}\n"
-            )
+            match view.approval().and_then(|a| a.wave) {
+                Some(wave) => format!(
+                    "where nobody can be asked, the plan and the wave are named:\n  stackgate approve {id} --plan {plan} --wave {wave}\n"
+                ),
+                None => format!(
+                    "where nobody can be asked, the plan is named:\n  stackgate approve {id} --plan {plan}\n"
+                ),
+            }
         }
         Ended::Paused(reason) => match reason {
             PauseReason::CredentialsExpired { message } => format!(

@@ -8,6 +8,7 @@
 
 mod risks;
 mod validation;
+mod waves;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::parameters::{
 };
 
 pub(super) use validation::Validation;
+pub(super) use waves::WaveValues;
 
 /// The file, in the project root.
 pub(super) const FILE: &str = "stackgate.yaml";
@@ -61,6 +63,7 @@ pub(super) struct Values {
     pub region_order: Option<Vec<Region>>,
     pub region_concurrency: Option<RegionConcurrencyArg>,
     pub concurrency_mode: Option<ConcurrencyModeArg>,
+    pub waves: Option<Vec<WaveValues>>,
     pub profile: Option<String>,
     pub endpoint_url: Option<String>,
     pub role_arn: Option<String>,
@@ -145,7 +148,7 @@ const TOP: [&str; 5] = [
     "targetSets",
     "environments",
 ];
-const OF_SET: [&str; 14] = [
+const OF_SET: [&str; 15] = [
     "accounts",
     "organizational-units",
     "account-filter",
@@ -160,6 +163,7 @@ const OF_SET: [&str; 14] = [
     "region-order",
     "region-concurrency",
     "concurrency-mode",
+    "waves",
 ];
 const OF_ENVIRONMENT: [&str; 9] = [
     "targets",
@@ -358,6 +362,7 @@ impl Values {
         fill(&mut self.region_order, &lower.region_order);
         fill(&mut self.region_concurrency, &lower.region_concurrency);
         fill(&mut self.concurrency_mode, &lower.concurrency_mode);
+        fill(&mut self.waves, &lower.waves);
         fill(&mut self.profile, &lower.profile);
         fill(&mut self.endpoint_url, &lower.endpoint_url);
         fill(&mut self.role_arn, &lower.role_arn);
@@ -416,6 +421,7 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
             "region-order" => values.region_order = Some(list(key, node)?),
             "region-concurrency" => values.region_concurrency = Some(one_of(key, node)?),
             "concurrency-mode" => values.concurrency_mode = Some(one_of(key, node)?),
+            "waves" => values.waves = Some(waves::of(key, node)?),
             "profile" => values.profile = Some(text(key, node)?),
             "endpoint-url" => {
                 let given = url(&text(key, node)?).map_err(|why| malformed(key, node, &why))?;
@@ -672,6 +678,7 @@ mod tests {
         for key in TOP
             .iter()
             .chain(&OF_SET)
+            .chain(&waves::KEYS)
             .chain(&OF_ENVIRONMENT)
             .chain(&OF_DEFAULTS)
         {

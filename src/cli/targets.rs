@@ -9,14 +9,14 @@ use serde::Deserialize;
 use super::options::Connection;
 use super::selection::{AccountList, Organization, Places, SelectionArgs};
 use super::session::SessionArgs;
-use super::settings::{FILE, Settings, SettingsError, Values};
-use super::{CliError, output};
+use super::settings::{FILE, Settings, SettingsError, Values, WaveValues};
+use super::{CliError, output, waves};
 use crate::approval;
 use crate::aws::Aws;
 use crate::model::{
     AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, LeftOut,
     OperationPreferences, Region, RegionConcurrency, RiskChoices, RoleSession, StackName, Target,
-    TargetSpec, clean,
+    TargetSpec, Wave, clean,
 };
 use crate::report;
 
@@ -88,6 +88,10 @@ pub(super) struct TargetArgs {
 struct Filled {
     /// The accounts and their regions, where they are no product.
     targets: Option<Vec<(AccountId, Vec<Region>)>>,
+    /// The waves.
+    waves: Vec<WaveValues>,
+    /// Whether flags chose among the targets.
+    is_narrowed: bool,
 }
 
 /// What `stackgate.yaml` says, for a command to take the rest of.
@@ -319,6 +323,13 @@ impl TargetArgs {
             },
             ..Taken::default()
         };
+        filled.is_narrowed =
+            !self.accounts.is_empty() || !self.regions.is_empty() || self.targets.is_some();
+        filled.waves = self.waves_of(&mut values);
+        if !filled.waves.is_empty() {
+            let names: Vec<&str> = filled.waves.iter().map(|w| w.name.as_str()).collect();
+            taken.note("waves", &names.join(","));
+        }
         let text = String::clone;
         // A file of targets says it all.
         if self.targets.is_none() {
@@ -454,6 +465,45 @@ impl TargetArgs {
         self.environment.is_some() || self.target_set.is_some()
     }
 
+    /// Takes the waves out of `values`; what flags say of the rollout holds in each of them.
+    fn waves_of(&self, values: &mut Values) -> Vec<WaveValues> {
+        fn drop_if<T>(is_flag: bool, value: &mut Option<T>) {
+            if is_flag {
+                *value = None;
+            }
+        }
+        let mut waves = values.waves.take().unwrap_or_default();
+        for WaveValues { values, .. } in &mut waves {
+            drop_if(self.max_concurrent.is_some(), &mut values.max_concurrent);
+            drop_if(
+                self.failure_tolerance.is_some(),
+                &mut values.failure_tolerance,
+            );
+            drop_if(!self.region_order.is_empty(), &mut values.region_order);
+            drop_if(
+                self.region_concurrency.is_some(),
+                &mut values.region_concurrency,
+            );
+            drop_if(
+                self.concurrency_mode.is_some(),
+                &mut values.concurrency_mode,
+            );
+        }
+        waves
+    }
+
+    /// Returns the waves in which the targets run.
+    pub(super) fn waves(
+        &self,
+        specs: &[TargetSpec],
+        preferences: &OperationPreferences,
+    ) -> Result<Vec<Wave>, CliError> {
+        match &self.filled {
+            Some(filled) => waves::resolve(&filled.waves, specs, preferences, filled.is_narrowed),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Returns the preferences.
     pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
         if self.max_concurrent == Some(CountOrPercent::Count(0)) {
@@ -463,16 +513,10 @@ impl TargetArgs {
         }
         Ok(OperationPreferences {
             region_order: self.region_order.clone(),
-            region_concurrency: match self.region_concurrency {
-                None | Some(RegionConcurrencyArg::Sequential) => RegionConcurrency::Sequential,
-                Some(RegionConcurrencyArg::Parallel) => RegionConcurrency::Parallel,
-            },
+            region_concurrency: region_concurrency(self.region_concurrency),
             max_concurrent: self.max_concurrent.unwrap_or(CountOrPercent::Count(1)),
             failure_tolerance: self.failure_tolerance.unwrap_or(CountOrPercent::Count(0)),
-            concurrency_mode: match self.concurrency_mode {
-                None | Some(ConcurrencyModeArg::Strict) => ConcurrencyMode::Strict,
-                Some(ConcurrencyModeArg::Soft) => ConcurrencyMode::Soft,
-            },
+            concurrency_mode: concurrency_mode(self.concurrency_mode),
         })
     }
 
@@ -679,6 +723,20 @@ impl TargetArgs {
                 }
             })
             .collect())
+    }
+}
+
+pub(super) fn region_concurrency(how: Option<RegionConcurrencyArg>) -> RegionConcurrency {
+    match how {
+        None | Some(RegionConcurrencyArg::Sequential) => RegionConcurrency::Sequential,
+        Some(RegionConcurrencyArg::Parallel) => RegionConcurrency::Parallel,
+    }
+}
+
+pub(super) fn concurrency_mode(how: Option<ConcurrencyModeArg>) -> ConcurrencyMode {
+    match how {
+        None | Some(ConcurrencyModeArg::Strict) => ConcurrencyMode::Strict,
+        Some(ConcurrencyModeArg::Soft) => ConcurrencyMode::Soft,
     }
 }
 

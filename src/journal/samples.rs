@@ -94,7 +94,13 @@ pub fn started() -> EventKind {
                 "timeoutInMinutes": 86400,
                 "fanOut": {
                     "targets": [{ "target": { "account": "111111111111", "region": "eu-west-1", "stack": "network" }, "role_arn": "arn:aws:iam::111111111111:role/x" }],
-                    "preferences": { "region_order": ["eu-west-1"], "max_concurrent": "25%", "failure_tolerance": "2", "concurrency_mode": "soft" }
+                    "preferences": { "region_order": ["eu-west-1"], "max_concurrent": "25%", "failure_tolerance": "2", "concurrency_mode": "soft" },
+                    "waves": [{
+                        "name": "canary",
+                        "targets": [{ "account": "111111111111", "region": "eu-west-1", "stack": "network" }],
+                        "preferences": { "max_concurrent": "1", "failure_tolerance": "0" },
+                        "gates": [{ "bake": { "minutes": 10 } }, "approval"]
+                    }]
                 }
             }]
         }]
@@ -136,6 +142,7 @@ pub fn answer() -> Answer {
     Answer {
         decision: Decision::Approve,
         plan: Digest::of(b"plan"),
+        wave: Some(gate().wave),
         approver: Approver {
             arn: Some("arn:aws:iam::111111111111:user/ada".into()),
             os_user: "ada".into(),
@@ -144,6 +151,15 @@ pub fn answer() -> Answer {
         origin: Origin::Command,
         at: now(),
         summary: "looks good; 👍 \u{1b}[31m — 'quoted'\n\0second line".into(),
+    }
+}
+
+/// Returns a gate.
+pub fn gate() -> GatePlace {
+    GatePlace {
+        wave: WaveName::new("canary").unwrap(),
+        number: 1,
+        gate: Gate::Bake { minutes: 10 },
     }
 }
 
@@ -346,6 +362,7 @@ pub fn every_kind() -> Vec<EventKind> {
         EventKind::ApprovalRequested {
             plan: Digest::of(b"plan"),
             expires: Timestamp::MAX,
+            wave: Some(gate().wave),
         },
         EventKind::Answered { answer: answer() },
         EventKind::AnswerRefused {
@@ -363,6 +380,15 @@ pub fn every_kind() -> Vec<EventKind> {
             by: answer().approver,
             invocation: Invocation::default(),
             risks: RiskChoices::default(),
+        },
+        EventKind::GateStarted {
+            place: gate(),
+            until: Timestamp::MAX,
+        },
+        EventKind::GateOpened { place: gate() },
+        EventKind::GateClosed {
+            place: gate(),
+            reason: reason(),
         },
         EventKind::TargetStarted,
         EventKind::ExecuteIntended {
@@ -450,17 +476,20 @@ pub fn place(kind: &EventKind) -> usize {
         ApprovalExpired => 22,
         PlanExported { .. } => 23,
         PlanImported { .. } => 24,
-        TargetStarted => 25,
-        ExecuteIntended { .. } => 26,
-        ExecuteAccepted => 27,
-        StackSettled { .. } => 28,
-        SettingIntended { .. } => 29,
-        SettingApplied { .. } => 30,
-        CallFailed { .. } => 31,
-        Observed { .. } => 32,
-        TargetFinished { .. } => 33,
-        Paused { .. } => 34,
-        StopRequested { .. } => 35,
-        ExecutionFinished { .. } => 36,
+        GateStarted { .. } => 25,
+        GateOpened { .. } => 26,
+        GateClosed { .. } => 27,
+        TargetStarted => 28,
+        ExecuteIntended { .. } => 29,
+        ExecuteAccepted => 30,
+        StackSettled { .. } => 31,
+        SettingIntended { .. } => 32,
+        SettingApplied { .. } => 33,
+        CallFailed { .. } => 34,
+        Observed { .. } => 35,
+        TargetFinished { .. } => 36,
+        Paused { .. } => 37,
+        StopRequested { .. } => 38,
+        ExecutionFinished { .. } => 39,
     }
 }

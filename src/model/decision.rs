@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, WaveName};
 
 /// The answer to an approval request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Answer {
     pub decision: Decision,
     /// The plan that was looked at.
     pub plan: Digest,
+    /// The wave after which the rollout goes on or does not; none where the answer is about the plan itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveName>,
     /// Who decided.
     pub approver: Approver,
     /// Where.

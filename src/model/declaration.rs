@@ -7,7 +7,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionName, OperationPreferences, StageName, TargetSpec};
+use super::{ActionName, OperationPreferences, StageName, TargetSpec, Wave};
 
 /// The name of an artifact in its pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub struct FanOut {
     pub targets: Vec<TargetSpec>,
     /// The StackSets-like operation preferences.
     pub preferences: OperationPreferences,
+    /// The waves, in order; targets that none of them names run last. Without any, all targets are one wave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Wave>,
 }
 
 /// `category/owner/provider/version`.

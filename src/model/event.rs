@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
-    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GoneExport,
-    LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange, RiskChoices,
-    RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent, StackId,
-    StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
-    TargetOutcome, TargetSpec,
+    ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
+    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange,
+    RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent,
+    StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
+    TargetOutcome, TargetSpec, WaveName,
 };
 
 /// One thing that happened in an execution.
@@ -173,6 +173,9 @@ pub enum EventKind {
         plan: Digest,
         /// When the request ends.
         expires: Timestamp,
+        /// The wave after which the rollout goes on or does not; none where the plan itself is asked about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wave: Option<WaveName>,
     },
     /// The answer that counts.
     Answered {
@@ -208,6 +211,25 @@ pub enum EventKind {
         /// What the project that runs it makes of risk rules, beside what is made of them in the plan.
         #[serde(default, skip_serializing_if = "RiskChoices::is_empty")]
         risks: RiskChoices,
+    },
+    /// All of a wave ended well enough, and time is to pass before the next one begins.
+    GateStarted {
+        /// What is to be passed.
+        place: GatePlace,
+        /// When it will be, if nothing stops it.
+        until: Timestamp,
+    },
+    /// What stands between two waves was passed.
+    GateOpened {
+        /// What was passed.
+        place: GatePlace,
+    },
+    /// What stands between two waves will not be passed: no later wave begins.
+    GateClosed {
+        /// What was not passed.
+        place: GatePlace,
+        /// Why, in one line.
+        reason: String,
     },
     /// The rollout lets the target begin.
     TargetStarted,
@@ -419,6 +441,9 @@ impl EventKind {
             Self::ApprovalExpired => "approval_expired",
             Self::PlanExported { .. } => "plan_exported",
             Self::PlanImported { .. } => "plan_imported",
+            Self::GateStarted { .. } => "gate_started",
+            Self::GateOpened { .. } => "gate_opened",
+            Self::GateClosed { .. } => "gate_closed",
             Self::TargetStarted => "target_started",
             Self::ExecuteIntended { .. } => "execute_intended",
             Self::ExecuteAccepted => "execute_accepted",

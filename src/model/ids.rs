@@ -123,6 +123,12 @@ text_id!(
     }
 );
 text_id!(
+    /// The name of a wave of a rollout.
+    WaveName,
+    "a wave name (letters, digits, `.`, `@`, `-` and `_`, 100 at most)",
+    is_pipeline_name
+);
+text_id!(
     /// The name of a stack.
     StackName,
     "a stack name (a letter, then letters, digits and hyphens, 128 at most)",

@@ -30,6 +30,7 @@ pub mod status_reason;
 mod target;
 mod text;
 mod uploads;
+mod wave;
 
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
@@ -56,7 +57,7 @@ pub use event::{
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
     AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId,
-    OrganizationalUnitId, Region, StackId, StackName, StageName,
+    OrganizationalUnitId, Region, StackId, StackName, StageName, WaveName,
 };
 pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
@@ -87,3 +88,4 @@ pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::{clean, inert};
 pub use uploads::{BucketObject, PackagedObject, Uploads};
+pub use wave::{Gate, GatePlace, Wave};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallFailure, LogicalId, Region, StackStatus, Staleness, Target};
+use super::{CallFailure, Gate, LogicalId, Region, StackStatus, Staleness, Target, WaveName};
 
 /// The root cause of a failure: the first resource that failed of itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +51,20 @@ pub enum SkipReason {
     EarlierRegionFailed {
         /// That region.
         region: Region,
+    },
+    /// Too many targets of an earlier wave failed.
+    EarlierWaveFailed {
+        /// That wave.
+        wave: WaveName,
+    },
+    /// What stands between an earlier wave and the next one was not passed.
+    GateClosed {
+        /// That wave.
+        wave: WaveName,
+        /// What was to be passed.
+        gate: Gate,
+        /// Why it was not.
+        reason: String,
     },
     /// The plan was rejected.
     Rejected,

@@ -244,7 +244,11 @@ impl Machine {
                     turn,
                     now,
                     scope,
-                    EventKind::ApprovalRequested { plan, expires },
+                    EventKind::ApprovalRequested {
+                        plan,
+                        expires,
+                        wave: None,
+                    },
                 );
                 true
             }

@@ -250,7 +250,7 @@ impl Machine {
             return false;
         };
         let targets: Vec<Target> = fan_out.targets.iter().map(|s| s.target.clone()).collect();
-        let mut tally = Rollout::new(&targets, &fan_out.preferences);
+        let mut tally = Rollout::of(fan_out);
         let mut failed = 0;
         for target in &targets {
             let is_failure = self.state.targets[target]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
+use super::gate::closed_gate;
 use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
@@ -358,6 +359,9 @@ impl Machine {
             return false;
         };
         let next = rollout.next();
+        if self.push_gate(turn, now, &scope, next.gate) {
+            return true;
+        }
         if !self.begins_nothing() {
             for target in next.start {
                 self.emit_for(turn, now, &target, EventKind::TargetStarted);
@@ -428,11 +432,13 @@ impl Machine {
         if !self.pending.is_empty() {
             return false;
         }
-        let failed = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
-        let kind = if failed {
+        let rollout = self.state.rollout.as_ref();
+        let kind = if rollout.is_some_and(Rollout::is_failed) {
             EventKind::ActionFailed {
                 reason: "failures exceed the tolerance".to_owned(),
             }
+        } else if let Some(reason) = rollout.and_then(closed_gate) {
+            EventKind::ActionFailed { reason }
         } else if self.left_out() {
             EventKind::ActionFailed {
                 reason: GIVEN_UP.to_owned(),

@@ -236,7 +236,7 @@ impl Machine {
     }
 
     fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {
-        let verdict = match &self.state.approval {
+        let verdict = match self.state.request() {
             Some(request) if self.state.given_up && request.answered.is_none() => {
                 Err(GIVEN_UP.to_owned())
             }
@@ -262,14 +262,20 @@ impl Machine {
         let expired = self.state.awaits_answer()
             && self
                 .state
-                .approval
-                .as_ref()
+                .request()
                 .is_some_and(|r| approval::has_expired(r, now));
         if expired {
             let scope = self.current_action_scope();
             self.emit(turn, now, scope.clone(), EventKind::ApprovalExpired);
             let reason = "nobody answered in time".to_owned();
-            self.emit(turn, now, scope, EventKind::ActionFailed { reason });
+            let kind = match &self.state.gate {
+                Some(gate) => EventKind::GateClosed {
+                    place: gate.place.clone(),
+                    reason,
+                },
+                None => EventKind::ActionFailed { reason },
+            };
+            self.emit(turn, now, scope, kind);
         }
     }
 }

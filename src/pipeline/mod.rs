@@ -12,6 +12,7 @@ mod creation;
 mod deletion;
 mod deployment;
 mod execution;
+mod gate;
 mod intake;
 mod machine;
 mod names;
@@ -30,6 +31,6 @@ pub use deployment::{
 };
 pub use machine::{Machine, Turn};
 pub use names::{change_set_name, create_token, execute_token, is_change_set_name};
-pub use state::{Execution, IllegalEvent, Phase, Progress, TargetState};
+pub use state::{Execution, GateState, GateWait, IllegalEvent, Phase, Progress, TargetState};
 pub use step::{Input, Step, StepKind, UnknownPolicy};
 pub use validation::{DefinitionError, validate};

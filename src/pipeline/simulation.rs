@@ -10,11 +10,11 @@ use crate::model::{
     AccountId, Answer, Approver, ArtifactName, ArtifactPath, ArtifactRef, Base, CallFailure,
     Caller, Cause, ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent,
     Decision, DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, FailureKind, FanOut, InboxMessage, Invocation, LogicalId,
+    ExecutionOutcome, FailureKind, FanOut, Gate, GatePlace, InboxMessage, Invocation, LogicalId,
     OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
     Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
     StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec,
+    TargetSpec, Wave, WaveName,
 };
 use crate::rollout::Limits;
 
@@ -92,6 +92,24 @@ fn preferences() -> impl Strategy<Value = OperationPreferences> {
     })
 }
 
+/// The gates of each wave; targets are dealt to the waves in turn, and the last wave is the rest.
+fn waves() -> impl Strategy<Value = Vec<Vec<Gate>>> {
+    let gate = prop_oneof![
+        (0u32..90).prop_map(|minutes| Gate::Bake { minutes }),
+        Just(Gate::Approval),
+    ];
+    let gates = prop::collection::vec(gate, 0..3);
+    prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(gates, 1..3)]
+}
+
+fn answer_at_gate() -> impl Strategy<Value = Approval> {
+    prop_oneof![
+        4 => Just(Approval::Approves),
+        1 => Just(Approval::Rejects),
+        1 => Just(Approval::IsSilent),
+    ]
+}
+
 fn case() -> impl Strategy<Value = Case> {
     (
         prop::bool::weighted(0.3),
@@ -103,17 +121,22 @@ fn case() -> impl Strategy<Value = Case> {
             1 => Just(Approval::IsSilent),
         ],
         0u8..8,
+        (waves(), answer_at_gate()),
         prop::collection::vec(any::<u16>(), 120),
     )
         .prop_map(
-            |(deletes, scripts, preferences, approval, disturbances, chances)| Case {
-                deletes,
-                scripts,
-                preferences,
-                approval,
-                disturbances,
-                gives_up: None,
-                chances,
+            |(deletes, scripts, preferences, approval, disturbances, (waves, at_gate), chances)| {
+                Case {
+                    waves,
+                    at_gate,
+                    deletes,
+                    scripts,
+                    preferences,
+                    approval,
+                    disturbances,
+                    gives_up: None,
+                    chances,
+                }
             },
         )
 }
@@ -141,11 +164,176 @@ proptest! {
     }
 }
 
+/// Two targets that succeed, with gates between them.
+fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
+    let script = Script {
+        fate: Fate::Succeeds,
+        exists: true,
+        create: Vec::new(),
+        execute: Vec::new(),
+        expired: 0,
+        murky: 0,
+        second_region: false,
+        policy: Policy::None,
+    };
+    Case {
+        deletes: false,
+        scripts: vec![script.clone(), script],
+        preferences: OperationPreferences::default(),
+        approval: Approval::Approves,
+        waves: vec![gates],
+        at_gate,
+        disturbances: 0,
+        gives_up: None,
+        chances: vec![0],
+    }
+}
+
+/// Returns how the second target ended, and the execution.
+fn behind(run: &Run) -> (Option<TargetOutcome>, Option<ExecutionOutcome>) {
+    let state = run.machine.state();
+    (
+        state.targets[&target(1, false)].outcome.clone(),
+        state.outcome,
+    )
+}
+
+#[test]
+fn whoever_rejects_what_comes_after_a_wave_or_says_nothing_ends_the_execution() {
+    for (at_gate, said) in [
+        (Approval::Rejects, "rejected by ana"),
+        (Approval::IsSilent, "nobody answered in time"),
+    ] {
+        let run = Run::to_the_end(&canary(vec![Gate::Approval], at_gate));
+        let reason = SkipReason::GateClosed {
+            wave: WaveName::new("wave-0").unwrap(),
+            gate: Gate::Approval,
+            reason: said.to_owned(),
+        };
+        let skipped = TargetOutcome::Skipped { reason };
+        let failed = ExecutionOutcome::Failed;
+        assert_eq!(behind(&run), (Some(skipped), Some(failed)));
+        let first = &run.machine.state().targets[&target(0, false)];
+        assert!(matches!(
+            first.outcome,
+            Some(TargetOutcome::Succeeded { .. })
+        ));
+        let why = format!("approval after wave wave-0 was not passed: {said}");
+        let told = run
+            .events
+            .iter()
+            .any(|e| matches!(&e.kind, EventKind::ActionFailed { reason } if *reason == why));
+        assert!(told, "{why}");
+    }
+}
+
+/// Runs up to where the first gate is waited for.
+fn at_the_gate(gates: Vec<Gate>) -> Run {
+    let mut run = Run::start(&canary(gates, Approval::Approves));
+    for _ in 0..100 {
+        if run.machine.state().gate.is_some() {
+            return run;
+        }
+        run.go_on(Approval::Approves);
+    }
+    panic!("it does not come to the gate");
+}
+
+#[test]
+fn baking_time_goes_on_while_nobody_runs_the_execution() {
+    let mut run = at_the_gate(vec![Gate::Bake { minutes: 10 }]);
+    let began = run.now;
+    run.now = began + SignedDuration::from_secs(599);
+    run.handle(vec![Input::Tick]);
+    assert!(run.machine.state().gate.is_some());
+    run.stop(StopMode::Wait);
+    assert!(
+        run.machine.is_idle(),
+        "a gate does not keep anybody from leaving"
+    );
+    run.now = began + SignedDuration::from_secs(600);
+    run.handle(vec![Input::Tick]);
+    assert!(run.machine.state().gate.is_some(), "not while it stops");
+    run.resume();
+    assert!(run.machine.state().gate.is_none());
+    assert_eq!(run.in_flight.len(), 1, "the next wave begins at once");
+}
+
+#[test]
+fn an_answer_about_the_plan_is_none_about_a_wave() {
+    let mut run = at_the_gate(vec![Gate::Approval]);
+    let plan = run.machine.state().plan.unwrap();
+    for wave in [None, Some(WaveName::rest())] {
+        run.answer(Decision::Approve, plan, wave);
+        let refused = run.events.last().unwrap();
+        assert!(
+            matches!(refused.kind, EventKind::AnswerRefused { .. }),
+            "{refused:?}"
+        );
+        assert!(run.machine.state().awaits_answer());
+    }
+    run.answer(
+        Decision::Approve,
+        plan,
+        Some(WaveName::new("wave-0").unwrap()),
+    );
+    assert!(run.machine.state().gate.is_none());
+}
+
+#[test]
+fn a_gate_is_passed_once_and_only_where_it_stands() {
+    let run = at_the_gate(vec![Gate::Bake { minutes: 10 }]);
+    let state = run.machine.state();
+    let place = state.gate.as_ref().unwrap().place.clone();
+    let other = GatePlace {
+        number: 2,
+        ..place.clone()
+    };
+    let until = run.now;
+    let wave = Some(place.wave.clone());
+    for kind in [
+        EventKind::GateStarted {
+            place: place.clone(),
+            until,
+        },
+        EventKind::GateOpened {
+            place: other.clone(),
+        },
+        EventKind::GateClosed {
+            place: other,
+            reason: String::new(),
+        },
+        EventKind::ApprovalRequested {
+            plan: state.plan.unwrap(),
+            expires: until,
+            wave,
+        },
+    ] {
+        assert!(state.follow(run.now, kind.clone()).is_err(), "{kind:?}");
+    }
+    let opened = state
+        .follow(
+            run.now,
+            EventKind::GateOpened {
+                place: place.clone(),
+            },
+        )
+        .unwrap();
+    let mut passed = state.clone();
+    passed.apply(&opened).unwrap();
+    assert!(
+        passed
+            .follow(run.now, EventKind::GateOpened { place })
+            .is_err()
+    );
+}
+
 /// Starts an execution of one target up to the step that looks at its stack, and returns it with its events.
 fn looking(deletes: bool) -> (Machine, Vec<Event>) {
     let definition = definition(
         vec![target(1, false)],
         &OperationPreferences::default(),
+        &[],
         deletes,
     );
     let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();

@@ -10,7 +10,7 @@ use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
     CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, PauseReason, PlannedTarget, Scope, SecretRef, SkipReason, StackId,
+    ExecutionOutcome, GatePlace, PauseReason, PlannedTarget, Scope, SecretRef, SkipReason, StackId,
     StackSetting, StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs,
     TargetOutcome, TargetSpec,
 };
@@ -36,6 +36,8 @@ pub struct Execution {
     pub plan: Option<Digest>,
     /// The approval request, once there is one.
     pub approval: Option<approval::Request>,
+    /// The gate that is being passed.
+    pub gate: Option<GateState>,
     /// The rollout, once it began.
     pub rollout: Option<Rollout>,
     /// Where secrets are looked up instead of where the definition says, as whoever resumed it said.
@@ -50,6 +52,24 @@ pub struct Execution {
     pub in_file: bool,
     /// How it ended.
     pub outcome: Option<ExecutionOutcome>,
+}
+
+/// A gate that is being passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateState {
+    /// Where it stands.
+    pub place: GatePlace,
+    /// How far it is.
+    pub wait: GateWait,
+}
+
+/// What a gate waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GateWait {
+    /// A time.
+    Until(Timestamp),
+    /// An answer.
+    Answer(Box<approval::Request>),
 }
 
 /// The state of a stage.
@@ -201,6 +221,7 @@ impl Execution {
             definition: Arc::new((**definition).clone()),
             plan: None,
             approval: None,
+            gate: None,
             rollout: None,
             secrets: BTreeMap::new(),
             paused: None,
@@ -227,13 +248,27 @@ impl Execution {
         Ok(execution)
     }
 
+    /// Returns the request that was made last, whether about the plan or about what follows a wave.
+    pub fn request(&self) -> Option<&approval::Request> {
+        match &self.gate {
+            Some(GateState {
+                wait: GateWait::Answer(request),
+                ..
+            }) => Some(request),
+            Some(GateState {
+                wait: GateWait::Until(_),
+                ..
+            })
+            | None => self.approval.as_ref(),
+        }
+    }
+
     /// Returns whether an answer is waited for.
     pub fn awaits_answer(&self) -> bool {
         self.outcome.is_none()
             && !self.given_up
             && self
-                .approval
-                .as_ref()
+                .request()
                 .is_some_and(|request| request.answered.is_none())
             && self.stages.iter().all(|s| s.progress != Progress::Failed)
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::state::{
-    Cleanup, Execution, IllegalEvent, Intended, Phase, Progress, StageState, illegal,
+    Cleanup, Execution, GateState, GateWait, IllegalEvent, Intended, Phase, Progress, StageState,
+    illegal,
 };
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
-    ChangeSetKind, Event, EventKind, PlannedTarget, Scope, StopMode, Target, TargetOutcome,
+    ChangeSetKind, Event, EventKind, Gate, GatePlace, PlannedTarget, Scope, StopMode, Target,
+    TargetOutcome, TargetSpec,
 };
 use crate::rollout::Rollout;
 
@@ -69,21 +71,46 @@ impl Execution {
             EventKind::ApprovalRequested { plan, .. } if self.plan != Some(*plan) => {
                 return Err(illegal(event, "it asks about another plan"));
             }
+            EventKind::ApprovalRequested {
+                plan,
+                expires,
+                wave: Some(wave),
+            } => {
+                let place = self.gate_to_pass(event)?;
+                if place.wave != *wave || place.gate != Gate::Approval {
+                    return Err(illegal(event, "no answer is to be asked for there"));
+                }
+                self.gate = Some(GateState {
+                    place,
+                    wait: GateWait::Answer(Box::new(approval::Request {
+                        plan: *plan,
+                        wave: Some(wave.clone()),
+                        requested: event.at,
+                        expires: *expires,
+                        answered: None,
+                    })),
+                });
+            }
             EventKind::ApprovalRequested { .. } if self.approval.is_some() => {
                 return Err(illegal(event, "an answer was asked for before"));
             }
-            EventKind::ApprovalRequested { plan, expires } => {
+            EventKind::ApprovalRequested {
+                plan,
+                expires,
+                wave: None,
+            } => {
                 self.approval = Some(approval::Request {
                     plan: *plan,
+                    wave: None,
                     requested: event.at,
                     expires: *expires,
                     answered: None,
                 });
             }
-            EventKind::Answered { answer } => match &mut self.approval {
+            EventKind::Answered { answer } => match self.request_mut() {
                 Some(request) if request.answered.is_none() => {
-                    if request.plan != answer.plan {
-                        return Err(illegal(event, "the answer is about another plan"));
+                    if (request.plan, &request.wave) != (answer.plan, &answer.wave) {
+                        return Err(illegal(event, "the answer is about something else"));
                     }
                     request.answered = Some(answer.clone());
                 }
@@ -94,8 +121,31 @@ impl Execution {
                 return Err(illegal(event, "nothing was asked"));
             }
             EventKind::AnswerRefused { .. } | EventKind::ApprovalExpired => {}
+            EventKind::GateStarted { place, until } => {
+                if self.gate_to_pass(event)? != *place {
+                    return Err(illegal(event, "another gate is to be passed"));
+                }
+                self.gate = Some(GateState {
+                    place: place.clone(),
+                    wait: GateWait::Until(*until),
+                });
+            }
+            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
+                if self.gate.as_ref().map(|gate| &gate.place) != Some(place) {
+                    return Err(illegal(event, "that gate is not being passed"));
+                }
+                self.gate = None;
+                let rollout = self.rollout.as_mut();
+                match (rollout, kind) {
+                    (Some(rollout), EventKind::GateClosed { reason, .. }) => {
+                        rollout.close(place, reason);
+                    }
+                    (Some(rollout), _) => rollout.open(place),
+                    (None, _) => {}
+                }
+            }
             EventKind::PlanExported { .. } | EventKind::PlanImported { .. } => {
-                if !self.awaits_answer() {
+                if !self.awaits_answer() || self.gate.is_some() {
                     return Err(illegal(event, "no answer is waited for"));
                 }
                 self.in_file = true;
@@ -319,15 +369,39 @@ impl Execution {
         if !Provider::of(action).is_some_and(Provider::executes) {
             return;
         }
-        let targets: Vec<Target> = fan_out.targets.iter().map(|s| s.target.clone()).collect();
-        let mut rollout = Rollout::new(&targets, &fan_out.preferences);
-        for target in &targets {
+        let mut rollout = Rollout::of(fan_out);
+        for TargetSpec { target, .. } in &fan_out.targets {
             if let Some(outcome) = self.targets.get(target).and_then(|t| t.outcome.as_ref()) {
                 rollout.begin(target);
                 rollout.finish(target, outcome.is_failure());
             }
         }
         self.rollout = Some(rollout);
+    }
+
+    /// Returns the gate that is to be passed and that nobody passes yet.
+    fn gate_to_pass(&self, event: &Event) -> Result<GatePlace, IllegalEvent> {
+        let place = self
+            .rollout
+            .as_ref()
+            .and_then(|rollout| rollout.next().gate);
+        place
+            .filter(|_| self.gate.is_none())
+            .ok_or_else(|| illegal(event, "no gate is to be passed"))
+    }
+
+    fn request_mut(&mut self) -> Option<&mut approval::Request> {
+        match &mut self.gate {
+            Some(GateState {
+                wait: GateWait::Answer(request),
+                ..
+            }) => Some(request),
+            Some(GateState {
+                wait: GateWait::Until(_),
+                ..
+            })
+            | None => self.approval.as_mut(),
+        }
     }
 
     fn stage(&mut self, event: &Event) -> Result<&mut StageState, IllegalEvent> {

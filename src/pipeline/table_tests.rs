@@ -47,6 +47,7 @@ fn begun() -> Execution {
         template_buckets: None,
         wait: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: vec![TargetSpec {
                 target: target(),
                 role_arn: None,
@@ -93,6 +94,7 @@ fn plan() -> Digest {
 fn answered(decision: Decision, plan: Digest) -> EventKind {
     EventKind::Answered {
         answer: Answer {
+            wave: None,
             decision,
             plan,
             approver: Approver {
@@ -109,7 +111,11 @@ fn answered(decision: Decision, plan: Digest) -> EventKind {
 
 fn requested(plan: Digest) -> EventKind {
     let expires = jiff::Timestamp::MAX;
-    EventKind::ApprovalRequested { plan, expires }
+    EventKind::ApprovalRequested {
+        plan,
+        expires,
+        wave: None,
+    }
 }
 
 /// Every kind of event about a target, in the order of its life.

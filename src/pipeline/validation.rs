@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::options::policy;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, OptionError, PipelineDeclaration,
-    StackOptions, Target,
+    StackOptions, Target, WaveName,
 };
 
 /// The providers that this program runs.
@@ -95,6 +95,9 @@ pub enum DefinitionError {
     /// A target that is named twice would be deployed twice.
     #[error("target {0} is named twice")]
     DuplicateTarget(Target),
+    /// Two waves of one rollout cannot be told apart.
+    #[error("wave {0} is named twice")]
+    DuplicateWave(WaveName),
     /// An action that needs targets has none.
     #[error("action `{0}` has no targets")]
     NoTargets(String),
@@ -191,6 +194,15 @@ fn check_action(action: &ActionDeclaration, stage: usize) -> Result<(), Definiti
             let mut seen = BTreeSet::new();
             if let Some(twice) = targets.iter().find(|t| !seen.insert(&t.target)) {
                 return Err(DefinitionError::DuplicateTarget(twice.target.clone()));
+            }
+            let waves = action.fan_out.as_ref().map(|f| &f.waves[..]);
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = waves
+                .unwrap_or_default()
+                .iter()
+                .find(|w| !seen.insert(&w.name))
+            {
+                return Err(DefinitionError::DuplicateWave(twice.name.clone()));
             }
         }
     }

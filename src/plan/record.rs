@@ -19,11 +19,11 @@ use crate::model::{
     AccountId, AccountState, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject,
     ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName,
     ConcurrencyMode, CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition,
-    FanOut, GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact,
+    FanOut, Gate, GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact,
     OnStackFailure, OperationPreferences, OverrideLine, PackagedObject, ParameterValue,
     PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
     Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
-    StageDeclaration, Target, TargetInputs, TargetSpec, Uploads,
+    StageDeclaration, Target, TargetInputs, TargetSpec, Uploads, Wave,
 };
 
 /// The version of the record.
@@ -265,6 +265,9 @@ fn artifact_names(artifacts: &[NamedArtifact]) -> Vec<&str> {
 struct FanOutRecord<'a> {
     preferences: PreferencesRecord<'a>,
     targets: Vec<SpecRecord<'a>>,
+    /// Their order is the order of execution.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waves: Vec<WaveRecord<'a>>,
 }
 
 impl<'a> FanOutRecord<'a> {
@@ -272,10 +275,38 @@ impl<'a> FanOutRecord<'a> {
         let FanOut {
             targets,
             preferences,
+            waves,
         } = fan_out;
         Self {
             preferences: PreferencesRecord::of(preferences),
             targets: targets.iter().map(SpecRecord::of).collect(),
+            waves: waves.iter().map(WaveRecord::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WaveRecord<'a> {
+    gates: &'a [Gate],
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferences: Option<PreferencesRecord<'a>>,
+    targets: &'a [Target],
+}
+
+impl<'a> WaveRecord<'a> {
+    fn of(wave: &'a Wave) -> Self {
+        let Wave {
+            name,
+            targets,
+            preferences,
+            gates,
+        } = wave;
+        Self {
+            gates,
+            name: name.as_str(),
+            preferences: preferences.as_ref().map(PreferencesRecord::of),
+            targets,
         }
     }
 }

@@ -173,7 +173,39 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
         EventKind::PlanReady { digest } => {
             one(Tone::Plain, format!("plan {} is ready", digest.short()))
         }
-        EventKind::ApprovalRequested { plan, expires } => one(
+        EventKind::ApprovalRequested {
+            expires,
+            wave: Some(wave),
+            ..
+        } => one(
+            Tone::Warn,
+            format!(
+                "wave {wave} ended; what comes after it waits for approval until {}",
+                words::time(*expires)
+            ),
+        ),
+        EventKind::GateStarted { place, until } => one(
+            Tone::Busy,
+            format!(
+                "wave {}: {} until {}",
+                place.wave,
+                words::passing(&place.gate),
+                words::time(*until)
+            ),
+        ),
+        EventKind::GateOpened { place } => one(
+            Tone::Good,
+            format!("wave {}: {} passed", place.wave, place.gate),
+        ),
+        EventKind::GateClosed { place, reason } => one(
+            Tone::Bad,
+            format!("wave {}: {} not passed: {reason}", place.wave, place.gate),
+        ),
+        EventKind::ApprovalRequested {
+            plan,
+            expires,
+            wave: None,
+        } => one(
             Tone::Warn,
             format!(
                 "plan {} waits for approval until {}",
@@ -185,7 +217,11 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             let (word, tone) = words::decision(answer.decision);
             let who = words::approver(&answer.approver);
             let origin = words::origin(answer.origin);
-            let mut text = format!("plan {} {word} by {who} {origin}", answer.plan.short());
+            let what = match &answer.wave {
+                Some(wave) => format!("what comes after wave {wave}"),
+                None => format!("plan {}", answer.plan.short()),
+            };
+            let mut text = format!("{what} {word} by {who} {origin}");
             if !answer.summary.is_empty() {
                 text.push_str(&format!(": {}", answer.summary));
             }

@@ -290,7 +290,11 @@ impl Page {
                 })
                 .collect(),
         });
-        self.rollout = facts::rollout(context.view, review).join(" · ");
+        let rollout = facts::rollout(context.view, review);
+        let waves = facts::waves(review);
+        let parts = [rollout].into_iter().chain(waves);
+        let parts: Vec<String> = parts.map(|parts| parts.join(" · ")).collect();
+        self.rollout = parts.join("; ");
         self.plan = review.plan.map(|plan| plan.to_string());
         self.notes = review.notes.iter().map(|note| visible(note)).collect();
         self.unchanged = (!review.unchanged.is_empty()).then(|| {

@@ -116,6 +116,9 @@ impl Lines {
             | EventKind::Answered { .. }
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
+            | EventKind::GateStarted { .. }
+            | EventKind::GateOpened { .. }
+            | EventKind::GateClosed { .. }
             | EventKind::PlanExported { .. }
             | EventKind::PlanImported { .. }
             | EventKind::ExecuteIntended { .. }
@@ -146,6 +149,9 @@ impl Lines {
         let working = counts.running + counts.planning;
         if working > 0 {
             text.push_str(&format!(", {working} under way"));
+        }
+        if let Some((place, until)) = self.view.gate() {
+            text.push_str(&format!(", {}", words::gate(place, *until, Some(now))));
         }
         if let Some(started) = self.view.started() {
             text.push_str(&format!(", {}", words::between(started, now)));

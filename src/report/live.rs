@@ -135,7 +135,11 @@ pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<S
         ..*options
     };
     let all = view.targets();
-    let room = height.saturating_sub(RESERVED_LINES + 1);
+    let gate = view.gate().map(|(place, until)| {
+        let text = words::gate(place, *until, options.now);
+        Line::of(Tone::Busy, &text).render_cut(options)
+    });
+    let room = height.saturating_sub(RESERVED_LINES + 1 + usize::from(gate.is_some()));
     let mut shown: Vec<&TargetView> = all.clone();
     if all.len() > room {
         shown.sort_by_key(|target| urgency(target));
@@ -148,6 +152,7 @@ pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<S
         .iter()
         .map(|target| row(target, &places, wide, options))
         .collect();
+    out.extend(gate);
     out.push(summary(view, all.len() - shown.len(), options));
     out
 }

@@ -376,6 +376,13 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     if !rollout.is_empty() {
         text.push_str(&format!("Rollout: {}\n\n", rollout.join(" · ")));
     }
+    let waves = facts::waves(review);
+    for parts in &waves {
+        text.push_str(&format!("- {}\n", parts.join(" · ")));
+    }
+    if !waves.is_empty() {
+        text.push('\n');
+    }
     if let Some(plan) = review.plan.filter(|_| !review.groups.is_empty()) {
         text.push_str(&format!(
             "Plan: `{plan}`, valid until a target stack changes\n\n"
@@ -474,6 +481,8 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
         None => {
             let until = words::time(approval.expires);
+            let after = approval.wave.map(|wave| format!(" --wave {wave}"));
+            let after = after.unwrap_or_default();
             let (place, approve) = match file {
                 // Whoever has the file runs it; where it was made, it can only be withdrawn.
                 Some(file) => (
@@ -482,7 +491,7 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
                 ),
                 None => (
                     "where the state folder is",
-                    format!("stackgate approve {id} --plan {}", approval.plan),
+                    format!("stackgate approve {id} --plan {}{after}", approval.plan),
                 ),
             };
             let commands = format!("{approve}\nstackgate reject {id}");

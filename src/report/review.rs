@@ -561,6 +561,9 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
     if !parts.is_empty() {
         page.items(Line::of(Tone::Strong, "Rollout  "), 9, Tone::Plain, &parts);
     }
+    for parts in facts::waves(review) {
+        page.items(Line::indent(9), 11, Tone::Plain, &parts);
+    }
 
     let Some(plan) = review.plan.filter(|_| has_changes) else {
         return;

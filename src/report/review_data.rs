@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use crate::diff::{self, Account, DefaultDiff, DriftFate, Impact, PropertyChange, Reason};
 use crate::model::{
-    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, LeftOut,
-    LogicalId, ParameterValue, PlannedTarget, PolicyAction, Provenance, Recreation, Replacement,
-    ResourceChange, ResourceDrift, Risk, RiskChoice, RiskChoices, RiskLevel, RiskSetting, SetDrift,
-    SkipReason, StackOptions, StackStatus, Target, TargetOutcome, clean,
+    Caller, ChangeAction, ChangeScope, ChangeSetId, ChangeSetKind, Digest, Evaluation, Gate,
+    LeftOut, LogicalId, OperationPreferences, ParameterValue, PlannedTarget, PolicyAction,
+    Provenance, Recreation, Replacement, ResourceChange, ResourceDrift, Risk, RiskChoice,
+    RiskChoices, RiskLevel, RiskSetting, SetDrift, SkipReason, StackOptions, StackStatus, Target,
+    TargetOutcome, Wave, clean,
 };
 use crate::plan;
 
@@ -107,6 +108,9 @@ pub struct Review {
     pub parameters: Vec<ReviewParameter>,
     /// Parameters that have one value in all targets.
     pub common_parameters: Vec<ReviewParameter>,
+    /// The waves in which the targets run, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<ReviewWave>,
     /// Targets with nothing to change.
     pub unchanged: Vec<Target>,
     /// Targets without a change set, by cause.
@@ -117,6 +121,31 @@ pub struct Review {
     /// What was left out when the targets were chosen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+}
+
+/// One wave of the rollout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewWave {
+    /// Its name.
+    pub name: String,
+    /// Its targets, in order.
+    pub targets: Vec<Target>,
+    /// How the operation moves over them, where it is not as over the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferences: Option<OperationPreferences>,
+    /// What is to be passed before the next wave begins.
+    pub gates: Vec<Gate>,
+}
+
+impl ReviewWave {
+    fn of(wave: &Wave) -> Self {
+        Self {
+            name: wave.name.to_string(),
+            targets: wave.targets.clone(),
+            preferences: wave.preferences.clone(),
+            gates: wave.gates.clone(),
+        }
+    }
 }
 
 /// One kind of risk over all targets.
@@ -373,6 +402,7 @@ impl Review {
             groups,
             parameters,
             common_parameters,
+            waves: view.waves().iter().map(ReviewWave::of).collect(),
             unchanged: targets_with(view, &|outcome| *outcome == TargetOutcome::NoChanges),
             not_planned: causes::not_planned(view),
             not_enabled: targets_with(view, &|outcome| {

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, LogicalId, ParameterValue,
-    Region, Risk, RiskLevel, Target,
+    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, Gate, LogicalId,
+    ParameterValue, Region, Risk, RiskLevel, Target,
 };
 
 use super::review_data::{
-    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, urgency,
+    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, ReviewWave,
+    urgency,
 };
 use super::review_resource::what;
 use super::words::{self, count};
@@ -395,6 +396,36 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
         }
         None => Vec::new(),
     }
+}
+
+/// Returns the waves of the rollout: what each is called, how many targets it has, how it moves over them if that is not as
+/// over the others, and what is to be passed after it.
+pub(super) fn waves(review: &Review) -> Vec<Vec<String>> {
+    let told = |(index, wave): (usize, &ReviewWave)| {
+        let mut parts = vec![
+            format!("wave {} {}", index + 1, wave.name),
+            words::count(wave.targets.len(), "target"),
+        ];
+        if let Some(preferences) = &wave.preferences {
+            let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+            for target in &wave.targets {
+                *regions.entry(&target.region).or_default() += 1;
+            }
+            let most = regions.values().copied().max().unwrap_or(0);
+            let order: Vec<Region> = regions.into_keys().cloned().collect();
+            parts.extend(
+                words::rollout(preferences, &order, most)
+                    .into_iter()
+                    .skip(1),
+            );
+        }
+        if !wave.gates.is_empty() {
+            let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
+            parts.push(format!("then {}", gates.join(", then ")));
+        }
+        parts
+    };
+    review.waves.iter().enumerate().map(told).collect()
 }
 
 /// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks

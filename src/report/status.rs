@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, PauseReason, StackEvent,
-    StackId, StopRequest, Target, TargetOutcome,
+    Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
+    StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
 };
 
 use super::review::execution;
@@ -47,6 +47,9 @@ pub struct Status {
     pub plan: Option<Digest>,
     /// The approval.
     pub approval: Option<ApprovalStatus>,
+    /// What opens by itself before the next wave begins, while that is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateStatus>,
     /// Why it waits for somebody outside.
     pub paused: Option<PauseReason>,
     /// The request to stop.
@@ -64,11 +67,23 @@ pub struct Status {
     pub review: Option<Review>,
 }
 
+/// What stands between two waves, and when it opens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateStatus {
+    /// Where it stands.
+    pub place: GatePlace,
+    /// When it opens.
+    pub until: Timestamp,
+}
+
 /// The approval request and its answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApprovalStatus {
     /// The plan to look at.
     pub plan: Digest,
+    /// The wave after which the rollout goes on or does not, where that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveName>,
     /// When it was asked for.
     pub requested: Timestamp,
     /// When the request ends.
@@ -141,6 +156,7 @@ impl Status {
     pub fn of(view: &View, alive: Option<bool>) -> Self {
         let approval = view.approval().map(|approval| ApprovalStatus {
             plan: approval.plan,
+            wave: approval.wave.cloned(),
             requested: approval.requested,
             expires: approval.expires,
             expired: approval.expired,
@@ -177,6 +193,10 @@ impl Status {
             last: view.last(),
             plan: view.plan(),
             approval,
+            gate: view.gate().map(|(place, until)| GateStatus {
+                place: place.clone(),
+                until: *until,
+            }),
             paused: view.paused().cloned(),
             stop: view.stop().cloned(),
             stages: stages.collect(),
@@ -272,6 +292,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
+        if let Some(wave) = approval.wave {
+            line.push(Tone::Plain, &format!("{dot}after wave {wave}"));
+        }
         match approval.answer {
             Some(answer) => {
                 line.push(Tone::Plain, &dot);
@@ -317,6 +340,10 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
             Line::of(Tone::Plain, &format!("  plan {}", plan.short())),
             4,
         );
+    }
+    if let Some((place, until)) = view.gate() {
+        let text = words::gate(place, *until, page.options.now);
+        page.line(Line::of(Tone::Busy, &format!("  {text}")), 4);
     }
     for refused in view.refusals() {
         let (word, _) = words::decision(refused.answer.decision);

@@ -187,7 +187,9 @@ pub(super) fn halted(view: &View) -> Vec<HaltedRegion> {
                 failed: failures(region),
                 tolerance: None,
             },
-            SkipReason::Rejected
+            SkipReason::EarlierWaveFailed { .. }
+            | SkipReason::GateClosed { .. }
+            | SkipReason::Rejected
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
             | SkipReason::PlanIncomplete
@@ -677,6 +679,9 @@ pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
             None => "--plan",
         };
         go_on.push_str(&format!(" {named} {}", approval.plan));
+        if let Some(wave) = approval.wave {
+            go_on.push_str(&format!(" --wave {wave}"));
+        }
     }
     commands
 }

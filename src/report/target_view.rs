@@ -196,6 +196,9 @@ impl TargetView {
             | EventKind::SourceStored { .. }
             | EventKind::PlanReady { .. }
             | EventKind::ApprovalRequested { .. }
+            | EventKind::GateStarted { .. }
+            | EventKind::GateOpened { .. }
+            | EventKind::GateClosed { .. }
             | EventKind::Answered { .. }
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision, StageName,
-    StopMode, StopRequest, Target, TargetOutcome, TargetSpec,
+    GatePlace, OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision,
+    StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave, WaveName,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -51,7 +51,8 @@ pub struct View {
     sources: BTreeMap<u64, Source>,
     targets: BTreeMap<Target, TargetView>,
     plan: Option<Fact<Digest>>,
-    request: Option<Fact<(Digest, Timestamp)>>,
+    request: Option<Fact<(Digest, Timestamp, Option<WaveName>)>>,
+    gate: Option<Fact<Option<(GatePlace, Timestamp)>>>,
     answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
@@ -111,6 +112,8 @@ pub struct Refused {
 pub struct Approval<'a> {
     /// The plan to look at.
     pub plan: Digest,
+    /// The wave after which the rollout goes on or does not; none where the plan itself is asked about.
+    pub wave: Option<&'a WaveName>,
     /// When it was asked for.
     pub requested: Timestamp,
     /// When the request ends.
@@ -250,8 +253,18 @@ impl View {
                 self.sources.insert(event.seq, source);
             }
             EventKind::PlanReady { digest } => keep(&mut self.plan, event, *digest),
-            EventKind::ApprovalRequested { plan, expires } => {
-                keep(&mut self.request, event, (*plan, *expires));
+            EventKind::ApprovalRequested {
+                plan,
+                expires,
+                wave,
+            } => {
+                keep(&mut self.request, event, (*plan, *expires, wave.clone()));
+            }
+            EventKind::GateStarted { place, until } => {
+                keep(&mut self.gate, event, Some((place.clone(), *until)));
+            }
+            EventKind::GateOpened { .. } | EventKind::GateClosed { .. } => {
+                keep(&mut self.gate, event, None);
             }
             EventKind::Answered { answer } => keep(&mut self.answer, event, answer.clone()),
             EventKind::AnswerRefused { answer, reason } => {
@@ -379,6 +392,20 @@ impl View {
             .map(|fan_out| &fan_out.preferences)
     }
 
+    /// Returns the waves of the rollout, where it has any.
+    pub fn waves(&self) -> &[Wave] {
+        let actions = self.definition().map(|d| d.pipeline.actions());
+        actions
+            .and_then(|actions| actions.filter_map(|a| a.fan_out.as_ref()).next_back())
+            .map_or(&[], |fan_out| &fan_out.waves)
+    }
+
+    /// Returns the gate that opens by itself, and when, while the execution waits for that.
+    pub fn gate(&self) -> Option<&(GatePlace, Timestamp)> {
+        let gate = self.gate.as_ref()?.value.as_ref();
+        gate.filter(|_| self.outcome.is_none() && self.given_up.is_none())
+    }
+
     /// Returns when the execution began.
     pub fn started(&self) -> Option<Timestamp> {
         self.definition.as_ref().map(|fact| fact.at)
@@ -488,6 +515,7 @@ impl View {
         let told = told.map(|fact| &fact.value);
         Some(Approval {
             plan: request.value.0,
+            wave: request.value.2.as_ref(),
             requested: request.at,
             expires: request.value.1,
             answer: told.or(self.outside.answer.as_ref()),

@@ -1,7 +1,9 @@
-//! Which target starts when: order, concurrency, tolerance.
+//! Which target starts when: order, concurrency, tolerance, waves.
 
+mod lane;
 mod limits;
 mod scheduler;
+mod wave;
 
 pub use limits::Limits;
 pub use scheduler::{Next, Rollout};

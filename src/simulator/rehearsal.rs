@@ -18,7 +18,8 @@ use crate::model::{
     ExecutionId, ExecutionOutcome, InboxMessage, Origin, PauseReason, Region, SourceRevision,
 };
 use crate::pipeline::{
-    Execution, IllegalEvent, Input, Machine, SOURCE_ARTIFACT, Step, StepKind, Turn, UnknownPolicy,
+    Execution, GateState, GateWait, IllegalEvent, Input, Machine, SOURCE_ARTIFACT, Step, StepKind,
+    Turn, UnknownPolicy,
 };
 
 /// An execution in a simulated world.
@@ -33,7 +34,10 @@ pub struct Rehearsal {
     places: Places,
     /// How long the approver thinks.
     thinks: Duration,
-    asked: bool,
+    /// When the request was made that is being answered.
+    asked: Option<Timestamp>,
+    /// Until when a gate lasts that is being waited for.
+    bakes: Option<Timestamp>,
 }
 
 /// What is known about accounts and regions while the calls are made.
@@ -89,8 +93,9 @@ impl Rehearsal {
             due: BTreeMap::new(),
             decided: 0,
             places: Places::default(),
+            asked: None,
+            bakes: None,
             thinks,
-            asked: false,
         };
         let events = rehearsal.commit(turn);
         Ok((rehearsal, events))
@@ -171,7 +176,8 @@ impl Rehearsal {
         let (machine, turn) =
             Machine::resume(events, owner, UnknownPolicy::Ask, nothing, self.now)?;
         self.machine = machine;
-        self.asked = false;
+        self.asked = None;
+        self.bakes = None;
         Ok(self.commit(turn))
     }
 
@@ -185,15 +191,16 @@ impl Rehearsal {
             self.begin(step);
         }
         if self.state().awaits_answer()
-            && !self.asked
-            && let Some(request) = &self.state().approval
+            && let Some(request) = self.state().request()
+            && self.asked != Some(request.requested)
         {
-            let plan = request.plan;
-            self.asked = true;
+            let (plan, wave) = (request.plan, request.wave.clone());
+            self.asked = Some(request.requested);
             let at = self.now + self.thinks;
             let answer = InboxMessage::Answer(Answer {
                 decision: Decision::Approve,
                 plan,
+                wave,
                 approver: Approver {
                     arn: None,
                     os_user: "rehearsal".to_owned(),
@@ -207,6 +214,17 @@ impl Rehearsal {
                 self.thinks,
                 Due::Input(Box::new(Input::Inbox(vec![answer]))),
             );
+        }
+        if let Some(GateState {
+            wait: GateWait::Until(until),
+            ..
+        }) = &self.state().gate
+            && self.bakes != Some(*until)
+        {
+            let until = *until;
+            self.bakes = Some(until);
+            let rest = until.duration_since(self.now).unsigned_abs();
+            self.plan(rest, Due::Input(Box::new(Input::Tick)));
         }
         turn.events
     }

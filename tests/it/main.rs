@@ -42,3 +42,4 @@ mod sso;
 mod terminal;
 mod validate;
 mod validate_others;
+mod waves;

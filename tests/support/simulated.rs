@@ -145,6 +145,7 @@ pub fn definition(
         packaged: Vec::new(),
         template_buckets: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: specs.collect(),
             preferences,
         },
@@ -269,6 +270,7 @@ impl Face for Approves<'_> {
         {
             self.has_answered = true;
             let answer = InboxMessage::Answer(Decided {
+                wave: None,
                 decision: Decision::Approve,
                 plan: request.plan,
                 approver: approver(),

@@ -41,6 +41,7 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
         packaged: Vec::new(),
         template_buckets: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: specs.collect(),
             preferences,
         },
@@ -48,6 +49,7 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
         risks: RiskChoices::default(),
     };
     let definition = ExecutionDefinition {
+        left_out: Vec::new(),
         pipeline: deployment.pipeline(),
         invocation: Invocation {
             own_endpoint: true,
@@ -55,7 +57,6 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
         },
         secrets: BTreeMap::new(),
         allow_literal_secrets: false,
-        left_out: Vec::new(),
     };
     World {
         definition,

@@ -139,7 +139,7 @@ pub(super) fn invariant_every_target_ends_or_the_execution_can_be_resumed(run: &
     let state = run.machine.state();
     if state.outcome.is_none() {
         assert!(
-            state.awaits_answer(),
+            state.awaits_answer() || state.gate.is_some(),
             "nothing runs and nobody is waited for: {:#?}",
             state.targets
         );
@@ -168,7 +168,7 @@ pub(super) fn invariant_replay_equals_live(run: &Run) {
             (
                 (state.seq, &state.stages, &state.artifacts, &state.targets),
                 (state.plan, &state.approval, &state.paused),
-                (state.stop, state.outcome),
+                (state.stop, state.outcome, &state.gate),
             )
         )
     };
@@ -178,9 +178,12 @@ pub(super) fn invariant_replay_equals_live(run: &Run) {
 
 pub(super) fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Turn) {
     let state = run.machine.state();
-    let mut regions: BTreeMap<&Region, (usize, usize, u32)> = BTreeMap::new();
+    let wave_of = wave_of(run);
+    let mut regions: BTreeMap<(usize, &Region), (usize, usize, u32)> = BTreeMap::new();
     for (target, state) in &state.targets {
-        let (all, running, failed) = regions.entry(&target.region).or_default();
+        let (all, running, failed) = regions
+            .entry((wave_of(target), &target.region))
+            .or_default();
         *all += 1;
         *running += usize::from(matches!(
             state.phase,
@@ -197,16 +200,65 @@ pub(super) fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Tu
     if run.preferences.region_concurrency == RegionConcurrency::Sequential {
         assert!(busy.count() <= 1, "one region after the other");
     }
-    for (region, (all, running, failed)) in regions {
+    for ((wave, region), (all, running, failed)) in regions {
         let limits = Limits::new(all, &run.preferences);
         assert!(running <= limits.max_concurrent as usize, "{region}");
         let starts = turn.events.iter().any(|e| {
             matches!(e.kind, EventKind::TargetStarted)
-                && e.scope.target.as_ref().is_some_and(|t| t.region == *region)
+                && e.scope
+                    .target
+                    .as_ref()
+                    .is_some_and(|t| t.region == *region && wave_of(t) == wave)
         });
         if starts {
             assert!(failed <= limits.tolerance, "{region} had failed");
             assert!(running <= limits.allowed(failed) as usize, "{region}");
+        }
+    }
+}
+
+/// Returns what tells the wave of a target, by its number; the last is of those that no wave names.
+fn wave_of(run: &Run) -> impl Fn(&Target) -> usize {
+    let waves = waves(run);
+    move |target| {
+        let named = waves.iter().position(|w| w.targets.contains(target));
+        named.unwrap_or(waves.len())
+    }
+}
+
+fn waves(run: &Run) -> Vec<Wave> {
+    let definition = &run.machine.state().definition;
+    let mut fan_outs = definition
+        .pipeline
+        .actions()
+        .filter_map(|a| a.fan_out.as_ref());
+    fan_outs.next().map(|f| f.waves.clone()).unwrap_or_default()
+}
+
+pub(super) fn invariant_a_wave_begins_when_the_ones_before_ended_and_their_gates_opened(
+    run: &Run,
+    turn: &Turn,
+) {
+    let (waves, wave_of) = (waves(run), wave_of(run));
+    let targets = &run.machine.state().targets;
+    for event in &turn.events {
+        let Some(target) = &event.scope.target else {
+            continue;
+        };
+        if !matches!(event.kind, EventKind::TargetStarted) {
+            continue;
+        }
+        for wave in waves.iter().take(wave_of(target)) {
+            let has_ended = |t: &Target| targets[t].outcome.is_some();
+            assert!(wave.targets.iter().all(has_ended), "{} runs", wave.name);
+            let opened = run.events.iter().filter(
+                |e| matches!(&e.kind, EventKind::GateOpened { place } if place.wave == wave.name),
+            );
+            let needed = match wave.targets.is_empty() {
+                true => 0,
+                false => wave.gates.len(),
+            };
+            assert_eq!(opened.count(), needed, "gates of {}", wave.name);
         }
     }
 }

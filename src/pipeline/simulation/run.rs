@@ -17,6 +17,10 @@ pub(super) struct Case {
     pub(super) scripts: Vec<Script>,
     pub(super) preferences: OperationPreferences,
     pub(super) approval: Approval,
+    /// The gates of each wave but the last.
+    pub(super) waves: Vec<Vec<Gate>>,
+    /// What the approver does after a wave.
+    pub(super) at_gate: Approval,
     /// How often the process may die, be stopped, or get a message that makes no sense.
     pub(super) disturbances: u8,
     /// After how many turns the execution is given up, if it has not ended by then.
@@ -31,6 +35,7 @@ pub(super) struct Run {
     pub(super) in_flight: Vec<Step>,
     pub(super) now: Timestamp,
     pub(super) preferences: OperationPreferences,
+    pub(super) at_gate: Approval,
     pub(super) chances: std::vec::IntoIter<u16>,
     pub(super) all_chances: Vec<u16>,
     pub(super) disturbances: u8,
@@ -64,6 +69,7 @@ impl Run {
         let definition = definition(
             world.keys().cloned().collect(),
             &case.preferences,
+            &case.waves,
             case.deletes,
         );
         let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
@@ -75,6 +81,7 @@ impl Run {
             in_flight: Vec::new(),
             now,
             preferences: case.preferences.clone(),
+            at_gate: case.at_gate,
             chances: case.chances.clone().into_iter(),
             all_chances: case.chances.clone(),
             disturbances: case.disturbances,
@@ -131,9 +138,17 @@ impl Run {
         if state.paused.is_some() || state.stop.is_some() {
             return self.resume();
         }
+        if let Some(GateWait::Until(until)) = state.gate.as_ref().map(|gate| &gate.wait) {
+            self.now = self.now.max(*until);
+            return self.handle(vec![Input::Tick]);
+        }
         invariant_every_target_ends_or_the_execution_can_be_resumed(self);
-        let request = state.approval.clone().unwrap();
-        let decision = match approval {
+        let request = state.request().cloned().unwrap();
+        let what = match &request.wave {
+            Some(_) => self.at_gate,
+            None => approval,
+        };
+        let decision = match what {
             Approval::Approves => Decision::Approve,
             Approval::Rejects => Decision::Reject,
             Approval::IsSilent => {
@@ -141,7 +156,7 @@ impl Run {
                 return self.handle(vec![Input::Tick]);
             }
         };
-        self.answer(decision, request.plan);
+        self.answer(decision, request.plan, request.wave);
     }
 
     /// Lets some of what is under way come to its end.
@@ -165,12 +180,18 @@ impl Run {
                 self.stop(StopMode::Abandon);
                 self.crash();
             }
-            4 => self.answer(Decision::Approve, Digest::of(b"another plan")),
+            4 => match (&self.machine.state().gate, self.machine.state().plan) {
+                // About the plan, while something else is asked or time passes.
+                (Some(_), Some(plan)) => self.answer(Decision::Reject, plan, None),
+                (Some(_), None) | (None, _) => {
+                    self.answer(Decision::Approve, Digest::of(b"another plan"), None);
+                }
+            },
             _ => {
                 // Given in time, read whenever.
                 let request = self.machine.state().approval.clone();
                 if let Some(request) = request.filter(|_| !self.machine.state().awaits_answer()) {
-                    let message = answer(Decision::Reject, request.plan, request.requested);
+                    let message = answer(Decision::Reject, request.plan, None, request.requested);
                     self.handle(vec![Input::Inbox(vec![message])]);
                 }
             }
@@ -221,8 +242,8 @@ impl Run {
         })]);
     }
 
-    pub(super) fn answer(&mut self, decision: Decision, plan: Digest) {
-        let message = answer(decision, plan, self.now);
+    pub(super) fn answer(&mut self, decision: Decision, plan: Digest, wave: Option<WaveName>) {
+        let message = answer(decision, plan, wave, self.now);
         self.handle(vec![Input::Inbox(vec![message])]);
     }
 
@@ -269,6 +290,7 @@ impl Run {
         invariant_nothing_begins_while_stopping(&turn, drains);
         invariant_nothing_begins_after_giving_up(self, &turn);
         invariant_in_flight_never_exceeds_preferences(self, &turn);
+        invariant_a_wave_begins_when_the_ones_before_ended_and_their_gates_opened(self, &turn);
         self.in_flight.extend(turn.steps);
     }
 
@@ -292,10 +314,16 @@ pub(super) fn approver() -> Approver {
     }
 }
 
-pub(super) fn answer(decision: Decision, plan: Digest, at: Timestamp) -> InboxMessage {
+pub(super) fn answer(
+    decision: Decision,
+    plan: Digest,
+    wave: Option<WaveName>,
+    at: Timestamp,
+) -> InboxMessage {
     InboxMessage::Answer(Answer {
         decision,
         plan,
+        wave,
         approver: approver(),
         origin: Origin::Command,
         at,
@@ -319,8 +347,18 @@ pub(super) fn target(n: usize, second_region: bool) -> Target {
 pub(super) fn definition(
     targets: Vec<Target>,
     preferences: &OperationPreferences,
+    gates: &[Vec<Gate>],
     deletes: bool,
 ) -> ExecutionDefinition {
+    // Dealt in turn; those of the last hand are named by no wave.
+    let hands = gates.len() + 1;
+    let waves = gates.iter().enumerate().map(|(n, gates)| Wave {
+        name: WaveName::new(format!("wave-{n}")).unwrap(),
+        targets: targets.iter().skip(n).step_by(hands).cloned().collect(),
+        preferences: None,
+        gates: gates.clone(),
+    });
+    let waves = waves.collect();
     let specs = targets.into_iter().map(|target| TargetSpec {
         target,
         role_arn: Some("plan".to_owned()),
@@ -329,6 +367,7 @@ pub(super) fn definition(
     let fan_out = FanOut {
         targets: specs.collect(),
         preferences: preferences.clone(),
+        waves,
     };
     let deletion = Deletion {
         wait: None,

@@ -337,6 +337,42 @@ fn an_approval_holds_for_what_was_left_out_too() {
 }
 
 #[test]
+fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan() {
+    let waves = |change: &dyn Fn(&mut Vec<Wave>)| {
+        let mut plan = plan();
+        let action = &mut plan.definition.pipeline.stages[2].actions[0];
+        let fan_out = action.fan_out.as_mut().unwrap();
+        let wave = |name: &str, at: usize| Wave {
+            name: name.parse().unwrap(),
+            targets: vec![fan_out.targets[at].target.clone()],
+            preferences: None,
+            gates: vec![Gate::Bake { minutes: 10 }],
+        };
+        fan_out.waves = vec![wave("canary", 0), wave("others", 1)];
+        change(&mut fan_out.waves);
+        digest_of(&plan)
+    };
+    type Change<'a> = &'a dyn Fn(&mut Vec<Wave>);
+    let changes: [Change<'_>; 9] = [
+        &|_| {},
+        &|waves| waves.clear(),
+        &|waves| waves.reverse(),
+        &|waves| waves[0].name = "first".parse().unwrap(),
+        &|waves| waves[0].targets.clear(),
+        &|waves| waves[0].gates.clear(),
+        &|waves| waves[0].gates.push(Gate::Approval),
+        &|waves| waves[0].gates = vec![Gate::Bake { minutes: 11 }],
+        &|waves| waves[0].preferences = Some(OperationPreferences::default()),
+    ];
+    let digests: BTreeSet<String> = changes.map(|change| waves(change).to_string()).into();
+    assert_eq!(digests.len(), changes.len());
+    assert!(
+        digests.contains(&digest_of(&plan()).to_string()),
+        "none is as it always was"
+    );
+}
+
+#[test]
 fn targets_do_not_move_between_the_lists_unseen() {
     let original = plan();
     let mut moved = plan();

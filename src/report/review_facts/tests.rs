@@ -7,10 +7,10 @@ use super::super::{ScreenOptions, draw, markdown};
 use super::*;
 use crate::diff::{self, Impact, ImpactKind, ImpactRow};
 use crate::model::{
-    ChangeSetKind, DriftStatus, IgnoredAttribute, ImportedResource, LeftOut, LeftOutWhy,
-    OnStackFailure, OperationPreferences, ParameterValue, PolicyAction, Recreation, Replacement,
-    ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting, RollbackTrigger, SetDrift, StackDrift,
-    StackStatus, TargetOutcome,
+    ChangeSetKind, Digest, DriftStatus, EventKind, GatePlace, IgnoredAttribute, ImportedResource,
+    LeftOut, LeftOutWhy, OnStackFailure, OperationPreferences, ParameterValue, PolicyAction,
+    Recreation, Replacement, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting,
+    RollbackTrigger, SetDrift, StackDrift, StackStatus, TargetOutcome,
 };
 use crate::report::review_data::ReviewDrift;
 
@@ -471,6 +471,84 @@ fn the_rollout_goes_by_the_regions_of_all_targets() {
     assert_eq!(told(&[]), "eu-west-1, then us-east-1");
     let order = ["sa-east-1", "us-east-1", "eu-west-1"];
     assert_eq!(told(&order), "us-east-1, then eu-west-1");
+}
+
+#[test]
+fn waves_are_told_with_what_is_between_them() {
+    let targets = fixtures::four();
+    let script = fixtures::canary();
+    let view = script.view();
+    let review = Review::of(&view, &Template);
+    let wide = ScreenOptions {
+        width: 120,
+        ..ScreenOptions::default()
+    };
+    let screen = draw(&view, &review, &wide);
+    for told in [
+        "wave 1 canary · 1 target · then bake 10m, then approval",
+        "wave 2 half · 2 targets · 50% of the targets at a time · the first failure stops the rollout",
+        "wave 3 rest · 1 target",
+    ] {
+        assert!(screen.contains(told), "{screen}");
+        assert!(markdown(&view, None, Some(&review)).contains(told));
+    }
+    let json = serde_json::to_value(&review).unwrap();
+    assert_eq!(
+        json["waves"][0]["targets"][0]["account"],
+        targets[0].account.as_str()
+    );
+}
+
+#[test]
+fn what_is_waited_for_between_waves_is_told_everywhere() {
+    let mut script = fixtures::canary();
+    script.approve();
+    script.start(&fixtures::four()[0]);
+    script.end(&fixtures::four()[0], fixtures::succeeded());
+    let place = GatePlace {
+        wave: "canary".parse().unwrap(),
+        number: 1,
+        gate: Gate::Bake { minutes: 10 },
+    };
+    let until = script.now() + jiff::SignedDuration::from_mins(10);
+    script.say(EventKind::GateStarted {
+        place: place.clone(),
+        until,
+    });
+    let options = ScreenOptions {
+        now: Some(until - jiff::SignedDuration::from_mins(8)),
+        ..ScreenOptions::default()
+    };
+    let left = "(8 min 0 s left)";
+    let view = script.view();
+    let live = super::super::live::rows(&view, &options, 20);
+    assert!(
+        live.iter()
+            .any(|row| row.contains("wave canary baking until") && row.contains(left)),
+        "{live:?}"
+    );
+    let status = super::super::status(&view, Some(true), &options);
+    assert!(
+        status.contains("wave canary baking until") && status.contains(left),
+        "{status}"
+    );
+    script.say(EventKind::GateOpened { place });
+    assert_eq!(script.view().gate(), None);
+    script.say(EventKind::ApprovalRequested {
+        plan: Digest::of(b"plan"),
+        expires: until,
+        wave: Some("canary".parse().unwrap()),
+    });
+    let view = script.view();
+    assert!(
+        view.awaits_answer(),
+        "the answer about the plan is none about the canary"
+    );
+    let status = super::super::status(&view, Some(true), &options);
+    assert!(
+        status.contains("after wave canary · waits for an answer"),
+        "{status}"
+    );
 }
 
 #[test]

@@ -4,11 +4,13 @@ use super::super::Phase;
 use super::super::screen::Tone;
 use super::super::view::{Counts, StageStatus, State};
 use crate::model::{
-    Cause, Decision, ExecutionOutcome, PauseReason, SkipReason, StackEvent, StackStatus, Staleness,
-    TargetOutcome,
+    Cause, Decision, ExecutionOutcome, Gate, GatePlace, PauseReason, SkipReason, StackEvent,
+    StackStatus, Staleness, TargetOutcome,
 };
 
-use super::{count, listed};
+use jiff::Timestamp;
+
+use super::{between, clock, count, listed};
 
 /// Returns what an execution is doing. `alive`: whether a process works on it, where that is known.
 pub(in crate::report) fn state(state: &State, alive: Option<bool>) -> (&'static str, Tone) {
@@ -231,6 +233,32 @@ pub(in crate::report) fn problems(cause: &Cause) -> Vec<String> {
     }
 }
 
+/// Returns what is done while a gate is being passed.
+pub(in crate::report) fn passing(gate: &Gate) -> &'static str {
+    match gate {
+        Gate::Bake { .. } => "baking",
+        Gate::Approval => "waiting for approval",
+    }
+}
+
+/// Returns `wave canary baking until 12:30:00 UTC (8 min 0 s left)`.
+pub(in crate::report) fn gate(
+    place: &GatePlace,
+    until: Timestamp,
+    now: Option<Timestamp>,
+) -> String {
+    let left = match now {
+        Some(now) if now < until => format!(" ({} left)", between(now, until)),
+        Some(_) | None => String::new(),
+    };
+    let passing = passing(&place.gate);
+    format!(
+        "wave {} {passing} until {} UTC{left}",
+        place.wave,
+        clock(until)
+    )
+}
+
 /// Returns why targets were not started; equal reasons give equal texts.
 pub(in crate::report) fn skip_reason(reason: &SkipReason) -> String {
     match reason {
@@ -239,6 +267,10 @@ pub(in crate::report) fn skip_reason(reason: &SkipReason) -> String {
             count(*failed as usize, "failure")
         ),
         SkipReason::EarlierRegionFailed { region } => format!("region {region} failed before"),
+        SkipReason::EarlierWaveFailed { wave } => format!("wave {wave} failed before"),
+        SkipReason::GateClosed { wave, gate, reason } => {
+            format!("wave {wave}: {gate} was not passed: {reason}")
+        }
         SkipReason::Rejected => "the plan was rejected".to_owned(),
         SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
         SkipReason::Stopped => "the execution was given up".to_owned(),

@@ -39,6 +39,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         packaged: Vec::new(),
         template_buckets: None,
         fan_out: FanOut {
+            waves: Vec::new(),
             targets: specs.collect(),
             preferences,
         },

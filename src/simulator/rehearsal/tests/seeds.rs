@@ -3,7 +3,9 @@
 //! A seed that fails prints the command that replays it.
 
 use super::*;
-use crate::model::{ConcurrencyMode, EventKind, RegionConcurrency, SkipReason};
+use crate::model::{
+    ConcurrencyMode, EventKind, Gate, RegionConcurrency, SkipReason, Wave, WaveName,
+};
 use crate::rollout::Limits;
 use crate::simulator::chance::Chance;
 
@@ -38,6 +40,8 @@ struct World {
     chance: Chance,
     targets: Vec<Target>,
     preferences: OperationPreferences,
+    /// The last is of the targets that none of them names.
+    waves: Vec<Wave>,
     scenario: String,
     /// After how many steps of the simulation the process dies, each time.
     crashes: Vec<usize>,
@@ -74,6 +78,18 @@ impl World {
                 false => ConcurrencyMode::Strict,
             },
         };
+        let hands = 1 + up_to(2, "waves") as usize;
+        let waves = (1..hands).map(|n| Wave {
+            name: WaveName::new(format!("wave-{n}")).unwrap(),
+            targets: targets.iter().skip(n).step_by(hands).cloned().collect(),
+            preferences: None,
+            gates: match up_to(3, &format!("gate {n}")) {
+                0 => Vec::new(),
+                1 => vec![Gate::Approval],
+                minutes => vec![Gate::Bake { minutes }, Gate::Approval],
+            },
+        });
+        let waves = waves.collect();
         let fails = up_to(60, "fails");
         let mut rules = vec![format!(
             "{{duration: 5s..{}s, change_set: 1s..9s, fails: {fails}%, no_changes: {}%, stuck: 20%, throttled: {}%, stale_reads: {}s, late_events: {}s}}",
@@ -110,6 +126,7 @@ impl World {
             chance,
             targets,
             preferences,
+            waves,
             scenario,
         }
     }
@@ -123,7 +140,12 @@ impl World {
                 cloud.settle(target, version("before"));
             }
         }
-        let definition = definition(self.targets.clone(), self.preferences.clone());
+        let mut definition = definition(self.targets.clone(), self.preferences.clone());
+        let stages = &mut definition.pipeline.stages;
+        let actions = stages.iter_mut().flat_map(|stage| &mut stage.actions);
+        for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
+            fan_out.waves = self.waves.clone();
+        }
         let (mut rehearsal, mut events) = Rehearsal::start(cloud, id(), definition, START).unwrap();
         let mut crashes = self.crashes.iter();
         let mut until_crash = crashes.next().copied();
@@ -147,29 +169,51 @@ impl World {
 
 /// Never more under way than the preferences allow, and nothing begins beyond the tolerance.
 fn invariant_the_arithmetic_holds(world: &World, events: &[Event]) {
-    let mut all: BTreeMap<&Region, usize> = BTreeMap::new();
+    let wave_of = |target: &Target| {
+        let named = world.waves.iter().position(|w| w.targets.contains(target));
+        named.unwrap_or(world.waves.len())
+    };
+    let mut all: BTreeMap<(usize, &Region), usize> = BTreeMap::new();
     for target in &world.targets {
-        *all.entry(&target.region).or_default() += 1;
+        *all.entry((wave_of(target), &target.region)).or_default() += 1;
     }
-    let mut running: BTreeMap<&Region, usize> = BTreeMap::new();
-    let mut failed: BTreeMap<&Region, u32> = BTreeMap::new();
+    let mut running: BTreeMap<(usize, &Region), usize> = BTreeMap::new();
+    let mut failed: BTreeMap<(usize, &Region), u32> = BTreeMap::new();
+    let mut ended: BTreeSet<&Target> = BTreeSet::new();
+    let mut opened: BTreeMap<&WaveName, usize> = BTreeMap::new();
     let mut begun: BTreeSet<&Target> = BTreeSet::new();
     for event in events {
+        if let EventKind::GateOpened { place } = &event.kind {
+            *opened.entry(&place.wave).or_default() += 1;
+        }
         let Some(target) = &event.scope.target else {
             continue;
         };
-        let region = &target.region;
+        let region = (wave_of(target), &target.region);
         match &event.kind {
             EventKind::TargetStarted => {
                 assert!(begun.insert(target), "{target} began twice");
-                let limits = Limits::new(all[region], &world.preferences);
-                let failed = failed.get(region).copied().unwrap_or_default();
+                for wave in world.waves.iter().take(region.0) {
+                    let name = &wave.name;
+                    assert!(
+                        wave.targets.iter().all(|t| ended.contains(t)),
+                        "{name} runs"
+                    );
+                    let gates = opened.get(name).copied().unwrap_or_default();
+                    assert!(
+                        gates == wave.gates.len() || wave.targets.is_empty(),
+                        "{name}"
+                    );
+                }
+                let limits = Limits::new(all[&region], &world.preferences);
+                let failed = failed.get(&region).copied().unwrap_or_default();
                 let running = running.entry(region).or_default();
                 *running += 1;
-                assert!(failed <= limits.tolerance, "{region} had failed");
-                assert!(*running <= limits.allowed(failed) as usize, "{region}");
+                assert!(failed <= limits.tolerance, "{region:?} had failed");
+                assert!(*running <= limits.allowed(failed) as usize, "{region:?}");
             }
             EventKind::TargetFinished { outcome, .. } => {
+                ended.insert(target);
                 if begun.contains(target) {
                     *running.entry(region).or_default() -= 1;
                 }
@@ -269,6 +313,8 @@ fn every_world_keeps_the_promises() {
         "throttled",
         "resumed",
         "call_failed",
+        "gate_started",
+        "gate_opened",
     ];
     let missing: Vec<_> = expected.iter().filter(rare).collect();
     assert!(!is_whole || missing.is_empty(), "{missing:?} in {seen:?}");
