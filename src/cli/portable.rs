@@ -11,14 +11,14 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::resume::{Policy, definition, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
-use super::settings::Settings;
+use super::settings::{FILE, Settings};
 use super::sources::Sources;
 use super::{CliError, answer, exit, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
 use crate::journal::{Durability, Journal};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Invocation,
-    Origin, RiskChoices,
+    Origin, RiskChoices, clean,
 };
 use crate::parameters::parse_override_file;
 use crate::pipeline::{Execution, IllegalEvent};
@@ -341,16 +341,17 @@ fn runner(journal: &Journal, id: &ExecutionId) -> Result<Approver, CliError> {
         .unwrap_or_else(|| identity::approver(None)))
 }
 
-/// Returns what this project makes of risk rules: for the environment of the plan, where this project has it too.
+/// Returns what this project makes of risk rules: everywhere, and in the environment of the plan, where it has that too.
+/// Who planned chose the environment, so that it only makes it stricter.
 fn own_risks(here: &Invocation) -> Result<RiskChoices, CliError> {
     let Some(settings) = Settings::load(Path::new(&here.root))? else {
+        output::stderr(&format!(
+            "no {FILE} in {}: risk rules count by their own levels here, and by the plan's where they are stricter\n",
+            clean(&here.root)
+        ));
         return Ok(RiskChoices::default());
     };
-    let (values, _) = settings
-        .choose(here.chosen.environment.as_deref(), None)
-        .or_else(|_| settings.choose(None, None))
-        .map_err(CliError::usage)?;
-    Ok(values.risks)
+    Ok(settings.strictest_risks(here.chosen.environment.as_deref()))
 }
 
 /// Puts the plan into the journal, unless it came in before; says who planned and who runs it.

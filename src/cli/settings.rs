@@ -268,6 +268,24 @@ impl Settings {
         &self.validation
     }
 
+    /// Returns what is made of risk rules where somebody else named the environment: the stricter of what holds everywhere
+    /// and of what holds there. An environment that is not here adds nothing.
+    pub(super) fn strictest_risks(&self, environment: Option<&str>) -> RiskChoices {
+        let everywhere = &self.defaults.risks;
+        match environment.and_then(|name| self.environments.get(name)) {
+            Some(environment) => {
+                let mut there = environment.values.risks.clone();
+                // What it does not say itself holds there, too.
+                for (rule, choice) in &everywhere.0 {
+                    let known = there.0.entry(rule.clone());
+                    known.or_insert_with(|| choice.clone());
+                }
+                there.or_stricter(everywhere)
+            }
+            None => everywhere.clone(),
+        }
+    }
+
     /// Returns the values that hold for an environment and a target set, the nearer ones in front.
     pub(super) fn choose(
         &self,
@@ -588,6 +606,43 @@ fn listed(what: &str, known: &[String], name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RiskSetting;
+
+    #[test]
+    fn an_environment_that_somebody_else_named_weakens_nothing() {
+        use RiskSetting::{Approval, Deny, Off, Warn};
+        for (everywhere, there, expected) in [
+            ("deny", "off", Some(Deny)),
+            ("warn", "deny", Some(Deny)),
+            ("warn", "off", Some(Warn)),
+            ("approval", "", Some(Approval)),
+            ("warn", "", Some(Warn)),
+            ("off", "", Some(Off)),
+            ("", "off", None),
+            ("", "warn", None),
+            ("", "deny", Some(Deny)),
+        ] {
+            let risks = |setting: &str| match setting {
+                "" => "{}".to_owned(),
+                one => format!("{{removal: {one}}}"),
+            };
+            let text = format!(
+                "risks: {}\nenvironments: {{dev: {{risks: {}}}}}\n",
+                risks(everywhere),
+                risks(there)
+            );
+            let settings = Settings::parse(text.as_bytes()).unwrap();
+            let of = |environment: Option<&str>| {
+                let found = settings.strictest_risks(environment);
+                found.0.get("removal").map(|choice| choice.setting)
+            };
+            assert_eq!(of(Some("dev")), expected, "{text}");
+            let top = RiskSetting::ALL
+                .into_iter()
+                .find(|one| one.as_str() == everywhere);
+            assert_eq!((of(None), of(Some("prod"))), (top, top), "{text}");
+        }
+    }
 
     const EXAMPLE: &str = include_str!("../../docs/stackgate-yaml.md");
 

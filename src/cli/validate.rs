@@ -1,11 +1,13 @@
 //! `stackgate validate`: what CloudFormation would refuse, and what was probably not meant, without asking it.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use self::nested::Nested;
 use super::options::{Connection, Global, OutputForm};
 use super::project::{self, Project};
 use super::settings::Settings;
@@ -17,6 +19,7 @@ use crate::template::{self, Diagnostic, Findings, Given, Known, Severity, Span};
 mod guard;
 mod lint;
 mod local;
+mod nested;
 mod online;
 mod program;
 #[cfg(test)]
@@ -56,8 +59,12 @@ pub(super) struct ValidateArgs {
 /// A template that was read.
 struct Read {
     file: String,
+    /// The same without links, by which it is known.
+    full: PathBuf,
     bytes: Vec<u8>,
     findings: Findings,
+    /// The templates that it nests.
+    nested: Vec<Nested>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,47 +124,7 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
         let named = args.templates.iter().map(|name| named(&root, name));
         named.collect::<Result<_, _>>()?
     };
-    let mut validated = Vec::new();
-    for file in files {
-        let bytes = match std::fs::read(root.join(&file)) {
-            Ok(bytes) => bytes,
-            // Whoever names no file wants to hear of all of them.
-            Err(error) if args.templates.is_empty() => {
-                validated.push(Read {
-                    file,
-                    bytes: Vec::new(),
-                    findings: Findings::unread(&error.to_string()),
-                });
-                continue;
-            }
-            Err(error) => return Err(CliError::unread("template", &file, error)),
-        };
-        let mut findings = template::validate(&file, &bytes);
-        local::join(&root, &file, &bytes, &mut findings);
-        if findings.count(Severity::Error) == 0
-            && let Ok(template) = template::Template::parse(&file, &bytes)
-        {
-            let mut known = Known::default();
-            if let Some((account, region)) = &args.at {
-                let project = Project::open(None, Some(Path::new(&file)), None)?;
-                let values = project.values(account, region)?;
-                findings.add(template.given(&values));
-                let literal = |(name, (_, text)): (String, Given)| Some((name, text?));
-                known = Known {
-                    parameters: values.into_iter().filter_map(literal).collect(),
-                    account: Some(account.to_string()),
-                    region: Some(region.to_string()),
-                    ..known
-                };
-            }
-            findings.add(template.unresolved(&known));
-        }
-        validated.push(Read {
-            file,
-            bytes,
-            findings,
-        });
-    }
+    let mut validated = read(&root, files, args.templates.is_empty(), args.at.as_ref())?;
     ask_others(&root, args, &mut validated)?;
     let validated: Vec<(String, Findings)> = validated
         .into_iter()
@@ -189,6 +156,79 @@ pub(super) fn validate(global: &Global, args: &ValidateArgs) -> Result<u8, CliEr
         }
     }
     Ok(if is_valid { exit::DONE } else { exit::FAILED })
+}
+
+/// Reads templates and those that they nest, and looks at each. `is_all`: whether nobody named them, so that one that cannot
+/// be read is told like other mistakes.
+fn read(
+    root: &Path,
+    files: Vec<String>,
+    is_all: bool,
+    at: Option<&(AccountId, Region)>,
+) -> Result<Vec<Read>, CliError> {
+    let full = |file: &str| {
+        let full = root.join(file);
+        full.canonicalize().unwrap_or(full)
+    };
+    let mut known: BTreeSet<PathBuf> = files.iter().map(|file| full(file)).collect();
+    let named = files.len();
+    let mut pending: VecDeque<String> = files.into();
+    let mut validated = Vec::new();
+    while let Some(file) = pending.pop_front() {
+        let is_named = validated.len() < named;
+        let full = full(&file);
+        let bytes = match std::fs::read(&full) {
+            Ok(bytes) => bytes,
+            // Whoever names no file wants to hear of all of them.
+            Err(error) if is_all || !is_named => {
+                validated.push(Read {
+                    file,
+                    full,
+                    bytes: Vec::new(),
+                    findings: Findings::unread(&error.to_string()),
+                    nested: Vec::new(),
+                });
+                continue;
+            }
+            Err(error) => return Err(CliError::unread("template", &file, error)),
+        };
+        let mut findings = template::validate(&file, &bytes);
+        local::join(root, &file, &bytes, &mut findings);
+        if findings.count(Severity::Error) == 0
+            && let Ok(template) = template::Template::parse(&file, &bytes)
+        {
+            let mut known = Known::default();
+            // What is nested gets its values from the template around it.
+            if let Some((account, region)) = at.filter(|_| is_named) {
+                let project = Project::open(None, Some(Path::new(&file)), None)?;
+                let values = project.values(account, region)?;
+                findings.add(template.given(&values));
+                let literal = |(name, (_, text)): (String, Given)| Some((name, text?));
+                known = Known {
+                    parameters: values.into_iter().filter_map(literal).collect(),
+                    account: Some(account.to_string()),
+                    region: Some(region.to_string()),
+                    ..known
+                };
+            }
+            findings.add(template.unresolved(&known));
+        }
+        let nested = nested::of(root, &file, &bytes);
+        for one in &nested {
+            if known.insert(one.full.clone()) {
+                pending.push_back(one.file.clone());
+            }
+        }
+        validated.push(Read {
+            file,
+            full,
+            bytes,
+            findings,
+            nested,
+        });
+    }
+    nested::join(&mut validated);
+    Ok(validated)
 }
 
 /// Adds what the service and other programs find. A template that is no text, or could not be read, is left to our own findings.

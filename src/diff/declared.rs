@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::network::{Rule, rules};
 use super::unknown::Scope;
 use super::value::{from_text, to_text};
 use crate::model::{ChangeAction, LogicalId, ParameterValue, PlannedTarget, ResourceChange};
@@ -17,15 +18,17 @@ pub(super) struct Declared<'t> {
     template: &'t Template,
     known: Known,
     root: OnceCell<Node>,
-    ingress: OnceCell<Vec<Ingress>>,
+    ingress: OnceCell<Ingress>,
 }
 
-/// Rules of a template that let into a security group.
-#[derive(Debug)]
+/// The rules of a template that let into security groups. They are read once, since every rule is compared to all others of
+/// its group.
+#[derive(Debug, Default)]
 struct Ingress {
-    resource: String,
-    group: String,
-    rules: Value,
+    /// Which group each resource lets into.
+    groups: HashMap<String, String>,
+    /// The resources that let into each group, with their rules.
+    rules: HashMap<String, Vec<(String, Vec<Rule>)>>,
 }
 
 /// The new template and the one the stack has, where they are at hand.
@@ -64,14 +67,21 @@ impl<'t> Declared<'t> {
     }
 
     /// Returns the rules of other resources that let into the same security group as those of `id`.
-    pub(super) fn ingress_beside(&self, id: &LogicalId) -> Vec<&Value> {
-        let all = self.ingress.get_or_init(|| ingress(self.root()));
-        let Some(own) = all.iter().find(|one| one.resource == id.as_str()) else {
-            return Vec::new();
-        };
-        let beside = all.iter();
-        let beside = beside.filter(|one| one.group == own.group && one.resource != own.resource);
-        beside.map(|one| &one.rules).collect()
+    pub(super) fn ingress_beside(&self, id: &LogicalId) -> Vec<&Rule> {
+        let Ingress { groups, rules } = self
+            .ingress
+            .get_or_init(|| ingress(self.root(), self.scope()));
+        let group = groups.get(id.as_str());
+        let of_group = group.and_then(|group| rules.get(group));
+        let beside = of_group.into_iter().flatten();
+        let beside = beside.filter(|(resource, _)| resource != id.as_str());
+        beside.flat_map(|(_, rules)| rules).collect()
+    }
+
+    fn scope(&self) -> Scope<'t> {
+        Scope {
+            template: Some(self.template),
+        }
     }
 
     fn root(&self) -> &Node {
@@ -119,11 +129,11 @@ impl<'t> Templates<'t> {
     }
 }
 
-fn ingress(root: &Node) -> Vec<Ingress> {
+fn ingress(root: &Node, scope: Scope<'_>) -> Ingress {
     let resources = root.value("Resources").and_then(Node::entries);
     let found = resources.into_iter().flatten().filter_map(|(id, entry)| {
         let mut properties = to_value(entry.value.value("Properties")?);
-        let (group, rules) = match entry.value.value("Type")?.text()? {
+        let (group, written) = match entry.value.value("Type")?.text()? {
             "AWS::EC2::SecurityGroup" => {
                 let rules = properties.get_mut("SecurityGroupIngress");
                 (id.clone(), rules.map_or(Value::Null, Value::take))
@@ -131,13 +141,15 @@ fn ingress(root: &Node) -> Vec<Ingress> {
             "AWS::EC2::SecurityGroupIngress" => (group(properties.get("GroupId")?), properties),
             _ => return None,
         };
-        Some(Ingress {
-            resource: id.clone(),
-            group,
-            rules,
-        })
+        Some((id.clone(), group, rules(&written, scope)))
     });
-    found.collect()
+    let mut ingress = Ingress::default();
+    for (resource, group, rules) in found {
+        ingress.groups.insert(resource.clone(), group.clone());
+        let of_group = ingress.rules.entry(group).or_default();
+        of_group.push((resource, rules));
+    }
+    ingress
 }
 
 /// Returns the logical id of a group that is named by a reference, else the text itself.
@@ -336,10 +348,10 @@ Resources:
     fn rules_of_one_group_are_found_beside_each_other() {
         let text = "\
 Resources:
-  G: {Type: 'AWS::EC2::SecurityGroup', Properties: {SecurityGroupIngress: [{CidrIp: g}]}}
-  A: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !GetAtt G.GroupId, CidrIp: a}}
-  B: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !Ref G, CidrIp: b}}
-  C: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: sg-1, CidrIp: c}}
+  G: {Type: 'AWS::EC2::SecurityGroup', Properties: {SecurityGroupIngress: [{IpProtocol: tcp, CidrIp: g}]}}
+  A: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !GetAtt G.GroupId, IpProtocol: tcp, CidrIp: a}}
+  B: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: !Ref G, IpProtocol: tcp, CidrIp: b}}
+  C: {Type: 'AWS::EC2::SecurityGroupIngress', Properties: {GroupId: sg-1, IpProtocol: tcp, CidrIp: c}}
   T: {Type: 'AWS::SNS::Topic', Properties: {}}
 ";
         let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
@@ -348,7 +360,7 @@ Resources:
             let found = declared.ingress_beside(&LogicalId::new(id).unwrap());
             found
                 .iter()
-                .map(|rules| rules.to_string())
+                .map(|rule| format!("{rule:?}"))
                 .collect::<String>()
         };
         for (id, others) in [("A", ["\"g\"", "\"b\""]), ("G", ["\"a\"", "\"b\""])] {
@@ -359,6 +371,53 @@ Resources:
         assert_eq!(
             (beside("C"), beside("T"), beside("Gone")),
             Default::default()
+        );
+    }
+
+    #[test]
+    fn the_rules_of_a_group_are_read_once_for_all_of_its_rules() {
+        // A group, and as many rules that are resources of their own: how many rules are read in all.
+        let read = |count: usize| {
+            let rule = |at: usize| format!("IpProtocol: tcp, FromPort: {at}, ToPort: {at}");
+            let inline: String = (0..count)
+                .map(|at| format!("{{{}, CidrIp: 10.0.0.0/8}}, ", rule(at)))
+                .collect();
+            let text = |cidr: &str| {
+                let own = (0..count).map(|at| {
+                    let rule = rule(at);
+                    format!("  R{at}: {{Type: 'AWS::EC2::SecurityGroupIngress', Properties: {{GroupId: !Ref G, {rule}, CidrIp: {cidr}}}}}\n")
+                });
+                format!(
+                    "Resources:\n  G: {{Type: 'AWS::EC2::SecurityGroup', Properties: {{SecurityGroupIngress: [{inline}]}}}}\n{}",
+                    own.collect::<String>()
+                )
+            };
+            let parsed = |cidr| Template::parse("t.yaml", text(cidr).as_bytes()).unwrap();
+            let (old, new) = (parsed("10.0.0.0/8"), parsed("52.0.0.0/7"));
+            let of = "AWS::EC2::SecurityGroupIngress";
+            let changes = (0..count).map(|at| {
+                super::super::fixtures::change(
+                    &format!("R{at}"),
+                    of,
+                    ChangeAction::Modify,
+                    Replacement::No,
+                )
+            });
+            let target = super::super::fixtures::target(&[], &[], changes.collect());
+            super::super::network::READ.set(0);
+            let risks = super::super::risks_of_target(&target, Some(&new), Some(&old));
+            let found = risks
+                .iter()
+                .filter(|risk| risk.rule == "wide_ingress")
+                .count();
+            assert_eq!(found, count);
+            super::super::network::READ.get()
+        };
+        let (few, many) = (read(10), read(40));
+        assert!(few >= 40, "{few}: both sides have 20 rules");
+        assert!(
+            many <= 4 * few,
+            "{many} for four times as many rules as take {few}"
         );
     }
 

@@ -59,6 +59,14 @@ fn known(secrets: &[String]) -> Vec<String> {
     known
 }
 
+/// A resource whose values are masked.
+#[derive(Clone, Copy)]
+struct Resource<'a> {
+    id: &'a LogicalId,
+    /// Whether the items of lists stand where the templates have them.
+    is_in_order: bool,
+}
+
 struct Masker<'a> {
     new: &'a Template,
     old: Option<&'a Template>,
@@ -68,19 +76,23 @@ struct Masker<'a> {
 impl Masker<'_> {
     fn change(&self, change: &mut ResourceChange) {
         let id = change.logical_id.clone();
-        self.context(&id, change.before.as_mut(), change.after.as_mut());
+        let of = Resource {
+            id: &id,
+            is_in_order: self.is_in_order(change),
+        };
+        self.context(of, change.before.as_mut(), change.after.as_mut());
         for detail in &mut change.details {
             let mut path = detail_path(detail);
             let mut before = detail.before.as_deref().map(from_text);
             let mut after = detail.after.as_deref().map(from_text);
-            self.pair(&id, before.as_mut(), after.as_mut(), &mut path);
+            self.pair(of, before.as_mut(), after.as_mut(), &mut path);
             // An untouched text stays as it was given, to the last space.
             replace(&mut detail.before, before);
             replace(&mut detail.after, after);
             if let Some(drift) = &mut detail.drift {
                 let mut previous = drift.previous.as_deref().map(from_text);
                 let mut actual = drift.actual.as_deref().map(from_text);
-                self.pair(&id, previous.as_mut(), actual.as_mut(), &mut path);
+                self.pair(of, previous.as_mut(), actual.as_mut(), &mut path);
                 replace(&mut drift.previous, previous);
                 replace(&mut drift.actual, actual);
             }
@@ -90,15 +102,27 @@ impl Masker<'_> {
         }
     }
 
-    fn secrecy(&self, id: &LogicalId, path: &[PathSegment]) -> Secrecy {
-        let old = self.old.map(|old| old.secrecy(id, path));
-        self.new
-            .secrecy(id, path)
-            .max(old.unwrap_or(Secrecy::Clear))
+    /// Returns whether the items of lists stand where the templates have them: what is really there, in place of what was
+    /// deployed, may have another order, and so may what was made from a template that is not at hand.
+    fn is_in_order(&self, change: &ResourceChange) -> bool {
+        let mut details = change.details.iter();
+        let is_drift = change.drift.is_some() || details.any(|detail| detail.drift.is_some());
+        let mut details = change.details.iter();
+        let has_before = change.before.is_some() || details.any(|detail| detail.before.is_some());
+        !is_drift && (self.old.is_some() || !has_before)
+    }
+
+    fn secrecy(&self, of: Resource<'_>, path: &[PathSegment]) -> Secrecy {
+        let secrecy = |template: &Template| match of.is_in_order {
+            true => template.secrecy(of.id, path),
+            false => template.secrecy_in_any_order(of.id, path),
+        };
+        let old = self.old.map_or(Secrecy::Clear, secrecy);
+        secrecy(self.new).max(old)
     }
 
     /// Masks the contexts, which hold the properties beside other attributes of the resource.
-    fn context(&self, id: &LogicalId, before: Option<&mut Value>, after: Option<&mut Value>) {
+    fn context(&self, of: Resource<'_>, before: Option<&mut Value>, after: Option<&mut Value>) {
         let (mut before, mut after) = (before, after);
         for side in [&mut before, &mut after] {
             // A context that was not read as JSON is read here.
@@ -110,7 +134,7 @@ impl Masker<'_> {
         }
         let names = keys(before.as_deref(), after.as_deref());
         if !all_objects(before.as_deref(), after.as_deref()) {
-            self.pair(id, before, after, &mut Vec::new());
+            self.pair(of, before, after, &mut Vec::new());
             return;
         }
         for name in names {
@@ -121,19 +145,19 @@ impl Masker<'_> {
             } else {
                 vec![PathSegment::Key(name)]
             };
-            self.pair(id, old, new, &mut path);
+            self.pair(of, old, new, &mut path);
         }
     }
 
     /// Masks two values at the same place.
     fn pair(
         &self,
-        id: &LogicalId,
+        of: Resource<'_>,
         before: Option<&mut Value>,
         after: Option<&mut Value>,
         path: &mut Vec<PathSegment>,
     ) {
-        match self.secrecy(id, path) {
+        match self.secrecy(of, path) {
             Secrecy::Whole => hide(before, after),
             Secrecy::Clear => {
                 for value in [before, after].into_iter().flatten() {
@@ -142,13 +166,13 @@ impl Masker<'_> {
             }
             Secrecy::Below => match (before, after) {
                 (Some(old), Some(new)) if is_structure(old) && is_structure(new) => {
-                    self.children(id, Some(old), Some(new), path);
+                    self.children(of, Some(old), Some(new), path);
                 }
                 (old, new) => {
                     // They are of different kinds, so nothing inside one is comparable to the other.
                     for value in [old, new].into_iter().flatten() {
                         if is_structure(value) {
-                            self.children(id, Some(value), None, path);
+                            self.children(of, Some(value), None, path);
                         } else {
                             hide(Some(value), None);
                         }
@@ -160,7 +184,7 @@ impl Masker<'_> {
 
     fn children(
         &self,
-        id: &LogicalId,
+        of: Resource<'_>,
         mut before: Option<&mut Value>,
         mut after: Option<&mut Value>,
         path: &mut Vec<PathSegment>,
@@ -169,7 +193,7 @@ impl Masker<'_> {
             path.push(PathSegment::Key(name.clone()));
             let old = before.as_mut().and_then(|value| value.get_mut(&name));
             let new = after.as_mut().and_then(|value| value.get_mut(&name));
-            self.pair(id, old, new, path);
+            self.pair(of, old, new, path);
             path.pop();
         }
         let length = |value: Option<&Value>| value.and_then(Value::as_array).map_or(0, Vec::len);
@@ -177,7 +201,7 @@ impl Masker<'_> {
             path.push(PathSegment::Index(index));
             let old = before.as_mut().and_then(|value| value.get_mut(index));
             let new = after.as_mut().and_then(|value| value.get_mut(index));
-            self.pair(id, old, new, path);
+            self.pair(of, old, new, path);
             path.pop();
         }
     }
@@ -336,7 +360,7 @@ mod tests {
                 "L": [{"N": "a", "V": secret}, {"N": "b", "V": public}]}})
         };
         let change = change(Some(context("one", "y")), Some(context("two", "z")));
-        let result = masked(properties, None, change, &[]);
+        let result = masked(properties, Some(properties), change, &[]);
         assert_eq!(
             result.before.unwrap()["Properties"],
             json!({"P": MASK, "Q": MASK, "O": "x", "L": [{"N": "a", "V": MASK}, {"N": "b", "V": "y"}]})
@@ -390,6 +414,59 @@ mod tests {
         assert_eq!(
             of("/Properties/Q", "q", "by hand: hunter2", &["hunter2"]),
             told("q", "by hand: ****")
+        );
+    }
+
+    #[test]
+    fn what_is_really_there_may_have_another_order() {
+        let template =
+            "{Env: [{N: A, V: plain}, {N: PW, V: !Ref Secret}], L: [[a, !Ref Secret], b]}";
+        let deployed = r#"[{"N":"A","V":"plain"},{"N":"PW","V":"deployed"}]"#;
+        let actual = r#"[{"N":"PW","V":"hunter2"},{"N":"A","V":"plain"}]"#;
+        let told = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let mut given = change(
+            Some(json!({"Properties": {"Env": told(actual), "L": [["hunter2", "a"], "b"]}})),
+            Some(json!({"Properties": {"Env": told(deployed), "L": [["a", "deployed"], "b"]}})),
+        );
+        given.details = vec![ChangeDetail {
+            drift: Some(crate::model::PropertyDrift {
+                previous: Some(deployed.to_owned()),
+                actual: Some(actual.to_owned()),
+                detected: None,
+                before_from: None,
+                only_recorded: false,
+            }),
+            ..detail(Some("/Properties/Env"), "Env", actual, deployed)
+        }];
+        let of_details = masked(template, Some(template), given.clone(), &[]);
+        given.details = vec![detail(
+            Some("/Properties/Env/0/V"),
+            "Env",
+            "hunter2",
+            "plain",
+        )];
+        given.drift = Some(crate::model::ResourceDrift {
+            status: None,
+            ignored: Vec::new(),
+        });
+        let of_resource = masked(template, Some(template), given.clone(), &[]);
+        given.drift = None;
+        let of_unknown = masked(template, None, given.clone(), &[]);
+        for result in [of_details, of_resource, of_unknown] {
+            let text = serde_json::to_string(&result).unwrap();
+            assert!(
+                !text.contains("hunter2") && !text.contains("deployed"),
+                "{text}"
+            );
+            // The names of items are no secret in any order.
+            assert!(text.contains("PW"), "{text}");
+        }
+        given.before = Some(json!({"Properties": {"Env": told(deployed)}}));
+        given.details.clear();
+        let in_order = masked(template, Some(template), given, &[]);
+        assert_eq!(
+            in_order.before.unwrap()["Properties"]["Env"][0]["V"],
+            json!("plain")
         );
     }
 

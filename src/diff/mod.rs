@@ -41,4 +41,4 @@ pub(crate) use shown::of_texts;
 pub use shown::{EntryChange, ShownEntry, ShownPlace, ShownText, ShownValue, TextForm, shown};
 pub use stateful::is_stateful;
 pub use text::{TextDiff, TextLine, TextTag, text_diff};
-pub use value::{KNOWN_AFTER_APPLY, value_text};
+pub use value::{KNOWN_AFTER_APPLY, says_the_same, value_text};

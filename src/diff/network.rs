@@ -31,7 +31,7 @@ pub(super) struct NetworkChange {
 
 /// One rule of a security group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Rule {
+pub(super) struct Rule {
     door: Door,
     /// The CIDR, group or prefix list at the other end, as it is written.
     peer: String,
@@ -127,11 +127,11 @@ impl fmt::Display for NetworkChange {
     }
 }
 
-/// What else lets into the same group: rules and lists of them that other resources have.
+/// What else lets into the same group: the rules that other resources have.
 #[derive(Debug, Default)]
 pub(super) struct Beside<'b> {
-    pub before: Vec<&'b Value>,
-    pub after: Vec<&'b Value>,
+    pub before: Vec<&'b Rule>,
+    pub after: Vec<&'b Rule>,
 }
 
 /// Returns what a security group, or a rule that is a resource of its own, lets through otherwise than before.
@@ -167,13 +167,11 @@ pub(super) fn changes(
             }
         };
         let (old, new) = (read(sides.before.as_deref()), read(sides.after.as_deref()));
-        let also = |values: &[&Value]| -> Vec<Rule> {
-            let is_in = *direction == Direction::In;
-            let values = values.iter().filter(|_| is_in);
-            values.flat_map(|value| rules(value)).collect()
+        let (before, after): (&[&Rule], &[&Rule]) = match direction {
+            Direction::In => (&beside.before, &beside.after),
+            Direction::Out => (&[], &[]),
         };
-        let (before, after) = (also(&beside.before), also(&beside.after));
-        compare(*direction, (&old, &before), (&new, &after), &mut found);
+        compare(*direction, (&old, before), (&new, after), &mut found);
     }
     found
 }
@@ -183,16 +181,16 @@ const MOST_PAIRS: usize = 4_000_000;
 
 fn compare(
     direction: Direction,
-    (old, beside_old): (&[Rule], &[Rule]),
-    (new, beside_new): (&[Rule], &[Rule]),
+    (old, beside_old): (&[Rule], &[&Rule]),
+    (new, beside_new): (&[Rule], &[&Rule]),
     found: &mut Vec<NetworkChange>,
 ) {
     let (was, is): (HashSet<&Rule>, HashSet<&Rule>) = (old.iter().collect(), new.iter().collect());
     // Beyond that, which no security group may have, every rule stands for itself.
     let most = (old.len() + beside_old.len()).max(new.len() + beside_new.len());
     let is_tried = most.saturating_mul(new.len()) <= MOST_PAIRS;
-    let mut before = Covered::of(old.iter().chain(beside_old), is_tried);
-    let mut after = Covered::of(new.iter().chain(beside_new), is_tried);
+    let mut before = Covered::of(old.iter().chain(beside_old.iter().copied()), is_tried);
+    let mut after = Covered::of(new.iter().chain(beside_new.iter().copied()), is_tried);
     for rule in new.iter().filter(|rule| !was.contains(rule)) {
         let kind = if is_tried && old.iter().any(|old| old.covers(rule)) {
             ImpactKind::Narrowed
@@ -261,8 +259,14 @@ pub(super) const PEERS: [&str; 7] = [
     "DestinationPrefixListId",
 ];
 
+#[cfg(test)]
+thread_local! {
+    /// How many rules were read.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Reads rules; what may be one, such as a function that is evaluated later, is a rule for whoever it will be.
-fn rules(value: &Value, scope: Scope<'_>) -> Vec<Rule> {
+pub(super) fn rules(value: &Value, scope: Scope<'_>) -> Vec<Rule> {
     if is_nothing(value) {
         return Vec::new();
     }
@@ -274,6 +278,8 @@ fn rules(value: &Value, scope: Scope<'_>) -> Vec<Rule> {
         (_, Some(_)) | (Value::String(_), None) => vec![Rule::unknown(value)],
         (Value::Array(items), None) => items.iter().flat_map(|item| rules(item, scope)).collect(),
         (Value::Object(entries), None) => {
+            #[cfg(test)]
+            READ.set(READ.get() + 1);
             let door = Door::of(entries);
             let of = |name: &&str| {
                 let peer = entries.get(*name).filter(|peer| !is_nothing(peer))?;

@@ -80,6 +80,10 @@ pub struct ShownValue {
     /// Whether that content is known to be another than the one that was put there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub content_differs: bool,
+    /// What else that content is made of, where it is a template that names files and folders: one of them may differ in
+    /// its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content_names: Vec<String>,
 }
 
 /// A value on one side.
@@ -210,6 +214,7 @@ impl Show<'_> {
             follows: value.follows.clone(),
             is_local_path: false,
             content_differs: false,
+            content_names: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use similar::{Algorithm, DiffOp};
 
 use super::mask::{MASK, MASK_CHANGED};
-use crate::template::PathSegment;
+use crate::template::{Entry, Node, NodeKind, PathSegment};
 
 /// What is shown for a value that only execution brings.
 pub const KNOWN_AFTER_APPLY: &str = "known after apply";
@@ -72,6 +72,35 @@ pub(super) fn shown(value: &Value) -> String {
         KNOWN_AFTER_APPLY.to_owned()
     } else {
         text.replace(MARKER, "(known after apply)")
+    }
+}
+
+/// Returns whether two texts that differ are JSON documents that say the same, with other spaces or in another order of
+/// keys. What is masked in them is not known to be the same.
+pub fn says_the_same(before: &str, after: &str) -> bool {
+    let is_masked = [before, after].iter().any(|text| text.contains(MASK));
+    before != after
+        && !is_masked
+        && match (Node::of_json(before), Node::of_json(after)) {
+            (Some(before), Some(after)) => same_nodes(&before, &after),
+            (_, None) | (None, _) => false,
+        }
+}
+
+fn same_nodes(before: &Node, after: &Node) -> bool {
+    match (&before.kind, &after.kind) {
+        (NodeKind::Scalar(a), NodeKind::Scalar(b)) => a.plain == b.plain && a.text == b.text,
+        (NodeKind::Sequence(a), NodeKind::Sequence(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_nodes(a, b))
+        }
+        (NodeKind::Mapping(a), NodeKind::Mapping(b)) => {
+            let same = |(key, entry): (&String, &Entry)| {
+                let other = b.get(key);
+                other.is_some_and(|other| same_nodes(&entry.value, &other.value))
+            };
+            a.len() == b.len() && a.iter().all(same)
+        }
+        (NodeKind::Scalar(_) | NodeKind::Sequence(_) | NodeKind::Mapping(_), _) => false,
     }
 }
 
@@ -265,6 +294,29 @@ mod tests {
         ] {
             assert_eq!(value_text(text), shown);
         }
+    }
+
+    #[test]
+    fn documents_that_say_the_same_are_told_apart_from_others() {
+        let text = r#"{"Version":"1","L":[1,2]}"#;
+        for (other, same) in [
+            ("{\n  \"L\": [1, 2],\n  \"Version\": \"1\"\n}\n", true),
+            (text, false),
+            (r#"{"Version":"1","L":[2,1]}"#, false),
+            (r#"{"Version":1,"L":[1,2]}"#, false),
+            (r#"{"Version":"1","L":[1,2],"M":null}"#, false),
+            (r#"{"Version":"1", "L":[1,2]"#, false),
+            ("x", false),
+        ] {
+            assert_eq!(says_the_same(text, other), same, "{other}");
+            assert_eq!(says_the_same(other, text), same, "{other}");
+        }
+        assert!(!says_the_same(r#"{"a":"****"}"#, r#"{"a": "****"}"#));
+        // More digits than a number of a machine has.
+        assert!(!says_the_same(
+            "[12345678901234567890123]",
+            "[ 12345678901234567890124]"
+        ));
     }
 
     fn any_value() -> impl proptest::strategy::Strategy<Value = Value> {

@@ -163,25 +163,36 @@ impl RiskChoices {
     /// Returns the stricter of two choices for each rule: those that a plan was made with, and those of the project that
     /// runs it. Each names where it stands.
     ///
-    /// A rule without a choice stops `--yes` by its own level, which `off` and `warn` would weaken: here they do not count.
     pub fn stricter(plan: &Self, project: &Self) -> Self {
-        let named = |choice: &RiskChoice, of: &str| RiskChoice {
-            setting: choice.setting,
-            place: format!("{} of {of}", choice.place),
+        plan.of("the plan").or_stricter(&project.of("this project"))
+    }
+
+    /// Returns the stricter of two choices for each rule, this one where they are the same.
+    ///
+    /// A rule without a choice stops `--yes` by its own level, which `off` and `warn` of the other would weaken: where only
+    /// one of both names it, these do not count.
+    pub fn or_stricter(&self, other: &Self) -> Self {
+        let rules = self.0.keys().chain(other.0.keys());
+        let choice = |rule: &String| match (self.0.get(rule), other.0.get(rule)) {
+            (Some(one), Some(two)) if two.setting > one.setting => Some(two),
+            (Some(one), Some(_)) => Some(one),
+            (one, two) => one
+                .or(two)
+                .filter(|choice| choice.setting > RiskSetting::Warn),
         };
-        let planned = plan.0.iter();
-        let mut all: BTreeMap<String, RiskChoice> = planned
-            .map(|(rule, choice)| (rule.clone(), named(choice, "the plan")))
-            .collect();
-        for (rule, choice) in &project.0 {
-            let least = all
-                .get(rule)
-                .map_or(RiskSetting::Warn, |planned| planned.setting);
-            if choice.setting > least {
-                all.insert(rule.clone(), named(choice, "this project"));
-            }
-        }
-        Self(all)
+        let chosen = rules.filter_map(|rule| Some((rule.clone(), choice(rule)?.clone())));
+        Self(chosen.collect())
+    }
+
+    /// Returns these choices; each names whose it is.
+    fn of(&self, whose: &str) -> Self {
+        let choices = self.0.iter();
+        let named = choices.map(|(rule, choice)| {
+            let place = format!("{} of {whose}", choice.place);
+            let setting = choice.setting;
+            (rule.clone(), RiskChoice { setting, place })
+        });
+        Self(named.collect())
     }
 
     /// Returns whether a rule is denied.
@@ -251,7 +262,12 @@ mod tests {
             (None, Some(Warn), None),
             (None, Some(Approval), Some((Approval, project))),
             (None, Some(Deny), Some((Deny, project))),
-            (Some(Off), None, Some((Off, plan))),
+            // So it may here, where only the plan weakens it.
+            (Some(Off), None, None),
+            (Some(Warn), None, None),
+            (Some(Approval), None, Some((Approval, plan))),
+            (Some(Deny), None, Some((Deny, plan))),
+            (Some(Off), Some(Off), Some((Off, plan))),
             (Some(Off), Some(Warn), Some((Warn, project))),
             (Some(Warn), Some(Off), Some((Warn, plan))),
             (Some(Approval), Some(Deny), Some((Deny, project))),

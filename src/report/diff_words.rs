@@ -71,6 +71,11 @@ pub(super) fn consequence(entry: &ShownEntry) -> Option<String> {
 pub(super) fn remark(value: &ShownValue, named: impl Fn(&str) -> String) -> Option<String> {
     if value.is_local_path {
         let what = match value.content_differs {
+            true if !value.content_names.is_empty() => {
+                let names = words::listed(&value.content_names);
+                let what = "a local path; it is not what the stack has, or what it names is not";
+                return Some(format!("{what}: {names}"));
+            }
             true => "a local path, whose content is not what the stack has",
             false => "a local path, packed when it is deployed",
         };

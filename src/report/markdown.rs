@@ -3,6 +3,8 @@
 //! Every text from outside goes through [`code`]: what a template or a reason says cannot become a heading,
 //! a link, a mention or a tag. What does not fit into a comment is left out, and said to be.
 
+use std::collections::BTreeSet;
+
 use crate::diff::DefaultDiff;
 use crate::model::{RiskLevel, StackId, Target};
 
@@ -340,6 +342,16 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     page.rows(begin, rows, "\n", "group");
 
     let mut text = String::new();
+    let private: BTreeSet<&String> = review
+        .groups
+        .iter()
+        .flat_map(|group| &group.private_files)
+        .collect();
+    if !private.is_empty() {
+        let names = some(private.into_iter().map(|file| code(file)).collect());
+        let (label, advice) = (facts::PRIVATE, facts::PRIVATE_ADVICE);
+        text.push_str(&format!("**{label}**: {names}; {advice}\n\n"));
+    }
     let parts = left_out::left_out(&review.left_out);
     if !parts.is_empty() {
         text.push_str(&format!("Left out: {}\n\n", whole(&parts.join(" · "))));

@@ -190,7 +190,12 @@ fn group_header(page: &mut Page<'_>, group: &ReviewGroup, places: &Places) {
                     "now" => Tone::Plain,
                     _ => Tone::Dim,
                 };
-                page.items(Line::of(Tone::Dim, &begin), hang, tone, &texts);
+                let label = if fact.is_warning {
+                    Tone::Warn
+                } else {
+                    Tone::Dim
+                };
+                page.items(Line::of(label, &begin), hang, tone, &texts);
             }
         }
     }
@@ -361,13 +366,11 @@ fn template_diff(page: &mut Page<'_>, group: &ReviewGroup) {
 /// `Name   value   where it came from`, for the parameters with one value in all targets.
 fn common_parameters(page: &mut Page<'_>, review: &Review) {
     let all: Vec<&ReviewParameter> = review.common_parameters.iter().collect();
-    let (shown, limit) = match page.options.full {
-        true => (all.clone(), usize::MAX),
-        false => (facts::telling_parameters(review), LISTED_PARAMETERS),
+    let shown = match page.options.full {
+        true => all.clone(),
+        false => facts::telling_parameters(review, LISTED_PARAMETERS),
     };
     let several = facts::has_several_templates(&all);
-    let mut shown = shown;
-    shown.truncate(limit);
     if shown.is_empty() {
         return;
     }

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, Gate, LogicalId, Region, Risk,
-    RiskLevel, Target,
+    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, Gate, LogicalId,
+    ParameterValue, Region, Risk, RiskLevel, Target,
 };
 
 use super::review_data::{
-    Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, ReviewWave, urgency,
+    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewReason, ReviewResource, ReviewWave,
+    urgency,
 };
 use super::review_resource::what;
 use super::words::{self, count};
@@ -24,6 +25,13 @@ pub(super) const POLICY: &str = "The stack policy, set after the operation succe
 
 /// The title of how the template of a group differs.
 pub(super) const TEMPLATE: &str = "The template, as it is and as it will be";
+
+/// What is said of private files that get into code.
+pub(super) const PRIVATE: &str = "! packed into code";
+
+/// What to do about them.
+pub(super) const PRIVATE_ADVICE: &str =
+    "seldom meant for others: move it out of the folder, unless the code needs it there";
 
 /// A commit that an execution was made from.
 pub(super) struct Commit<'a> {
@@ -101,9 +109,11 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         });
     }
     if !private_files.is_empty() {
+        let mut texts = limited(private_files.clone(), limit);
+        texts.push(PRIVATE_ADVICE.to_owned());
         facts.push(Fact {
-            label: "packs into code what is seldom meant for others",
-            said: Said::Texts(limited(private_files.clone(), limit)),
+            label: PRIVATE,
+            said: Said::Texts(texts),
             is_warning: true,
         });
     }
@@ -145,6 +155,9 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         with.extend(role_arn.iter().map(|arn| format!("role {arn}")));
         with.extend(settings);
         with.extend(words::options(options));
+        if options.include_nested_stacks {
+            with.push(nested_sets(resources));
+        }
         let is_shown = |id: &LogicalId| resources.iter().any(|r| r.logical_id == *id);
         let imported = options.resources_to_import.iter();
         with.extend(
@@ -160,6 +173,24 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
     };
     say("with", with);
     facts
+}
+
+/// Returns what became of the wish for change sets of nested stacks: not every endpoint makes them.
+fn nested_sets(resources: &[ReviewResource]) -> String {
+    let is_unseen = |one: &&ReviewResource| {
+        let may_change = match one.action {
+            ChangeAction::Add | ChangeAction::Modify | ChangeAction::Dynamic => true,
+            ChangeAction::Remove | ChangeAction::Import | ChangeAction::SyncWithActual => false,
+        };
+        one.resource_type == "AWS::CloudFormation::Stack" && !one.is_nested && may_change
+    };
+    let unseen = resources.iter().filter(is_unseen);
+    let unseen: Vec<&str> = unseen.map(|one| one.logical_id.as_str()).collect();
+    if unseen.is_empty() {
+        return "change sets of nested stacks".to_owned();
+    }
+    let names = unseen.join(", ");
+    format!("change sets of nested stacks asked for, but none came for {names}")
 }
 
 /// The changes of a group that the first group of the review has, too.
@@ -399,7 +430,9 @@ pub(super) fn waves(review: &Review) -> Vec<Vec<String>> {
 
 /// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks
 /// that change those that change or would be expected to, and those through which something changes.
-pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
+///
+/// Up to `limit` of those that new stacks begin with, and all others: what changes something is never left out.
+pub(super) fn telling_parameters(review: &Review, limit: usize) -> Vec<&ReviewParameter> {
     let makes_stacks = review
         .groups
         .iter()
@@ -413,15 +446,21 @@ pub(super) fn telling_parameters(review: &Review) -> Vec<&ReviewParameter> {
             ReviewReason::Template => None,
         })
         .collect();
+    let changes = |used: &ParameterUse| {
+        // Whether a secret is another one is not known.
+        let is_given = matches!(used.value, ParameterValue::Secret(_));
+        is_given || used.is_change() || used.default.is_some()
+    };
+    let mut left = limit;
     let all = review.common_parameters.iter();
     all.filter(|parameter| {
         let is_cause = causes.contains(parameter.name.as_str());
-        makes_stacks
-            || is_cause
-            || parameter
-                .values
-                .iter()
-                .any(|value| value.is_change() || value.default.is_some())
+        if is_cause || parameter.values.iter().any(changes) {
+            return true;
+        }
+        let is_shown = makes_stacks && left > 0;
+        left -= usize::from(is_shown);
+        is_shown
     })
     .collect()
 }

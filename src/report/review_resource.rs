@@ -1,8 +1,9 @@
 //! The lines of one resource change.
 
-use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, text_diff, value_text};
+use crate::diff::{KNOWN_AFTER_APPLY, MASK, MASK_CHANGED, says_the_same, text_diff, value_text};
 use crate::model::{ChangeAction, Evaluation, Recreation, Replacement, Risk, RiskLevel};
 
+use super::diff_words::SAME_MEANING;
 use super::review_data::{
     Place, ReviewDrift, ReviewGroup, ReviewProperty, ReviewReason, ReviewResource,
 };
@@ -439,6 +440,11 @@ pub(super) fn values(property: &ReviewProperty) -> (String, String) {
         (None, None) => (String::new(), "changes, values not given".to_owned()),
         (Some(before), None) if property.evaluation == Some(Evaluation::Dynamic) => {
             (value_text(before), KNOWN_AFTER_APPLY.to_owned())
+        }
+        (Some(before), Some(after))
+            if property.evaluation != Some(Evaluation::Dynamic) && says_the_same(before, after) =>
+        {
+            (String::new(), SAME_MEANING.to_owned())
         }
         (before, after) => (
             before.map_or_else(|| "(none)".to_owned(), value_text),

@@ -32,18 +32,28 @@ impl Template {
 
     /// Returns how the value at `path` depends on secrets.
     pub fn secrecy(&self, id: &LogicalId, path: &[PathSegment]) -> Secrecy {
+        self.secrecy_in(id, path, Order::AsWritten)
+    }
+
+    /// Returns how a value depends on secrets that is not made from this template, so that the items of its lists may stand
+    /// in another order: at each index it is the most that any item of the list does.
+    pub fn secrecy_in_any_order(&self, id: &LogicalId, path: &[PathSegment]) -> Secrecy {
+        self.secrecy_in(id, path, Order::Any)
+    }
+
+    fn secrecy_in(&self, id: &LogicalId, path: &[PathSegment], order: Order) -> Secrecy {
         let roots: Vec<&Node> = match self.resource_entry(id.as_str()) {
             Some(entry) => vec![&entry.value],
             None => self.generated(),
         };
         let properties = roots.iter().filter_map(|root| root.value("Properties"));
         let mut found = if path.is_empty() {
-            self.walk(roots.clone(), path)
+            self.walk(roots.clone(), path, order)
         } else {
-            self.walk(properties.collect(), path)
+            self.walk(properties.collect(), path, order)
         };
         if is_attribute(path) {
-            found = found.or(self.walk(roots.clone(), path));
+            found = found.or(self.walk(roots.clone(), path, order));
         }
         if !found.exists && self.has_macros() && self.makes_secrets(id) {
             return Secrecy::Whole;
@@ -111,7 +121,7 @@ impl Template {
     }
 
     /// Follows `path` from `roots`, into every branch that evaluation could take.
-    fn walk<'t>(&'t self, roots: Vec<&'t Node>, path: &[PathSegment]) -> Found {
+    fn walk<'t>(&'t self, roots: Vec<&'t Node>, path: &[PathSegment], order: Order) -> Found {
         let mut candidates = branches(roots);
         for segment in path {
             let mut next = Vec::new();
@@ -151,7 +161,10 @@ impl Template {
                             return Found::WHOLE;
                         }
                     }
-                    NodeKind::Sequence(items) => next.extend(items_at(items, segment)),
+                    NodeKind::Sequence(items) => match order {
+                        Order::AsWritten => next.extend(items_at(items, segment)),
+                        Order::Any => next.extend(items),
+                    },
                 }
             }
             candidates = branches(next);
@@ -183,6 +196,13 @@ impl Template {
         };
         search.run()
     }
+}
+
+/// How the items of a list stand to those of the template.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    AsWritten,
+    Any,
 }
 
 #[derive(Clone, Copy)]

@@ -1,13 +1,13 @@
 //! What local paths lead to, by the keys that packaging would give it: whether a stack has it is told without an upload.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::error::PackageError;
 use super::{Kind, MANIFEST, Manifest, Object, gather, rewritten};
 use crate::artifact::Store;
 use crate::aws::{TEMPLATE_ENDING, object_key};
-use crate::model::Digest;
+use crate::model::{Digest, clean};
 use crate::template::{Form, LocalPath, Node, NodeKind, ObjectPlace, Position, Template};
 
 /// What the keys of objects begin with.
@@ -95,6 +95,41 @@ impl Contents {
             walk.node(after, before);
         }
         walk.differs
+    }
+
+    /// Returns what the nested template that is named at `position` brings with it: the files and folders that it and those
+    /// inside it name, such as ``functions/greet (`Code` of resource `Greet` in nested/fn.yaml)``; safe to show.
+    ///
+    /// Their keys are part of its text, so that other content of theirs makes another template of it. Which of them it is
+    /// cannot be told: of what the stack has, the digest of the whole is known.
+    pub fn inside(&self, position: Position) -> Vec<String> {
+        let root = self.templates.last();
+        let mut named = root.into_iter().flat_map(|template| &template.named);
+        let at = named.find(|(local, _)| local.position == position);
+        let Some((_, Held::Template(first))) = at else {
+            return Vec::new();
+        };
+        let by_path: BTreeMap<&str, &OneTemplate> = self
+            .templates
+            .iter()
+            .map(|one| (one.path.as_str(), one))
+            .collect();
+        let (mut seen, mut pending, mut found) =
+            (BTreeSet::new(), vec![first.as_str()], Vec::new());
+        while let Some(path) = pending.pop() {
+            let template = by_path.get(path).filter(|_| seen.insert(path));
+            for (local, held) in template.into_iter().flat_map(|one| &one.named) {
+                match held {
+                    Held::Template(inner) => pending.push(inner),
+                    Held::Code(..) | Held::Unknown => {
+                        let leads_to = local.from_root(path).unwrap_or_default();
+                        let (leads_to, path) = (clean(&leads_to), clean(path));
+                        found.push(format!("{leads_to} ({} in {path})", local.place));
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Returns the digests of the templates, as they are packaged for a bucket that keeps no versions; of those that
@@ -347,6 +382,28 @@ mod tests {
         let mut after = root(PARENT);
         assert!(Contents::default().place(&mut after, &deployed).is_empty());
         assert_eq!(after, root(PARENT));
+    }
+
+    #[test]
+    fn what_a_nested_template_brings_is_named() {
+        let project = Project::new();
+        let contents = project.read().unwrap();
+        let root = contents.templates.last().unwrap();
+        let told: Vec<Vec<String>> = root
+            .named
+            .iter()
+            .map(|(local, _)| contents.inside(local.position))
+            .collect();
+        let nested: Vec<&String> = told.iter().flatten().collect();
+        assert_eq!(nested.len(), 1, "{told:?}");
+        assert!(
+            nested[0].starts_with("code/main.py (`Code` of"),
+            "{nested:?}"
+        );
+        assert!(
+            nested[0].ends_with(" in templates/nested.yaml)"),
+            "{nested:?}"
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn of_target(
             let entries = shown(&diff, &sides.before, &sides.after);
             TargetDiff::Compared {
                 parameters: parameters(&sides),
-                entries: with_local_paths(entries, &sides.after, &other),
+                entries: with_local_paths(entries, &sides.after, &other, contents),
             }
         }
         Ok(None) => TargetDiff::NoStack,
@@ -112,6 +112,7 @@ fn with_local_paths(
     mut entries: Vec<ShownEntry>,
     after: &Template,
     other: &[Position],
+    contents: &Contents,
 ) -> Vec<ShownEntry> {
     // A path that cannot be replaced is told when it is packed.
     let paths = after.local_paths().unwrap_or_default();
@@ -126,7 +127,9 @@ fn with_local_paths(
             path.path == after.text && (line..=line.saturating_add(1)).contains(&path.position.line)
         });
         value.is_local_path = found.is_some();
-        value.content_differs = found.is_some_and(|path| other.contains(&path.position));
+        let differs = found.filter(|path| other.contains(&path.position));
+        value.content_differs = differs.is_some();
+        value.content_names = differs.map_or_else(Vec::new, |path| contents.inside(path.position));
     }
     entries
 }
@@ -263,7 +266,8 @@ mod tests {
         let after = of("../functions/greet", 256);
         let diff = compare_trees(before.root(), after.root());
         for other in [&[][..], &[after.local_paths().unwrap()[0].position]] {
-            let entries = with_local_paths(shown(&diff, &before, &after), &after, other);
+            let contents = Contents::default();
+            let entries = with_local_paths(shown(&diff, &before, &after), &after, other, &contents);
             let found: Vec<(&str, bool, bool)> = entries[0]
                 .values
                 .iter()

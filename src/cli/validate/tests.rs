@@ -178,7 +178,7 @@ fn every_diagnostic_is_as_it_was_looked_at() {
             anstream::adapter::strip_str(&drawn)
         ));
     }
-    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B::C, Condition: Here}\n  B:\n    Type: A::B::C\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, [a, b]]\n";
+    let text = "Mappings: {M: {eu-west-1: {Size: 1}}}\nConditions: {Here: !Equals [!Ref AWS::Region, eu-west-1]}\nResources:\n  A: {Type: A::B::C, Condition: Here}\n  B:\n    Type: A::B::C\n    Properties:\n      Size: !FindInMap [M, !Ref AWS::Region, Size]\n      Name: !Sub \"x-${A}\"\n      Zone: !Select [2, !Split ['-', a-b]]\n";
     let known = Known {
         region: Some("us-east-1".to_owned()),
         ..Known::default()
@@ -270,4 +270,77 @@ fn long_and_strange_lines_are_cut_around_the_place() {
         "long_line",
         anstream::adapter::strip_str(&drawn).to_string()
     );
+}
+
+#[test]
+fn what_is_nested_is_validated_with_the_template_around_it() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let nests = |url: &str| {
+        format!(
+            "Resources:\n  N:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{TemplateURL: {url}}}\n"
+        )
+    };
+    write("templates/app.yaml", &nests("nested/a.yaml"));
+    write("templates/nested/a.yaml", &nests("../b.yaml"));
+    let role =
+        "Resources:\n  R: {Type: 'AWS::IAM::Role', Properties: {RoleName: r, X: !Ref Nope}}\n";
+    write("templates/b.yaml", role);
+    write("templates/self.yaml", &nests("./self.yaml"));
+    write("templates/one.yaml", &nests("two.yaml"));
+    write("templates/two.yaml", &nests("one.yaml"));
+    write("templates/above.yaml", &nests("one.yaml"));
+    let said = |names: &[&str], is_all: bool| -> Vec<String> {
+        let files = names.iter().map(|name| (*name).to_owned()).collect();
+        let found = super::read(root.path(), files, is_all, None).unwrap();
+        let line = |one: &Read| {
+            let codes = one.findings.diagnostics.iter();
+            let codes: Vec<&str> = codes.map(|one| one.code.as_str()).collect();
+            let needs: Vec<&str> = one
+                .findings
+                .capabilities
+                .iter()
+                .map(String::as_str)
+                .collect();
+            format!("{} {} {}", one.file, codes.join(","), needs.join(","))
+        };
+        found.iter().map(line).collect()
+    };
+    let inner = [
+        "templates/nested/a.yaml  CAPABILITY_NAMED_IAM",
+        "templates/b.yaml unknown-name CAPABILITY_NAMED_IAM",
+    ];
+    let app = "templates/app.yaml  CAPABILITY_NAMED_IAM";
+    assert_eq!(
+        said(&["templates/app.yaml"], false),
+        [app, inner[0], inner[1]]
+    );
+    // Each once, whoever names it.
+    let both = said(&["./templates/b.yaml", "templates/app.yaml"], false);
+    assert_eq!(
+        both,
+        [
+            "./templates/b.yaml unknown-name CAPABILITY_NAMED_IAM",
+            app,
+            inner[0]
+        ]
+    );
+    assert_eq!(
+        said(&["templates/self.yaml"], true),
+        ["templates/self.yaml local-path "]
+    );
+    assert_eq!(
+        said(&["templates/above.yaml"], false),
+        [
+            "templates/above.yaml  ",
+            "templates/one.yaml local-path ",
+            "templates/two.yaml local-path "
+        ]
+    );
+    let full = root.path().join("templates/app.yaml").display().to_string();
+    assert_eq!(said(&[&full], false).len(), 3);
 }

@@ -172,7 +172,17 @@ fn rules_of_the_same_group_elsewhere_count() {
         ..Sides::default()
     };
     let opened = |before: Vec<&Value>, after: Vec<&Value>| {
-        let beside = Beside { before, after };
+        let read = |values: Vec<&Value>| {
+            values
+                .into_iter()
+                .flat_map(|value| rules(value, Scope::default()))
+                .collect::<Vec<_>>()
+        };
+        let (before, after) = (read(before), read(after));
+        let beside = Beside {
+            before: before.iter().collect(),
+            after: after.iter().collect(),
+        };
         let found = changes("AWS::EC2::SecurityGroupIngress", &sides, &beside);
         assert_eq!(found.len(), 1);
         found[0].is_opened_to_world()

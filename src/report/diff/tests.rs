@@ -172,6 +172,16 @@ fn what_a_word_does_not_say_is_said_below_it() {
             value.content_differs = value.path == "QueueName";
         }
     }
+    let mut named = diff.clone();
+    for entry in named.groups.iter_mut().flat_map(|group| &mut group.entries) {
+        for value in entry.values.iter_mut().filter(|one| one.content_differs) {
+            value.content_names = vec!["functions/greet (Code)".into()];
+        }
+    }
+    let text = super::diff(&named, &ScreenOptions::default());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = "or what it names is not: functions/greet (Code)";
+    assert!(text.contains(wanted), "{text}");
     let text = super::diff(&diff, &ScreenOptions::default());
     assert!(text.contains("Alerts is made new, and Alarm"), "{text}");
     assert_eq!(text.matches("a local path, packed").count(), 1, "{text}");

@@ -576,3 +576,102 @@ fn every_field_of_a_review_is_told_on_the_terminal_and_in_markdown() {
         assert!(page(&review) != page(&other), "{field} in Markdown");
     }
 }
+
+/// How the terminal tells a review.
+fn told(view: &View, review: &Review) -> String {
+    let options = ScreenOptions {
+        width: 120,
+        ..ScreenOptions::default()
+    };
+    draw(view, review, &options)
+}
+
+#[test]
+fn private_files_are_a_warning_that_is_not_folded() {
+    let (view, mut review) = everything();
+    let is_told = |text: &str| text.contains("! packed into code") && text.contains("move it out");
+    let unfolded = |review: &Review| {
+        let page = markdown(&view, None, Some(review));
+        page.split("<details>").next().unwrap().to_owned()
+    };
+    review.groups[0].private_files.clear();
+    assert!(!is_told(&told(&view, &review)) && !is_told(&unfolded(&review)));
+    review.groups[0].private_files = vec!["functions/greet/.env".into()];
+    assert!(is_told(&told(&view, &review)), "{}", told(&view, &review));
+    let unfolded = unfolded(&review);
+    assert!(
+        is_told(&unfolded) && unfolded.contains("greet"),
+        "{unfolded}"
+    );
+}
+
+#[test]
+fn what_a_parameter_changes_is_never_folded_away() {
+    let (view, mut review) = everything();
+    for group in &mut review.groups {
+        group.kind = ChangeSetKind::Update;
+    }
+    let sample = review.common_parameters[0].clone();
+    let parameter = |name: &str, value: ParameterValue, before: &[&str]| {
+        let mut one = sample.clone();
+        one.name = name.to_owned();
+        one.values.truncate(1);
+        one.values[0].value = value;
+        one.values[0].default = None;
+        one.values[0].before = before.iter().map(|text| (*text).to_owned()).collect();
+        one
+    };
+    let plain = |text: &str| ParameterValue::Plain(text.to_owned());
+    let mut all = vec![parameter("Kept", plain("1"), &["1"])];
+    all.extend((0..20).map(|at| parameter(&format!("Changed{at}"), plain("2"), &["1"])));
+    let reference = "env:PASSWORD".parse().unwrap();
+    let secret = ParameterValue::Secret(reference);
+    all.push(parameter("Password", secret, &[]));
+    review.common_parameters = all;
+    let text = told(&view, &review);
+    for name in ["Changed0 ", "Changed19", "Password", "and 1 more parameter"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(!text.contains("Kept"), "{text}");
+}
+
+#[test]
+fn a_document_that_is_only_written_otherwise_is_told_as_such() {
+    let (view, mut review) = everything();
+    let property = &mut review.groups[0].resources[0].properties[0];
+    property.before = Some(r#"{"Version":"2012-10-17"}"#.into());
+    property.after = Some("{\n  \"Version\": \"2012-10-17\"\n}\n".into());
+    let page = markdown(&view, None, Some(&review));
+    for text in [told(&view, &review), page] {
+        assert!(text.contains("written otherwise, same meaning"), "{text}");
+        assert!(!text.contains("2012-10-17"), "{text}");
+    }
+}
+
+#[test]
+fn nested_stacks_without_change_sets_are_not_told_as_if_they_had_some() {
+    let (_, mut review) = everything();
+    let with = |review: &Review| {
+        let facts = of_group(&review.groups[0], usize::MAX);
+        let with = facts.into_iter().find(|fact| fact.label == "with");
+        match with.map(|fact| fact.said) {
+            Some(Said::Texts(texts)) => texts.join("; "),
+            Some(Said::Targets(_)) | None => String::new(),
+        }
+    };
+    let none = "change sets of nested stacks asked for, but none came for Network";
+    let resource = &mut review.groups[0].resources[0];
+    resource.logical_id = id("Network");
+    resource.resource_type = "AWS::CloudFormation::Stack".into();
+    resource.action = ChangeAction::Add;
+    assert!(with(&review).contains(none), "{}", with(&review));
+    review.groups[0].resources[0].is_nested = true;
+    let told = with(&review);
+    assert!(
+        told.contains("change sets of nested stacks") && !told.contains("none"),
+        "{told}"
+    );
+    review.groups[0].resources[0].is_nested = false;
+    review.groups[0].options.include_nested_stacks = false;
+    assert!(!with(&review).contains("nested"));
+}

@@ -81,7 +81,8 @@ pub(in crate::report) fn options(options: &StackOptions) -> Vec<String> {
         import_existing_resources,
         // Told with the resources.
         resources_to_import: _,
-        include_nested_stacks,
+        // Told with the nested stacks that have none.
+        include_nested_stacks: _,
         // Told with what the endpoint says of it.
         revert_drift: _,
         // Told with what else is set by a call of its own.
@@ -103,9 +104,6 @@ pub(in crate::report) fn options(options: &StackOptions) -> Vec<String> {
     texts.extend(topics.map(|arn| format!("notifications to {arn}")));
     if *import_existing_resources {
         texts.push("import of existing resources".to_owned());
-    }
-    if *include_nested_stacks {
-        texts.push("change sets of nested stacks".to_owned());
     }
     texts
 }

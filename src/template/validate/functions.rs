@@ -198,6 +198,9 @@ impl<'t> Checker<'t> {
         let Some([first, second]) = argument.items() else {
             return;
         };
+        if function == "Fn::Select" {
+            self.beyond(first, second);
+        }
         let wrong = match function {
             "Fn::Join" | "Fn::Select" if !second.is_null() => self.no_list(second).map(|is| {
                 (
@@ -230,6 +233,25 @@ impl<'t> Checker<'t> {
         if let (Some((node, message)), Some((.., example))) = (wrong, example) {
             let found = Diagnostic::error(Rule::Arguments, self.source.of(node), message);
             self.say(found.help(format!("write it as in `{example}`")));
+        }
+    }
+
+    /// Says of an index that is beyond a list which stands in the template.
+    fn beyond(&mut self, first: &'t Node, second: &'t Node) {
+        let index = first.text().and_then(|text| text.parse::<usize>().ok());
+        if let (Some(index), Some(items)) = (index, second.items())
+            && index >= items.len()
+            && !self.names.has_macros
+        {
+            let message = format!(
+                "the index of `Fn::Select` is {index}, and the list has {}",
+                match items.len() {
+                    1 => "1 item".to_owned(),
+                    count => format!("{count} items"),
+                }
+            );
+            let found = Diagnostic::error(Rule::Arguments, self.source.of(first), message);
+            self.say(found.help("counted from 0, the last item is one less than their number"));
         }
     }
 

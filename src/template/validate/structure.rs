@@ -1,5 +1,7 @@
 //! Sections, declarations and their keys, limits.
 
+use std::collections::{BTreeMap, btree_map};
+
 use super::super::node::{Entry, Node, NodeKind};
 use super::super::references::{for_each, is_pattern};
 use super::super::scalar::Ambiguity;
@@ -86,6 +88,7 @@ impl<'t> Checker<'t> {
         for (name, entry) in self.names.of("Outputs") {
             self.output(name, entry);
         }
+        self.exports();
         if !self.is_json {
             for section in ["Parameters", "Mappings", "Resources", "Outputs"] {
                 if let Some(node) = self.root.value(section) {
@@ -339,6 +342,9 @@ impl<'t> Checker<'t> {
             let found = Diagnostic::error(Rule::Missing, self.key(entry), message);
             self.say(found.help("add what it returns, such as `Value: !Ref Queue`"));
         }
+        if let Some(value) = keys.get("Value") {
+            self.output_value(name, &value.value);
+        }
         if let Some(export) = keys.get("Export")
             && let Some(inside) = self.expect_entries(&export.value, "`Export`")
             && !inside.contains_key("Name")
@@ -346,6 +352,59 @@ impl<'t> Checker<'t> {
             let message = format!("the export of output `{name}` has no `Name`");
             let found = Diagnostic::error(Rule::Missing, self.key(export), message);
             self.say(found.help("write `Export: {Name: …}`"));
+        }
+    }
+
+    /// Says of what certainly is no text: CloudFormation takes nothing else.
+    fn output_value(&mut self, name: &str, value: &'t Node) {
+        let is = match (value.intrinsic(), &value.kind) {
+            (Some(("Fn::Split" | "Fn::GetAZs" | "Fn::Cidr", _)), _) => "a list",
+            (Some(("Ref", parameter)), _) if self.is_list_parameter(parameter) => "a list",
+            (None, NodeKind::Sequence(_)) => "a list",
+            (None, NodeKind::Mapping(_)) => "a mapping",
+            (Some(_), _) | (None, NodeKind::Scalar(_)) => return,
+        };
+        if self.names.has_macros {
+            return;
+        }
+        let message = format!("the value of output `{name}` is {is}, expected a text");
+        let found = Diagnostic::error(Rule::Shape, self.source.of(value), message);
+        self.say(found.help("return one value, or join them: `!Join [',', …]`"));
+    }
+
+    fn is_list_parameter(&self, name: &Node) -> bool {
+        let entry = name
+            .text()
+            .and_then(|name| self.names.get("Parameters", name));
+        let declared = entry.and_then(|entry| entry.value.value("Type")?.text());
+        declared.is_some_and(|declared| declared.contains("List"))
+    }
+
+    /// Says of outputs that are exported under one name. Those that have another condition may exclude each other.
+    fn exports(&mut self) {
+        let mut known: BTreeMap<(&str, Option<&str>), &'t Node> = BTreeMap::new();
+        for (output, entry) in self.names.of("Outputs") {
+            let export = entry.value.value("Export");
+            let Some(node) = export.and_then(|export| export.value("Name")) else {
+                continue;
+            };
+            let Some(name) = node.text().filter(|_| !node.is_null()) else {
+                continue;
+            };
+            let condition = entry.value.value("Condition").and_then(Node::text);
+            match known.entry((name, condition)) {
+                btree_map::Entry::Vacant(place) => {
+                    place.insert(node);
+                }
+                btree_map::Entry::Occupied(first) => {
+                    let message =
+                        format!("output `{output}` is exported as `{name}`, as another one is");
+                    let span = self.source.of(node);
+                    let found = Diagnostic::error(Rule::Value, span, message)
+                        .related(self.source.of(first.get()), "first here");
+                    self.say(found.help("give each export a name of its own"));
+                }
+            }
         }
     }
 

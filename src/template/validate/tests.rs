@@ -105,3 +105,75 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_selected_has_to_be_in_the_list() {
+    let of = |select: &str| {
+        codes(&format!(
+            "Parameters: {{L: {{Type: CommaDelimitedList}}}}\nResources: {{A: {{Type: 'A::B::C', Properties: {{P: !Select {select}, L: !Ref L}}}}}}"
+        ))
+    };
+    for (select, wrong) in [
+        ("[0, [a]]", false),
+        ("['1', [a, b]]", false),
+        ("[99, !Ref L]", false),
+        ("[!Ref L, [a]]", false),
+        ("[1, [a]]", true),
+        ("[99, [a]]", true),
+        ("['2', [!Ref L, b]]", true),
+        ("[0, []]", true),
+    ] {
+        let expected: &[&str] = if wrong { &["bad-arguments"] } else { &[] };
+        assert_eq!(of(select), expected, "{select}");
+    }
+}
+
+#[test]
+fn outputs_are_texts() {
+    let of = |value: &str| {
+        codes(&format!(
+            "Parameters: {{L: {{Type: 'List<Number>'}}, T: {{Type: String}}}}\nResources: {{A: {{Type: 'A::B::C', Properties: {{L: !Ref L, T: !Ref T}}}}}}\nOutputs: {{O: {{Value: {value}}}}}"
+        ))
+    };
+    for value in [
+        "x",
+        "1",
+        "!Ref T",
+        "!Ref A",
+        "!Join [',', !Ref L]",
+        "!GetAtt A.List",
+        "!Select [0, !Ref L]",
+        "!If [C, [a], b]",
+    ] {
+        assert!(!of(value).contains(&"wrong-shape".to_owned()), "{value}");
+    }
+    for value in [
+        "[a]",
+        "{a: b}",
+        "!Ref L",
+        "!Split [',', !Ref T]",
+        "!GetAZs ''",
+    ] {
+        assert_eq!(of(value), ["wrong-shape"], "{value}");
+    }
+}
+
+#[test]
+fn two_outputs_are_not_exported_under_one_name() {
+    let of = |first: &str, second: &str| {
+        codes(&format!(
+            "Conditions: {{C: !Equals [!Ref AWS::Region, x], D: !Not [!Condition C]}}\nResources: {{A: {{Type: 'A::B::C', Condition: C}}, B: {{Type: 'A::B::C', Condition: D}}}}\nOutputs: {{O: {{Value: a, {first}}}, P: {{Value: b, {second}}}}}"
+        ))
+    };
+    let same = "Export: {Name: n}";
+    assert_eq!(of(same, same), ["bad-value"]);
+    assert_eq!(of(same, "Export: {Name: m}"), [""; 0]);
+    let of_region = "Export: {Name: !Sub '${AWS::Region}'}";
+    assert_eq!(of(of_region, of_region), [""; 0]);
+    let (yes, no) = (
+        "Condition: C, Export: {Name: n}",
+        "Condition: D, Export: {Name: n}",
+    );
+    assert_eq!(of(yes, no), [""; 0]);
+    assert_eq!(of(yes, yes), ["bad-value"]);
+}
