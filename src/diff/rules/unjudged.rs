@@ -229,7 +229,10 @@ mod tests {
                 wanted,
                 "{new}"
             );
-            assert_eq!(fired("unjudged", of, Some(new.clone()), Some(new)), None);
+            // What is the same says nothing, unless a secret that decides may be what changes.
+            let is_hidden = new.to_string().contains(MASK);
+            let same = fired("unjudged", of, Some(new.clone()), Some(new));
+            assert_eq!(same.is_some(), is_hidden, "{same:?}");
         }
     }
 
