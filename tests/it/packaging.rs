@@ -122,7 +122,9 @@ fn a_nested_stack_with_a_function_is_packaged_and_the_function_answers() {
     other.code(3);
     let said = other.to_string();
     assert!(
-        said.contains("a local path, whose content is not what the stack has"),
+        said.contains(
+            "a local path; it is not what the stack has, or what it names is not: functions/greet"
+        ),
         "{said}"
     );
     assert_eq!(uploads(&proxy), 0);
