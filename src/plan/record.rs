@@ -5,7 +5,10 @@
 //! only the targets of a fan-out and the regions of its preferences keep their order, which is the order of execution.
 //! Changing what the record holds or how it is written needs a new [`VERSION`].
 
+mod change;
 mod drift;
+mod pipeline;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
@@ -13,17 +16,16 @@ use std::io::BufWriter;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::drift::{PropertyDriftRecord, ResourceDriftRecord, SetDriftRecord};
-use super::canonical::{Sha, Sorted, sorted, sorted_changes, sorted_details};
+use self::change::ChangeRecord;
+use self::drift::SetDriftRecord;
+use self::pipeline::PipelineRecord;
+use self::uploads::UploadsRecord;
+use super::canonical::{Sha, sorted_changes};
 use crate::model::{
-    AccountId, AccountState, ActionCategory, ActionDeclaration, ActionTypeId, Base, BucketObject,
-    ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, ChangeSetKind, ChangeSetName,
-    ConcurrencyMode, CountOrPercent, Digest, EffectiveParameter, Evaluation, ExecutionDefinition,
-    FanOut, Gate, GoneExport, ImportedResource, LeftOut, LeftOutWhy, LogicalId, NamedArtifact,
-    OnStackFailure, OperationPreferences, OverrideLine, PackagedObject, ParameterValue,
-    PipelineDeclaration, PlannedTarget, PolicyAction, Recreation, Region, RegionConcurrency,
-    Replacement, ResourceChange, RollbackTrigger, StackId, StackOptions, StackStatus,
-    StageDeclaration, Target, TargetInputs, TargetSpec, Uploads, Wave,
+    AccountId, AccountState, Base, ChangeSetId, ChangeSetKind, ChangeSetName, Digest,
+    EffectiveParameter, ExecutionDefinition, GoneExport, ImportedResource, LeftOut, LeftOutWhy,
+    LogicalId, OnStackFailure, ParameterValue, PlannedTarget, Region, ResourceChange,
+    RollbackTrigger, StackId, StackOptions, StackStatus, Target, TargetInputs,
 };
 
 /// The version of the record.
@@ -155,215 +157,6 @@ fn sorted_targets(targets: &[Target]) -> Vec<&Target> {
 }
 
 #[derive(Serialize)]
-struct PipelineRecord<'a> {
-    name: &'a str,
-    stages: Vec<StageRecord<'a>>,
-}
-
-impl<'a> PipelineRecord<'a> {
-    fn of(pipeline: &'a PipelineDeclaration) -> Self {
-        let PipelineDeclaration { name, stages } = pipeline;
-        Self {
-            name,
-            stages: stages.iter().map(StageRecord::of).collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct StageRecord<'a> {
-    actions: Vec<ActionRecord<'a>>,
-    name: &'a str,
-}
-
-impl<'a> StageRecord<'a> {
-    fn of(stage: &'a StageDeclaration) -> Self {
-        let StageDeclaration { name, actions } = stage;
-        Self {
-            actions: actions.iter().map(ActionRecord::of).collect(),
-            name: name.as_str(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ActionRecord<'a> {
-    category: ActionCategory,
-    configuration: BTreeMap<&'a str, &'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fan_out: Option<FanOutRecord<'a>>,
-    input_artifacts: Vec<&'a str>,
-    name: &'a str,
-    output_artifacts: Vec<&'a str>,
-    owner: &'a str,
-    provider: &'a str,
-    run_order: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout_in_minutes: Option<u32>,
-    version: &'a str,
-}
-
-impl<'a> ActionRecord<'a> {
-    fn of(action: &'a ActionDeclaration) -> Self {
-        let ActionDeclaration {
-            name,
-            action_type_id,
-            run_order,
-            configuration,
-            input_artifacts,
-            output_artifacts,
-            timeout_in_minutes,
-            fan_out,
-        } = action;
-        let ActionTypeId {
-            category,
-            owner,
-            provider,
-            version,
-        } = action_type_id;
-        Self {
-            category: *category,
-            configuration: configuration
-                .iter()
-                .filter(|(key, _)| is_recorded(*category, key))
-                .map(|(key, value)| (key.as_str(), value.as_str()))
-                .collect(),
-            fan_out: fan_out.as_ref().map(FanOutRecord::of),
-            input_artifacts: artifact_names(input_artifacts),
-            name: name.as_str(),
-            output_artifacts: artifact_names(output_artifacts),
-            owner,
-            provider,
-            run_order: *run_order,
-            timeout_in_minutes: *timeout_in_minutes,
-            version,
-        }
-    }
-}
-
-/// Returns whether a setting of an action belongs into the record.
-fn is_recorded(category: ActionCategory, key: &str) -> bool {
-    match category {
-        // Names folders of one machine. What came out of them, each target's inputs fix.
-        ActionCategory::Source => false,
-        // May hold literal secrets. Its values are among each target's parameters, which know secrets.
-        // Where they stand in a file changes nothing.
-        ActionCategory::Deploy => !["ParameterOverrides", OverrideLine::KEY].contains(&key),
-        ActionCategory::Build
-        | ActionCategory::Test
-        | ActionCategory::Invoke
-        | ActionCategory::Approval
-        | ActionCategory::Compute => true,
-    }
-}
-
-fn artifact_names(artifacts: &[NamedArtifact]) -> Vec<&str> {
-    artifacts.iter().map(|a| a.name.as_str()).collect()
-}
-
-#[derive(Serialize)]
-struct FanOutRecord<'a> {
-    preferences: PreferencesRecord<'a>,
-    targets: Vec<SpecRecord<'a>>,
-    /// Their order is the order of execution.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    waves: Vec<WaveRecord<'a>>,
-}
-
-impl<'a> FanOutRecord<'a> {
-    fn of(fan_out: &'a FanOut) -> Self {
-        let FanOut {
-            targets,
-            preferences,
-            waves,
-        } = fan_out;
-        Self {
-            preferences: PreferencesRecord::of(preferences),
-            targets: targets.iter().map(SpecRecord::of).collect(),
-            waves: waves.iter().map(WaveRecord::of).collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct WaveRecord<'a> {
-    gates: &'a [Gate],
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preferences: Option<PreferencesRecord<'a>>,
-    targets: &'a [Target],
-}
-
-impl<'a> WaveRecord<'a> {
-    fn of(wave: &'a Wave) -> Self {
-        let Wave {
-            name,
-            targets,
-            preferences,
-            gates,
-        } = wave;
-        Self {
-            gates,
-            name: name.as_str(),
-            preferences: preferences.as_ref().map(PreferencesRecord::of),
-            targets,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct PreferencesRecord<'a> {
-    concurrency_mode: ConcurrencyMode,
-    failure_tolerance: CountOrPercent,
-    max_concurrent: CountOrPercent,
-    region_concurrency: RegionConcurrency,
-    region_order: &'a [Region],
-}
-
-impl<'a> PreferencesRecord<'a> {
-    fn of(preferences: &'a OperationPreferences) -> Self {
-        let OperationPreferences {
-            region_order,
-            region_concurrency,
-            max_concurrent,
-            failure_tolerance,
-            concurrency_mode,
-        } = preferences;
-        Self {
-            concurrency_mode: *concurrency_mode,
-            failure_tolerance: *failure_tolerance,
-            max_concurrent: *max_concurrent,
-            region_concurrency: *region_concurrency,
-            region_order,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct SpecRecord<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    execute_role_arn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role_arn: Option<&'a str>,
-    target: &'a Target,
-}
-
-impl<'a> SpecRecord<'a> {
-    fn of(spec: &'a TargetSpec) -> Self {
-        let TargetSpec {
-            target,
-            role_arn,
-            execute_role_arn,
-        } = spec;
-        Self {
-            execute_role_arn: execute_role_arn.as_deref(),
-            role_arn: role_arn.as_deref(),
-            target,
-        }
-    }
-}
-
-#[derive(Serialize)]
 struct PlannedRecord<'a> {
     base: BaseRecord<'a>,
     capabilities: &'a BTreeSet<String>,
@@ -454,91 +247,6 @@ impl<'a> PlannedRecord<'a> {
             target,
             template: *template_digest,
             uploads: UploadsRecord::of(uploads),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct UploadsRecord<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    packaged: Vec<PackagedRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    template: Option<ObjectRecord<'a>>,
-}
-
-impl<'a> UploadsRecord<'a> {
-    fn of(uploads: &'a Uploads) -> Option<Self> {
-        let Uploads { template, packaged } = uploads;
-        let mut packaged: Vec<_> = packaged.iter().map(PackagedRecord::of).collect();
-        packaged.sort_unstable();
-        let record = Self {
-            packaged,
-            template: template.as_ref().map(ObjectRecord::of),
-        };
-        (!uploads.is_empty()).then_some(record)
-    }
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
-struct PackagedRecord<'a> {
-    is_pinned: bool,
-    object: ObjectRecord<'a>,
-    path: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    private: Vec<&'a str>,
-}
-
-impl<'a> PackagedRecord<'a> {
-    fn of(packaged: &'a PackagedObject) -> Self {
-        let PackagedObject {
-            path,
-            object,
-            is_pinned,
-            private,
-        } = packaged;
-        let mut private: Vec<&str> = private.iter().map(String::as_str).collect();
-        private.sort_unstable();
-        Self {
-            is_pinned: *is_pinned,
-            object: ObjectRecord::of(object),
-            path,
-            private,
-        }
-    }
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
-struct ObjectRecord<'a> {
-    bucket: &'a str,
-    digest: Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<&'a str>,
-    key: &'a str,
-    owner: &'a AccountId,
-    region: &'a Region,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-}
-
-impl<'a> ObjectRecord<'a> {
-    fn of(object: &'a BucketObject) -> Self {
-        let BucketObject {
-            bucket,
-            owner,
-            region,
-            key,
-            digest,
-            version,
-            etag,
-        } = object;
-        Self {
-            bucket,
-            digest: *digest,
-            etag: etag.as_deref(),
-            key,
-            owner,
-            region,
-            version: version.as_deref(),
         }
     }
 }
@@ -695,143 +403,6 @@ impl<'a> BaseRecord<'a> {
             status: *status,
         }
     }
-}
-
-#[derive(Serialize)]
-struct ChangeRecord<'a> {
-    action: ChangeAction,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Sorted<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Sorted<'a>>,
-    details: Vec<DetailRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drift: Option<ResourceDriftRecord<'a>>,
-    logical_id: &'a LogicalId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    module: Option<&'a (String, String)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nested: Option<&'a ChangeSetId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    physical_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy_action: Option<PolicyAction>,
-    #[serde(serialize_with = "replacement")]
-    replacement: Replacement,
-    resource_type: &'a str,
-    scope: Vec<ChangeScope>,
-}
-
-impl<'a> ChangeRecord<'a> {
-    fn of(change: &'a ResourceChange) -> Self {
-        let ResourceChange {
-            logical_id,
-            resource_type,
-            physical_id,
-            action,
-            replacement,
-            policy_action,
-            scope,
-            details,
-            before,
-            after,
-            nested,
-            module,
-            drift,
-        } = change;
-        Self {
-            action: *action,
-            after: after.as_ref().map(Sorted),
-            before: before.as_ref().map(Sorted),
-            details: sorted_details(details)
-                .into_iter()
-                .map(DetailRecord::of)
-                .collect(),
-            drift: drift.as_ref().map(ResourceDriftRecord::of),
-            logical_id,
-            module: module.as_ref(),
-            nested: nested.as_ref(),
-            physical_id: physical_id.as_deref(),
-            policy_action: *policy_action,
-            replacement: *replacement,
-            resource_type,
-            scope: sorted(scope),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct DetailRecord<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attribute: Option<ChangeScope>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    causing_entity: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drift: Option<PropertyDriftRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    evaluation: Option<Evaluation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a str>,
-    #[serde(serialize_with = "recreation")]
-    recreation: Recreation,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-}
-
-impl<'a> DetailRecord<'a> {
-    fn of(detail: &'a ChangeDetail) -> Self {
-        let ChangeDetail {
-            attribute,
-            name,
-            path,
-            recreation,
-            before,
-            after,
-            evaluation,
-            source,
-            causing_entity,
-            drift,
-        } = detail;
-        Self {
-            after: after.as_deref(),
-            attribute: *attribute,
-            before: before.as_deref(),
-            causing_entity: causing_entity.as_deref(),
-            drift: drift.as_ref().map(PropertyDriftRecord::of),
-            evaluation: *evaluation,
-            name: name.as_deref(),
-            path: path.as_deref(),
-            recreation: *recreation,
-            source: source.as_deref(),
-        }
-    }
-}
-
-// The record's own spelling, which stays as it is wherever else these are written: another one would
-// give every plan another digest.
-
-fn replacement<S: serde::Serializer>(value: &Replacement, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(match value {
-        Replacement::No => "No",
-        Replacement::May => "May",
-        Replacement::Will => "Will",
-        Replacement::Unknown => "Unknown",
-    })
-}
-
-fn recreation<S: serde::Serializer>(value: &Recreation, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(match value {
-        Recreation::Never => "Never",
-        Recreation::Conditionally => "Conditionally",
-        Recreation::Always => "Always",
-        Recreation::Unknown => "Unknown",
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::sample::{Plan, plan};
 use super::*;
+use crate::model::{Gate, OperationPreferences, Uploads, Wave};
 
 fn digest_of(plan: &Plan) -> Digest {
     digest(&plan.input())
