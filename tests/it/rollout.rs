@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::support::Emulator;
-use crate::support::output::Output;
+use crate::support::output::{Output, normalise};
 use crate::support::process::Process;
 use crate::support::proxy::{Call, Error, Fate, Fault, Proxy, Rule};
 use crate::support::rollout::{FIRST, Fleet, Place, STACK, Seed, second};
@@ -139,8 +139,23 @@ impl Story {
         first: (&Value, &BTreeSet<Place>),
         retried: (&Value, &BTreeSet<Place>),
     ) {
-        let _ = self.roll_back(retried.0, retried.1);
-        let _ = self.roll_back(first.0, first.1);
+        let id = retried.0["execution"].as_str().unwrap();
+        let warning = format!("note: execution {id}, a retry of it, is newer and changed");
+        let warning = normalise(&warning);
+        // Whoever forgets the retry would leave its targets at the second version.
+        let planned = self.fleet.env.run(&[
+            "rollback",
+            first.0["execution"].as_str().unwrap(),
+            "--detach",
+        ]);
+        planned.code(3);
+        assert!(planned.stderr.contains(&warning), "{planned}");
+        self.fleet.env.run(&["reject", "latest"]).code(4);
+
+        let newer = self.roll_back(retried.0, retried.1);
+        assert!(!newer.stderr.contains("is newer"), "{newer}");
+        let older = self.roll_back(first.0, first.1);
+        assert!(!older.stderr.contains("is newer"), "{older}");
         self.fleet.assert_all(FIRST, "one");
         self.check_updates();
     }
