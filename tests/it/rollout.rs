@@ -133,25 +133,24 @@ impl Story {
         output
     }
 
+    /// Checks that whoever forgets the retry is told: its targets would stay at the second version.
+    fn check_warning(&self, first: &Value, retried: &Value) {
+        let id = retried["execution"].as_str().unwrap();
+        let warning = format!("note: execution {id}, a retry of it, is newer and changed");
+        let warning = normalise(&warning);
+        let first = first["execution"].as_str().unwrap();
+        let planned = self.fleet.env.run(&["rollback", first, "--detach"]);
+        planned.code(3);
+        assert!(planned.stderr.contains(&warning), "{planned}");
+        self.fleet.env.run(&["reject", "latest"]).code(4);
+    }
+
     /// Rolls back the newer execution and then the older one, after which all is as it was.
     fn roll_back_both(
         &mut self,
         first: (&Value, &BTreeSet<Place>),
         retried: (&Value, &BTreeSet<Place>),
     ) {
-        let id = retried.0["execution"].as_str().unwrap();
-        let warning = format!("note: execution {id}, a retry of it, is newer and changed");
-        let warning = normalise(&warning);
-        // Whoever forgets the retry would leave its targets at the second version.
-        let planned = self.fleet.env.run(&[
-            "rollback",
-            first.0["execution"].as_str().unwrap(),
-            "--detach",
-        ]);
-        planned.code(3);
-        assert!(planned.stderr.contains(&warning), "{planned}");
-        self.fleet.env.run(&["reject", "latest"]).code(4);
-
         let newer = self.roll_back(retried.0, retried.1);
         assert!(!newer.stderr.contains("is newer"), "{newer}");
         let older = self.roll_back(first.0, first.1);
@@ -191,6 +190,7 @@ fn forty_targets_are_rolled_out_killed_resumed_retried_and_rolled_back() {
     assert_eq!(ended["failed"], story.failing);
 
     let retried = story.retry(&first, &story.failing.clone());
+    story.check_warning(&first, &retried);
     story.roll_back_both((&first, &ended["succeeded"]), (&retried, &ended["failed"]));
 }
 
@@ -281,8 +281,8 @@ fn the_same_holds_where_calls_are_throttled_and_replies_are_lost() {
     let proxy = Proxy::start(&fleet.env.endpoint());
     let fleet = fleet.through(&proxy);
     let throttled = Rule::new(Fault::Answer(Error::THROTTLING));
-    proxy.disturb(throttled.every(7));
-    proxy.disturb(Rule::new(Fault::LoseReply).mutations().every(4));
+    proxy.disturb(throttled.every(12));
+    proxy.disturb(Rule::new(Fault::LoseReply).mutations().every(5));
     let mut story = Story::begin(fleet, &seed);
 
     proxy.forget();
