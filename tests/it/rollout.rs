@@ -47,7 +47,7 @@ impl Story {
 
     /// Kills the process as `kill -9` does, and takes the execution up before anybody has noticed that it is gone.
     fn kill_and_resume(&self, process: Process) -> Output {
-        process.signal("KILL");
+        process.kill_unreaped();
         let left = self.fleet.status();
         assert_eq!(left["alive"], false, "{left:#}");
         assert_eq!(left["outcome"], Value::Null);
