@@ -36,6 +36,7 @@ mod rehearse;
 mod retry;
 mod risks;
 mod rollback;
+mod rollout;
 mod screens;
 mod settings;
 mod sso;
