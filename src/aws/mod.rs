@@ -11,6 +11,7 @@
 //!
 //! All waiting goes through `cadence`, so that tests run it in paused time.
 
+mod alarms;
 mod budget;
 mod cadence;
 mod call;
