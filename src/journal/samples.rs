@@ -163,6 +163,33 @@ pub fn gate() -> GatePlace {
     }
 }
 
+/// Returns a gate that looks at alarms.
+fn alarms() -> GatePlace {
+    let names = vec![AlarmName::new("app-*").unwrap()];
+    let gate = Gate::Alarms(AlarmCheck { names, minutes: 5 });
+    GatePlace {
+        gate,
+        ..self::gate()
+    }
+}
+
+/// Returns a gate that runs a command.
+fn command() -> GatePlace {
+    let file = CommandFile {
+        path: "smoke.sh".into(),
+        digest: Digest::of(b"smoke"),
+    };
+    let gate = Gate::Command(GateCommand {
+        line: vec!["./smoke.sh".into(), "--quick".into()],
+        files: vec![file],
+        timeout_minutes: 10,
+    });
+    GatePlace {
+        gate,
+        ..self::gate()
+    }
+}
+
 /// Returns a request to stop.
 pub fn stop() -> StopRequest {
     StopRequest {
@@ -382,11 +409,11 @@ pub fn every_kind() -> Vec<EventKind> {
             risks: RiskChoices::default(),
         },
         EventKind::GateStarted {
-            place: gate(),
+            place: command(),
             until: Timestamp::MAX,
         },
         EventKind::GateHeld {
-            place: gate(),
+            place: alarms(),
             reason: Some(reason()),
         },
         EventKind::GateOpened { place: gate() },

@@ -436,7 +436,7 @@ fn gate(gate: &Gate) -> String {
     };
     let files = files.iter().map(|file| {
         let path = crate::model::clean(&file.path);
-        format!(" ({path} {})", file.digest.short())
+        format!(" ({path} sha256:{})", file.digest.short())
     });
     format!("{gate}{}", files.collect::<String>())
 }
