@@ -165,6 +165,27 @@ fn a_command_that_was_killed_with_the_program_runs_again_and_is_told_once() {
 }
 
 #[test]
+fn a_stop_ends_the_command_and_all_that_it_began() {
+    let env = project("command: [./smoke.sh]");
+    // What runs in the background has the lock as long as it runs.
+    script(
+        &env,
+        "[ -e go ] && exit 0\nexec 9> lock\n/usr/bin/flock 9\n/bin/sleep 600 &\n: > begun\nwait",
+    );
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    let begun = env.root().join("begun");
+    until("the command runs", || begun.exists());
+    env.run(&["stop", "latest"]).success();
+    env.finish(process).code(130);
+    let lock = fs::File::open(env.root().join("lock")).unwrap();
+    until("the command ends", || lock.try_lock().is_ok());
+    assert_eq!(deployed(&env), [true, false]);
+    env.write("go", "");
+    env.run(&["resume", "latest"]).success();
+    assert_eq!(deployed(&env), [true, true]);
+}
+
+#[test]
 fn a_script_that_was_changed_after_the_plan_is_not_run() {
     let env = project("command: [./smoke.sh, --quick]");
     script(&env, "echo one >> runs");
