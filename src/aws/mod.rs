@@ -12,6 +12,7 @@
 //! All waiting goes through `cadence`, so that tests run it in paused time.
 
 mod acting;
+mod alarms;
 mod budget;
 mod cadence;
 mod call;

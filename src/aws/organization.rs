@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::connection::Aws;
-use super::json::{JsonFailure, JsonService, code};
+use super::json::{JSON_1_1, JsonFailure, JsonService, code};
 use crate::model::{
     AccountId, AccountState, CallFailure, FailureKind, OrganizationalUnitId, Priority, TargetSpec,
 };
@@ -18,6 +18,7 @@ const ORGANIZATIONS: JsonService = JsonService {
     name: "organizations",
     endpoint: "ORGANIZATIONS",
     prefix: "AWSOrganizationsV20161128",
+    content_type: JSON_1_1,
 };
 
 /// Returns the region in which a partition answers for its organizations.

@@ -6,13 +6,14 @@ use serde::Deserialize;
 
 use super::call::Call;
 use super::connection::Aws;
-use super::json::{JsonFailure, JsonService, code};
+use super::json::{JSON_1_1, JsonFailure, JsonService, code};
 use crate::model::{CallFailure, Priority, TargetSpec};
 
 const SSM: JsonService = JsonService {
     name: "ssm",
     endpoint: "SSM",
     prefix: "AmazonSSM",
+    content_type: JSON_1_1,
 };
 
 impl Aws {

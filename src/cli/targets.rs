@@ -527,7 +527,10 @@ impl TargetArgs {
         preferences: &OperationPreferences,
     ) -> Result<Vec<Wave>, CliError> {
         match &self.filled {
-            Some(filled) => waves::resolve(&filled.waves, specs, preferences, filled.is_narrowed),
+            Some(filled) => {
+                let root = std::env::current_dir()?;
+                waves::resolve(&root, &filled.waves, specs, preferences, filled.is_narrowed)
+            }
             None => Ok(Vec::new()),
         }
     }

@@ -70,6 +70,15 @@ pub enum GateWait {
     Until(Timestamp),
     /// An answer.
     Answer(Box<approval::Request>),
+    /// What is found out by looking at alarms, or by running a command.
+    Check {
+        /// Since when.
+        since: Timestamp,
+        /// How long nothing may go off; or when a command is ended.
+        until: Timestamp,
+        /// What holds it up, beside time.
+        held: Option<String>,
+    },
 }
 
 /// The state of a stage.
@@ -256,7 +265,7 @@ impl Execution {
                 ..
             }) => Some(request),
             Some(GateState {
-                wait: GateWait::Until(_),
+                wait: GateWait::Until(_) | GateWait::Check { .. },
                 ..
             })
             | None => self.approval.as_ref(),

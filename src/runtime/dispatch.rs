@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{World, cloudformation, deletion, source_local};
+use crate::action::{World, cloudformation, command, deletion, source_local};
 use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
@@ -189,6 +189,31 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             },
             target: spec.target,
         },
+        StepKind::ReadAlarms {
+            place,
+            check,
+            specs,
+            after,
+        } => Input::AlarmsRead {
+            result: world.aws.alarms_not_ok(&specs, &check.names, after).await,
+            place,
+        },
+        StepKind::RunCommand {
+            place,
+            command: asked,
+            execution,
+            targets,
+        } => {
+            let told = command::Told {
+                execution: &execution,
+                wave: &place.wave,
+                targets: &targets,
+            };
+            Input::CommandEnded {
+                result: command::run(world, &asked, &told).await,
+                place,
+            }
+        }
         StepKind::ApplySetting {
             spec,
             approved,
