@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, stream};
 
 use super::options::Connection;
-use super::resume;
-use super::{CliError, output};
+use super::{CliError, output, resume, run};
 use crate::aws::{Aws, StackRef};
 use crate::journal::Journal;
 use crate::model::{
-    CallFailure, ExecutionDefinition, ExecutionId, PipelineDeclaration, Priority, StackEvent,
-    StackStatus, Target, TargetOutcome, TargetSpec,
+    CallFailure, Caller, ExecutionDefinition, ExecutionId, PipelineDeclaration, Priority,
+    StackEvent, StackStatus, Target, TargetOutcome, TargetSpec,
 };
 use crate::pipeline::execute_token;
 use crate::report::{TargetView, View};
@@ -63,6 +62,15 @@ impl Earlier {
             view,
             definition,
         })
+    }
+
+    /// Connects to AWS for an execution that goes on from it, in the same way and account.
+    pub(super) async fn reach(&self, id: &ExecutionId) -> Result<(Aws, Caller), CliError> {
+        let aws = run::connect(&self.definition.invocation, Some(id)).await?;
+        run::same_way(&self.definition.invocation, &aws)?;
+        let caller = aws.caller().await?;
+        run::same_account(&self.definition, &caller)?;
+        Ok((aws, caller))
     }
 
     /// Returns how each target is reached.

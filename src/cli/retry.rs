@@ -8,17 +8,17 @@ use super::deploy::{RiskArg, answering};
 use super::earlier::{Earlier, Since, only, tell};
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::run::{self, Run, Start, block_on, connect};
+use super::run::{self, Account, Run, Start, block_on, connect, new_id};
 use super::secret::secrets;
 use super::{CliError, delete, exit, others, output, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
-    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, ExecutionId, Follows,
+    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, Follows,
     PipelineDeclaration, Target, TargetOutcome,
 };
-use crate::pipeline::{APPROVAL_STAGE, Deletion};
+use crate::pipeline::Deletion;
 use crate::report::View;
 
 /// Arguments of `retry`.
@@ -140,7 +140,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         ));
     }
     let answering = answering(args.yes, args.detach);
-    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let id = new_id()?;
     let targets: Vec<Target> = chosen.into_iter().cloned().collect();
     block_on(async {
         let aws = connect(&definition.invocation, Some(&id)).await?;
@@ -163,7 +163,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
             caller,
             answering,
             out: None,
-            goes_on: false,
+            account: Account::Always,
         };
         Run::start(start, definition).await
     })?
@@ -354,35 +354,9 @@ async fn replace_failed(
     definition: &ExecutionDefinition,
     answering: Answering,
 ) -> Result<u8, CliError> {
-    let pipeline = &definition.pipeline;
-    let mut actions = pipeline.actions().filter(|a| a.fan_out.is_some());
-    let create = actions.find(|a| a.configuration.contains_key("TemplatePath"));
-    let Some((create, mut fan_out)) = create.and_then(|a| Some((a, a.fan_out.clone()?))) else {
-        return Err(CliError::message(
-            "`--replace-failed`: the execution makes no stacks",
-        ));
-    };
-    let Some(stack) = fan_out.targets.first().map(|s| s.target.stack.clone()) else {
-        return Ok(exit::DONE);
-    };
-    // The waves are for what is made anew.
-    fan_out.waves.clear();
-    let approval = pipeline
-        .stages
-        .iter()
-        .find(|s| s.name.as_str() == APPROVAL_STAGE);
-    let minutes = approval
-        .and_then(|stage| stage.actions.first())
-        .and_then(|a| a.timeout_in_minutes);
     let deletion = Deletion {
-        stack,
         only_failed: true,
-        wait: crate::model::StackWait::of(create).map_err(CliError::failed)?,
-        retain: Vec::new(),
-        role_arn: create.configuration.get("RoleArn").cloned(),
-        fan_out,
-        approval_minutes: minutes.unwrap_or(crate::approval::DEFAULT_VALIDITY_MINUTES),
-        risks: definition.risk_choices().map_err(CliError::failed)?,
+        ..delete::as_made_by(definition)?
     };
     let left_out = &definition.left_out;
     let invocation = &definition.invocation;

@@ -293,6 +293,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 reason: Some("The following resource(s) failed".into()),
                 parameters: vec!["Timeout".into()],
                 outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+                tags: Some(BTreeMap::from([("team".into(), "net".into())])),
             }),
             inputs: Box::new(inputs),
         },

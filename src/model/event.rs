@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::on_failure::TOLD;
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
@@ -359,6 +360,10 @@ pub struct Invocation {
 /// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.
 pub const NOTES: &str = "Notes";
 
+/// The key of a deletion's configuration under which the ids of the stacks are that are meant, by target: others that have
+/// their names since are left alone.
+pub const STACK_IDS: &str = "StackIds";
+
 /// The earlier execution that one goes on from, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -399,7 +404,12 @@ impl ExecutionDefinition {
         let settings = self.pipeline.actions().map(|a| &a.configuration);
         let lists =
             settings.filter_map(|s| serde_json::from_str::<Vec<String>>(s.get(NOTES)?).ok());
-        lists.flatten().map(|note| super::clean(&note)).collect()
+        let follows = self.rolls_back_on_failure().then(|| TOLD.to_owned());
+        lists
+            .flatten()
+            .chain(follows)
+            .map(|note| super::clean(&note))
+            .collect()
     }
 
     /// Returns what was chosen for risk rules.

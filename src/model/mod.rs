@@ -15,6 +15,7 @@ mod inputs;
 mod lookup;
 mod nearest;
 mod observation;
+mod on_failure;
 pub mod options;
 mod plan;
 mod preferences;
@@ -52,7 +53,8 @@ pub use drift::{
     BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
 };
 pub use event::{
-    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES, Scope,
+    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES,
+    STACK_IDS, Scope,
 };
 pub use failure::{CallFailure, FailureKind};
 pub use ids::{
@@ -68,6 +70,7 @@ pub use nearest::nearest;
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };
+pub use on_failure::{ON_FAILURE, ROLLBACK};
 pub use options::{
     ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
 };

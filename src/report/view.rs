@@ -15,6 +15,7 @@ use crate::model::{
     StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave, WaveName,
 };
 
+use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
 
@@ -72,6 +73,7 @@ struct Outside {
     answer: Option<Answer>,
     is_late: bool,
     denied: Vec<String>,
+    rolled_back: Option<RolledBack>,
 }
 
 /// How far a stage is.
@@ -328,6 +330,16 @@ impl View {
     /// Notes what the plan holds that the project denies, which is judged with the templates at hand.
     pub fn note_denied(&mut self, findings: Vec<String>) {
         self.outside.denied = findings;
+    }
+
+    /// Notes how far the rollback of what the execution changed is, which other executions tell.
+    pub fn note_rolled_back(&mut self, rolled_back: Option<RolledBack>) {
+        self.outside.rolled_back = rolled_back;
+    }
+
+    /// Returns how far the rollback of what the execution changed is, where there is one.
+    pub fn rolled_back(&self) -> Option<&RolledBack> {
+        self.outside.rolled_back.as_ref()
     }
 
     /// Returns what the plan is known to hold that the project denies.

@@ -202,3 +202,135 @@ fn a_rollback_that_is_killed_is_resumed() {
         assert_eq!(proxy.count("CreateChangeSet"), PLACES.len(), "{append}");
     }
 }
+
+/// Returns a place where the second of four targets fails, and what `deploy` of the second version says then.
+fn failing(more: &[&str]) -> (TestEnv, Output) {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", PLAIN);
+    let first = [
+        "deploy",
+        "app",
+        "--tag=version=one",
+        "--parameter=Name=/name",
+    ];
+    env.run(&[&first[..], &FLEET].concat()).success();
+    // A name that is taken: the second version cannot make its parameter in the last place.
+    let (account, region) = PLACES[3];
+    env.cloud(account, region)
+        .put_parameter("/name/other", "theirs");
+    env.write("templates/app.yaml", &format!("{PLAIN}{MORE_PLAIN}"));
+    let second = [
+        "deploy",
+        "app",
+        "--tag=version=two",
+        "--on-failure=rollback",
+    ];
+    let output = env.run(&[&second[..], &FLEET, more].concat());
+    (env, output)
+}
+
+const PLAIN: &str = r#"
+Parameters:
+  Name: {Type: String}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Ref Name, Type: String, Value: value}
+"#;
+
+const MORE_PLAIN: &str = r#"
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Sub "${Name}/other", Type: String, Value: more}
+"#;
+
+/// Checks that every stack has the first version, with its tags.
+fn all_are_first(env: &TestEnv) {
+    for (account, region) in PLACES {
+        let cloud = env.cloud(account, region);
+        assert_eq!(cloud.template("app"), PLAIN, "{account}/{region}");
+        assert_eq!(cloud.tags("app")["version"], "one", "{account}/{region}");
+    }
+}
+
+#[test]
+fn a_rollout_that_fails_is_rolled_back_as_was_approved() {
+    let (env, output) = failing(&[]);
+    output.code(1);
+    let failed = document(&env, &output);
+    assert_eq!(failed["outcome"], "failed");
+    assert_eq!(failed["rollback"]["changed"], 3, "{failed}");
+    assert_eq!(failed["rollback"]["rolled_back"], 3, "{failed}");
+    assert_eq!(failed["rollback"]["outcome"], "succeeded");
+    all_are_first(&env);
+
+    // Said before it was approved, and nothing is left to do.
+    let id = failed["execution"].as_str().unwrap();
+    let status = env.run(&["status", id, "--output=json"]);
+    let status = document(&env, status.success());
+    let notes = status["review"]["notes"].to_string();
+    assert!(notes.contains("`--on-failure rollback`"), "{notes}");
+    assert_eq!(status["rollback"], failed["rollback"]);
+    let output = env.run(&["resume", id]);
+    output.code(1);
+    assert!(
+        output.stderr.contains("has ended already: failed"),
+        "{output}"
+    );
+    assert!(
+        output.stdout.contains("rolled back 3 changed targets"),
+        "{output}"
+    );
+    let output = env.run(&["rollback", id]);
+    assert!(
+        output
+            .success()
+            .stderr
+            .contains("was rolled back by execution"),
+        "{output}"
+    );
+}
+
+#[test]
+fn what_an_approval_could_not_know_stops_the_rollback() {
+    // A stack more, which the second version creates.
+    let (env, output) = failing(&[
+        "--accounts=111111111111,222222222222,333333333333",
+        "--max-concurrent=3",
+    ]);
+    output.code(1);
+    let failed = document(&env, &output);
+    let id = failed["execution"].as_str().unwrap();
+    assert!(output.stderr.contains("was created by it"), "{output}");
+    assert!(
+        output.stderr.contains(&format!("stackgate rollback {id}")),
+        "{output}"
+    );
+    assert_eq!(failed["rollback"]["rolled_back"], 0, "{failed}");
+    assert_eq!(failed["next"][1], format!("stackgate rollback {id}"));
+
+    let rollback = [
+        "rollback",
+        id,
+        "--delete-created",
+        "--yes=high",
+        "--output=json",
+    ];
+    let output = env.run(&rollback);
+    let deleted = document(&env, output.success());
+    assert_eq!(deleted["operation"], "delete");
+    assert_eq!(deleted["follows"], json!({ "rolls_back": id }));
+    all_are_first(&env);
+    for region in ["us-east-1", "eu-west-1"] {
+        assert!(
+            !env.cloud("333333333333", region).has_stack("app"),
+            "{region}"
+        );
+    }
+}
+
+#[test]
+fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let _ = env;
+}
