@@ -11,7 +11,7 @@ use super::on_failure::TOLD;
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
-    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange,
+    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, Proof, ResourceChange,
     RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent,
     StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
     TargetOutcome, TargetSpec, WaveName,
@@ -355,6 +355,9 @@ pub struct Invocation {
     /// The execution that it goes on from, where there is one. What it does is in the pipeline all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Follows>,
+    /// What that one was done with, and how it is known that it still is; nothing of it is done here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
 }
 
 /// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.

@@ -20,6 +20,7 @@ pub mod options;
 mod plan;
 mod preferences;
 mod priority;
+mod proof;
 mod reasons;
 mod recovery;
 mod risk;
@@ -79,6 +80,7 @@ pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
 };
 pub use priority::Priority;
+pub use proof::{Proof, Verdict};
 pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };

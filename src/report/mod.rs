@@ -77,6 +77,7 @@ pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, sta
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
+pub use words::count;
 
 /// The version of the documents for machines, which `docs/json.md` describes.
 pub const DOCUMENT_VERSION: u32 = 1;

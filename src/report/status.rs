@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{
     Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
-    StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
+    Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
 };
 
 use super::review::execution;
@@ -61,6 +61,9 @@ pub struct Status {
     pub counts: Counts,
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetStatus>,
+    /// What the earlier execution was done with, and how it is known that it still is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
@@ -206,6 +209,7 @@ impl Status {
             stages: stages.collect(),
             counts: view.counts(),
             targets: view.targets().into_iter().map(target_status).collect(),
+            proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
             next: next_of(view, alive),
             review: None,
@@ -294,6 +298,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some((what, earlier)) = facts::follows(view) {
         let text = format!("  {what} {}", execution(earlier, page.options));
         page.line(Line::of(Tone::Plain, &text), 4);
+    }
+    if let Some(text) = facts::proven(view) {
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
     }
     if let Some(rolled_back) = view.rolled_back() {
         let (text, tone) = rolled_back.told();

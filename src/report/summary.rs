@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Region,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Proof, Region,
     SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
 };
 
@@ -62,6 +62,9 @@ pub struct Summary {
     pub stale: Vec<StaleTarget>,
     /// Targets that were not started, by reason.
     pub not_started: Vec<SkipGroup>,
+    /// What the earlier execution was done with, and how it is known that it still is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
@@ -152,6 +155,7 @@ impl Summary {
             unknown: causes::unknown(view),
             stale,
             not_started: causes::skipped(view),
+            proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
             outputs,
             next: id.map_or_else(Vec::new, |id| next_for_machines(view, &id)),
@@ -224,6 +228,9 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
     let places = Places::of(targets.iter().copied());
     let summary = Summary::of(view);
     headline(page, view, &summary, &places);
+    if let Some(text) = facts::proven(view) {
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
+    }
     if let Some(rolled_back) = view.rolled_back() {
         let (text, tone) = rolled_back.told();
         page.line(Line::indent(2).add(tone, &text), 4);

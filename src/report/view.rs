@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    GatePlace, OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision,
-    StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave, WaveName,
+    GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices,
+    SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave,
+    WaveName,
 };
 
 use super::rolled_back::RolledBack;
@@ -385,6 +386,11 @@ impl View {
     /// Returns the earlier execution that it goes on from, and how.
     pub fn follows(&self) -> Option<&Follows> {
         self.definition()?.invocation.follows.as_ref()
+    }
+
+    /// Returns what the earlier execution was done with, and how it is known that it still is.
+    pub fn proven(&self) -> &[Proof] {
+        self.definition().map_or(&[], |d| &d.invocation.proven)
     }
 
     /// Returns whether the execution only deletes stacks whose creation failed.
