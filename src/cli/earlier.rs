@@ -9,7 +9,7 @@ use super::{CliError, output, resume, run};
 use crate::aws::{Aws, StackRef};
 use crate::journal::Journal;
 use crate::model::{
-    CallFailure, Caller, ExecutionDefinition, ExecutionId, PipelineDeclaration, Priority,
+    CallFailure, Caller, ExecutionDefinition, ExecutionId, Follows, PipelineDeclaration, Priority,
     StackEvent, StackStatus, StackSummary, Target, TargetOutcome, TargetSpec,
 };
 use crate::pipeline::execute_token;
@@ -62,6 +62,14 @@ impl Earlier {
             view,
             definition,
         })
+    }
+
+    /// Returns what it was started with, for an execution that goes on from it.
+    pub(super) fn followed(&self, follows: Follows) -> ExecutionDefinition {
+        let mut definition = self.definition.clone();
+        definition.invocation.follows = Some(follows);
+        definition.invocation.proven.clear();
+        definition
     }
 
     /// Connects to AWS for an execution that goes on from it, in the same way and account.

@@ -148,13 +148,13 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         }
         let targets: Vec<Target> = again.into_iter().cloned().collect();
         others::tell(&journal, &targets);
-        definition.invocation.proven = proofs;
         if args.replace_failed {
             let code = replace_failed(global, &journal, &definition, answering).await?;
             if !matches!(code, exit::DONE | exit::WITH_FAILURES) {
                 return Ok(code);
             }
         }
+        definition.invocation.proven = proofs;
         let start = Start {
             global,
             journal: &journal,
@@ -171,8 +171,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
 
 /// Returns what the earlier execution did, to be done again.
 fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
-    let mut definition = earlier.definition.clone();
-    definition.invocation.follows = Some(Follows::Retries(earlier.id.clone()));
+    let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
     let given = secrets(&args.secrets)?;
     resume::only_secrets_of(&definition, &given)?;
     definition.secrets.extend(given);

@@ -289,9 +289,17 @@ impl Run<'_> {
             let event = portable::export(self.journal, &id, out, operator)?;
             face.view.apply(&event);
         }
+        let code = code(&ended);
+        let is_told = match self.account {
+            Account::Always => true,
+            Account::UnlessDone => !matches!(code, exit::DONE | exit::WITH_FAILURES),
+            Account::ForPeople => self.global.output == OutputForm::Text,
+        };
         if let Some(why) = refused {
-            ci::tell(&face.view, &artifacts);
-            account(self.global, &face.view, self.journal.folder())?;
+            if is_told {
+                ci::tell(&face.view, &artifacts);
+                account(self.global, &face.view, self.journal.folder())?;
+            }
             output::stderr(&why);
             return Ok(exit::FAILED);
         }
@@ -308,12 +316,6 @@ impl Run<'_> {
             };
             return Box::pin(failed.roll_back()).await;
         }
-        let code = code(&ended);
-        let is_told = match self.account {
-            Account::Always => true,
-            Account::UnlessDone => !matches!(code, exit::DONE | exit::WITH_FAILURES),
-            Account::ForPeople => self.global.output == OutputForm::Text,
-        };
         if is_told {
             ci::tell(&face.view, &artifacts);
             account(self.global, &face.view, self.journal.folder())?;

@@ -29,7 +29,7 @@ impl PipelineDeclaration {
 }
 
 /// What a reviewer is told of it.
-pub(super) const TOLD: &str = "if the rollout fails, the stacks that it changed get their former templates and parameters back \
-                               (`--on-failure rollback`), newest first: by a plan of its own, which is asked about where \
-                               somebody can be asked, and which this approval covers up to medium risk where nobody can; new \
-                               stacks, and values that cannot be read back, stop it";
+pub(super) const TOLD: &str = "if the rollout fails, the stacks that it changed get their former templates, parameters and tags \
+                               back (`--on-failure rollback`), newest first: by a plan of its own, which is asked about where \
+                               this one is answered in a terminal, and else covered by this approval up to medium risk; what \
+                               cannot be known yet, such as values that cannot be read back, and new stacks stop it";

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Decision, ExecutionId, ExecutionOutcome, Target, TargetOutcome};
+use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
 
 use super::screen::Tone;
 use super::summary::next;
@@ -125,16 +125,12 @@ pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId>
 }
 
 impl View {
-    /// Returns whether what the execution changed is to be rolled back, as was approved with its plan.
+    /// Returns whether what the execution changed is to be rolled back, as was approved with its plan: nothing
+    /// is changed without an approval.
     pub fn is_to_be_rolled_back(&self) -> bool {
-        let is_approved = || {
-            let answer = self.approval().and_then(|approval| approval.answer);
-            answer.is_some_and(|answer| answer.decision == Decision::Approve)
-        };
         self.outcome() == Some(&ExecutionOutcome::Failed)
             && self.given_up().is_none()
             && self.definition().is_some_and(|d| d.rolls_back_on_failure())
-            && is_approved()
             && self.targets().into_iter().any(TargetView::is_changed)
     }
 }

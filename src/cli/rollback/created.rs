@@ -32,12 +32,13 @@ impl Rollback<'_> {
 
     /// Returns the execution that deletes them.
     fn deletion(&self, created: &[Created]) -> Result<ExecutionDefinition, CliError> {
-        let mut definition = self.earlier.definition.clone();
+        let earlier = &self.earlier.id;
+        let follows = Follows::RollsBack(earlier.clone());
+        let mut definition = self.earlier.followed(follows);
         let targets: Vec<&Target> = created.iter().map(|one| &one.target).collect();
         only(&mut definition.pipeline, &targets.iter().copied().collect());
         let mut deletion = delete::as_made_by(&definition)?;
         turn_round(&mut deletion.fan_out, &targets);
-        let earlier = &self.earlier.id;
         let mut pipeline = deletion.pipeline();
         let note =
             format!("deletes the stacks that execution {earlier} created (`--delete-created`)");
@@ -45,7 +46,6 @@ impl Rollback<'_> {
         definition.pipeline = pipeline;
         definition.secrets = BTreeMap::new();
         definition.allow_literal_secrets = false;
-        definition.invocation.follows = Some(Follows::RollsBack(earlier.clone()));
         Ok(definition)
     }
 }

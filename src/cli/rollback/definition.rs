@@ -26,10 +26,9 @@ pub(super) fn definition(
     notes: &[String],
 ) -> Result<ExecutionDefinition, CliError> {
     let (files, paths) = files(former)?;
-    let mut definition = earlier.definition.clone();
+    let mut definition = earlier.followed(Follows::RollsBack(earlier.id.clone()));
     definition.secrets = secrets;
     definition.allow_literal_secrets = false;
-    definition.invocation.follows = Some(Follows::RollsBack(earlier.id.clone()));
     let pipeline = &mut definition.pipeline;
     // A rollback that fails is not rolled back.
     pipeline.ends_on_failure();

@@ -24,6 +24,8 @@ impl Failed<'_> {
     pub(in crate::cli) async fn roll_back(mut self) -> Result<u8, CliError> {
         let id = self.earlier.id.clone();
         let is_text = self.global.output == OutputForm::Text;
+        // What comes next if this process ends before the rollback begins.
+        note(self.journal, &mut self.earlier.view)?;
         if is_text {
             run::account(self.global, &self.earlier.view, self.journal.folder())?;
         }
