@@ -220,3 +220,40 @@ fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
         assert_eq!(proxy.count("ExecuteChangeSet"), PLACES.len() + 3);
     }
 }
+
+#[test]
+fn a_value_that_cannot_be_read_back_stops_the_rollback_and_is_asked_for() {
+    let env = TestEnv::on(Emulator::Ministack)
+        .variable("FIRST", "first-secret")
+        .variable("SECOND", "second-secret");
+    let password = "Name: {Type: String}\n  Password: {Type: String, NoEcho: true}";
+    let first = FIRST
+        .replace("Name: {Type: String}", password)
+        .replace("Value: value", "Value: !Ref Password");
+    env.write("templates/app.yaml", &first);
+    let secret = |name: &str| format!("--secret=Password=env:{name}");
+    let output = env.run(&[&DEPLOY[..], &[TWO, secret("FIRST").as_str()]].concat());
+    output.success();
+    let (account, region) = PLACES[3];
+    let there = env.cloud(account, region);
+    there.put_parameter("/name/other", "theirs");
+    env.write("templates/app.yaml", &format!("{first}{MORE}"));
+    let more = [TWO, "--on-failure=rollback", &secret("SECOND")];
+    let output = env.run(&[&DEPLOY[..], &more].concat());
+    output.code(1);
+    let said = "parameter `Password` is secret, and the value that it had in 3 of the stacks cannot be read back";
+    assert!(output.stderr.contains(said), "{output}");
+    let failed = document(&env, &output);
+    assert_eq!(
+        failed["rollback"],
+        json!({ "changed": 3, "rolled_back": 0 })
+    );
+
+    let id = failed["execution"].as_str().unwrap();
+    let output = env.run(&["rollback", id, "--yes=high", &secret("FIRST")]);
+    output.success();
+    for (account, region) in PLACES {
+        let value = env.cloud(account, region).parameter("/name");
+        assert_eq!(value.as_deref(), Some("first-secret"), "{account}/{region}");
+    }
+}
