@@ -10,7 +10,7 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeAction, Collection, DeletableStack, Digest, Ending,
     FailureKind, LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange,
-    Settlement, StackEvent, StackId, StackStatus, StackWait, Staleness, TargetSpec,
+    STACK_IDS, Settlement, StackEvent, StackId, StackStatus, StackWait, Staleness, TargetSpec,
 };
 use crate::plan;
 use crate::template::Template;
@@ -34,7 +34,20 @@ pub async fn collect(
     if wait.is_some() {
         world.aws.stack_at_rest(spec, wait, busy).await?;
     }
-    let by = StackRef::Name(&spec.target.stack);
+    let named = setting(STACK_IDS).map(serde_json::from_str::<BTreeMap<String, StackId>>);
+    let named = named.transpose().map_err(|e| bad_input(&e))?;
+    let id = named.map(|ids| ids.get(&spec.target.to_string()).cloned());
+    let by = match &id {
+        Some(Some(id)) => StackRef::Id(id),
+        // It is none of the stacks that are meant.
+        Some(None) => {
+            return Ok(Collection {
+                caller,
+                stack: None,
+            });
+        }
+        None => StackRef::Name(&spec.target.stack),
+    };
     let only_failed = setting("OnlyFailed") == Some("true");
     let stack = look(world, spec, by, &retain, role_arn, only_failed, wait).await?;
     Ok(Collection { caller, stack })
@@ -346,6 +359,7 @@ mod tests {
                 reason: None,
                 parameters: Vec::new(),
                 outputs: BTreeMap::new(),
+                tags: None,
             },
             protected: false,
             parent: None,

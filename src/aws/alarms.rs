@@ -78,7 +78,7 @@ impl Aws {
         names: &[AlarmName],
     ) -> Result<Vec<AlarmFound>, CallFailure> {
         // A session that cannot be had is told as such, not as a failed call.
-        self.credentials_at(spec).await?;
+        self.credentials_at(spec)?;
         let found = |state, alarm: &str, reason: &str| AlarmFound {
             state,
             target: spec.target.clone(),

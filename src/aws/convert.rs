@@ -226,6 +226,17 @@ pub(super) fn parameters(stack: &sdk::Stack) -> BTreeMap<String, String> {
     values.collect()
 }
 
+/// Returns the tags that can be given to a stack: those of AWS, which begin with `aws:`, are refused.
+fn own_tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
+    let pairs = tags
+        .iter()
+        .filter_map(|tag| Some((tag.key()?, tag.value()?)));
+    pairs
+        .filter(|(key, _)| !key.starts_with("aws:"))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// Returns a stack, or says what of it cannot be read.
 pub(super) fn stack(stack: &sdk::Stack) -> Result<StackSummary, String> {
     let id = stack.stack_id().ok_or("the reply names no stack id")?;
@@ -247,6 +258,7 @@ pub(super) fn stack(stack: &sdk::Stack) -> Result<StackSummary, String> {
             .iter()
             .filter_map(|o| Some((clean(o.output_key()?), clean(o.output_value()?))))
             .collect(),
+        tags: Some(own_tags(stack.tags())),
     })
 }
 

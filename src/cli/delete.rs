@@ -7,16 +7,17 @@ use clap::Args;
 use super::deploy::{RiskArg, answering, minutes};
 use super::face::Answering;
 use super::options::{Connection, Global, stack_wait};
-use super::run::{Run, Start, block_on, connect};
+use super::run::{Account, Run, Start, block_on, connect, new_id};
 use super::targets::TargetArgs;
 use super::{CliError, exit, output, project};
+use crate::action::inputs::TEMPLATE_PATHS;
 use crate::approval;
 use crate::journal::Journal;
 use crate::model::{
-    ExecutionDefinition, ExecutionId, ExecutionOutcome, FanOut, Invocation, LeftOut, LogicalId,
-    StackName, StackWait,
+    ActionDeclaration, ExecutionDefinition, ExecutionOutcome, FanOut, Invocation, LeftOut,
+    LogicalId, StackName, StackWait,
 };
-use crate::pipeline::Deletion;
+use crate::pipeline::{APPROVAL_STAGE, Deletion};
 use crate::report::View;
 
 /// Arguments of `delete`.
@@ -68,7 +69,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
     let invocation = args
         .targets
         .invocation(&root, &args.connection, taken.chosen)?;
-    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let id = new_id()?;
     let journal = Journal::open(&global.state)?;
     let (execution, name) = (id.clone(), args.stack.clone());
 
@@ -108,7 +109,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
             caller,
             answering,
             out: None,
-            goes_on: false,
+            account: Account::Always,
         };
         Run::start(start, definition).await
     })??;
@@ -123,6 +124,40 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
     Ok(code)
 }
 
+/// Returns the deletion of the stacks that an execution makes, over the same targets in the same way.
+pub(super) fn as_made_by(definition: &ExecutionDefinition) -> Result<Deletion, CliError> {
+    let pipeline = &definition.pipeline;
+    let mut actions = pipeline.actions().filter(|a| a.fan_out.is_some());
+    let makes = |a: &&ActionDeclaration| {
+        let settings = &a.configuration;
+        settings.contains_key("TemplatePath") || settings.contains_key(TEMPLATE_PATHS)
+    };
+    let made = actions.find(makes);
+    let made = made.and_then(|create| Some((create, create.fan_out.clone()?)));
+    let made = made.and_then(|(create, fan_out)| {
+        let stack = fan_out.targets.first()?.target.stack.clone();
+        Some((create, fan_out, stack))
+    });
+    let Some((create, mut fan_out, stack)) = made else {
+        return Err(CliError::message("the execution makes no stacks"));
+    };
+    // The waves are for what is made anew.
+    fan_out.waves.clear();
+    let mut stages = pipeline.stages.iter();
+    let approval = stages.find(|stage| stage.name.as_str() == APPROVAL_STAGE);
+    let minutes = approval.and_then(|stage| stage.actions.first()?.timeout_in_minutes);
+    Ok(Deletion {
+        stack,
+        only_failed: false,
+        wait: StackWait::of(create).map_err(CliError::failed)?,
+        retain: Vec::new(),
+        role_arn: create.configuration.get("RoleArn").cloned(),
+        fan_out,
+        approval_minutes: minutes.unwrap_or(approval::DEFAULT_VALIDITY_MINUTES),
+        risks: definition.risk_choices().map_err(CliError::failed)?,
+    })
+}
+
 /// Deletes the stacks whose creation failed, in an execution of its own before the deployment's, with its
 /// own review and answer. Returns the exit code.
 pub(super) async fn delete_failed(
@@ -133,7 +168,7 @@ pub(super) async fn delete_failed(
     left_out: &[LeftOut],
     answering: Answering,
 ) -> Result<u8, CliError> {
-    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let id = new_id()?;
     let aws = connect(invocation, Some(&id)).await?;
     let caller = aws.caller().await?;
     let definition = ExecutionDefinition {
@@ -151,7 +186,7 @@ pub(super) async fn delete_failed(
         caller,
         answering,
         out: None,
-        goes_on: true,
+        account: Account::UnlessDone,
     };
     let code = Run::start(start, definition).await?;
     if code == exit::AWAITING {

@@ -12,7 +12,7 @@ use super::options::{Connection, Global, stack_wait};
 use super::portable::{self, PlanFileArgs};
 use super::project::Project;
 use super::prompt;
-use super::run::{Run, Start, block_on, connect};
+use super::run::{Account, Run, Start, block_on, connect, new_id};
 use super::secret::secrets;
 use super::stack_options::StackOptionArgs;
 use super::targets::{Resolved, TargetArgs};
@@ -22,9 +22,9 @@ use crate::approval;
 use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
-    ArtifactName, Caller, Chosen, ExecutionDefinition, ExecutionId, FanOut, Invocation,
-    LARGEST_INLINE_TEMPLATE, LeftOut, OperationPreferences, OverrideLine, RiskChoices, RiskLevel,
-    SecretRef, StackName, StackOptions, StackWait, Target, TemplateBuckets, clean,
+    ArtifactName, Caller, Chosen, ExecutionDefinition, FanOut, Invocation, LARGEST_INLINE_TEMPLATE,
+    LeftOut, OperationPreferences, OverrideLine, RiskChoices, RiskLevel, SecretRef, StackName,
+    StackOptions, StackWait, Target, TemplateBuckets, clean,
 };
 use crate::parameters::{
     OverrideExpression, Request, nearest, parse_override_file, parse_overrides, resolve,
@@ -70,9 +70,27 @@ pub(super) enum RiskArg {
     High,
 }
 
+/// What follows where a rollout fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnFailureArg {
+    /// Nothing: what was changed stays
+    Keep,
+    /// What was changed is rolled back
+    Rollback,
+}
+
+impl OnFailureArg {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 /// The options that say how stacks are deployed and where, beside the template and its parameters: they have no meaning
 /// where nothing is made anew. Tests of the commands that refuse them keep the list whole.
-pub(super) const OF_DEPLOYMENT: [&str; 45] = [
+pub(super) const OF_DEPLOYMENT: [&str; 46] = [
     "wait_for_stack",
     "stack_name",
     "template",
@@ -85,6 +103,7 @@ pub(super) const OF_DEPLOYMENT: [&str; 45] = [
     "artifact_bucket",
     "s3_buckets",
     "approval_expires",
+    "on_failure",
     "notification_arns",
     "on_stack_failure",
     "disable_rollback",
@@ -181,6 +200,13 @@ pub(super) struct WhatArgs {
     /// How long the answer is waited for, such as `8h` or `7d` [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     approval_expires: Option<u32>,
+    /// What becomes of the stacks that were changed where the rollout fails, with more failures than are tolerated
+    /// [default: keep]
+    ///
+    /// `rollback` goes on by itself as `stackgate rollback` would: whoever approves the deployment approves that, too. What
+    /// becomes of the one stack whose operation fails says `--on-stack-failure`.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_failure: Option<OnFailureArg>,
     #[command(flatten)]
     options: StackOptionArgs,
     #[command(flatten)]
@@ -250,7 +276,7 @@ fn start(
     let mut asked = Asked::of(args)?;
     let named = scan(&asked.project.root, &asked.project.template_path).map_err(CliError::usage)?;
     acknowledge(&asked.project, &named, &mut asked.args.capabilities)?;
-    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
+    let id = new_id()?;
     let journal = Journal::open(&global.state)?;
 
     block_on(async {
@@ -301,7 +327,7 @@ fn start(
             caller,
             answering,
             out,
-            goes_on: false,
+            account: Account::Always,
         };
         Run::start(start, asked.definition(deployment)).await
     })?
@@ -432,6 +458,7 @@ impl Asked {
             packaged: Vec::new(),
             template_buckets: None,
             wait: args.wait_for_stack,
+            rolls_back: args.on_failure == Some(OnFailureArg::Rollback),
             fan_out: FanOut {
                 waves: args.targets.waves(&specs, &self.preferences)?,
                 targets: specs,
@@ -550,6 +577,10 @@ fn fill(project: &Project, args: &mut WhatArgs) -> Result<Filled, CliError> {
     let mut taken = args.targets.fill(&project.root, &mut args.connection)?;
     taken.fill_role(&mut args.role_arn);
     taken.fill_expiry(&mut args.approval_expires);
+    let on_failure = taken.values.on_failure.take();
+    taken.fill("on-failure", &mut args.on_failure, on_failure, |what| {
+        what.word().to_owned()
+    });
     let values = std::mem::take(&mut taken.values);
     taken.fill_list("capabilities", &mut args.capabilities, values.capabilities);
     let given = pairs("--tag", &args.tags)?;

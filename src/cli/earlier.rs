@@ -5,19 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, stream};
 
 use super::options::Connection;
-use super::resume;
-use super::{CliError, output};
+use super::{CliError, output, resume, run};
 use crate::aws::{Aws, StackRef};
 use crate::journal::Journal;
 use crate::model::{
-    CallFailure, ExecutionDefinition, ExecutionId, PipelineDeclaration, Priority, StackEvent,
-    StackStatus, Target, TargetOutcome, TargetSpec,
+    CallFailure, Caller, ExecutionDefinition, ExecutionId, Follows, PipelineDeclaration, Priority,
+    StackEvent, StackStatus, StackSummary, Target, TargetOutcome, TargetSpec,
 };
 use crate::pipeline::execute_token;
 use crate::report::{TargetView, View};
 
 /// How many stacks are looked at at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// How many targets are named one by one.
 const NAMED: usize = 8;
 
@@ -65,6 +64,23 @@ impl Earlier {
         })
     }
 
+    /// Returns what it was started with, for an execution that goes on from it.
+    pub(super) fn followed(&self, follows: Follows) -> ExecutionDefinition {
+        let mut definition = self.definition.clone();
+        definition.invocation.follows = Some(follows);
+        definition.invocation.proven.clear();
+        definition
+    }
+
+    /// Connects to AWS for an execution that goes on from it, in the same way and account.
+    pub(super) async fn reach(&self, id: &ExecutionId) -> Result<(Aws, Caller), CliError> {
+        let aws = run::connect(&self.definition.invocation, Some(id)).await?;
+        run::same_way(&self.definition.invocation, &aws)?;
+        let caller = aws.caller().await?;
+        run::same_account(&self.definition, &caller)?;
+        Ok((aws, caller))
+    }
+
     /// Returns how each target is reached.
     pub(super) fn specs(&self) -> BTreeMap<&Target, &TargetSpec> {
         let specs = self.definition.target_specs();
@@ -88,35 +104,68 @@ impl Earlier {
                 let Some(spec) = spec else {
                     return Since::NotRead("it is no target of the execution".to_owned());
                 };
-                let found = match self.view.deletes() {
-                    true => of_deleted(aws, spec).await,
-                    false => self.of_stack(aws, spec, target).await,
-                };
+                let found = self.look(aws, spec, target).await;
+                let found = found.map(|found| found.since);
                 found.unwrap_or_else(|failure| Since::NotRead(failure.message))
             }
         });
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    async fn of_stack(
+    /// Looks at the stack of one target. It only reads.
+    pub(super) async fn look(
         &self,
         aws: &Aws,
         spec: &TargetSpec,
         target: &TargetView,
-    ) -> Result<Since, CallFailure> {
+    ) -> Result<Found, CallFailure> {
+        if self.view.deletes() {
+            return of_deleted(aws, spec).await;
+        }
         let Some(stack) = target.stack() else {
-            return Ok(Since::NotRead("its stack is not on record".to_owned()));
+            let since = Since::NotRead("its stack is not on record".to_owned());
+            return Ok(Found::of(since));
         };
-        let found = aws.stack(spec, StackRef::Id(stack), Priority::Read).await?;
-        let gone = || Ok(Since::Changed("the stack is gone".to_owned()));
-        let Some(found) = found.filter(|s| s.status != StackStatus::DeleteComplete) else {
-            return gone();
+        let found = aws.stack_and_parameters(spec, StackRef::Id(stack), Priority::Read);
+        let found = found.await?;
+        let is_there = |(s, _): &(StackSummary, _)| s.status != StackStatus::DeleteComplete;
+        let Some((summary, parameters)) = found.filter(is_there) else {
+            return Ok(Found::of(Since::Changed("the stack is gone".to_owned())));
         };
-        let base = target.planned().and_then(|p| p.base.newest_event);
-        let last = target.newest_event().map(|event| event.id.clone()).or(base);
-        let newer = aws.events_since(spec, stack, last.as_deref()).await?;
+        let newer = aws
+            .events_since(spec, stack, newest_known(target).as_deref())
+            .await?;
         let own = execute_token(&self.id, target.target());
-        Ok(judge(found.status, &newer, &own))
+        Ok(Found {
+            since: judge(summary.status, &newer, &own),
+            status: Some(summary.status),
+            parameters,
+        })
+    }
+}
+
+/// Returns the newest event of the stack that the execution knows.
+pub(super) fn newest_known(target: &TargetView) -> Option<String> {
+    let base = || target.planned()?.base.newest_event;
+    let last = target.newest_event().map(|event| event.id.clone());
+    last.or_else(base)
+}
+
+/// A stack as it is now.
+pub(super) struct Found {
+    pub since: Since,
+    pub status: Option<StackStatus>,
+    /// The values of its parameters; a secret one is what the service shows of it.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl Found {
+    fn of(since: Since) -> Self {
+        Self {
+            since,
+            status: None,
+            parameters: BTreeMap::new(),
+        }
     }
 }
 
@@ -143,13 +192,13 @@ fn judge(status: StackStatus, newer: &[StackEvent], own_token: &str) -> Since {
     }
 }
 
-async fn of_deleted(aws: &Aws, spec: &TargetSpec) -> Result<Since, CallFailure> {
+async fn of_deleted(aws: &Aws, spec: &TargetSpec) -> Result<Found, CallFailure> {
     let by_name = StackRef::Name(&spec.target.stack);
     let found = aws.stack(spec, by_name, Priority::Read).await?;
-    Ok(match found {
+    Ok(Found::of(match found {
         None => Since::Nothing,
         Some(stack) => Since::Changed(format!("there is a stack again, {}", stack.status.as_str())),
-    })
+    }))
 }
 
 /// Keeps of every fan-out the targets that are in `kept`, and of the waves those that still have some.

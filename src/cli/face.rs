@@ -17,8 +17,8 @@ use super::sources::Sources;
 use crate::diff;
 use crate::journal::{Journal, JournalError};
 use crate::model::{
-    Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Origin,
-    PlannedTarget, Risk, RiskLevel, WaveName, clean,
+    Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, Follows, InboxMessage,
+    Origin, PlannedTarget, Risk, RiskLevel, WaveName, clean,
 };
 use crate::pipeline::Execution;
 use crate::report::{EventLine, ReviewSources as _, View, review};
@@ -31,6 +31,8 @@ pub(super) enum Answering {
     Prompt,
     /// By `--yes`, up to a level of risk.
     Yes(RiskLevel),
+    /// By the approval of the deployment that is rolled back, which said so, up to a level of risk.
+    Foreseen(RiskLevel),
     /// From elsewhere only.
     Detached,
     /// An answer is in the inbox already; otherwise as detached.
@@ -119,7 +121,7 @@ impl TerminalFace {
         match self.answering {
             Answering::Detached | Answering::Given => {}
             // It approves what is planned; what became of a wave somebody has to look at.
-            Answering::Yes(_) => {
+            Answering::Yes(_) | Answering::Foreseen(_) => {
                 let id = self.view.execution().map(ExecutionId::to_string);
                 let id = id.unwrap_or_default();
                 self.progress.suspend(|| {
@@ -158,14 +160,23 @@ impl TerminalFace {
         }
         match self.answering {
             Answering::Detached | Answering::Given => {}
-            Answering::Yes(limit) => {
+            Answering::Yes(limit) | Answering::Foreseen(limit) => {
                 let planned = self.view.planned();
                 let risks: Vec<_> = planned.iter().flat_map(|p| sources.risks(p)).collect();
                 let level = diff::level(&risks);
                 if level <= limit {
-                    self.post(plan, Decision::Approve, String::new(), Origin::Flag);
+                    let why = match (self.answering, self.view.follows()) {
+                        (Answering::Foreseen(_), Some(Follows::RollsBack(earlier))) => {
+                            format!(
+                                "approved with execution {earlier}, which is rolled back since it failed"
+                            )
+                        }
+                        (_, Some(_) | None) => String::new(),
+                    };
+                    self.post(plan, Decision::Approve, why, Origin::Flag);
                 } else {
-                    let text = refused(&planned, &sources, limit, self.view.execution());
+                    let answering = self.answering;
+                    let text = refused(&planned, &sources, answering, limit, self.view.execution());
                     self.progress.suspend(|| output::stderr(&text));
                     self.detach.store(true, Ordering::SeqCst);
                 }
@@ -229,10 +240,11 @@ impl TerminalFace {
     }
 }
 
-/// Returns why `--yes` does not approve: each risk above its limit, where it is, and what to do.
+/// Returns why `--yes`, or what was approved before, does not approve: each risk above its limit, where it is, and what to do.
 fn refused(
     planned: &[PlannedTarget],
     sources: &Sources,
+    answering: Answering,
     limit: RiskLevel,
     execution: Option<&ExecutionId>,
 ) -> String {
@@ -257,12 +269,22 @@ fn refused(
         RiskLevel::Medium => "`--yes` takes medium at most".to_owned(),
         RiskLevel::Low | RiskLevel::High => format!("`--yes={limit}` takes {limit} at most"),
     };
+    let id = execution.map(ExecutionId::to_string).unwrap_or_default();
+    let approve = format!("look at the review, then approve it with `stackgate approve {id}`");
+    let (flag, approve) = match answering {
+        Answering::Foreseen(_) => (
+            format!("what was approved with the deployment takes {limit} at most"),
+            approve,
+        ),
+        Answering::Prompt | Answering::Yes(_) | Answering::Detached | Answering::Given => (
+            flag,
+            format!("{approve}, or run the same again with `--yes={level}`"),
+        ),
+    };
     let mut text = format!("not approved: the risk is {level}, and {flag}\n");
     text.push_str(&first(&found.lines()));
-    let id = execution.map(ExecutionId::to_string).unwrap_or_default();
-    text.push_str(&format!(
-        "look at the review, then approve it with `stackgate approve {id}`, or run the same again with `--yes={level}`\n"
-    ));
+    text.push_str(&approve);
+    text.push('\n');
     text
 }
 

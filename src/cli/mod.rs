@@ -33,6 +33,7 @@ mod portable;
 mod progress;
 mod project;
 mod prompt;
+mod proof;
 mod reach;
 mod recover;
 mod rehearse;

@@ -435,7 +435,7 @@ fn take_over(
         let kind = EventKind::PlanImported {
             file: file.file,
             by,
-            invocation: here,
+            invocation: Box::new(here),
             risks,
         };
         let state = Execution::replay(before)?;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 
 use super::denied::denied;
+use super::earlier::Earlier;
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::run::{self, Run, acquire, block_on, connect};
+use super::rollback::{self, Failed, Next};
+use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, portable};
@@ -101,7 +103,27 @@ pub(super) fn take_up(
     policy: Policy,
 ) -> Result<u8, CliError> {
     let started = journal.events(&id, 0)?;
-    let ended = View::of(&started);
+    let mut ended = View::of(&started);
+    match rollback::next(&journal, &mut ended, policy.answering)? {
+        None | Some(Next::Over) => {}
+        Some(Next::Begin) => {
+            let failed = Failed {
+                global,
+                journal: &journal,
+                earlier: Earlier::of(&journal, id.as_str(), connection)?,
+                answering: policy.answering,
+            };
+            return block_on(failed.roll_back())?;
+        }
+        Some(Next::GoOn { id, answering }) => {
+            output::stderr(&format!("going on with its rollback, execution {id}\n"));
+            let policy = Policy {
+                answering,
+                ..policy
+            };
+            return take_up(global, journal, id, connection, policy);
+        }
+    }
     if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
         let again = if matches!(run::outcome_code(*outcome), exit::REJECTED) {
             "; to deploy it after all, make a new plan with the same command"
@@ -162,7 +184,7 @@ pub(super) fn take_up(
             caller: None,
             answering: policy.answering,
             out: None,
-            goes_on: false,
+            account: Account::Always,
         };
         run.go(view, machine, turn, &definition).await
     })?
@@ -243,7 +265,7 @@ pub(super) fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {
 /// Returns how the execution was started, with what is given now in its place.
 pub(super) fn invocation(events: &[Event], connection: &Connection) -> Option<Invocation> {
     let taken_over = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::PlanImported { invocation, .. } => Some(invocation),
+        EventKind::PlanImported { invocation, .. } => Some(invocation.as_ref()),
         _ => None,
     });
     let started = &definition(events)?.invocation;

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::deploy::{RiskArg, answering};
-use super::earlier::{Earlier, Since, only, tell};
+use super::earlier::{Earlier, only};
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::run::{self, Run, Start, block_on, connect};
+use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
-use super::{CliError, delete, exit, others, output, resume};
+use super::{CliError, delete, exit, others, output, proof, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
-    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, ExecutionId, Follows,
+    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, Follows,
     PipelineDeclaration, SkipReason, Target, TargetOutcome,
 };
-use crate::pipeline::{APPROVAL_STAGE, Deletion};
-use crate::report::View;
+use crate::pipeline::Deletion;
+use crate::report::{View, count};
 
 /// Arguments of `retry`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct RetryArgs {
     /// The targets that were not begun
     #[arg(long)]
     skipped: bool,
-    /// The targets that were no longer what was approved
+    /// The targets that were no longer what was approved, and those that succeeded and were changed since
     #[arg(long)]
     stale: bool,
     /// Take the project's files as they are now, in place of those that the execution stored
@@ -109,46 +109,45 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
     let not_done = not_done(&earlier.view);
     let kinds = args.kinds();
-    let chosen: Vec<&Target> = not_done
+    let chosen: BTreeSet<&Target> = not_done
         .iter()
         .filter(|(_, kind)| kinds.contains(kind))
         .map(|(target, _)| *target)
         .collect();
-    output::stderr(&opening(&earlier, &not_done, &kinds));
-    if chosen.is_empty() {
+    let opening = opening(&earlier, &not_done, &kinds);
+    // A stack that somebody made where one was deleted is not for us to delete.
+    let takes_changed = args.stale && !earlier.view.deletes();
+    if !chosen.is_empty() || !takes_changed {
+        output::stderr(&opening);
+    }
+    if chosen.is_empty() && !takes_changed {
         return Ok(exit::DONE);
     }
-    let mut definition = earlier.definition.clone();
-    only(&mut definition.pipeline, &chosen.iter().copied().collect());
-    definition.invocation.follows = Some(Follows::Retries(earlier.id.clone()));
-    let given = secrets(&args.secrets)?;
-    resume::only_secrets_of(&definition, &given)?;
-    definition.secrets.extend(given);
     let store = Store::open(&run::store_folder(journal.folder()))?;
-    match args.from_files {
-        true => forget_stored(&mut definition.pipeline)?,
-        false => {
-            use_stored(&mut definition.pipeline, &earlier.view)?;
-            tell_of_files(&definition, &earlier.view, &store);
-        }
-    }
-    tell_of_newer(&journal, &earlier, &chosen)?;
-    tell_of_gates(&earlier.view, &definition);
-    if has_percentages(&definition) {
-        output::stderr(&format!(
-            "note: the percentages of the preferences count over the {} retried here\n",
-            count(chosen.len())
-        ));
-    }
+    let mut definition = definition(&earlier, args)?;
     let answering = answering(args.yes, args.detach);
-    let id = ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)?;
-    let targets: Vec<Target> = chosen.into_iter().cloned().collect();
+    let id = new_id()?;
     block_on(async {
-        let aws = connect(&definition.invocation, Some(&id)).await?;
-        run::same_way(&definition.invocation, &aws)?;
-        let caller = aws.caller().await?;
-        run::same_account(&definition, &caller)?;
-        prove(&earlier, &aws).await;
+        let (aws, caller) = earlier.reach(&id).await?;
+        let proofs = proof::proofs(&earlier, &aws).await;
+        proof::told(&proofs, takes_changed);
+        let changed = proof::changed(&proofs).filter(|_| takes_changed);
+        let again: BTreeSet<&Target> = chosen.into_iter().chain(changed).collect();
+        if again.is_empty() {
+            output::stderr(&opening);
+            return Ok(exit::DONE);
+        }
+        only(&mut definition.pipeline, &again);
+        tell_of_files(&definition, &earlier.view, &store);
+        tell_of_newer(&journal, &earlier, &again)?;
+        tell_of_gates(&earlier.view, &definition);
+        if has_percentages(&definition) {
+            output::stderr(&format!(
+                "note: the percentages of the preferences count over the {} retried here\n",
+                count(again.len(), "target")
+            ));
+        }
+        let targets: Vec<Target> = again.into_iter().cloned().collect();
         others::tell(&journal, &targets);
         if args.replace_failed {
             let code = replace_failed(global, &journal, &definition, answering).await?;
@@ -156,6 +155,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
                 return Ok(code);
             }
         }
+        definition.invocation.proven = proofs;
         let start = Start {
             global,
             journal: &journal,
@@ -164,10 +164,23 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
             caller,
             answering,
             out: None,
-            goes_on: false,
+            account: Account::Always,
         };
         Run::start(start, definition).await
     })?
+}
+
+/// Returns what the earlier execution did, to be done again.
+fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
+    let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
+    let given = secrets(&args.secrets)?;
+    resume::only_secrets_of(&definition, &given)?;
+    definition.secrets.extend(given);
+    match args.from_files {
+        true => forget_stored(&mut definition.pipeline)?,
+        false => use_stored(&mut definition.pipeline, &earlier.view)?,
+    }
+    Ok(definition)
 }
 
 /// Returns the targets that are not done, and why, in the order they were asked for.
@@ -197,16 +210,9 @@ fn opening(earlier: &Earlier, not_done: &[(&Target, Kind)], kinds: &[Kind]) -> S
     match told(true) {
         again if again.is_empty() => format!("execution {id}: nothing to retry{left}\n"),
         again => {
-            let all = count(earlier.view.targets().len());
+            let all = count(earlier.view.targets().len(), "target");
             format!("retrying of the {all} of execution {id}: {again}{left}\n")
         }
-    }
-}
-
-fn count(targets: usize) -> String {
-    match targets {
-        1 => "1 target".to_owned(),
-        many => format!("{many} targets"),
     }
 }
 
@@ -257,6 +263,10 @@ fn forget_stored(pipeline: &mut PipelineDeclaration) -> Result<(), CliError> {
 
 /// Says which files of the project are no longer what the execution stored.
 fn tell_of_files(definition: &ExecutionDefinition, earlier: &View, store: &Store) {
+    let mut sources = definition.pipeline.actions().map(|a| &a.configuration);
+    if !sources.any(|settings| settings.contains_key(STORED)) {
+        return;
+    }
     let root = std::path::Path::new(&definition.invocation.root);
     for source in earlier.sources() {
         // What packaging writes is in no folder of the project.
@@ -279,9 +289,8 @@ fn tell_of_files(definition: &ExecutionDefinition, earlier: &View, store: &Store
 fn tell_of_newer(
     journal: &Journal,
     earlier: &Earlier,
-    targets: &[&Target],
+    wanted: &BTreeSet<&Target>,
 ) -> Result<(), CliError> {
-    let wanted: BTreeSet<&Target> = targets.iter().copied().collect();
     let all = journal.executions()?;
     let newer = all.iter().take_while(|other| other.id != earlier.id);
     for other in newer.filter(|other| other.pipeline == earlier.view.pipeline()) {
@@ -299,7 +308,7 @@ fn tell_of_newer(
             some => output::stderr(&format!(
                 "note: execution {} is newer and changed {} of these: what is retried here is older\n",
                 other.id,
-                count(some)
+                count(some, "target")
             )),
         }
     }
@@ -342,33 +351,6 @@ fn has_percentages(definition: &ExecutionDefinition) -> bool {
     })
 }
 
-/// Looks whether the stacks of the targets that had succeeded still are as they were left, and says so.
-async fn prove(earlier: &Earlier, aws: &crate::aws::Aws) {
-    let done = earlier.succeeded();
-    if done.is_empty() {
-        return;
-    }
-    let since = earlier.since(aws, &done).await;
-    let mut current = 0;
-    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
-    for (target, since) in done.into_iter().zip(since) {
-        match since {
-            Since::Nothing => current += 1,
-            Since::Changed(what) => changed.push((target.target(), what)),
-            Since::NotRead(why) => not_read.push((target.target(), why)),
-        }
-    }
-    output::stderr(&format!(
-        "succeeded before, still as it was left, not run again: {}\n",
-        count(current)
-    ));
-    tell("succeeded before, changed since, not run again", &changed);
-    tell(
-        "succeeded before, could not be looked at, not run again",
-        &not_read,
-    );
-}
-
 /// Deletes what is left of stacks whose creation failed, in an execution of its own.
 async fn replace_failed(
     global: &Global,
@@ -376,35 +358,9 @@ async fn replace_failed(
     definition: &ExecutionDefinition,
     answering: Answering,
 ) -> Result<u8, CliError> {
-    let pipeline = &definition.pipeline;
-    let mut actions = pipeline.actions().filter(|a| a.fan_out.is_some());
-    let create = actions.find(|a| a.configuration.contains_key("TemplatePath"));
-    let Some((create, mut fan_out)) = create.and_then(|a| Some((a, a.fan_out.clone()?))) else {
-        return Err(CliError::message(
-            "`--replace-failed`: the execution makes no stacks",
-        ));
-    };
-    let Some(stack) = fan_out.targets.first().map(|s| s.target.stack.clone()) else {
-        return Ok(exit::DONE);
-    };
-    // The waves are for what is made anew.
-    fan_out.waves.clear();
-    let approval = pipeline
-        .stages
-        .iter()
-        .find(|s| s.name.as_str() == APPROVAL_STAGE);
-    let minutes = approval
-        .and_then(|stage| stage.actions.first())
-        .and_then(|a| a.timeout_in_minutes);
     let deletion = Deletion {
-        stack,
         only_failed: true,
-        wait: crate::model::StackWait::of(create).map_err(CliError::failed)?,
-        retain: Vec::new(),
-        role_arn: create.configuration.get("RoleArn").cloned(),
-        fan_out,
-        approval_minutes: minutes.unwrap_or(crate::approval::DEFAULT_VALIDITY_MINUTES),
-        risks: definition.risk_choices().map_err(CliError::failed)?,
+        ..delete::as_made_by(definition)?
     };
     let left_out = &definition.left_out;
     let invocation = &definition.invocation;

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::earlier::Earlier;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
+use super::rollback::Failed;
 use super::sources::Sources;
 use super::{CliError, ci, debug, denied, exit, identity, output, portable, prompt};
 use crate::action::World;
@@ -155,8 +157,8 @@ pub(super) struct Start<'a> {
     pub answering: Answering,
     /// As [`Run::out`].
     pub out: Option<PathBuf>,
-    /// As [`Run::goes_on`].
-    pub goes_on: bool,
+    /// As [`Run::account`].
+    pub account: Account,
 }
 
 /// What runs an execution.
@@ -169,8 +171,24 @@ pub(super) struct Run<'a> {
     pub answering: Answering,
     /// The file that a plan which waits for an answer is written to.
     pub out: Option<PathBuf>,
-    /// Whether another execution follows if this one goes well; then that one is accounted for.
-    pub goes_on: bool,
+    /// When it is accounted for.
+    pub account: Account,
+}
+
+/// When an execution is accounted for at its end: what a machine reads is one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Account {
+    /// However it ends.
+    Always,
+    /// Unless it goes well: another execution follows then, and that one is accounted for.
+    UnlessDone,
+    /// Where people read it: what machines read is that of the execution which it follows.
+    ForPeople,
+}
+
+/// Returns an id for a new execution.
+pub(super) fn new_id() -> Result<ExecutionId, CliError> {
+    ExecutionId::new(uuid::Uuid::now_v7().to_string()).map_err(CliError::failed)
 }
 
 impl Run<'_> {
@@ -191,7 +209,7 @@ impl Run<'_> {
             caller: Some(start.caller),
             answering: start.answering,
             out: start.out,
-            goes_on: start.goes_on,
+            account: start.account,
         };
         run.go(View::new(), machine, turn, &definition).await
     }
@@ -271,17 +289,38 @@ impl Run<'_> {
             let event = portable::export(self.journal, &id, out, operator)?;
             face.view.apply(&event);
         }
+        let code = code(&ended);
+        let is_told = match self.account {
+            Account::Always => true,
+            Account::UnlessDone => !matches!(code, exit::DONE | exit::WITH_FAILURES),
+            Account::ForPeople => self.global.output == OutputForm::Text,
+        };
         if let Some(why) = refused {
-            ci::tell(&face.view, &artifacts);
-            account(self.global, &face.view, self.journal.folder())?;
+            if is_told {
+                ci::tell(&face.view, &artifacts);
+                account(self.global, &face.view, self.journal.folder())?;
+            }
             output::stderr(&why);
             return Ok(exit::FAILED);
         }
-        let code = code(&ended);
-        if !self.goes_on || !matches!(code, exit::DONE | exit::WITH_FAILURES) {
-            ci::tell(&face.view, &artifacts);
-            report(self.global, &face.view, self.journal.folder(), &id, &ended)?;
+        if matches!(ended, Ended::Finished(_)) && face.view.is_to_be_rolled_back() {
+            let failed = Failed {
+                global: self.global,
+                journal: self.journal,
+                earlier: Earlier {
+                    id,
+                    view: face.view,
+                    definition: definition.clone(),
+                },
+                answering: self.answering,
+            };
+            return Box::pin(failed.roll_back()).await;
         }
+        if is_told {
+            ci::tell(&face.view, &artifacts);
+            account(self.global, &face.view, self.journal.folder())?;
+        }
+        tell_next(self.global, &face.view, &id, &ended);
         if let Some(out) = &self.out
             && ended != Ended::AwaitingAnswer
         {
@@ -327,15 +366,8 @@ fn reviewed(view: &View, state: &Path) -> Result<Option<Review>, CliError> {
     Ok(Some(Review::of(view, &sources)))
 }
 
-/// Says how a run ended and what to do next.
-fn report(
-    global: &Global,
-    view: &View,
-    state: &Path,
-    id: &ExecutionId,
-    ended: &Ended,
-) -> Result<(), CliError> {
-    account(global, view, state)?;
+/// Says what to do next where a run did not come to its end.
+fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
     // The account says how to go on, where it is text.
     let go_on = match global.output {
         OutputForm::Text => String::new(),
@@ -344,7 +376,7 @@ fn report(
         }
     };
     let more = match ended {
-        Ended::Finished(_) => return Ok(()),
+        Ended::Finished(_) => return,
         Ended::AwaitingAnswer if view.exported().is_some() => {
             let plan = view.plan().map(|p| p.to_string()).unwrap_or_default();
             let file = view.exported().unwrap_or_default();
@@ -384,7 +416,6 @@ fn report(
         }
     };
     output::stderr(&more);
-    Ok(())
 }
 
 /// Returns what would allow a denied call, on lines of their own.

@@ -17,6 +17,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 
 use super::CliError;
+use super::deploy::OnFailureArg;
 use super::options::url;
 use super::selection::{AccountFilter, AccountTag, Exclusion};
 use super::targets::{ConcurrencyModeArg, RegionConcurrencyArg};
@@ -69,6 +70,7 @@ pub(super) struct Values {
     pub role_arn: Option<String>,
     pub capabilities: Option<Vec<String>>,
     pub approval_expires: Option<u32>,
+    pub on_failure: Option<OnFailureArg>,
     /// With their lines.
     pub parameters: BTreeMap<String, (String, u32)>,
     pub tags: BTreeMap<String, String>,
@@ -165,18 +167,19 @@ const OF_SET: [&str; 15] = [
     "concurrency-mode",
     "waves",
 ];
-const OF_ENVIRONMENT: [&str; 9] = [
+const OF_ENVIRONMENT: [&str; 10] = [
     "targets",
     "profile",
     "endpoint-url",
     "role-arn",
     "capabilities",
     "approval-expires",
+    "on-failure",
     "parameters",
     "tags",
     "risks",
 ];
-const OF_DEFAULTS: [&str; 15] = [
+const OF_DEFAULTS: [&str; 16] = [
     "exclude",
     "organization-role",
     "regions",
@@ -191,6 +194,7 @@ const OF_DEFAULTS: [&str; 15] = [
     "role-arn",
     "capabilities",
     "approval-expires",
+    "on-failure",
     "tags",
 ];
 
@@ -368,6 +372,7 @@ impl Values {
         fill(&mut self.role_arn, &lower.role_arn);
         fill(&mut self.capabilities, &lower.capabilities);
         fill(&mut self.approval_expires, &lower.approval_expires);
+        fill(&mut self.on_failure, &lower.on_failure);
         fn add<T: Clone>(mine: &mut BTreeMap<String, T>, lower: &BTreeMap<String, T>) {
             for (key, value) in lower {
                 mine.entry(key.clone()).or_insert_with(|| value.clone());
@@ -435,6 +440,7 @@ fn of_entries(entries: &Object) -> Result<Values, SettingsError> {
                     minutes.map_err(|why| malformed(key, node, &format!("expected {why}")))?;
                 values.approval_expires = Some(minutes);
             }
+            "on-failure" => values.on_failure = Some(one_of(key, node)?),
             "parameters" => values.parameters = placed_texts(key, node)?,
             "risks" => values.risks = risks::choices(key, node)?,
             // The last of the keys that can come here.

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
-use super::{CliError, answer, exit, output, run};
+use super::{CliError, answer, exit, output, rollback, run};
 use crate::report::{Review, ScreenOptions, Status, html, markdown, review, status as draw};
 
 /// Arguments of `status`.
@@ -20,7 +20,8 @@ pub(super) struct StatusArgs {
 
 /// Runs `stackgate status`.
 pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError> {
-    let (journal, id, view) = answer::open(global, &args.execution)?;
+    let (journal, id, mut view) = answer::open(global, &args.execution)?;
+    rollback::note(&journal, &mut view)?;
     let options = ScreenOptions {
         full: args.full,
         ..output::screen()

@@ -277,6 +277,7 @@ impl TargetArgs {
             session: self.session()?,
             chosen,
             follows: None,
+            proven: Vec::new(),
         })
     }
 

@@ -125,6 +125,20 @@ pub fn started() -> EventKind {
                     target_set: None,
                 },
                 follows: None,
+                proven: vec![crate::model::Proof {
+                    target: Target {
+                        account: "111111111111".parse().unwrap(),
+                        region: "eu-west-1".parse().unwrap(),
+                        stack: "network".parse().unwrap(),
+                    },
+                    stack_id: None,
+                    status: Some(StackStatus::UpdateComplete),
+                    operation: "token".into(),
+                    newest_event: Some("event".into()),
+                    template: Some(Digest::of(b"template")),
+                    parameters: vec!["Timeout".into()],
+                    verdict: crate::model::Verdict::Current,
+                }],
             },
             secrets: BTreeMap::from([("Password".into(), SecretRef::Env("PASSWORD".into()))]),
             allow_literal_secrets: true,
@@ -320,6 +334,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 reason: Some("The following resource(s) failed".into()),
                 parameters: vec!["Timeout".into()],
                 outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
+                tags: Some(BTreeMap::from([("team".into(), "net".into())])),
             }),
             inputs: Box::new(inputs),
         },
@@ -405,7 +420,7 @@ pub fn every_kind() -> Vec<EventKind> {
         EventKind::PlanImported {
             file: Digest::of(b"file"),
             by: answer().approver,
-            invocation: Invocation::default(),
+            invocation: Box::default(),
             risks: RiskChoices::default(),
         },
         EventKind::GateStarted {

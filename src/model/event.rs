@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::on_failure::TOLD;
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
-    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, ResourceChange,
+    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, Proof, ResourceChange,
     RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent,
     StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
     TargetOutcome, TargetSpec, WaveName,
@@ -207,7 +208,7 @@ pub enum EventKind {
         /// Who runs it.
         by: Approver,
         /// How AWS is reached from here; how it was reached where the plan was made says nothing about it.
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         /// What the project that runs it makes of risk rules, beside what is made of them in the plan.
         #[serde(default, skip_serializing_if = "RiskChoices::is_empty")]
         risks: RiskChoices,
@@ -362,10 +363,17 @@ pub struct Invocation {
     /// The execution that it goes on from, where there is one. What it does is in the pipeline all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Follows>,
+    /// What that one was done with, and how it is known that it still is; nothing of it is done here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
 }
 
 /// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.
 pub const NOTES: &str = "Notes";
+
+/// The key of a deletion's configuration under which the ids of the stacks are that are meant, by target: others that have
+/// their names since are left alone.
+pub const STACK_IDS: &str = "StackIds";
 
 /// The earlier execution that one goes on from, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -407,7 +415,12 @@ impl ExecutionDefinition {
         let settings = self.pipeline.actions().map(|a| &a.configuration);
         let lists =
             settings.filter_map(|s| serde_json::from_str::<Vec<String>>(s.get(NOTES)?).ok());
-        lists.flatten().map(|note| super::clean(&note)).collect()
+        let follows = self.rolls_back_on_failure().then(|| TOLD.to_owned());
+        lists
+            .flatten()
+            .chain(follows)
+            .map(|note| super::clean(&note))
+            .collect()
     }
 
     /// Returns what was chosen for risk rules.

@@ -17,10 +17,12 @@ mod inputs;
 mod lookup;
 mod nearest;
 mod observation;
+mod on_failure;
 pub mod options;
 mod plan;
 mod preferences;
 mod priority;
+mod proof;
 mod reasons;
 mod recovery;
 mod risk;
@@ -55,7 +57,8 @@ pub use drift::{
     BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
 };
 pub use event::{
-    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES, Scope,
+    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES,
+    STACK_IDS, Scope,
 };
 pub use failure::{CallFailure, FailureKind};
 pub use gate_command::{CommandFile, GateCommand};
@@ -72,6 +75,7 @@ pub use nearest::nearest;
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };
+pub use on_failure::{ON_FAILURE, ROLLBACK};
 pub use options::{
     ImportedResource, OnStackFailure, OptionError, RollbackTrigger, StackOptions, StackSetting,
 };
@@ -80,6 +84,7 @@ pub use preferences::{
     ConcurrencyMode, CountOrPercent, OperationPreferences, ParseCountError, RegionConcurrency,
 };
 pub use priority::Priority;
+pub use proof::{Proof, Verdict};
 pub use reasons::{
     Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, SkipReason, TargetOutcome,
 };

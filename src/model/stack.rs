@@ -23,6 +23,9 @@ pub struct StackSummary {
     /// Its outputs.
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
+    /// Its tags, without those of AWS; an earlier version did not note them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// An event of a stack. `ResourceProperties` is left out: it may hold secrets.

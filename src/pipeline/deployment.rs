@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
-    NamedArtifact, OverrideLine, PipelineDeclaration, RiskChoices, StackName, StackOptions,
-    StackWait, StageDeclaration, StageName,
+    NamedArtifact, ON_FAILURE, OverrideLine, PipelineDeclaration, ROLLBACK, RiskChoices, StackName,
+    StackOptions, StackWait, StageDeclaration, StageName,
 };
 
 /// The stage that stores the files used.
@@ -56,6 +56,8 @@ pub struct Deployment {
     pub wait: Option<StackWait>,
     /// The targets and preferences.
     pub fan_out: FanOut,
+    /// Whether what was changed is rolled back where the rollout fails.
+    pub rolls_back: bool,
     /// How long the answer is waited for, in minutes.
     pub approval_minutes: u32,
     /// What was chosen for risk rules.
@@ -113,6 +115,13 @@ impl Deployment {
             let templates = serde_json::json!(self.packaged).to_string();
             files.insert("PackageTemplates".to_owned(), templates);
         }
+        let mut execute = IndexMap::from([
+            ("ActionMode".to_owned(), "CHANGE_SET_EXECUTE".to_owned()),
+            ("StackName".to_owned(), self.stack.to_string()),
+        ]);
+        if self.rolls_back {
+            execute.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
+        }
         let source = NamedArtifact {
             name: ArtifactName::from(SOURCE_ARTIFACT),
         };
@@ -167,10 +176,7 @@ impl Deployment {
                     EXECUTE_STAGE,
                     ActionDeclaration {
                         name: name("Execute"),
-                        configuration: IndexMap::from([
-                            ("ActionMode".to_owned(), "CHANGE_SET_EXECUTE".to_owned()),
-                            ("StackName".to_owned(), self.stack.to_string()),
-                        ]),
+                        configuration: execute,
                         fan_out: Some(self.fan_out),
                         ..base
                     },

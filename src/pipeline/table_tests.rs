@@ -55,6 +55,7 @@ fn begun() -> Execution {
             }],
             preferences: OperationPreferences::default(),
         },
+        rolls_back: false,
         approval_minutes: 60,
         risks: crate::model::RiskChoices::default(),
     };

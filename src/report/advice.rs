@@ -13,8 +13,16 @@ const REPLACE: &str = "then run the same command again with --replace-failed: wh
 /// What is known of targets that are done when the same is run again.
 const DONE: &str = ": targets that are done show no changes";
 
+/// What is done once everything has gone back.
+const ROLLED_BACK: &str =
+    "then mend what made it fail, and deploy again: what was rolled back is planned anew";
+
 /// Returns what to do besides the commands.
 pub(super) fn advice(view: &View) -> Option<String> {
+    if let Some(rolled_back) = view.rolled_back() {
+        let is_over = rolled_back.outcome.is_some() && rolled_back.is_complete();
+        return is_over.then(|| ROLLED_BACK.to_owned());
+    }
     let advice = otherwise(view)?;
     // Where there is a command that goes on, this is the other way.
     Some(match (retry(view, ""), advice.strip_prefix("then ")) {
@@ -87,7 +95,11 @@ pub(super) fn can_roll_back(view: &View) -> bool {
         let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
         is_done && target.kind() == Some(ChangeSetKind::Update)
     };
-    is_cut_short && view.targets().iter().any(is_changed)
+    // One that has not come to its end goes on, and nothing is left where it is complete.
+    let is_taken_care_of = view
+        .rolled_back()
+        .is_some_and(|rolled_back| !rolled_back.next.is_empty() || rolled_back.is_complete());
+    is_cut_short && !is_taken_care_of && view.targets().iter().any(is_changed)
 }
 
 fn has_failed_creation(view: &View) -> bool {
@@ -157,7 +169,7 @@ mod tests {
         elsewhere.say(EventKind::PlanImported {
             file: crate::model::Digest::of(b"file"),
             by: fixtures::alice(),
-            invocation: Default::default(),
+            invocation: Box::default(),
             risks: Default::default(),
         });
         assert!(advice_of(&elsewhere).contains("make a new plan"));

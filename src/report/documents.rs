@@ -44,6 +44,12 @@ fn scripts() -> Vec<Script> {
     ]
 }
 
+/// Checks that a document is as its schema says.
+#[track_caller]
+pub(super) fn assert_valid(document: &impl Serialize) {
+    let _ = documented(document);
+}
+
 #[track_caller]
 fn documented(document: &impl Serialize) -> Value {
     let value = serde_json::to_value(document).unwrap();

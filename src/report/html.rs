@@ -327,6 +327,8 @@ fn about(view: &View) -> Vec<String> {
     let mut about: Vec<String> = facts::template(view).into_iter().collect();
     about.extend(view.execution().map(|id| format!("execution {id}")));
     about.extend(facts::follows(view).map(|(what, earlier)| format!("{what} {earlier}")));
+    about.extend(facts::proven(view));
+    about.extend(view.rolled_back().map(|rolled_back| rolled_back.text()));
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

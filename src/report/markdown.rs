@@ -278,6 +278,8 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     about.extend(
         facts::follows(view).map(|(what, earlier)| format!("{what} {}", code(earlier.as_str()))),
     );
+    about.extend(facts::proven(view));
+    about.extend(view.rolled_back().map(|r| format!("**{}**", r.text())));
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

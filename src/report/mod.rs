@@ -32,6 +32,7 @@ mod review_data;
 mod review_facts;
 mod review_resource;
 mod risk_rules;
+mod rolled_back;
 #[cfg(test)]
 #[path = "../../tests/support/schema.rs"]
 mod schema;
@@ -70,11 +71,13 @@ pub use review_data::{
     ReviewReason, ReviewResource, ReviewSources, RiskGroup,
 };
 pub use risk_rules::{RiskRule, RiskRules, risk_rules};
+pub use rolled_back::{RolledBack, by as rolled_back_by};
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
 pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
+pub use words::count;
 
 /// The version of the documents for machines, which `docs/json.md` describes.
 pub const DOCUMENT_VERSION: u32 = 1;

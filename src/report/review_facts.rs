@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, Gate, LogicalId,
-    ParameterValue, Region, Risk, RiskLevel, Target,
+    ParameterValue, Region, Risk, RiskLevel, Target, Verdict,
 };
 
 use super::review_data::{
@@ -356,6 +356,29 @@ pub(super) fn follows(view: &View) -> Option<(&'static str, &ExecutionId)> {
         Follows::Retries(earlier) => ("retries", earlier),
         Follows::RollsBack(earlier) => ("rolls back", earlier),
     })
+}
+
+/// Returns what is known of the targets that an earlier execution was done with, and that are not run again for it.
+pub(super) fn proven(view: &View) -> Option<String> {
+    let proven = view.proven();
+    let of = |is_so: fn(&Verdict) -> bool| proven.iter().filter(|p| is_so(&p.verdict)).count();
+    let parts = [
+        (of(|v| matches!(v, Verdict::Current)), "proven current"),
+        (
+            of(|v| matches!(v, Verdict::Changed { .. })),
+            "changed since",
+        ),
+        (
+            of(|v| matches!(v, Verdict::NotRead { .. })),
+            "not looked at",
+        ),
+    ];
+    let told = parts.iter().filter(|(number, _)| *number > 0);
+    let told: Vec<String> = told
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    let all = count(proven.len(), "target");
+    (!told.is_empty()).then(|| format!("{all} done before: {}", told.join(", ")))
 }
 
 /// Returns how many targets have come as far as they come before the approval.

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::model::{
     Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
-    StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
+    Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
 };
 
 use super::review::execution;
+use super::rolled_back::RolledBack;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
@@ -60,6 +61,12 @@ pub struct Status {
     pub counts: Counts,
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetStatus>,
+    /// What the earlier execution was done with, and how it is known that it still is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
+    /// How far the rollback of what it changed is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RolledBack>,
     /// The commands that go on from here, the likeliest first.
     pub next: Vec<String>,
     /// What there is to review, once there is a plan; whoever has the templates fills it in.
@@ -206,6 +213,8 @@ impl Status {
             stages: stages.collect(),
             counts: view.counts(),
             targets: view.targets().into_iter().map(target_status).collect(),
+            proven: view.proven().to_vec(),
+            rollback: view.rolled_back().cloned(),
             next: next_of(view, alive),
             review: None,
         }
@@ -293,6 +302,13 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some((what, earlier)) = facts::follows(view) {
         let text = format!("  {what} {}", execution(earlier, page.options));
         page.line(Line::of(Tone::Plain, &text), 4);
+    }
+    if let Some(text) = facts::proven(view) {
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
+    }
+    if let Some(rolled_back) = view.rolled_back() {
+        let (text, tone) = rolled_back.told();
+        page.line(Line::indent(2).add(tone, &text), 4);
     }
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Recovery, Region,
-    SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Proof, Recovery,
+    Region, SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
 use super::recover;
 use super::review::{execution, place_list};
+use super::rolled_back::RolledBack;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
@@ -61,6 +62,12 @@ pub struct Summary {
     pub stale: Vec<StaleTarget>,
     /// Targets that were not started, by reason.
     pub not_started: Vec<SkipGroup>,
+    /// What the earlier execution was done with, and how it is known that it still is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<Proof>,
+    /// How far the rollback of what it changed is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RolledBack>,
     /// The outputs of the executed stacks.
     pub outputs: Vec<TargetOutputs>,
     /// The commands that go on from here.
@@ -148,6 +155,8 @@ impl Summary {
             unknown: causes::unknown(view),
             stale,
             not_started: causes::skipped(view),
+            proven: view.proven().to_vec(),
+            rollback: view.rolled_back().cloned(),
             outputs,
             next: id.map_or_else(Vec::new, |id| next_for_machines(view, &id)),
             review: None,
@@ -219,6 +228,13 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
     let places = Places::of(targets.iter().copied());
     let summary = Summary::of(view);
     headline(page, view, &summary, &places);
+    if let Some(text) = facts::proven(view) {
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
+    }
+    if let Some(rolled_back) = view.rolled_back() {
+        let (text, tone) = rolled_back.told();
+        page.line(Line::indent(2).add(tone, &text), 4);
+    }
     body(page, view, &summary, &places);
 }
 
@@ -641,8 +657,11 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             ExecutionOutcome::SucceededWithFailures
             | ExecutionOutcome::Failed
             | ExecutionOutcome::Stopped => {
-                let mut commands: Vec<String> =
-                    super::advice::retry(view, id).into_iter().collect();
+                let mut commands = match view.rolled_back() {
+                    // What is to be retried has gone back, or is going to.
+                    Some(rolled_back) => rolled_back.next.clone(),
+                    None => super::advice::retry(view, id).into_iter().collect(),
+                };
                 if super::advice::can_roll_back(view) {
                     commands.push(format!("stackgate rollback {id}"));
                 }

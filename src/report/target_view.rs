@@ -371,6 +371,34 @@ impl TargetView {
         self.cleaned.as_ref()?.value.as_deref()
     }
 
+    /// Returns whether the stack was left with a change that the execution made.
+    pub fn is_changed(&self) -> bool {
+        match self.outcome() {
+            Some(TargetOutcome::Succeeded { .. }) => !self
+                .ready
+                .as_ref()
+                .is_some_and(|fact| fact.value.settings_only),
+            // Without a rollback of its own, what came before the failure stays.
+            Some(TargetOutcome::Failed { status, .. }) => {
+                *status == Some(StackStatus::UpdateFailed)
+            }
+            Some(
+                TargetOutcome::NoChanges
+                | TargetOutcome::NotPlanned { .. }
+                | TargetOutcome::Stale { .. }
+                | TargetOutcome::Skipped { .. }
+                | TargetOutcome::Unknown { .. },
+            )
+            | None => false,
+        }
+    }
+
+    /// Returns the tags that the stack had before, where they are on record.
+    pub fn former_tags(&self) -> Option<&BTreeMap<String, String>> {
+        let intended = self.intended.as_ref()?;
+        intended.value.stack.as_ref()?.tags.as_ref()
+    }
+
     /// Returns when the target's present part of the work began: its execution, else its change set.
     pub fn began(&self) -> Option<Timestamp> {
         let started = self.started.as_ref().map(|fact| fact.at);

@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    GatePlace, OperationPreferences, PauseReason, PlannedTarget, RiskChoices, SourceRevision,
-    StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave, WaveName,
+    GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices,
+    SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave,
+    WaveName,
 };
 
+use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
 
@@ -73,6 +75,7 @@ struct Outside {
     answer: Option<Answer>,
     is_late: bool,
     denied: Vec<String>,
+    rolled_back: Option<RolledBack>,
 }
 
 /// How far a stage is.
@@ -333,6 +336,16 @@ impl View {
         self.outside.denied = findings;
     }
 
+    /// Notes how far the rollback of what the execution changed is, which other executions tell.
+    pub fn note_rolled_back(&mut self, rolled_back: Option<RolledBack>) {
+        self.outside.rolled_back = rolled_back;
+    }
+
+    /// Returns how far the rollback of what the execution changed is, where there is one.
+    pub fn rolled_back(&self) -> Option<&RolledBack> {
+        self.outside.rolled_back.as_ref()
+    }
+
     /// Returns what the plan is known to hold that the project denies.
     pub fn denied(&self) -> &[String] {
         &self.outside.denied
@@ -376,6 +389,11 @@ impl View {
     /// Returns the earlier execution that it goes on from, and how.
     pub fn follows(&self) -> Option<&Follows> {
         self.definition()?.invocation.follows.as_ref()
+    }
+
+    /// Returns what the earlier execution was done with, and how it is known that it still is.
+    pub fn proven(&self) -> &[Proof] {
+        self.definition().map_or(&[], |d| &d.invocation.proven)
     }
 
     /// Returns whether the execution only deletes stacks whose creation failed.

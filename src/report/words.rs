@@ -18,7 +18,7 @@ use crate::model::Target;
 use super::View;
 
 /// Returns `3 targets` or `1 target`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

@@ -498,6 +498,7 @@ fn summary(stack: &Stack, now: Timestamp) -> StackSummary {
         reason: None,
         parameters: Vec::new(),
         outputs: BTreeMap::new(),
+        tags: None,
     }
 }
 

@@ -26,6 +26,7 @@ mod ministack;
 mod moto;
 mod nested;
 mod network;
+mod on_failure;
 mod options;
 mod oracle;
 mod organization;

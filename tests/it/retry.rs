@@ -67,6 +67,14 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     let retried = document(&env, &output);
     assert_eq!(retried["outcome"], "succeeded");
     assert_eq!(retried["follows"], json!({ "retries": id }));
+    let proven = &retried["proven"][0];
+    assert_eq!(proven["account"], "111111111111");
+    assert_eq!(proven["verdict"], "current", "{proven}");
+    assert_eq!(proven["parameters"], json!(["Name"]));
+    assert_eq!(proven["template"].as_str().map(str::len), Some(64));
+    let ended = env.run(&["status", "latest"]);
+    let said = "1 target done before: 1 proven current";
+    assert!(ended.success().stdout.contains(said), "{ended}");
     let status = env.run(&["status", "latest", "--output=json"]);
     let status = document(&env, status.success());
     assert_eq!(accounts(&status), ["222222222222"]);
@@ -94,7 +102,13 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     let list = env.run(&["list"]);
     assert!(list.success().stdout.contains("retry app"), "{list}");
 
-    let output = env.run(&["retry", id, "--stale"]);
-    let said = "nothing to retry; not asked for: 1 failed, 1 skipped";
-    assert!(output.success().stderr.contains(said), "{output}");
+    // What was changed since is run again only where that is asked for.
+    let output = env.run(&["retry", id, "--stale", "--yes=high", "--output=json"]);
+    output.success();
+    let said = "succeeded before, changed since, run again: 1";
+    assert!(output.stderr.contains(said), "{output}");
+    assert_eq!(value("111111111111").as_deref(), Some("ours"));
+    let again = document(&env, &output);
+    assert_eq!(again["proven"][0]["verdict"], "changed");
+    assert_eq!(again["proven"][0]["account"], "111111111111");
 }

@@ -76,6 +76,13 @@ impl Cloud {
         parameters.into_iter().filter_map(pair).collect()
     }
 
+    /// Returns the tags of a stack.
+    pub fn tags(&self, name: &str) -> BTreeMap<String, String> {
+        let tags = self.existing(name).tags.unwrap_or_default();
+        let pair = |tag: aws_sdk_cloudformation::types::Tag| Some((tag.key?, tag.value?));
+        tags.into_iter().filter_map(pair).collect()
+    }
+
     fn existing(&self, name: &str) -> Stack {
         self.stack(name)
             .unwrap_or_else(|| panic!("no stack `{name}` in {}/{}", self.account, self.region))

@@ -149,6 +149,7 @@ pub fn definition(
             targets: specs.collect(),
             preferences,
         },
+        rolls_back: false,
         approval_minutes: 10_080,
         risks: RiskChoices::default(),
     };

@@ -45,6 +45,7 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
             targets: specs.collect(),
             preferences,
         },
+        rolls_back: false,
         approval_minutes: 600,
         risks: RiskChoices::default(),
     };

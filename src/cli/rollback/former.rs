@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::sorted::{Touched, Why};
 use crate::artifact::Store;
 use crate::cli::CliError;
 use crate::model::{
@@ -11,12 +12,6 @@ use crate::model::{
 };
 use crate::report::TargetView;
 use crate::template::Template;
-
-/// A target that is not rolled back, and why.
-pub(super) struct Left {
-    pub target: Target,
-    pub why: String,
-}
 
 /// What a stack is given back.
 #[derive(Debug)]
@@ -33,66 +28,56 @@ pub(super) struct Former {
     pub kept: BTreeSet<String>,
     /// The parameters whose former value cannot be read, and may be another than the present one.
     pub asked: BTreeSet<String>,
-    /// The tags that the execution gave the stack.
+    /// Its tags; those that the execution gave it, where its own are not on record.
     pub tags: BTreeMap<String, String>,
+    /// Whether the tags are its own.
+    pub has_former_tags: bool,
     /// Whether nobody else changed the stack since.
     pub is_unchanged: bool,
 }
 
-/// Returns whether the execution changed the target's stack: `None` if not, or why it cannot be rolled back all the same.
-pub(super) fn changed(target: &TargetView) -> Option<Result<(), String>> {
-    let status = match target.outcome()? {
+/// Returns what is to be done with the target, where the execution may have changed its stack.
+pub(super) fn touched(target: &TargetView) -> Option<Touched> {
+    let failed = match target.outcome()? {
         TargetOutcome::Succeeded { .. } => None,
         TargetOutcome::Failed {
             status: Some(status),
             ..
         } => Some(*status),
-        TargetOutcome::Unknown { .. } => {
-            return Some(Err("whether it was executed is not known".to_owned()));
-        }
+        TargetOutcome::Unknown { .. } => return Some(Touched::Left(Why::Unknown)),
         TargetOutcome::Failed { status: None, .. }
         | TargetOutcome::NoChanges
         | TargetOutcome::NotPlanned { .. }
         | TargetOutcome::Stale { .. }
         | TargetOutcome::Skipped { .. } => return None,
     };
-    let place = target.target();
-    let Some(planned) = target.planned() else {
-        return Some(Err("what it stood on is not on record".to_owned()));
-    };
-    Some(judge(place, &planned, status))
+    Some(match target.planned() {
+        Some(planned) => judge(&planned, failed),
+        None => Touched::Left(Why::NotOnRecord("what it stood on")),
+    })
 }
 
 /// `failed`: the status of the stack, where the execution failed there.
-fn judge(
-    target: &Target,
-    planned: &PlannedTarget,
-    failed: Option<StackStatus>,
-) -> Result<(), String> {
-    let is_new = match planned.kind {
-        ChangeSetKind::Create => true,
-        ChangeSetKind::Import => planned.base.status == StackStatus::ReviewInProgress,
-        ChangeSetKind::Update | ChangeSetKind::Delete => false,
-    };
-    if is_new {
-        return Err(format!(
-            "was created by it, and is not touched; delete it with `stackgate delete {} --accounts {} --regions {}`",
-            target.stack, target.account, target.region
-        ));
+fn judge(planned: &PlannedTarget, failed: Option<StackStatus>) -> Touched {
+    let is_new = planned.base.status == StackStatus::ReviewInProgress;
+    match planned.kind {
+        ChangeSetKind::Create => return Touched::Left(Why::Created { failed }),
+        ChangeSetKind::Import if is_new => return Touched::Left(Why::Imported),
+        ChangeSetKind::Import | ChangeSetKind::Update | ChangeSetKind::Delete => {}
     }
     match failed {
         None | Some(StackStatus::UpdateFailed) => {}
         Some(StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete) => {
-            return Err("failed there, and CloudFormation rolled it back itself".to_owned());
+            return Touched::Left(Why::TookItself);
         }
-        Some(other) => return Err(format!("failed there, and is {}", other.as_str())),
+        Some(other) => return Touched::Left(Why::Stuck(other)),
     }
     if planned.settings_only {
-        return Err("nothing but its policy or protection was set".to_owned());
+        return Touched::Left(Why::SettingsOnly);
     }
     match planned.previous_template {
-        Some(_) => Ok(()),
-        None => Err("its former template is not on record".to_owned()),
+        Some(_) => Touched::Changed,
+        None => Touched::Left(Why::NotOnRecord("its former template")),
     }
 }
 
@@ -126,7 +111,8 @@ impl Former {
             digest,
             kept,
             asked,
-            tags: planned.inputs.tags,
+            has_former_tags: target.former_tags().is_some(),
+            tags: target.former_tags().cloned().unwrap_or(planned.inputs.tags),
             is_unchanged,
         })
     }
@@ -214,33 +200,35 @@ mod tests {
 
     #[test]
     fn only_what_the_execution_left_changed_is_rolled_back() {
-        let target = |planned: &PlannedTarget| planned.target.clone();
         let update = planned(&[]);
-        let why = |planned: &PlannedTarget, failed| judge(&target(planned), planned, failed);
-        assert_eq!(why(&update, None), Ok(()));
-        assert_eq!(why(&update, Some(StackStatus::UpdateFailed)), Ok(()));
-        let refused = |planned: &PlannedTarget, failed| why(planned, failed).unwrap_err();
-        let itself = refused(&update, Some(StackStatus::UpdateRollbackComplete));
-        assert!(itself.contains("rolled it back itself"), "{itself}");
-        let stuck = refused(&update, Some(StackStatus::UpdateRollbackFailed));
-        assert!(stuck.contains("UPDATE_ROLLBACK_FAILED"), "{stuck}");
+        let left = Touched::Left;
+        assert_eq!(judge(&update, None), Touched::Changed);
+        let stopped = Some(StackStatus::UpdateFailed);
+        assert_eq!(judge(&update, stopped), Touched::Changed);
+        let itself = Some(StackStatus::UpdateRollbackComplete);
+        assert_eq!(judge(&update, itself), left(Why::TookItself));
+        let stuck = StackStatus::UpdateRollbackFailed;
+        assert_eq!(judge(&update, Some(stuck)), left(Why::Stuck(stuck)));
 
         let create = PlannedTarget {
             kind: ChangeSetKind::Create,
             ..planned(&[])
         };
+        let why = Why::Created { failed: None };
         let command = "`stackgate delete app --accounts 111111111111 --regions eu-west-1`";
-        assert!(refused(&create, None).contains(command));
+        assert!(why.told(&create.target).contains(command));
+        assert_eq!(judge(&create, None), left(why));
         let import = PlannedTarget {
             kind: ChangeSetKind::Import,
             base: Base::in_review(update.base.stack.clone()),
             ..planned(&[])
         };
-        assert!(refused(&import, None).contains("was created by it"));
+        assert_eq!(judge(&import, None), left(Why::Imported));
         let unread = PlannedTarget {
             previous_template: None,
             ..planned(&[])
         };
-        assert!(refused(&unread, None).contains("not on record"));
+        let missing = Why::NotOnRecord("its former template");
+        assert_eq!(judge(&unread, None), left(missing));
     }
 }

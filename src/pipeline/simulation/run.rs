@@ -481,6 +481,7 @@ pub(super) fn definition(
         packaged: Vec::new(),
         template_buckets: None,
         fan_out,
+        rolls_back: false,
         approval_minutes: 600,
         risks: crate::model::RiskChoices::default(),
     };

@@ -104,6 +104,7 @@ impl Stack {
             reason: None,
             parameters: Vec::new(),
             outputs: BTreeMap::new(),
+            tags: None,
         })
     }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::super::sample::{Plan, plan};
 use super::*;
 use crate::model::{
-    AlarmCheck, AlarmName, CommandFile, Gate, GateCommand, OperationPreferences, Uploads, Wave,
+    AlarmCheck, AlarmName, CommandFile, Gate, GateCommand, ON_FAILURE, OperationPreferences,
+    ROLLBACK, Uploads, Wave,
 };
 
 fn digest_of(plan: &Plan) -> Digest {
@@ -324,6 +325,19 @@ fn the_order_of_execution_is_recorded() {
     let preferences = &mut action.fan_out.as_mut().unwrap().preferences;
     preferences.region_order.reverse();
     assert_ne!(digest_of(&original), digest_of(&swapped));
+}
+
+#[test]
+fn what_follows_a_failure_is_approved_with_the_plan() {
+    let mut other = plan();
+    let action = &mut other.definition.pipeline.stages[2].actions[0];
+    let settings = &mut action.configuration;
+    settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
+    assert!(other.definition.rolls_back_on_failure());
+    assert_ne!(digest_of(&plan()), digest_of(&other));
+    other.definition.pipeline.ends_on_failure();
+    assert!(!other.definition.rolls_back_on_failure());
+    assert_eq!(digest_of(&plan()), digest_of(&other));
 }
 
 #[test]

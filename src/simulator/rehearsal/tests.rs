@@ -43,6 +43,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
             targets: specs.collect(),
             preferences,
         },
+        rolls_back: false,
         approval_minutes: 600,
         risks: RiskChoices::default(),
     };

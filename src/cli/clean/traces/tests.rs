@@ -55,6 +55,7 @@ fn judged(
         reason: None,
         parameters: Vec::new(),
         outputs: BTreeMap::new(),
+        tags: None,
     };
     let found = judge(&target(), &stack, listed, traces);
     let fates = found.leftovers.into_iter().map(|one| (one.kind, one.fate));

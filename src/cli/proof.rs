@@ -1,0 +1,184 @@
+//! Whether the targets that an execution was done with still are as it left them, and how that is known.
+
+use futures_util::{StreamExt as _, stream};
+
+use super::earlier::{AT_ONCE, Earlier, Since, newest_known, tell};
+use super::output;
+use crate::aws::Aws;
+use crate::model::{
+    CallFailure, Digest, EffectiveParameter, ParameterValue, PlannedTarget, Proof, Target,
+    TargetSpec, Verdict,
+};
+use crate::pipeline::execute_token;
+use crate::report::{TargetView, count};
+
+/// Looks at every target that the execution was done with. It only reads.
+pub(super) async fn proofs(earlier: &Earlier, aws: &Aws) -> Vec<Proof> {
+    let specs = earlier.specs();
+    let done = earlier.succeeded().into_iter();
+    let asked = done.map(|target| {
+        let spec = specs.get(target.target()).copied();
+        async move {
+            let mut proof = unread(earlier, target);
+            if let Some(spec) = spec {
+                proof.verdict = match prove(earlier, aws, spec, target, &mut proof).await {
+                    Ok(verdict) => verdict,
+                    Err(failure) => Verdict::NotRead {
+                        why: failure.message,
+                    },
+                };
+            }
+            proof
+        }
+    });
+    stream::iter(asked).buffered(AT_ONCE).collect().await
+}
+
+fn unread(earlier: &Earlier, target: &TargetView) -> Proof {
+    Proof {
+        target: target.target().clone(),
+        stack_id: target.stack().cloned(),
+        status: None,
+        operation: execute_token(&earlier.id, target.target()),
+        newest_event: newest_known(target),
+        template: None,
+        parameters: Vec::new(),
+        verdict: Verdict::NotRead {
+            why: "it is no target of the execution".to_owned(),
+        },
+    }
+}
+
+/// Compares what can be compared, and notes it in `proof`.
+async fn prove(
+    earlier: &Earlier,
+    aws: &Aws,
+    spec: &TargetSpec,
+    target: &TargetView,
+    proof: &mut Proof,
+) -> Result<Verdict, CallFailure> {
+    let found = earlier.look(aws, spec, target).await?;
+    proof.status = found.status;
+    match found.since {
+        Since::Nothing => {}
+        Since::Changed(why) => return Ok(Verdict::Changed { why }),
+        Since::NotRead(why) => return Ok(Verdict::NotRead { why }),
+    }
+    // What is deleted has nothing to compare, and of what was only set the template was not executed.
+    let planned = target.planned().filter(|planned| !planned.settings_only);
+    let (Some(planned), Some(stack), false) = (planned, target.stack(), earlier.view.deletes())
+    else {
+        return Ok(Verdict::Current);
+    };
+    let text = aws.template(spec, stack).await?;
+    let template = text.map(|text| Digest::of(text.as_bytes()));
+    proof.template = template;
+    let different = |what: String| Ok(Verdict::Changed { why: what });
+    if template != Some(executed(&planned)) {
+        return different("its template is not the one that was executed".to_owned());
+    }
+    for (name, value) in open(&planned.inputs.parameters) {
+        if found.parameters.get(name).map(String::as_str) != Some(value) {
+            return different(format!("parameter `{name}` has another value"));
+        }
+        proof.parameters.push(name.to_owned());
+    }
+    Ok(Verdict::Current)
+}
+
+/// Returns the digest of the template that CloudFormation was given.
+fn executed(planned: &PlannedTarget) -> Digest {
+    let inputs = &planned.inputs;
+    inputs.packaged.unwrap_or(inputs.template_digest)
+}
+
+/// Returns the values that were given and are not secret.
+fn open(parameters: &[EffectiveParameter]) -> impl Iterator<Item = (&str, &str)> {
+    parameters.iter().filter_map(|parameter| {
+        let value = match &parameter.value {
+            ParameterValue::Plain(text) | ParameterValue::Default(Some(text)) => text.as_str(),
+            ParameterValue::Default(None)
+            | ParameterValue::Previous
+            | ParameterValue::Secret(_) => return None,
+        };
+        Some((parameter.name.as_str(), value))
+    })
+}
+
+/// Says on standard error what came of it. `are_included`: whether what was changed since is run again.
+pub(super) fn told(proofs: &[Proof], are_included: bool) {
+    if proofs.is_empty() {
+        return;
+    }
+    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
+    for proof in proofs {
+        match &proof.verdict {
+            Verdict::Current => {}
+            Verdict::Changed { why } => changed.push((&proof.target, why.clone())),
+            Verdict::NotRead { why } => not_read.push((&proof.target, why.clone())),
+        }
+    }
+    let current = proofs.len() - changed.len() - not_read.len();
+    output::stderr(&format!(
+        "succeeded before, still as it was left, not run again: {}\n",
+        count(current, "target")
+    ));
+    match are_included {
+        true => tell("succeeded before, changed since, run again", &changed),
+        false => {
+            tell("succeeded before, changed since, not run again", &changed);
+            if !changed.is_empty() {
+                output::stderr("  `--stale` runs such targets again\n");
+            }
+        }
+    }
+    tell(
+        "succeeded before, could not be looked at, not run again",
+        &not_read,
+    );
+}
+
+/// Returns the targets that were changed since.
+pub(super) fn changed(proofs: &[Proof]) -> impl Iterator<Item = &Target> {
+    let is_changed = |proof: &&Proof| matches!(proof.verdict, Verdict::Changed { .. });
+    proofs.iter().filter(is_changed).map(|proof| &proof.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Layer, Provenance, SecretRef};
+
+    #[test]
+    fn only_what_is_known_and_not_secret_is_compared() {
+        let given = [
+            ("Plain", ParameterValue::Plain("1".into())),
+            ("Default", ParameterValue::Default(Some("2".into()))),
+            ("Hidden", ParameterValue::Default(None)),
+            ("Kept", ParameterValue::Previous),
+            ("Secret", ParameterValue::Secret(SecretRef::Prompt)),
+        ];
+        let parameters = given.map(|(name, value)| EffectiveParameter {
+            name: name.to_owned(),
+            value,
+            provenance: Provenance {
+                layer: Layer::Override,
+                file: None,
+                line: None,
+                lookup: None,
+            },
+        });
+        let compared: Vec<_> = open(&parameters).collect();
+        assert_eq!(compared, [("Plain", "1"), ("Default", "2")]);
+    }
+
+    #[test]
+    fn what_was_packaged_is_what_was_executed() {
+        let mut planned = crate::plan::sample::planned("111111111111", "eu-west-1", "app");
+        planned.inputs.packaged = None;
+        assert_eq!(executed(&planned), planned.inputs.template_digest);
+        let packaged = Digest::of(b"packaged");
+        planned.inputs.packaged = Some(packaged);
+        assert_eq!(executed(&planned), packaged);
+    }
+}

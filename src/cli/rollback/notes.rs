@@ -1,0 +1,66 @@
+//! What a reviewer of a rollback has to know beside the changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::former::Former;
+use super::sorted::{Sorted, Why};
+use crate::model::ExecutionId;
+
+/// Returns it, in sentences.
+pub(super) fn of(earlier: &ExecutionId, sorted: &Sorted) -> Vec<String> {
+    let Sorted {
+        former,
+        created,
+        left,
+    } = sorted;
+    let mut notes = vec![format!(
+        "gives back the templates, parameters and tags that the stacks had before execution {earlier}; role and options stay \
+         those of that execution, stack policies and termination protection stay as they are"
+    )];
+    let mut tell = |what: &str, targets: usize| {
+        if targets > 0 {
+            notes.push(format!("{what}; targets: {targets}"));
+        }
+    };
+    for (name, targets) in by_name(former, |f| &f.asked) {
+        tell(
+            &format!(
+                "secret parameter `{name}`: its former value cannot be read back, and is asked for"
+            ),
+            targets,
+        );
+    }
+    for (name, targets) in by_name(former, |f| &f.kept) {
+        tell(
+            &format!("secret parameter `{name}`: keeps its present value, which is the former one"),
+            targets,
+        );
+    }
+    let count = |is_so: fn(&&Former) -> bool| former.iter().filter(is_so).count();
+    tell(
+        "former tags are not on record, and stay those of that execution",
+        count(|f| !f.has_former_tags),
+    );
+    tell(
+        "changed by somebody else since that execution, which is lost",
+        count(|f| !f.is_unchanged),
+    );
+    tell(
+        "created by that execution, and deleted afterwards: reviewed and approved on its own",
+        created.len(),
+    );
+    let is_kept = |why: &Why| matches!(why, Why::Created { .. } | Why::Imported);
+    let kept = left.iter().filter(|left| is_kept(&left.why)).count();
+    tell("created by that execution, and kept", kept);
+    tell("not rolled back of what it changed", left.len() - kept);
+    notes
+}
+
+/// Returns how many targets have each of the names.
+fn by_name(former: &[Former], of: fn(&Former) -> &BTreeSet<String>) -> BTreeMap<&String, usize> {
+    let mut counts = BTreeMap::new();
+    for name in former.iter().flat_map(of) {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+}

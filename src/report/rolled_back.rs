@@ -1,0 +1,218 @@
+//! What became of what a rollout that failed had changed, where it is rolled back.
+
+use serde::Serialize;
+
+use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
+
+use super::screen::Tone;
+use super::summary::next;
+use super::words::{self, count};
+use super::{TargetView, View};
+
+/// How far the rollback of an execution is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolledBack {
+    /// The newest execution that rolls back; none where it has not begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ExecutionId>,
+    /// What that execution is doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<ExecutionOutcome>,
+    /// How many targets the execution changed.
+    pub changed: usize,
+    /// How many of those are rolled back.
+    pub rolled_back: usize,
+    /// How the rollback goes on.
+    #[serde(skip)]
+    pub(super) next: Vec<String>,
+}
+
+impl RolledBack {
+    /// Returns how far the rollback of the execution in `view` is. `rollbacks`: the executions that roll it back, newest
+    /// first.
+    pub fn of(view: &View, rollbacks: &[View]) -> Self {
+        let targets = view.targets().into_iter();
+        let changed: Vec<&Target> = targets
+            .filter(|target| target.is_changed())
+            .map(TargetView::target)
+            .collect();
+        let newest = rollbacks.first();
+        let id = view.execution().map(ExecutionId::to_string);
+        let next = match newest {
+            None => id.map_or_else(Vec::new, |id| {
+                ["resume", "rollback"]
+                    .map(|go_on| format!("stackgate {go_on} {id}"))
+                    .into()
+            }),
+            Some(rollback) if rollback.outcome().is_some() => Vec::new(),
+            Some(rollback) => {
+                let id = rollback.execution().map(ExecutionId::to_string);
+                next(rollback, &id.unwrap_or_default())
+            }
+        };
+        Self {
+            execution: newest.and_then(|rollback| rollback.execution().cloned()),
+            state: newest.map(|rollback| words::state_id(&rollback.state(), None)),
+            outcome: newest.and_then(|rollback| rollback.outcome().copied()),
+            rolled_back: changed
+                .iter()
+                .filter(|t| by(rollbacks, t).is_some())
+                .count(),
+            changed: changed.len(),
+            next,
+        }
+    }
+
+    /// Returns whether nothing is left to roll back.
+    pub(super) fn is_complete(&self) -> bool {
+        self.rolled_back == self.changed
+    }
+
+    /// Returns the same in words.
+    pub fn text(&self) -> String {
+        self.told().0
+    }
+
+    /// Returns the same in words, and how good it is.
+    pub(super) fn told(&self) -> (String, Tone) {
+        let Self {
+            execution,
+            outcome,
+            changed,
+            rolled_back,
+            state: _,
+            next: _,
+        } = self;
+        let all = count(*changed, "changed target");
+        let Some(execution) = execution else {
+            let text = format!("to be rolled back, which has not begun: {all}");
+            return (text, Tone::Warn);
+        };
+        match outcome {
+            None => (
+                format!("rolling back {all}, in execution {execution}"),
+                Tone::Warn,
+            ),
+            Some(_) if self.is_complete() => (
+                format!("rolled back {all}, in execution {execution}"),
+                Tone::Good,
+            ),
+            Some(_) => (
+                format!("rolled back {rolled_back} of {all}, in execution {execution}"),
+                Tone::Bad,
+            ),
+        }
+    }
+}
+
+/// Returns which of `rollbacks` gave the target back what it had.
+pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
+    let found = rollbacks.iter().find(|rollback| {
+        let outcome = rollback.target(target).and_then(TargetView::outcome);
+        outcome.is_some_and(|outcome| match outcome {
+            TargetOutcome::Succeeded { .. } | TargetOutcome::NoChanges => true,
+            TargetOutcome::NotPlanned { .. }
+            | TargetOutcome::Failed { .. }
+            | TargetOutcome::Stale { .. }
+            | TargetOutcome::Skipped { .. }
+            | TargetOutcome::Unknown { .. } => false,
+        })
+    });
+    found.and_then(View::execution)
+}
+
+impl View {
+    /// Returns whether what the execution changed is to be rolled back, as was approved with its plan: nothing
+    /// is changed without an approval.
+    pub fn is_to_be_rolled_back(&self) -> bool {
+        self.outcome() == Some(&ExecutionOutcome::Failed)
+            && self.given_up().is_none()
+            && self.definition().is_some_and(|d| d.rolls_back_on_failure())
+            && self.targets().into_iter().any(TargetView::is_changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{self, Script};
+    use super::super::{ScreenOptions, Status, Summary, summary};
+    use super::*;
+    use crate::model::{Cause, EventKind, ON_FAILURE, ROLLBACK, StackStatus};
+
+    /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
+    fn failed() -> View {
+        let mut script = fixtures::halted();
+        if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+            let stages = definition.pipeline.stages.last_mut();
+            let settings = &mut stages.unwrap().actions[0].configuration;
+            settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
+        }
+        script.view()
+    }
+
+    /// Returns a rollback in which the first `good` of the changed targets went well, and whether it has ended.
+    fn rollback(view: &View, good: usize, is_over: bool) -> View {
+        let all = view.targets().into_iter().filter(|t| t.is_changed());
+        let all: Vec<Target> = all.map(|t| t.target().clone()).collect();
+        let mut script = Script::new(&all);
+        for (at, target) in all.iter().enumerate() {
+            let status = StackStatus::UpdateComplete;
+            let cause = Cause::of("quota");
+            script.end(
+                target,
+                match at < good {
+                    true => TargetOutcome::Succeeded { status },
+                    false => TargetOutcome::Failed {
+                        status: None,
+                        cause,
+                    },
+                },
+            );
+        }
+        if is_over {
+            script.finish(match good == all.len() {
+                true => ExecutionOutcome::Succeeded,
+                false => ExecutionOutcome::Failed,
+            });
+        }
+        script.view()
+    }
+
+    #[test]
+    fn only_what_was_approved_so_and_failed_is_to_be_rolled_back() {
+        assert!(failed().is_to_be_rolled_back());
+        assert!(!fixtures::halted().view().is_to_be_rolled_back());
+        let notes = failed().definition().unwrap().notes();
+        assert!(notes[0].contains("--on-failure rollback"), "{notes:?}");
+        assert!(
+            fixtures::halted()
+                .view()
+                .definition()
+                .unwrap()
+                .notes()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn both_are_told_that_it_failed_and_how_much_is_rolled_back() {
+        let text = |rollbacks: &dyn Fn(&View) -> Vec<View>| {
+            let mut view = failed();
+            let rolled_back = RolledBack::of(&view, &rollbacks(&view));
+            view.note_rolled_back(Some(rolled_back));
+            crate::report::documents::assert_valid(&Summary::of(&view));
+            crate::report::documents::assert_valid(&Status::of(&view, None));
+            summary(&view, &ScreenOptions::default())
+        };
+        let texts = [
+            text(&|_| Vec::new()),
+            text(&|view| vec![rollback(view, 0, false)]),
+            text(&|view| vec![rollback(view, 1, true)]),
+            text(&|view| vec![rollback(view, 3, true)]),
+        ];
+        insta::assert_snapshot!(texts.join("\n---\n"));
+    }
+}

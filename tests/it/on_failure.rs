@@ -1,0 +1,259 @@
+//! A rollout that fails is rolled back by itself, where its approval said so.
+
+use serde_json::{Value, json};
+
+use crate::support::output::Output;
+use crate::support::proxy::{Fault, Proxy, Rule};
+use crate::support::{Emulator, TestEnv};
+
+const FIRST: &str = r#"
+Parameters:
+  Name: {Type: String}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Ref Name, Type: String, Value: value}
+"#;
+
+/// What the second version adds.
+const MORE: &str = r#"
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Sub "${Name}/other", Type: String, Value: more}
+"#;
+
+const PLACES: [(&str, &str); 4] = [
+    ("111111111111", "us-east-1"),
+    ("111111111111", "eu-west-1"),
+    ("222222222222", "us-east-1"),
+    ("222222222222", "eu-west-1"),
+];
+
+const TWO: &str = "--accounts=111111111111,222222222222";
+
+const DEPLOY: [&str; 6] = [
+    "deploy",
+    "app",
+    "--parameter=Name=/name",
+    "--regions=us-east-1,eu-west-1",
+    "--yes=high",
+    "--output=json",
+];
+
+const SECOND: [&str; 2] = ["--tag=version=two", "--on-failure=rollback"];
+
+fn document(env: &TestEnv, output: &Output) -> Value {
+    serde_json::from_str(&env.public(&output.raw)).unwrap()
+}
+
+/// Returns a place where the first version was deployed to four stacks, and the second one will fail in the last of them.
+fn before() -> TestEnv {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", FIRST);
+    let first = [&DEPLOY[..], &[TWO, "--tag=version=one"]].concat();
+    env.run(&first).success();
+    // A name that is taken: the second version cannot make its parameter there.
+    let (account, region) = PLACES[3];
+    let there = env.cloud(account, region);
+    there.put_parameter("/name/other", "theirs");
+    env.write("templates/app.yaml", &format!("{FIRST}{MORE}"));
+    env
+}
+
+/// Checks that every stack has the first version, with its tags.
+fn all_are_first(env: &TestEnv) {
+    for (account, region) in PLACES {
+        let cloud = env.cloud(account, region);
+        assert_eq!(cloud.template("app"), FIRST, "{account}/{region}");
+        assert_eq!(cloud.tags("app")["version"], "one", "{account}/{region}");
+    }
+}
+
+#[test]
+fn a_rollout_that_fails_is_rolled_back_as_was_approved() {
+    let env = before();
+    let output = env.run(&[&DEPLOY[..], &[TWO], &SECOND].concat());
+    output.code(1);
+    let failed = document(&env, &output);
+    assert_eq!(failed["outcome"], "failed");
+    let rollback = &failed["rollback"];
+    assert_eq!(rollback["changed"], 3, "{output}");
+    assert_eq!(rollback["rolled_back"], 3, "{output}");
+    assert_eq!(rollback["outcome"], "succeeded");
+    all_are_first(&env);
+
+    // It was said before it was approved, and nothing is left to do.
+    let id = failed["execution"].as_str().unwrap();
+    let status = env.run(&["status", id, "--output=json"]);
+    let status = document(&env, status.success());
+    let notes = status["review"]["notes"].to_string();
+    assert!(notes.contains("`--on-failure rollback`"), "{notes}");
+    assert_eq!(&status["rollback"], rollback);
+    let output = env.run(&["resume", id]);
+    output.code(1);
+    assert!(
+        output.stderr.contains("has ended already: failed"),
+        "{output}"
+    );
+    assert!(
+        output.stdout.contains("rolled back 3 changed targets"),
+        "{output}"
+    );
+    let output = env.run(&["rollback", id]);
+    output.success();
+    assert!(
+        output.stderr.contains("was rolled back by execution"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("nothing to roll back"), "{output}");
+}
+
+#[test]
+fn what_an_approval_could_not_know_stops_the_rollback() {
+    let env = before();
+    // A stack more, which the second version creates.
+    let three = "--accounts=111111111111,222222222222,333333333333";
+    let output = env.run(&[&DEPLOY[..], &[three], &SECOND].concat());
+    output.code(1);
+    let failed = document(&env, &output);
+    let id = failed["execution"].as_str().unwrap();
+    let go_on = format!("stackgate rollback {id}");
+    assert!(
+        output
+            .stderr
+            .contains("333333333333/us-east-1/app   was created by it"),
+        "{output}"
+    );
+    let said = "is not rolled back; do it with\n  stackgate rollback ";
+    assert!(output.stderr.contains(said), "{output}");
+    assert_eq!(
+        failed["rollback"],
+        json!({ "changed": 4, "rolled_back": 0 })
+    );
+    assert_eq!(failed["next"][1], go_on);
+    let output = env.run(&["status", id]);
+    let said = "to be rolled back, which has not begun: 4 changed targets";
+    assert!(output.success().stdout.contains(said), "{output}");
+
+    let rollback = [
+        "rollback",
+        id,
+        "--delete-created",
+        "--yes=high",
+        "--output=json",
+    ];
+    let output = env.run(&rollback);
+    let deleted = document(&env, output.success());
+    assert_eq!(deleted["operation"], "delete");
+    assert_eq!(deleted["follows"], json!({ "rolls_back": id }));
+    let status = env.run(&[
+        "status",
+        deleted["execution"].as_str().unwrap(),
+        "--output=json",
+    ]);
+    let status = document(&env, status.success());
+    let notes = status["review"]["notes"].to_string();
+    assert!(
+        notes.contains("deletes the stacks that execution"),
+        "{notes}"
+    );
+    all_are_first(&env);
+    let created = env.cloud("333333333333", "us-east-1");
+    assert_eq!(created.status("app"), None);
+    let status = env.run(&["status", id, "--output=json"]);
+    let status = document(&env, status.success());
+    assert_eq!(status["rollback"]["rolled_back"], 4, "{status}");
+}
+
+#[test]
+fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
+    // Before the rollback begins, and while it plans.
+    for is_begun in [false, true] {
+        let env = before();
+        let proxy = Proxy::start(&env.endpoint());
+        let env = env.through(&proxy);
+        let process = env.start(&[&DEPLOY[..], &[TWO], &SECOND].concat());
+        proxy.victim(process.victim());
+        let last = |calls: &[crate::support::proxy::Call]| {
+            let executed = calls.iter().filter(|c| c.operation == "ExecuteChangeSet");
+            executed.count() == PLACES.len()
+        };
+        let kill = Rule::new(Fault::Kill);
+        match is_begun {
+            true => proxy.disturb(kill.operation("CreateChangeSet").skip(PLACES.len())),
+            false => {
+                proxy.wait_until("the last target is executed", last);
+                // Nothing but the rollback looks at what was done before.
+                let done = env.private("222222222222/us-east-1");
+                proxy.disturb(kill.place(&done));
+            }
+        }
+        let killed = env.finish(process);
+        assert_eq!(killed.code, None, "{killed}");
+        proxy.leave_alone();
+
+        let executions = env.run(&["list", "--output=json"]);
+        let executions = document(&env, executions.success())["executions"].clone();
+        let executions = executions.as_array().unwrap();
+        assert_eq!(
+            executions.len(),
+            2 + usize::from(is_begun),
+            "{executions:?}"
+        );
+        let failed = &executions[usize::from(is_begun)];
+        assert_eq!(failed["state"], "failed", "{failed}");
+        let id = failed["execution"].as_str().unwrap();
+        let status = env.run(&["status", id, "--output=json"]);
+        let status = document(&env, status.success());
+        let next = status["next"][0].as_str().unwrap();
+        match is_begun {
+            true => assert_ne!(next, format!("stackgate resume {id}")),
+            false => assert_eq!(next, format!("stackgate resume {id}")),
+        }
+
+        let _ = env.run(&["resume", id, "--output=json"]);
+        all_are_first(&env);
+        let output = env.run(&["status", id]);
+        let said = "rolled back 3 changed targets";
+        assert!(output.success().stdout.contains(said), "{output}");
+        assert_eq!(proxy.count("CreateChangeSet"), PLACES.len() + 3);
+        assert_eq!(proxy.count("ExecuteChangeSet"), PLACES.len() + 3);
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_read_back_stops_the_rollback_and_is_asked_for() {
+    let env = TestEnv::on(Emulator::Ministack)
+        .variable("FIRST", "first-secret")
+        .variable("SECOND", "second-secret");
+    let password = "Name: {Type: String}\n  Password: {Type: String, NoEcho: true}";
+    let first = FIRST
+        .replace("Name: {Type: String}", password)
+        .replace("Value: value", "Value: !Ref Password");
+    env.write("templates/app.yaml", &first);
+    let secret = |name: &str| format!("--secret=Password=env:{name}");
+    let output = env.run(&[&DEPLOY[..], &[TWO, secret("FIRST").as_str()]].concat());
+    output.success();
+    let (account, region) = PLACES[3];
+    let there = env.cloud(account, region);
+    there.put_parameter("/name/other", "theirs");
+    env.write("templates/app.yaml", &format!("{first}{MORE}"));
+    let more = [TWO, "--on-failure=rollback", &secret("SECOND")];
+    let output = env.run(&[&DEPLOY[..], &more].concat());
+    output.code(1);
+    let said = "parameter `Password` is secret, and the value that it had in 3 of the stacks cannot be read back";
+    assert!(output.stderr.contains(said), "{output}");
+    let failed = document(&env, &output);
+    assert_eq!(
+        failed["rollback"],
+        json!({ "changed": 3, "rolled_back": 0 })
+    );
+
+    let id = failed["execution"].as_str().unwrap();
+    let output = env.run(&["rollback", id, "--yes=high", &secret("FIRST")]);
+    output.success();
+    for (account, region) in PLACES {
+        let value = env.cloud(account, region).parameter("/name");
+        assert_eq!(value.as_deref(), Some("first-secret"), "{account}/{region}");
+    }
+}
