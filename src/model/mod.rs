@@ -12,6 +12,7 @@ mod event;
 mod failure;
 mod ids;
 mod inputs;
+mod limits;
 mod lookup;
 mod nearest;
 mod observation;
@@ -63,6 +64,7 @@ pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
     TargetInputs,
 };
+pub use limits::Limits;
 pub use lookup::{LookedUp, Lookup};
 pub use nearest::nearest;
 pub use observation::{

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -18,8 +19,11 @@ use super::view::{Counts, State};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts};
 
-/// How many targets that were not started are named.
+/// How many targets of a kind are named.
 const NAMED: usize = 8;
+
+/// How many causes are told one by one.
+const CAUSES: usize = 8;
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -437,7 +441,12 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         ("end unknown", &summary.unknown),
     ];
     for (label, groups) in failures {
-        for (at, group) in groups.iter().enumerate() {
+        let most = if page.options.full {
+            usize::MAX
+        } else {
+            CAUSES
+        };
+        for (at, group) in groups.iter().take(most).enumerate() {
             let label = match groups.len() {
                 1 if label != "cause" => label.to_owned(),
                 _ => format!("{label} {}", at + 1),
@@ -446,6 +455,19 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             if let Some(address) = console(view, group) {
                 page.line(Line::indent(6).add(Tone::Dim, &address), 6);
             }
+        }
+        let more = groups.iter().skip(most);
+        let targets: usize = more.clone().map(|group| group.targets.len()).sum();
+        if targets > 0 {
+            let mut line = Line::of(Tone::Bad, &format!("  {label}"));
+            let text = format!(
+                " {} {} for {}, each told with --output json or html",
+                page.glyphs.dot,
+                count(targets, "target"),
+                count(more.count(), "other cause")
+            );
+            line.push(Tone::Plain, &text);
+            page.line(line, 4);
         }
     }
     let mut stale: Vec<(&[Staleness], Vec<&Target>)> = Vec::new();
@@ -469,8 +491,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             let text = words::staleness(difference);
             page.line(Line::indent(6).add(Tone::Plain, &text), 8);
         }
-        let names = places.names(targets);
-        page.items(Line::indent(6), 6, Tone::Dim, &names);
+        named(page, places.names(targets));
     }
     for group in &summary.not_started {
         let mut line = Line::of(Tone::Plain, "  not started");
@@ -562,15 +583,35 @@ fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places:
     page.items(Line::indent(6), 6, Tone::Dim, &names);
 }
 
-/// Says what a clean-up left behind.
-fn left(page: &mut Page<'_>, view: &View, places: &Places) {
+/// Adds the first of some names, and how many more there are.
+fn named(page: &mut Page<'_>, names: Vec<String>) {
+    let limit = if page.options.full { usize::MAX } else { NAMED };
+    page.items(Line::indent(6), 6, Tone::Dim, &facts::limited(names, limit));
+}
+
+/// Says what a clean-up left behind: where it is the same in several targets, once.
+pub(super) fn left(page: &mut Page<'_>, view: &View, places: &Places) {
+    let mut kinds: IndexMap<String, Vec<(&str, String)>> = IndexMap::new();
     for target in view.targets() {
         if let Some(left) = target.left() {
-            let name = places.name(target.target());
-            let line = Line::of(Tone::Warn, "  left behind")
-                .add(Tone::Plain, &format!("   {name}: {left}"));
-            page.line(line, 4);
+            let kind = kinds.entry(status_reason::normalised(left)).or_default();
+            kind.push((left, places.name(target.target())));
         }
+    }
+    for (kind, targets) in kinds {
+        let line = Line::of(Tone::Warn, "  left behind");
+        if targets.len() <= 2 {
+            for (left, name) in targets {
+                let text = format!("   {name}: {left}");
+                page.line(line.clone().add(Tone::Plain, &text), 4);
+            }
+            continue;
+        }
+        let kind = kind.replace('…', page.glyphs.ellipsis);
+        let dot = page.glyphs.dot;
+        let text = format!(" {dot} {}   {kind}", count(targets.len(), "target"));
+        page.line(line.add(Tone::Plain, &text), 4);
+        named(page, targets.into_iter().map(|(_, name)| name).collect());
     }
 }
 

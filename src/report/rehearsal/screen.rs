@@ -12,6 +12,10 @@ use crate::report::words::{self, count};
 const FIGURES: usize = 27;
 /// The widest name of a part of the timeline.
 const WIDEST: usize = 22;
+/// The parts of a timeline up to which all are drawn.
+const LONGEST: usize = 16;
+/// The regions of a wave that are drawn where not all are.
+const WORST: usize = 5;
 
 /// Returns what rehearsals came to; `view` has the typical run.
 pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) -> String {
@@ -175,18 +179,90 @@ fn done(rehearsed: &Rehearsed) -> &'static str {
     }
 }
 
+/// A line of the timeline: a part of it, or several together.
+struct Drawn {
+    label: String,
+    row: TimelineRow,
+}
+
+/// Returns what is drawn of `rows`: all of a wave together, then its regions and gates; where these are many, only the
+/// regions in which not all went well, and the number of the others.
+fn folded(rows: &[TimelineRow]) -> Vec<Drawn> {
+    let has_waves = rows.iter().any(|row| row.wave.is_some());
+    let is_long = rows.len() > LONGEST;
+    let mut out: Vec<Drawn> = Vec::new();
+    let mut others = 0;
+    let mut bad = 0;
+    for (at, row) in rows.iter().enumerate() {
+        let is_new = at == 0 || rows[at - 1].wave != row.wave;
+        if is_new {
+            bad = 0;
+        }
+        if is_new && let Some(wave) = &row.wave {
+            let mut whole = TimelineRow::default();
+            let regions = rows[at..].iter().take_while(|r| r.wave == row.wave);
+            regions.filter(|r| !r.gate).for_each(|r| whole.join(r));
+            out.push(Drawn {
+                label: format!("wave {wave}"),
+                row: whole,
+            });
+        }
+        // One region alone is the wave.
+        let alike = rows.iter().filter(|r| r.wave == row.wave && !r.gate);
+        let is_told = row.gate || row.wave.is_none() || alike.count() > 1;
+        let is_region = at > 0 && !row.gate;
+        let indent = if has_waves && at > 0 { "  " } else { "" };
+        if !is_told {
+            continue;
+        }
+        bad += usize::from(is_region && row.is_bad());
+        if is_region && is_long && (!row.is_bad() || bad > WORST) {
+            others += 1;
+        } else {
+            out.push(Drawn {
+                label: format!("{indent}{}", row.part),
+                row: row.clone(),
+            });
+        }
+        let is_last = rows
+            .get(at + 1)
+            .is_none_or(|next| next.gate || next.wave != row.wave);
+        if is_last && others > 0 {
+            out.push(Drawn {
+                label: format!("{indent}{}", count(others, "other region")),
+                row: rest(rows, row.wave.as_ref(), &out),
+            });
+            others = 0;
+        }
+    }
+    out
+}
+
+/// Returns the regions of a wave together that are not drawn one by one.
+fn rest(rows: &[TimelineRow], wave: Option<&String>, drawn: &[Drawn]) -> TimelineRow {
+    let mut rest = TimelineRow::default();
+    for row in rows.iter().skip(1) {
+        let is_other = !row.gate && row.wave.as_ref() == wave;
+        if is_other && !drawn.iter().any(|drawn| drawn.row == *row) {
+            rest.join(row);
+        }
+    }
+    rest
+}
+
 fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
-    let rows = &rehearsed.typical.timeline;
     let seed = rehearsed.typical.seed;
     let title = match rehearsed.runs.len() {
         1 => "timeline".to_owned(),
         _ => format!("the run in the middle (--seed {seed} --runs 1)"),
     };
     page.line(Line::of(Tone::Strong, &title), 2);
-    let total = rows.iter().filter_map(|row| row.ends).max().unwrap_or(0);
-    let widest = rows.iter().map(|row| columns(&row.part)).max();
+    let drawn = folded(&rehearsed.typical.timeline);
+    let rows = drawn.iter().map(|drawn| &drawn.row);
+    let total = rows.clone().filter_map(|row| row.ends).max().unwrap_or(0);
+    let widest = drawn.iter().map(|drawn| columns(&drawn.label)).max();
     let label = widest.unwrap_or(0).min(WIDEST);
-    let times: Vec<String> = rows.iter().map(when).collect();
+    let times: Vec<String> = rows.map(when).collect();
     let time = times.iter().map(|t| columns(t)).max().unwrap_or(0).max(8);
     // Before, between and after: the three numbers take what is left.
     let room = page.options.width.saturating_sub(label + time + 32);
@@ -202,16 +278,16 @@ fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         ),
     );
     page.line(line, 4);
-    for (at, (row, when)) in rows.iter().zip(&times).enumerate() {
+    for (at, (Drawn { label: name, row }, when)) in drawn.iter().zip(&times).enumerate() {
         let mut line = Line::indent(2);
-        line.push(Tone::Plain, &page.options.shorten(&row.part, label));
+        line.push(Tone::Plain, &page.options.shorten_middle(name, label));
         line.pad(4 + label, 2);
         draw(&mut line, page, row, bar, total);
         // Text with a dash is wider in bytes than on the screen.
         line.spaces((time + 2).saturating_sub(columns(when)));
         line.push(Tone::Plain, when);
-        if at == 0 {
-            // The plan is of all targets, which are counted below.
+        if at == 0 || row.gate {
+            // The plan is of all targets, which are counted below, and a gate is of none.
             page.line(line, 4);
             continue;
         }
@@ -242,6 +318,8 @@ fn draw(line: &mut Line, page: &Page<'_>, row: &TimelineRow, bar: usize, total: 
     let to = cell(ends.saturating_mul(cells).div_ceil(total.max(1))).max(from + 1);
     line.push(Tone::Dim, &glyphs.bar_left.repeat(from));
     let (tone, full, last) = match row.failed {
+        // A time in which nothing is done is no success.
+        0 if row.gate => (Tone::Busy, to - from, ""),
         0 => (Tone::Good, to - from, ""),
         _ => (Tone::Bad, to - from - 1, glyphs.bad),
     };
