@@ -281,4 +281,38 @@ mod tests {
         lines.tick(late, &mut out).unwrap();
         assert!(out.is_empty());
     }
+
+    #[test]
+    fn a_long_run_of_many_targets_is_told_of_ever_less_often() {
+        let mut script = fixtures::many();
+        let first = script.view().targets()[0].target().clone();
+        script.approve().start(&first);
+        let (mut lines, _) = told_lines(&script);
+        let mut told = Vec::new();
+        for seconds in 0..8 * 3600 {
+            let mut out = Vec::new();
+            let now = script.now() + SignedDuration::from_secs(seconds);
+            lines.tick(now, &mut out).unwrap();
+            if !out.is_empty() {
+                told.push((now, String::from_utf8(out).unwrap()));
+            }
+        }
+        let pauses: Vec<i64> = told
+            .windows(2)
+            .map(|pair| pair[1].0.duration_since(pair[0].0).as_secs())
+            .collect();
+        assert_eq!(pauses.first(), Some(&30));
+        assert_eq!(pauses.last(), Some(&300));
+        assert!(told.len() < 200, "{}", told.len());
+        // Nothing moves, so what takes so long is named.
+        let (_, last) = &told[told.len() - 1];
+        assert!(
+            last.contains("0 of 40 targets ended: 1 running · 39 ready"),
+            "{last}"
+        );
+        assert!(
+            last.contains("the longest under way: 100000000000/us-east-1"),
+            "{last}"
+        );
+    }
 }

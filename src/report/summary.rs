@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::causes::{self, CauseGroup, SkipGroup};
 use super::recover;
-use super::review::{execution, place_list};
+use super::review::execution;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
@@ -547,8 +547,7 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
             page.line(Line::indent(6).add(Tone::Plain, &text), 8);
         }
     }
-    let indent = Line::indent(3);
-    place_list_dim(page, indent, group, places);
+    struck(page, group, places);
     if group.targets.len() > 1 && !group.advice.is_empty() {
         let first = places.name(&group.targets[0]);
         let text = format!("what would allow it in {first}, and likewise in the others:");
@@ -571,16 +570,23 @@ fn console(view: &View, group: &CauseGroup) -> Option<String> {
     links::stack(target.stack()?).filter(|_| view.has_console())
 }
 
-fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
-    let limit = if page.options.full { usize::MAX } else { 8 };
-    if group.targets.len() > limit {
-        let mut line = indent;
-        line.push(Tone::Dim, "   in");
-        place_list(page, line, &group.targets, places);
+/// Adds the targets of a cause or, of many, the first and the regions with most of them.
+fn struck(page: &mut Page<'_>, group: &CauseGroup, places: &Places) {
+    named(page, places.names(&group.targets));
+    if group.targets.len() <= NAMED || page.options.full {
         return;
     }
-    let names = places.names(&group.targets);
-    page.items(Line::indent(6), 6, Tone::Dim, &names);
+    let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+    for target in &group.targets {
+        *regions.entry(&target.region).or_default() += 1;
+    }
+    let mut regions: Vec<(&Region, usize)> = regions.into_iter().collect();
+    regions.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let texts = regions
+        .iter()
+        .map(|(region, number)| format!("{region} {number}"));
+    let begin = Line::indent(6).add(Tone::Dim, "by region: ");
+    page.items(begin, 8, Tone::Dim, &facts::limited(texts.collect(), NAMED));
 }
 
 /// Adds the first of some names, and how many more there are.

@@ -1,5 +1,6 @@
 //! What a fleet comes to, in as many lines as there are.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Fleet, FleetWave, Lane};
@@ -187,18 +188,19 @@ fn lanes(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let hidden = match rows.len() > room {
         true => {
-            order.sort_by_key(|at| (rows[*at].urgency(), *at));
+            order.sort_by_key(|at| {
+                let row = &rows[*at];
+                (row.urgency(), Reverse(row.counts.failures()), *at)
+            });
             order.split_off(room - 1)
         }
         false => Vec::new(),
     };
     order.sort_unstable();
-    let wide = rows.iter().map(|row| row.indent + columns(&row.label));
-    let wide = wide.max().unwrap_or(0).min(WIDEST);
-    let is_planned = fleet.view.planned_at().is_some();
+    let widths = Widths::of(&rows, fleet.view.planned_at().is_some());
     let mut out: Vec<Line> = order
         .iter()
-        .map(|at| lane(&rows[*at], is_planned, wide, options))
+        .map(|at| lane(&rows[*at], &widths, options))
         .collect();
     if !hidden.is_empty() {
         let ended = hidden.iter().filter(|at| rows[**at].urgency() == 5).count();
@@ -214,38 +216,72 @@ fn lanes(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
     out
 }
 
-/// `▸ eu-west-1   ━━━╌╌╌╌╌╌╌   312/1000   10 running   3 of 50 failures allowed`.
-fn lane(row: &Row<'_>, is_planned: bool, wide: usize, options: &ScreenOptions) -> Line {
+/// The columns of waves and regions, which are as wide as they must be: on 80 columns, each counts.
+struct Widths {
+    label: usize,
+    numbers: usize,
+    busy: usize,
+    is_planned: bool,
+}
+
+impl Widths {
+    fn of(rows: &[Row<'_>], is_planned: bool) -> Self {
+        let widest = |of: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        Self {
+            label: widest(&|row| row.indent + columns(&row.label)).min(WIDEST),
+            numbers: widest(&|row| columns(&row.numbers(is_planned))),
+            busy: widest(&|row| columns(&row.busy(is_planned))),
+            is_planned,
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Returns how many targets are done: with their change sets, or after that with all.
+    fn done(&self, is_planned: bool) -> usize {
+        match is_planned {
+            true => self.counts.ended(),
+            false => self.counts.total - self.counts.waiting - self.counts.planning,
+        }
+    }
+
+    fn numbers(&self, is_planned: bool) -> String {
+        format!("{}/{}", self.done(is_planned), self.counts.total)
+    }
+
+    fn busy(&self, is_planned: bool) -> String {
+        let word = if is_planned { "running" } else { "under way" };
+        match self.counts.running + self.counts.planning {
+            0 => String::new(),
+            some => format!("{some} {word}"),
+        }
+    }
+}
+
+/// `▸ eu-west-1  ━━━╌╌╌╌╌╌╌  312/1000  10 running  3 of 50 failures allowed`.
+fn lane(row: &Row<'_>, widths: &Widths, options: &ScreenOptions) -> Line {
     let glyphs = options.glyphs();
     let tone = row.tone();
     let counts = &row.counts;
     let mut line = Line::indent(row.indent).add(tone, mark(glyphs, tone));
     line.push(Tone::Plain, " ");
-    let label = options.shorten_middle(&row.label, wide.saturating_sub(row.indent));
-    let emphasis = if row.lane.is_none() {
-        Tone::Strong
-    } else {
-        Tone::Plain
+    let room = widths.label.saturating_sub(row.indent);
+    let label = options.shorten_middle(&row.label, room);
+    let emphasis = match row.lane {
+        None => Tone::Strong,
+        Some(_) => Tone::Plain,
     };
     line.push(emphasis, &label);
-    line.pad(2 + wide, 0);
-    let done = match is_planned {
-        true => counts.ended(),
-        false => counts.total - counts.waiting - counts.planning,
-    };
-    let bar = (options.width / 8).clamp(6, 24);
+    line.pad(2 + widths.label, 0);
+    let done = row.done(widths.is_planned);
+    let bar = (options.width / 12).clamp(4, 24);
     let filled = (done * bar).checked_div(counts.total).unwrap_or(bar);
     line.spaces(2);
     line.push(Tone::Good, &glyphs.bar.repeat(filled));
     line.push(Tone::Dim, &glyphs.bar_left.repeat(bar - filled));
-    let numbers = format!("{done}/{}", counts.total);
-    line.push(Tone::Plain, &format!("  {numbers:>9}"));
-    let busy = counts.running + counts.planning;
-    let busy = match busy {
-        0 => String::new(),
-        some => format!("{some} under way"),
-    };
-    line.push(Tone::Busy, &format!("  {busy:<13}"));
+    let (numbers, busy) = (row.numbers(widths.is_planned), row.busy(widths.is_planned));
+    line.push(Tone::Plain, &format!("  {numbers:>0$}", widths.numbers));
+    line.push(Tone::Busy, &format!("  {busy:<0$}", widths.busy));
     if let Some(lane) = row.lane.filter(|_| counts.failures() > 0) {
         let (failed, tolerance) = (counts.failures(), lane.limits.tolerance);
         let (tone, text) = match row.is_halted() {

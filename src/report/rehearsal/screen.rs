@@ -1,5 +1,7 @@
 //! Rehearsals on a screen.
 
+use std::cmp::Reverse;
+
 use jiff::SignedDuration;
 
 use super::{Durations, Rehearsed, TimelineRow};
@@ -186,68 +188,67 @@ struct Drawn {
 }
 
 /// Returns what is drawn of `rows`: all of a wave together, then its regions and gates; where these are many, only the
-/// regions in which not all went well, and the number of the others.
+/// regions that went worst, and the number of the others.
 fn folded(rows: &[TimelineRow]) -> Vec<Drawn> {
-    let has_waves = rows.iter().any(|row| row.wave.is_some());
-    let is_long = rows.len() > LONGEST;
-    let mut out: Vec<Drawn> = Vec::new();
-    let mut others = 0;
-    let mut bad = 0;
-    for (at, row) in rows.iter().enumerate() {
-        let is_new = at == 0 || rows[at - 1].wave != row.wave;
-        if is_new {
-            bad = 0;
-        }
-        if is_new && let Some(wave) = &row.wave {
-            let mut whole = TimelineRow::default();
-            let regions = rows[at..].iter().take_while(|r| r.wave == row.wave);
-            regions.filter(|r| !r.gate).for_each(|r| whole.join(r));
+    let Some((plan, parts)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let mut out = vec![Drawn {
+        label: plan.part.clone(),
+        row: plan.clone(),
+    }];
+    for wave in parts.chunk_by(|one, other| one.wave == other.wave) {
+        let (gates, regions): (Vec<_>, Vec<_>) = wave.iter().partition(|row| row.gate);
+        let name = wave.first().and_then(|row| row.wave.as_ref());
+        let indent = if name.is_some() { "  " } else { "" };
+        if let Some(name) = name {
             out.push(Drawn {
-                label: format!("wave {wave}"),
-                row: whole,
+                label: format!("wave {name}"),
+                row: together(&regions),
             });
         }
-        // One region alone is the wave.
-        let alike = rows.iter().filter(|r| r.wave == row.wave && !r.gate);
-        let is_told = row.gate || row.wave.is_none() || alike.count() > 1;
-        let is_region = at > 0 && !row.gate;
-        let indent = if has_waves && at > 0 { "  " } else { "" };
-        if !is_told {
-            continue;
-        }
-        bad += usize::from(is_region && row.is_bad());
-        if is_region && is_long && (!row.is_bad() || bad > WORST) {
-            others += 1;
-        } else {
+        let (told, others) = match (rows.len() > LONGEST, name) {
+            (true, _) => worst(&regions),
+            // One region alone is the wave.
+            (false, Some(_)) if regions.len() == 1 => (Vec::new(), regions),
+            (false, _) => (regions, Vec::new()),
+        };
+        let are_some_told = !told.is_empty() || name.is_none();
+        out.extend(told.into_iter().map(|row| Drawn {
+            label: format!("{indent}{}", row.part),
+            row: row.clone(),
+        }));
+        if are_some_told && !others.is_empty() {
             out.push(Drawn {
-                label: format!("{indent}{}", row.part),
-                row: row.clone(),
+                label: format!("{indent}{}", count(others.len(), "other region")),
+                row: together(&others),
             });
         }
-        let is_last = rows
-            .get(at + 1)
-            .is_none_or(|next| next.gate || next.wave != row.wave);
-        if is_last && others > 0 {
-            out.push(Drawn {
-                label: format!("{indent}{}", count(others, "other region")),
-                row: rest(rows, row.wave.as_ref(), &out),
-            });
-            others = 0;
-        }
+        out.extend(gates.into_iter().map(|gate| Drawn {
+            label: format!("{indent}{}", gate.part),
+            row: gate.clone(),
+        }));
     }
     out
 }
 
-/// Returns the regions of a wave together that are not drawn one by one.
-fn rest(rows: &[TimelineRow], wave: Option<&String>, drawn: &[Drawn]) -> TimelineRow {
-    let mut rest = TimelineRow::default();
-    for row in rows.iter().skip(1) {
-        let is_other = !row.gate && row.wave.as_ref() == wave;
-        if is_other && !drawn.iter().any(|drawn| drawn.row == *row) {
-            rest.join(row);
-        }
-    }
-    rest
+fn together(rows: &[&TimelineRow]) -> TimelineRow {
+    let mut whole = TimelineRow::default();
+    rows.iter().for_each(|row| whole.join(row));
+    whole
+}
+
+/// Returns the regions that began and went worst, in their order, and the others.
+fn worst<'r>(rows: &[&'r TimelineRow]) -> (Vec<&'r TimelineRow>, Vec<&'r TimelineRow>) {
+    let mut order: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].is_bad()).collect();
+    order.sort_by_key(|at| Reverse(rows[*at].failed + rows[*at].not_executed));
+    order.truncate(WORST);
+    let (told, others): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .enumerate()
+        .partition(|(at, _)| order.contains(at));
+    let rows = |all: Vec<(usize, &&'r TimelineRow)>| all.into_iter().map(|(_, row)| *row).collect();
+    (rows(told), rows(others))
 }
 
 fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
