@@ -126,8 +126,7 @@ fn seconds(start: Timestamp, at: Timestamp) -> u64 {
 impl TimelineRow {
     /// Adds what happened in another part.
     pub(super) fn join(&mut self, other: &TimelineRow) {
-        let first = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
-        self.begins = first(self.begins, other.begins);
+        self.begins = self.begins.into_iter().chain(other.begins).min();
         self.ends = self.ends.max(other.ends);
         self.targets += other.targets;
         self.succeeded += other.succeeded;
