@@ -47,7 +47,6 @@ impl Aws {
         };
         let provider = self
             .credentials_at(spec)
-            .await
             .map_err(SdkError::construction_failure)?;
         let credentials = provider
             .provide_credentials()

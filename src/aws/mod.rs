@@ -11,6 +11,7 @@
 //!
 //! All waiting goes through `cadence`, so that tests run it in paused time.
 
+mod acting;
 mod budget;
 mod cadence;
 mod call;

@@ -25,7 +25,7 @@ impl Aws {
         self.check_endpoint_for(SSM.endpoint)?;
         let call = Call::read("GetParameter", Priority::Read);
         // A session that cannot be had is told as such, not as a failed call.
-        self.credentials_at(spec).await?;
+        self.credentials_at(spec)?;
         let reply = self
             .call(call, spec, |_| self.get_parameter(spec, name))
             .await?;

@@ -37,6 +37,7 @@ mod rehearse;
 mod retry;
 mod risks;
 mod rollback;
+mod rollout;
 mod screens;
 mod settings;
 mod sso;
