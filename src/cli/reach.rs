@@ -83,9 +83,7 @@ pub(super) async fn reach(
         }
         Err(error) => return Err(error),
     };
-    let left_out = report::left_out(&resolved.left_out);
-    if !left_out.is_empty() {
-        let said = format!("left out: {}", left_out.join(" · "));
+    if let Some(said) = report::left_out_line(&resolved.left_out) {
         checks.push(Check::ok("organization", said));
     }
     let specs = resolved.specs;

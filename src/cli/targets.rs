@@ -248,9 +248,8 @@ impl TryFrom<serde_yaml::Value> for AccountText {
 impl Resolved {
     /// Returns the targets, after saying what was left out.
     pub(super) fn told(self) -> Vec<TargetSpec> {
-        let left_out = report::left_out(&self.left_out);
-        if !left_out.is_empty() {
-            output::stderr(&format!("left out: {}\n", left_out.join(" · ")));
+        if let Some(line) = report::left_out_line(&self.left_out) {
+            output::stderr(&format!("{line}\n"));
         }
         self.specs
     }
@@ -723,10 +722,8 @@ impl TargetArgs {
         left_out: &[LeftOut],
     ) -> Result<Vec<TargetSpec>, CliError> {
         if places.is_empty() {
-            let why = match report::left_out(left_out).join(" · ") {
-                none if none.is_empty() => "the organizational units hold no account".to_owned(),
-                why => format!("left out: {why}"),
-            };
+            let why = report::left_out_line(left_out)
+                .unwrap_or_else(|| "the organizational units hold no account".to_owned());
             return Err(CliError::message(format!("no target is left; {why}")));
         }
         let named: BTreeSet<&Region> = places.iter().map(|(_, r)| r).collect();

@@ -14,6 +14,7 @@ mod failure;
 mod gate_command;
 mod ids;
 mod inputs;
+mod limits;
 mod lookup;
 mod nearest;
 mod observation;
@@ -70,6 +71,7 @@ pub use inputs::{
     EffectiveParameter, Layer, OverrideLine, ParameterValue, Provenance, SecretRef, SecretRefError,
     TargetInputs,
 };
+pub use limits::Limits;
 pub use lookup::{LookedUp, Lookup};
 pub use nearest::nearest;
 pub use observation::{

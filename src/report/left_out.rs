@@ -5,7 +5,7 @@ use crate::model::{LeftOut, LeftOutWhy, clean};
 use super::words::count;
 
 /// Returns how much was left out and why: `3 accounts: 1 management account, 2 suspended`.
-pub fn left_out(all: &[LeftOut]) -> Vec<String> {
+pub(super) fn left_out(all: &[LeftOut]) -> Vec<String> {
     let of = |noun: &str, some: Vec<&LeftOut>| {
         let mut kinds: Vec<(String, usize)> = Vec::new();
         for why in some.iter().map(|left_out| reason(&left_out.why)) {
@@ -26,6 +26,12 @@ pub fn left_out(all: &[LeftOut]) -> Vec<String> {
     let (places, accounts) = all.iter().partition(|left_out| left_out.region.is_some());
     let parts = [of("account", accounts), of("target", places)];
     parts.into_iter().flatten().collect()
+}
+
+/// Returns the same in one line, if anything was left out: `left out: 3 accounts: …`.
+pub fn left_out_line(all: &[LeftOut]) -> Option<String> {
+    let parts = left_out(all);
+    (!parts.is_empty()).then(|| format!("left out: {}", parts.join(" · ")))
 }
 
 /// Returns each account or target that was left out, with the reason.
@@ -79,6 +85,9 @@ mod tests {
         );
         assert_eq!(left_out(&all[..1]), ["1 account: 1 management account"]);
         assert!(left_out(&[]).is_empty());
+        assert_eq!(left_out_line(&[]), None);
+        let line = left_out_line(&all).unwrap();
+        assert!(line.starts_with("left out: 3 accounts: ") && line.contains(" · 2 targets: "));
         assert_eq!(each(&all)[2], "333333333333/eu-west-1   excluded");
         let tag = "Stage=\u{1b}[31mprod".to_owned();
         let text = reason(&LeftOutWhy::WithoutTag { tag });

@@ -1,9 +1,11 @@
-//! Progress on a terminal: one line for each target, redrawn in place.
+//! Progress on a terminal, redrawn in place: one line for each target while they fit, else what they come to.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Event;
 
+use super::fleet::{Fleet, Rooms, UNDER_WAY, sections};
 use super::screen::{Line, ScreenOptions, Tone, columns};
 use super::status::{detail, mark};
 use super::view::State;
@@ -13,42 +15,56 @@ use super::{Phase, TargetView, View};
 /// The lines of a terminal that are left to what stands above and to the cursor.
 const RESERVED_LINES: usize = 2;
 
+/// How long a picture stands at least: events come faster than the eye, and each picture costs time.
+const PICTURE: SignedDuration = SignedDuration::from_millis(66);
+
+/// The targets up to which those that do not fit are merely counted: of so few, the ones under way tell it all.
+const FEW: usize = 10;
+
 /// Progress that is redrawn in place.
 ///
 /// Nothing is drawn but by `draw`, so no thread of its own writes while somebody is asked.
 pub struct Live {
-    view: View,
+    fleet: Fleet<'static>,
     progress: MultiProgress,
     rows: Vec<(ProgressBar, String)>,
     style: ProgressStyle,
     is_hidden: bool,
+    /// When the picture was drawn that stands.
+    drawn: Option<Timestamp>,
 }
 
 impl Live {
     /// Returns progress that goes on from `view` and is drawn on `terminal`.
     pub fn new(view: View, terminal: ProgressDrawTarget) -> Self {
         Self {
-            view,
+            fleet: Fleet::of(view),
             progress: MultiProgress::with_draw_target(terminal),
             rows: Vec::new(),
             // The template is a constant, and without it a bar would still show its message.
             style: ProgressStyle::with_template("{msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
             is_hidden: false,
+            drawn: None,
         }
     }
 
     /// Takes an event in. It is seen at the next `draw`.
     pub fn apply(&mut self, event: &Event) {
-        self.view.apply(event);
+        self.fleet.apply(event);
     }
 
     /// Draws what is known on a terminal of `height` lines; `options.now` gives the durations.
     pub fn draw(&mut self, options: &ScreenOptions, height: usize) {
-        if self.is_hidden {
+        let is_new = |drawn: Timestamp| {
+            let since = |now: Timestamp| now.duration_since(drawn);
+            options.now.is_some_and(|now| since(now).abs() < PICTURE)
+        };
+        if self.is_hidden || self.drawn.is_some_and(is_new) {
             return;
         }
-        let texts = rows(&self.view, options, height);
+        self.drawn = options.now;
+        let texts = rows(&self.fleet, options, height);
         while self.rows.len() > texts.len() {
             if let Some((bar, _)) = self.rows.pop() {
                 bar.finish_and_clear();
@@ -93,15 +109,16 @@ impl Live {
     /// Takes the lines away for good; what follows is written where they were.
     pub fn finish(mut self) -> View {
         self.clear();
-        self.view
+        self.fleet.into_view()
     }
 
     /// Returns what is known so far.
     pub fn view(&self) -> &View {
-        &self.view
+        self.fleet.view()
     }
 
     fn clear(&mut self) {
+        self.drawn = None;
         for (bar, _) in self.rows.drain(..) {
             bar.finish_and_clear();
             self.progress.remove(&bar);
@@ -111,10 +128,11 @@ impl Live {
     }
 }
 
-/// Returns the lines of progress: the targets that fit, those under way first, then a summary.
+/// Returns the lines of progress: the targets or, of many, what they come to; then a summary.
 ///
 /// There are none while nothing runs: a review, a question or a summary stands there then.
-pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<String> {
+pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) -> Vec<String> {
+    let view = fleet.view();
     match view.state() {
         State::Running
         | State::Stopping
@@ -134,37 +152,86 @@ pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<S
         width: options.width.saturating_sub(1),
         ..*options
     };
-    let all = view.targets();
     let gate = view.gate().map(|(place, until)| {
         let text = words::gate(place, *until, view.held(), options.now);
-        Line::of(Tone::Busy, &text).render_cut(options)
+        Line::of(Tone::Busy, &text)
     });
     let room = height.saturating_sub(RESERVED_LINES + 1 + usize::from(gate.is_some()));
+    let total = fleet.counts().total;
+    let mut lines = if total > room && total > FEW {
+        of_many(fleet, options, room)
+    } else {
+        of_few(fleet, options, room)
+    };
+    let summary = lines.pop();
+    lines.extend(gate);
+    lines.extend(summary);
+    lines.iter().map(|line| line.render_cut(options)).collect()
+}
+
+/// The targets one by one, those under way first where not all fit, and a summary.
+fn of_few(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
+    let all = fleet.view().targets();
     let mut shown: Vec<&TargetView> = all.clone();
     if all.len() > room {
         shown.sort_by_key(|target| urgency(target));
         shown.truncate(room);
     }
-    let places = Places::of(all.iter().map(|target| target.target()));
+    let places = fleet.places();
     let names = all.iter().map(|t| columns(&places.name(t.target())));
     let wide = names.max().unwrap_or(0).min(options.width / 2);
-    let mut out: Vec<String> = shown
+    let mut out: Vec<Line> = shown
         .iter()
-        .map(|target| row(target, &places, wide, options))
+        .map(|target| row(target, places, wide, options))
         .collect();
-    out.extend(gate);
-    out.push(summary(view, all.len() - shown.len(), options));
+    let mut line = counts(fleet, options);
+    if let (Some(started), Some(now)) = (fleet.view().started(), options.now) {
+        line.push(Tone::Dim, &format!("   {}", words::between(started, now)));
+    }
+    let hidden = all.len() - shown.len();
+    if hidden > 0 {
+        line.push(Tone::Dim, &format!("   {hidden} not shown"));
+    }
+    if let Some(text) = stopping(fleet) {
+        line.push(Tone::Warn, &format!("   {text}"));
+    }
+    out.push(line);
     out
 }
 
+/// What many targets come to: where they are, what takes long, why some failed, how long it still takes, and a summary.
+fn of_many(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
+    let rooms = Rooms::within(room.saturating_sub(1), fleet);
+    let mut out = sections(fleet, options, rooms, UNDER_WAY);
+    if room > 0
+        && let (Some(started), Some(now)) = (fleet.view().started(), options.now)
+    {
+        let text = format!("{} so far", words::between(started, now));
+        let mut line = Line::of(Tone::Dim, &text);
+        if let Some(text) = stopping(fleet) {
+            line.push(Tone::Warn, &format!("   {text}"));
+        } else if let Some(left) = fleet.left(now) {
+            line.push(Tone::Dim, &format!("   {}", left.told()));
+        }
+        out.push(line);
+    }
+    out.push(counts(fleet, options));
+    out
+}
+
+fn stopping(fleet: &Fleet<'_>) -> Option<&'static str> {
+    let is_stopping = fleet.view().state() == State::Stopping;
+    is_stopping.then_some("stopping: what runs is being finished")
+}
+
 /// `▸ 111111111111/us-east-1   executing   3/7   12 s   Orders CREATE_IN_PROGRESS`.
-fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOptions) -> String {
+fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOptions) -> Line {
     let (word, tone) = words::phase(target.phase());
     let mut line = Line::of(tone, mark(options.glyphs(), tone));
     line.push(Tone::Plain, " ");
     line.push(
         Tone::Plain,
-        &options.shorten(&places.name(target.target()), wide),
+        &options.shorten_middle(&places.name(target.target()), wide),
     );
     line.pad(2 + wide, 0);
     line.push(tone, &format!("   {word:<19}"));
@@ -187,27 +254,18 @@ fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOption
         };
         line.push(tone, &format!("   {detail}"));
     }
-    line.render_cut(options)
+    line
 }
 
-fn summary(view: &View, hidden: usize, options: &ScreenOptions) -> String {
-    let counts = view.counts();
+fn counts(fleet: &Fleet<'_>, options: &ScreenOptions) -> Line {
+    let counts = fleet.counts();
     let glyphs = options.glyphs();
     let mut line = Line::of(Tone::Strong, &count(counts.total, "target"));
-    for (text, tone) in words::counts(&counts) {
+    for (text, tone) in words::counts(counts) {
         line.push(Tone::Dim, &format!(" {} ", glyphs.dot));
         line.push(tone, &text);
     }
-    if let (Some(started), Some(now)) = (view.started(), options.now) {
-        line.push(Tone::Dim, &format!("   {}", words::between(started, now)));
-    }
-    if hidden > 0 {
-        line.push(Tone::Dim, &format!("   {hidden} not shown"));
-    }
-    if view.state() == State::Stopping {
-        line.push(Tone::Warn, "   stopping: what runs is being finished");
-    }
-    line.render_cut(options)
+    line
 }
 
 /// Returns the order in which targets are shown where not all fit.
@@ -265,7 +323,7 @@ mod tests {
                 now: Some(now),
                 ..*options
             };
-            rows(&view, &options, 24).join("\n")
+            rows(&Fleet::of(view.clone()), &options, 24).join("\n")
         });
     }
 
@@ -276,11 +334,11 @@ mod tests {
             now: Some(now),
             ..ScreenOptions::default()
         };
-        let shown = rows(&view, &options, 5);
+        let shown = rows(&Fleet::of(view.clone()), &options, 5);
         assert_eq!(shown.len(), 3);
         insta::assert_snapshot!("live_small", shown.join("\n"));
         assert_eq!(
-            rows(&view, &options, 0).len(),
+            rows(&Fleet::of(view.clone()), &options, 0).len(),
             1,
             "the summary is always there"
         );
@@ -295,7 +353,7 @@ mod tests {
                 width,
                 ..ScreenOptions::default()
             };
-            for text in rows(&view, &options, 24) {
+            for text in rows(&Fleet::of(view.clone()), &options, 24) {
                 assert!(columns(&text) < width, "{width}: {text}");
             }
         }
@@ -304,8 +362,8 @@ mod tests {
     #[test]
     fn nothing_is_shown_while_somebody_is_asked() {
         let options = ScreenOptions::default();
-        assert!(rows(&fixtures::fleet().view(), &options, 24).is_empty());
-        assert!(rows(&fixtures::finished().view(), &options, 24).is_empty());
+        assert!(rows(&Fleet::of(fixtures::fleet().view()), &options, 24).is_empty());
+        assert!(rows(&Fleet::of(fixtures::finished().view()), &options, 24).is_empty());
     }
 
     /// A terminal that keeps what is written to it.
@@ -359,7 +417,7 @@ mod tests {
 
         live.draw(&options, 24);
         let drawn = take();
-        for text in rows(live.view(), &options, 24) {
+        for text in rows(&live.fleet, &options, 24) {
             assert!(drawn.contains(text.trim_end()), "{text} in {drawn}");
         }
         live.hide();

@@ -15,6 +15,7 @@ mod drift;
 mod events;
 #[cfg(test)]
 mod fixtures;
+mod fleet;
 mod html;
 mod impact;
 mod left_out;
@@ -53,7 +54,7 @@ pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
 pub use html::{html, html_text};
-pub use left_out::left_out;
+pub use left_out::left_out_line;
 pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;

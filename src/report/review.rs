@@ -1,5 +1,7 @@
 //! The review screen: what approval approves.
 
+use indexmap::IndexMap;
+
 use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, RiskSetting, Target, clean};
 
 use super::review_data::{
@@ -10,6 +12,15 @@ use super::review_resource::{Columns, diff_lines, resource};
 use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
 use super::words::{self, Places, count};
 use super::{TargetView, View, impact, left_out, links};
+
+/// The regions with the same accounts from which on these accounts are told once.
+const MANY_REGIONS: usize = 4;
+
+/// The lines for regions that are shown, likewise.
+const LISTED_REGIONS: usize = 12;
+
+/// The causes for which targets have no change set that are shown, likewise.
+const LISTED_CAUSES: usize = 8;
 
 /// The targets of a group that are listed one by one before they are told by region.
 const LISTED_TARGETS: usize = 8;
@@ -257,27 +268,42 @@ pub(super) fn place_list(page: &mut Page<'_>, title: Line, targets: &[Target], p
     }
 }
 
-/// Adds one line for each region, with the accounts in it.
+/// Adds one line for each region, with the accounts in it; regions with the same accounts have one together.
 fn by_region(page: &mut Page<'_>, targets: &[Target]) {
-    let mut regions: Vec<(&Region, Vec<String>)> = Vec::new();
+    let mut accounts_of: IndexMap<&Region, Vec<String>> = IndexMap::new();
     for target in targets {
-        let account = target.account.to_string();
-        match regions
-            .iter_mut()
-            .find(|(region, _)| **region == target.region)
-        {
-            Some((_, accounts)) => accounts.push(account),
-            None => regions.push((&target.region, vec![account])),
+        let accounts = accounts_of.entry(&target.region).or_default();
+        accounts.push(target.account.to_string());
+    }
+    let mut together: IndexMap<Vec<String>, Vec<&Region>> = IndexMap::new();
+    for (region, accounts) in accounts_of {
+        together.entry(accounts).or_default().push(region);
+    }
+    let mut rows: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
+    for (accounts, regions) in together {
+        if regions.len() < MANY_REGIONS {
+            let alone = regions.into_iter();
+            rows.extend(alone.map(|region| (region.to_string(), accounts.clone(), Vec::new())));
+        } else {
+            let label = count(regions.len(), "region");
+            let names = regions.iter().map(ToString::to_string).collect();
+            rows.push((label, accounts, names));
         }
     }
-    let wide = regions
-        .iter()
-        .map(|(r, _)| columns(r.as_str()))
-        .max()
-        .unwrap_or(0);
-    for (region, accounts) in regions {
+    let most = if page.options.full {
+        usize::MAX
+    } else {
+        LISTED_REGIONS
+    };
+    let hidden = match rows.len() > most {
+        true => rows.split_off(most - 1),
+        false => Vec::new(),
+    };
+    let wide = rows.iter().map(|(label, _, _)| columns(label)).max();
+    let wide = wide.unwrap_or(0);
+    for (label, accounts, names) in rows {
         let mut line = Line::indent(2);
-        line.push(Tone::Plain, region.as_str());
+        line.push(Tone::Plain, &label);
         line.pad(2 + wide, 0);
         line.push(
             Tone::Dim,
@@ -292,6 +318,21 @@ fn by_region(page: &mut Page<'_>, targets: &[Target]) {
             room.max(1)
         };
         page.items(line, hang, Tone::Plain, &limited(accounts, limit));
+        if !names.is_empty() {
+            page.items(Line::indent(4), 4, Tone::Dim, &names);
+        }
+    }
+    if !hidden.is_empty() {
+        let targets: usize = hidden
+            .iter()
+            .map(|(_, accounts, names)| accounts.len() * names.len().max(1))
+            .sum();
+        let text = format!(
+            "  and {} with {}; the full diff shows all",
+            count(hidden.len(), "more region"),
+            count(targets, "target")
+        );
+        page.line(Line::of(Tone::Dim, &text), 4);
     }
 }
 
@@ -505,7 +546,12 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
             places,
         );
     }
-    for group in &review.not_planned {
+    let most = if page.options.full {
+        usize::MAX
+    } else {
+        LISTED_CAUSES
+    };
+    for group in review.not_planned.iter().take(most) {
         page.blank();
         let number = count(group.targets.len(), "target");
         let title = format!("Not planned {} {number}", page.glyphs.dot);
@@ -513,6 +559,17 @@ fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places)
         for problem in words::problems(&group.cause) {
             page.line(Line::of(Tone::Plain, "  ").add(Tone::Plain, &problem), 4);
         }
+    }
+    let more = review.not_planned.iter().skip(most);
+    let targets: usize = more.clone().map(|group| group.targets.len()).sum();
+    if targets > 0 {
+        let text = format!(
+            "and {} not planned for {}; the full diff shows all",
+            count(targets, "more target"),
+            count(more.count(), "other cause")
+        );
+        page.blank();
+        page.line(Line::of(Tone::Bad, &text), 2);
     }
     if !review.not_enabled.is_empty() {
         page.blank();

@@ -140,7 +140,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
     say("as", limited(words::callers(callers, limit), limit));
     say(
         "executed as",
-        limited(executed_as.iter().cloned().collect(), limit),
+        limited(words::roles(executed_as, limit), limit),
     );
 
     let policy = stack_policy.then(|| "a stack policy".to_owned());
@@ -399,12 +399,13 @@ pub(super) fn prepared(view: &View) -> usize {
 /// Returns how the rollout moves, where there is more than one target to change.
 pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
     let changed: Vec<&Target> = review.groups.iter().flat_map(|g| &g.targets).collect();
+    let changing: BTreeSet<&Region> = changed.iter().map(|target| &target.region).collect();
     // The execution takes the regions in the order of all targets, and percentages of all of them.
     let all = view.targets();
     let mut regions: Vec<Region> = Vec::new();
     for target in &all {
         let region = &target.target().region;
-        if changed.iter().any(|t| t.region == *region) && !regions.contains(region) {
+        if changing.contains(region) && !regions.contains(region) {
             regions.push(region.clone());
         }
     }

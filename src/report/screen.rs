@@ -123,6 +123,18 @@ impl ScreenOptions {
     pub(super) fn shorten(&self, text: &str, width: usize) -> String {
         shorten(text, width, self.glyphs().ellipsis)
     }
+
+    /// Returns `text` in at most `width` columns, the middle cut out: of names, the end tells as much as the beginning.
+    pub(super) fn shorten_middle(&self, text: &str, width: usize) -> String {
+        let text = visible(text);
+        let ellipsis = self.glyphs().ellipsis;
+        if columns(&text) <= width || width <= columns(ellipsis) {
+            return shorten(&text, width, ellipsis);
+        }
+        let room = width - columns(ellipsis);
+        let end = tail(&text, room / 2);
+        format!("{}{ellipsis}{end}", head(&text, room - columns(end)))
+    }
 }
 
 /// Returns `text` safe to show and with nothing invisible in it.
@@ -441,6 +453,20 @@ mod tests {
         assert_eq!(head("日本語", 3), "日");
         assert_eq!(tail("日本語", 3), "語");
         assert_eq!(tail("abc", 9), "abc");
+    }
+
+    #[test]
+    fn of_a_name_both_ends_are_kept() {
+        let middle = |text, width| ScreenOptions::default().shorten_middle(text, width);
+        assert_eq!(middle("platform-network-production", 12), "platfo…ction");
+        assert_eq!(middle("short", 5), "short");
+        assert_eq!(middle("日本語日本語", 7), "日本…語");
+        assert_eq!(middle("abcdef", 1), "…");
+        for width in 0..20 {
+            let text = middle("a日\u{1b}[31m本b語日\u{202e}本語", width);
+            assert!(columns(&text) <= width, "{width}: {text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
     }
 
     #[test]

@@ -10,13 +10,17 @@ use crate::model::{
     Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
 };
 
+use super::fleet::{Fleet, Rooms, UNDER_WAY, WHEN_LEFT, sections};
 use super::review::execution;
 use super::rolled_back::RolledBack;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View, review_facts as facts};
+use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View, review_facts as facts, summary};
+
+/// The targets that are listed one by one; of more, it is told what they come to.
+const LISTED: usize = 40;
 
 /// The state of an execution, for machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -430,6 +434,9 @@ fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         line.push(tone, &text);
     }
     page.line(line, 2);
+    if targets.len() > LISTED && !page.options.full {
+        return many(page, view, alive);
+    }
     let places = Places::of(targets.iter().map(|t| t.target()));
     let wide = targets
         .iter()
@@ -454,6 +461,32 @@ fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
 }
 
+/// What many targets come to, and where each is told of.
+fn many(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
+    let fleet = Fleet::seen(view);
+    let rooms = Rooms {
+        lanes: 24,
+        under_way: 8,
+        struck: 16,
+    };
+    let is_left = alive == Some(false);
+    let options = ScreenOptions {
+        // Nobody works on it, so no time counts.
+        now: page.options.now.filter(|_| !is_left),
+        ..*page.options
+    };
+    let title = if is_left { WHEN_LEFT } else { UNDER_WAY };
+    for line in sections(&fleet, &options, rooms, title) {
+        page.cut(&line);
+    }
+    summary::left(page, view, fleet.places());
+    if let Some(id) = view.execution() {
+        let id = execution(id, page.options);
+        let text = format!("each target: stackgate status {id} --full, or with --output json");
+        page.line(Line::of(Tone::Dim, &text), 2);
+    }
+}
+
 /// Returns what there is to say of a target besides its phase.
 pub(super) fn detail(target: &TargetView) -> Option<String> {
     if let Some(failure) = target.trouble() {
@@ -461,7 +494,13 @@ pub(super) fn detail(target: &TargetView) -> Option<String> {
     }
     match target.phase() {
         Phase::Ended(outcome) => words::target_outcome_detail(outcome),
-        Phase::Executing => target.newest_event().map(words::stack_event),
+        // A failure is worth more than what is still being waited for.
+        Phase::Executing => {
+            let newest = target.newest_event();
+            let failed = newest.filter(|event| event.is_failure());
+            let event = failed.or(target.waits_on()).or(newest);
+            event.map(words::stack_event)
+        }
         Phase::Waiting => target.busy().map(words::busy),
         Phase::Creating
         | Phase::Reading

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,15 +13,18 @@ use crate::model::{
 
 use super::causes::{self, CauseGroup, SkipGroup};
 use super::recover;
-use super::review::{execution, place_list};
+use super::review::execution;
 use super::rolled_back::RolledBack;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts};
 
-/// How many targets that were not started are named.
+/// How many targets of a kind are named.
 const NAMED: usize = 8;
+
+/// How many causes are told one by one.
+const CAUSES: usize = 8;
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -453,7 +457,12 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         ("end unknown", &summary.unknown),
     ];
     for (label, groups) in failures {
-        for (at, group) in groups.iter().enumerate() {
+        let most = if page.options.full {
+            usize::MAX
+        } else {
+            CAUSES
+        };
+        for (at, group) in groups.iter().take(most).enumerate() {
             let label = match groups.len() {
                 1 if label != "cause" => label.to_owned(),
                 _ => format!("{label} {}", at + 1),
@@ -462,6 +471,19 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             if let Some(address) = console(view, group) {
                 page.line(Line::indent(6).add(Tone::Dim, &address), 6);
             }
+        }
+        let more = groups.iter().skip(most);
+        let targets: usize = more.clone().map(|group| group.targets.len()).sum();
+        if targets > 0 {
+            let mut line = Line::of(Tone::Bad, &format!("  {label}"));
+            let text = format!(
+                " {} {} for {}, each told with --output json or html",
+                page.glyphs.dot,
+                count(targets, "target"),
+                count(more.count(), "other cause")
+            );
+            line.push(Tone::Plain, &text);
+            page.line(line, 4);
         }
     }
     let mut stale: Vec<(&[Staleness], Vec<&Target>)> = Vec::new();
@@ -485,8 +507,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
             let text = words::staleness(difference);
             page.line(Line::indent(6).add(Tone::Plain, &text), 8);
         }
-        let names = places.names(targets);
-        page.items(Line::indent(6), 6, Tone::Dim, &names);
+        named(page, places.names(targets));
     }
     for group in &summary.not_started {
         let mut line = Line::of(Tone::Plain, "  not started");
@@ -542,8 +563,7 @@ fn cause(page: &mut Page<'_>, label: &str, group: &CauseGroup, places: &Places) 
             page.line(Line::indent(6).add(Tone::Plain, &text), 8);
         }
     }
-    let indent = Line::indent(3);
-    place_list_dim(page, indent, group, places);
+    struck(page, group, places);
     if group.targets.len() > 1 && !group.advice.is_empty() {
         let first = places.name(&group.targets[0]);
         let text = format!("what would allow it in {first}, and likewise in the others:");
@@ -566,27 +586,54 @@ fn console(view: &View, group: &CauseGroup) -> Option<String> {
     links::stack(target.stack()?).filter(|_| view.has_console())
 }
 
-fn place_list_dim(page: &mut Page<'_>, indent: Line, group: &CauseGroup, places: &Places) {
-    let limit = if page.options.full { usize::MAX } else { 8 };
-    if group.targets.len() > limit {
-        let mut line = indent;
-        line.push(Tone::Dim, "   in");
-        place_list(page, line, &group.targets, places);
+/// Adds the targets of a cause or, of many, the first and the regions with most of them.
+fn struck(page: &mut Page<'_>, group: &CauseGroup, places: &Places) {
+    named(page, places.names(&group.targets));
+    if group.targets.len() <= NAMED || page.options.full {
         return;
     }
-    let names = places.names(&group.targets);
-    page.items(Line::indent(6), 6, Tone::Dim, &names);
+    let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+    for target in &group.targets {
+        *regions.entry(&target.region).or_default() += 1;
+    }
+    let mut regions: Vec<(&Region, usize)> = regions.into_iter().collect();
+    regions.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let texts = regions
+        .iter()
+        .map(|(region, number)| format!("{region} {number}"));
+    let begin = Line::indent(6).add(Tone::Dim, "by region: ");
+    page.items(begin, 8, Tone::Dim, &facts::limited(texts.collect(), NAMED));
 }
 
-/// Says what a clean-up left behind.
-fn left(page: &mut Page<'_>, view: &View, places: &Places) {
+/// Adds the first of some names, and how many more there are.
+fn named(page: &mut Page<'_>, names: Vec<String>) {
+    let limit = if page.options.full { usize::MAX } else { NAMED };
+    page.items(Line::indent(6), 6, Tone::Dim, &facts::limited(names, limit));
+}
+
+/// Says what a clean-up left behind: where it is the same in several targets, once.
+pub(super) fn left(page: &mut Page<'_>, view: &View, places: &Places) {
+    let mut kinds: IndexMap<String, Vec<(&str, String)>> = IndexMap::new();
     for target in view.targets() {
         if let Some(left) = target.left() {
-            let name = places.name(target.target());
-            let line = Line::of(Tone::Warn, "  left behind")
-                .add(Tone::Plain, &format!("   {name}: {left}"));
-            page.line(line, 4);
+            let kind = kinds.entry(status_reason::normalised(left)).or_default();
+            kind.push((left, places.name(target.target())));
         }
+    }
+    for (kind, targets) in kinds {
+        let line = Line::of(Tone::Warn, "  left behind");
+        if targets.len() <= 2 {
+            for (left, name) in targets {
+                let text = format!("   {name}: {left}");
+                page.line(line.clone().add(Tone::Plain, &text), 4);
+            }
+            continue;
+        }
+        let kind = kind.replace('…', page.glyphs.ellipsis);
+        let dot = page.glyphs.dot;
+        let text = format!(" {dot} {}   {kind}", count(targets.len(), "target"));
+        page.line(line.add(Tone::Plain, &text), 4);
+        named(page, targets.into_iter().map(|(_, name)| name).collect());
     }
 }
 

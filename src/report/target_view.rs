@@ -344,6 +344,14 @@ impl TargetView {
         events.filter(move |event| event.logical_id.as_str() != stack)
     }
 
+    /// Returns the newest event of the resource that has been worked on for the longest time.
+    pub fn waits_on(&self) -> Option<&StackEvent> {
+        let busy = self
+            .resources()
+            .filter(|e| e.status.ends_with("_IN_PROGRESS"));
+        busy.min_by_key(|event| event.at)
+    }
+
     /// Returns how many resources are done and how many are expected to change.
     pub fn progress(&self) -> (usize, usize) {
         let complete = |e: &&StackEvent| e.status.ends_with("_COMPLETE");

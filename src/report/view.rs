@@ -4,7 +4,7 @@
 //! wins. So the fold does not depend on the order of events, and an event applied twice changes
 //! nothing: a view of the stored log equals the live one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -56,6 +56,7 @@ pub struct View {
     request: Option<Fact<(Digest, Timestamp, Option<WaveName>)>>,
     gate: Option<Fact<Option<(GatePlace, Timestamp)>>>,
     held: Option<Fact<Option<String>>>,
+    gates: BTreeMap<(WaveName, u32), GateTimes>,
     answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
@@ -67,6 +68,30 @@ pub struct View {
     given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
     outside: Outside,
+}
+
+/// When a gate was begun, and when it was passed or closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct GateTimes {
+    begun: Option<Fact<()>>,
+    ended: Option<Fact<bool>>,
+}
+
+impl GateTimes {
+    /// Returns when it was begun.
+    pub(super) fn begun(&self) -> Option<Timestamp> {
+        self.begun.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns when it was passed or closed.
+    pub(super) fn ended(&self) -> Option<Timestamp> {
+        self.ended.as_ref().map(|fact| fact.at)
+    }
+
+    /// Returns whether it was not passed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.ended.as_ref().is_some_and(|fact| !fact.value)
+    }
 }
 
 /// What is known of an execution besides its events: see [`View::note`].
@@ -194,6 +219,55 @@ impl Counts {
             + self.unknown
     }
 
+    /// Returns the number of the targets that are in `phase`.
+    pub(super) fn slot(&mut self, phase: Phase<'_>) -> &mut usize {
+        match phase {
+            Phase::Waiting => &mut self.waiting,
+            Phase::Creating | Phase::Reading => &mut self.planning,
+            Phase::Ready | Phase::Deletable => &mut self.ready,
+            Phase::Checking | Phase::Executing | Phase::CleaningUp => &mut self.running,
+            Phase::Ended(outcome) => match outcome {
+                TargetOutcome::Succeeded { .. } => &mut self.succeeded,
+                TargetOutcome::NoChanges => &mut self.unchanged,
+                TargetOutcome::NotPlanned { .. } => &mut self.not_planned,
+                TargetOutcome::Failed { .. } => &mut self.failed,
+                TargetOutcome::Stale { .. } => &mut self.stale,
+                TargetOutcome::Skipped { .. } => &mut self.skipped,
+                TargetOutcome::Unknown { .. } => &mut self.unknown,
+            },
+        }
+    }
+
+    /// Adds other targets.
+    pub(super) fn add(&mut self, other: &Counts) {
+        let Counts {
+            total,
+            waiting,
+            planning,
+            ready,
+            running,
+            succeeded,
+            unchanged,
+            not_planned,
+            failed,
+            stale,
+            skipped,
+            unknown,
+        } = other;
+        self.total += total;
+        self.waiting += waiting;
+        self.planning += planning;
+        self.ready += ready;
+        self.running += running;
+        self.succeeded += succeeded;
+        self.unchanged += unchanged;
+        self.not_planned += not_planned;
+        self.failed += failed;
+        self.stale += stale;
+        self.skipped += skipped;
+        self.unknown += unknown;
+    }
+
     /// Returns how many targets count as failures.
     pub fn failures(&self) -> usize {
         self.not_planned + self.failed + self.stale + self.unknown
@@ -265,11 +339,14 @@ impl View {
                 keep(&mut self.request, event, (*plan, *expires, wave.clone()));
             }
             EventKind::GateStarted { place, until } => {
+                keep(&mut self.gate_times(place).begun, event, ());
                 keep(&mut self.gate, event, Some((place.clone(), *until)));
                 keep(&mut self.held, event, None);
             }
             EventKind::GateHeld { reason, .. } => keep(&mut self.held, event, reason.clone()),
-            EventKind::GateOpened { .. } | EventKind::GateClosed { .. } => {
+            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
+                let is_open = matches!(event.kind, EventKind::GateOpened { .. });
+                keep(&mut self.gate_times(place).ended, event, is_open);
                 keep(&mut self.gate, event, None);
             }
             EventKind::Answered { answer } => keep(&mut self.answer, event, answer.clone()),
@@ -431,6 +508,11 @@ impl View {
     pub fn held(&self) -> Option<&str> {
         self.gate()?;
         self.held.as_ref()?.value.as_deref()
+    }
+
+    /// Returns when the gate after a wave with that number was begun and passed, as far as it was.
+    pub(super) fn times_of_gate(&self, wave: &WaveName, number: u32) -> Option<&GateTimes> {
+        self.gates.get(&(wave.clone(), number))
     }
 
     /// Returns when the execution began.
@@ -677,24 +759,14 @@ impl View {
             ..Counts::default()
         };
         for target in self.targets.values() {
-            let slot = match target.phase() {
-                Phase::Waiting => &mut counts.waiting,
-                Phase::Creating | Phase::Reading => &mut counts.planning,
-                Phase::Ready | Phase::Deletable => &mut counts.ready,
-                Phase::Checking | Phase::Executing | Phase::CleaningUp => &mut counts.running,
-                Phase::Ended(outcome) => match outcome {
-                    TargetOutcome::Succeeded { .. } => &mut counts.succeeded,
-                    TargetOutcome::NoChanges => &mut counts.unchanged,
-                    TargetOutcome::NotPlanned { .. } => &mut counts.not_planned,
-                    TargetOutcome::Failed { .. } => &mut counts.failed,
-                    TargetOutcome::Stale { .. } => &mut counts.stale,
-                    TargetOutcome::Skipped { .. } => &mut counts.skipped,
-                    TargetOutcome::Unknown { .. } => &mut counts.unknown,
-                },
-            };
-            *slot += 1;
+            *counts.slot(target.phase()) += 1;
         }
         counts
+    }
+
+    fn gate_times(&mut self, place: &GatePlace) -> &mut GateTimes {
+        let key = (place.wave.clone(), place.number);
+        self.gates.entry(key).or_default()
     }
 
     fn stage(&mut self, event: &Event, status: StageStatus) {
@@ -719,6 +791,7 @@ impl View {
 impl View {
     /// Returns the roles that are assumed in `targets` from the approval on, where they are others than before.
     pub(super) fn execute_roles(&self, targets: &[Target]) -> BTreeSet<String> {
+        let targets: HashSet<&Target> = targets.iter().collect();
         let specs = self.definition().into_iter();
         specs
             .flat_map(ExecutionDefinition::target_specs)
@@ -729,6 +802,7 @@ impl View {
 
     /// Returns those of `targets` whose stack was in review before this execution asked for a change set.
     pub(super) fn in_review(&self, targets: &[Target]) -> Vec<Target> {
+        let targets: HashSet<&Target> = targets.iter().collect();
         let all = self.targets().into_iter();
         all.filter(|target| target.was_in_review() && targets.contains(target.target()))
             .map(|target| target.target().clone())

@@ -58,7 +58,7 @@ pub(super) fn denied(findings: &[String]) -> impl Iterator<Item = String> {
 }
 
 /// Names targets as shortly as the execution allows: without the stack where all stacks have one name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Places {
     stack: Option<String>,
 }

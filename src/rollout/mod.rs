@@ -1,9 +1,8 @@
 //! Which target starts when: order, concurrency, tolerance, waves.
 
 mod lane;
-mod limits;
 mod scheduler;
 mod wave;
 
-pub use limits::Limits;
+pub use crate::model::Limits;
 pub use scheduler::{Next, Rollout};

@@ -16,6 +16,7 @@ mod exports;
 mod faults;
 mod first_deploy;
 mod fleet;
+mod fleet_screens;
 mod gates;
 mod giving_up;
 mod harness;

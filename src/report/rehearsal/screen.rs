@@ -1,5 +1,7 @@
 //! Rehearsals on a screen.
 
+use std::cmp::Reverse;
+
 use jiff::SignedDuration;
 
 use super::{Durations, Rehearsed, TimelineRow};
@@ -12,6 +14,10 @@ use crate::report::words::{self, count};
 const FIGURES: usize = 27;
 /// The widest name of a part of the timeline.
 const WIDEST: usize = 22;
+/// The parts of a timeline up to which all are drawn.
+const LONGEST: usize = 16;
+/// The regions of a wave that are drawn where not all are.
+const WORST: usize = 5;
 
 /// Returns what rehearsals came to; `view` has the typical run.
 pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) -> String {
@@ -175,18 +181,89 @@ fn done(rehearsed: &Rehearsed) -> &'static str {
     }
 }
 
+/// A line of the timeline: a part of it, or several together.
+struct Drawn {
+    label: String,
+    row: TimelineRow,
+}
+
+/// Returns what is drawn of `rows`: all of a wave together, then its regions and gates; where these are many, only the
+/// regions that went worst, and the number of the others.
+fn folded(rows: &[TimelineRow]) -> Vec<Drawn> {
+    let Some((plan, parts)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let mut out = vec![Drawn {
+        label: plan.part.clone(),
+        row: plan.clone(),
+    }];
+    for wave in parts.chunk_by(|one, other| one.wave == other.wave) {
+        let (gates, regions): (Vec<_>, Vec<_>) = wave.iter().partition(|row| row.gate);
+        let name = wave.first().and_then(|row| row.wave.as_ref());
+        let indent = if name.is_some() { "  " } else { "" };
+        if let Some(name) = name {
+            out.push(Drawn {
+                label: format!("wave {name}"),
+                row: together(&regions),
+            });
+        }
+        let (told, others) = match (rows.len() > LONGEST, name) {
+            (true, _) => worst(&regions),
+            // One region alone is the wave.
+            (false, Some(_)) if regions.len() == 1 => (Vec::new(), regions),
+            (false, _) => (regions, Vec::new()),
+        };
+        let are_some_told = !told.is_empty() || name.is_none();
+        out.extend(told.into_iter().map(|row| Drawn {
+            label: format!("{indent}{}", row.part),
+            row: row.clone(),
+        }));
+        if are_some_told && !others.is_empty() {
+            out.push(Drawn {
+                label: format!("{indent}{}", count(others.len(), "other region")),
+                row: together(&others),
+            });
+        }
+        out.extend(gates.into_iter().map(|gate| Drawn {
+            label: format!("{indent}{}", gate.part),
+            row: gate.clone(),
+        }));
+    }
+    out
+}
+
+fn together(rows: &[&TimelineRow]) -> TimelineRow {
+    let mut whole = TimelineRow::default();
+    rows.iter().for_each(|row| whole.join(row));
+    whole
+}
+
+/// Returns the regions that began and went worst, in their order, and the others.
+fn worst<'r>(rows: &[&'r TimelineRow]) -> (Vec<&'r TimelineRow>, Vec<&'r TimelineRow>) {
+    let mut order: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].is_bad()).collect();
+    order.sort_by_key(|at| Reverse(rows[*at].failed + rows[*at].not_executed));
+    order.truncate(WORST);
+    let (told, others): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .enumerate()
+        .partition(|(at, _)| order.contains(at));
+    let rows = |all: Vec<(usize, &&'r TimelineRow)>| all.into_iter().map(|(_, row)| *row).collect();
+    (rows(told), rows(others))
+}
+
 fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
-    let rows = &rehearsed.typical.timeline;
     let seed = rehearsed.typical.seed;
     let title = match rehearsed.runs.len() {
         1 => "timeline".to_owned(),
         _ => format!("the run in the middle (--seed {seed} --runs 1)"),
     };
     page.line(Line::of(Tone::Strong, &title), 2);
-    let total = rows.iter().filter_map(|row| row.ends).max().unwrap_or(0);
-    let widest = rows.iter().map(|row| columns(&row.part)).max();
+    let drawn = folded(&rehearsed.typical.timeline);
+    let rows = drawn.iter().map(|drawn| &drawn.row);
+    let total = rows.clone().filter_map(|row| row.ends).max().unwrap_or(0);
+    let widest = drawn.iter().map(|drawn| columns(&drawn.label)).max();
     let label = widest.unwrap_or(0).min(WIDEST);
-    let times: Vec<String> = rows.iter().map(when).collect();
+    let times: Vec<String> = rows.map(when).collect();
     let time = times.iter().map(|t| columns(t)).max().unwrap_or(0).max(8);
     // Before, between and after: the three numbers take what is left.
     let room = page.options.width.saturating_sub(label + time + 32);
@@ -202,16 +279,16 @@ fn timeline(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         ),
     );
     page.line(line, 4);
-    for (at, (row, when)) in rows.iter().zip(&times).enumerate() {
+    for (at, (Drawn { label: name, row }, when)) in drawn.iter().zip(&times).enumerate() {
         let mut line = Line::indent(2);
-        line.push(Tone::Plain, &page.options.shorten(&row.part, label));
+        line.push(Tone::Plain, &page.options.shorten_middle(name, label));
         line.pad(4 + label, 2);
         draw(&mut line, page, row, bar, total);
         // Text with a dash is wider in bytes than on the screen.
         line.spaces((time + 2).saturating_sub(columns(when)));
         line.push(Tone::Plain, when);
-        if at == 0 {
-            // The plan is of all targets, which are counted below.
+        if at == 0 || row.gate {
+            // The plan is of all targets, which are counted below, and a gate is of none.
             page.line(line, 4);
             continue;
         }
@@ -242,6 +319,8 @@ fn draw(line: &mut Line, page: &Page<'_>, row: &TimelineRow, bar: usize, total: 
     let to = cell(ends.saturating_mul(cells).div_ceil(total.max(1))).max(from + 1);
     line.push(Tone::Dim, &glyphs.bar_left.repeat(from));
     let (tone, full, last) = match row.failed {
+        // A time in which nothing is done is no success.
+        0 if row.gate => (Tone::Busy, to - from, ""),
         0 => (Tone::Good, to - from, ""),
         _ => (Tone::Bad, to - from - 1, glyphs.bad),
     };

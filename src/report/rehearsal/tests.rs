@@ -69,3 +69,57 @@ fn a_timeline_says_when_each_region_began_and_ended() {
     let failed: usize = rows[1..].iter().map(|row| row.failed).sum();
     assert_eq!(failed, counts.failures());
 }
+
+#[test]
+fn a_timeline_of_waves_has_their_gates_between_them() {
+    use crate::model::{EventKind, Gate, GatePlace};
+    use crate::report::fixtures;
+    let targets = fixtures::four();
+    let mut script = fixtures::canary();
+    script.approve();
+    script
+        .start(&targets[0])
+        .end(&targets[0], fixtures::succeeded());
+    let place = GatePlace {
+        wave: "canary".parse().unwrap(),
+        number: 1,
+        gate: Gate::Bake { minutes: 10 },
+    };
+    let until = script.now() + jiff::SignedDuration::from_mins(10);
+    script.say(EventKind::GateStarted {
+        place: place.clone(),
+        until,
+    });
+    script.wait(600).say(EventKind::GateOpened {
+        place: place.clone(),
+    });
+    let reason = "no".to_owned();
+    let place = GatePlace {
+        number: 2,
+        gate: Gate::Approval,
+        ..place
+    };
+    script.say(EventKind::GateClosed { place, reason });
+    let rows = timeline::rows(&script.view());
+    let of = |row: &TimelineRow| {
+        let wave = row.wave.clone().unwrap_or_default();
+        format!("{wave} {} {}", row.part, row.failed)
+    };
+    let parts: Vec<String> = rows.iter().map(of).collect();
+    assert_eq!(
+        parts,
+        [
+            " plan 0",
+            "canary us-east-1 0",
+            "canary bake 10m 0",
+            "canary approval 1",
+            "half us-east-1 0",
+            "half eu-west-1 0",
+            "rest eu-west-1 0",
+        ]
+    );
+    let bake = &rows[2];
+    assert!(bake.gate && bake.targets == 0, "{bake:?}");
+    assert_eq!(bake.ends.unwrap() - bake.begins.unwrap(), 600);
+    assert_eq!(rows[4].begins, None);
+}

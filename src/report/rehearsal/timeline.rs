@@ -1,16 +1,26 @@
 //! When what happened in a run, and where.
 
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::TargetOutcome;
+use crate::model::{Region, Target, TargetOutcome, Wave, WaveName};
+use crate::report::view::GateTimes;
 use crate::report::{TargetView, View};
 
 /// What happened in one part of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TimelineRow {
-    /// The part: `plan`, or a region in which targets were executed.
+    /// The part: `plan`, a region in which targets were executed, or a gate as it is written.
     pub part: String,
+    /// The wave that it belongs to, where there are waves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<String>,
+    /// Whether it is a gate, which has no targets.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gate: bool,
     /// When its first target began, in seconds from the beginning; none where none did.
     pub begins: Option<u64>,
     /// When its last target ended.
@@ -25,38 +35,54 @@ pub struct TimelineRow {
     pub not_executed: usize,
 }
 
-/// Returns the parts of a run in the order in which they began; those that did not come last.
+/// Returns the parts of a run: the plan, then those of each wave in the order in which they began and its gates; those
+/// that did not begin come last.
 pub(super) fn rows(view: &View) -> Vec<TimelineRow> {
     let Some(start) = view.started() else {
         return Vec::new();
     };
     let targets = view.targets();
-    let mut rows: Vec<TimelineRow> = Vec::new();
+    let mut wave_of: HashMap<&Target, usize> = HashMap::new();
+    for (index, wave) in view.waves().iter().enumerate() {
+        for target in &wave.targets {
+            wave_of.entry(target).or_insert(index);
+        }
+    }
+    let rest = view.waves().len();
+    let mut lanes: Vec<IndexMap<&Region, TimelineRow>> = vec![IndexMap::new(); rest + 1];
     for target in &targets {
-        let part = part(target);
-        let at = match rows.iter().position(|row| row.part == part) {
-            Some(at) => at,
-            None => {
-                rows.push(TimelineRow {
-                    part: part.to_owned(),
-                    begins: None,
-                    ends: None,
-                    targets: 0,
-                    succeeded: 0,
-                    failed: 0,
-                    not_executed: 0,
-                });
-                rows.len() - 1
-            }
-        };
-        if let Some(row) = rows.get_mut(at) {
+        let place = target.target();
+        let wave = wave_of.get(place).copied().unwrap_or(rest);
+        if let Some(lanes) = lanes.get_mut(wave) {
+            let row = lanes.entry(&place.region).or_default();
             row.add(target, start);
         }
     }
-    rows.sort_by_key(|row| (row.begins.is_none(), row.begins));
+    let mut rows = vec![planned(view, start)];
+    for (index, lanes) in lanes.into_iter().enumerate() {
+        let wave = view.waves().get(index);
+        let name = match wave {
+            Some(wave) => Some(wave.name.to_string()),
+            None => (rest > 0).then(|| WaveName::rest().to_string()),
+        };
+        let of_region = |(region, row): (&Region, TimelineRow)| TimelineRow {
+            part: region.to_string(),
+            wave: name.clone(),
+            ..row
+        };
+        let mut regions: Vec<TimelineRow> = lanes.into_iter().map(of_region).collect();
+        regions.sort_by_key(|row| (row.begins.is_none(), row.begins));
+        rows.append(&mut regions);
+        rows.extend(wave.into_iter().flat_map(|wave| gates(view, wave, start)));
+    }
+    rows
+}
+
+fn planned(view: &View, start: Timestamp) -> TimelineRow {
+    let targets = view.targets();
     let not_planned =
         |target: &&&TargetView| matches!(target.outcome(), Some(TargetOutcome::NotPlanned { .. }));
-    let planned = TimelineRow {
+    TimelineRow {
         part: "plan".to_owned(),
         begins: Some(0),
         ends: view
@@ -65,17 +91,32 @@ pub(super) fn rows(view: &View) -> Vec<TimelineRow> {
             .or(view.last())
             .map(|at| seconds(start, at)),
         targets: targets.len(),
-        succeeded: 0,
         failed: targets.iter().filter(not_planned).count(),
-        not_executed: 0,
-    };
-    rows.insert(0, planned);
-    rows
+        ..TimelineRow::default()
+    }
 }
 
-/// Returns the part of the rollout that a target belongs to.
-fn part(target: &TargetView) -> &str {
-    target.target().region.as_str()
+/// Returns what stood between a wave and the next one.
+fn gates<'v>(
+    view: &'v View,
+    wave: &'v Wave,
+    start: Timestamp,
+) -> impl Iterator<Item = TimelineRow> + 'v {
+    (1..).zip(&wave.gates).map(move |(number, gate)| {
+        let times = view.times_of_gate(&wave.name, number);
+        let ended = times.and_then(GateTimes::ended);
+        // An approval begins with its request, which is answered at once in a rehearsal.
+        let begun = times.and_then(GateTimes::begun).or(ended);
+        TimelineRow {
+            part: gate.to_string(),
+            wave: Some(wave.name.to_string()),
+            gate: true,
+            begins: begun.map(|at| seconds(start, at)),
+            ends: ended.map(|at| seconds(start, at)),
+            failed: usize::from(times.is_some_and(GateTimes::is_closed)),
+            ..TimelineRow::default()
+        }
+    })
 }
 
 fn seconds(start: Timestamp, at: Timestamp) -> u64 {
@@ -83,6 +124,21 @@ fn seconds(start: Timestamp, at: Timestamp) -> u64 {
 }
 
 impl TimelineRow {
+    /// Adds what happened in another part.
+    pub(super) fn join(&mut self, other: &TimelineRow) {
+        self.begins = self.begins.into_iter().chain(other.begins).min();
+        self.ends = self.ends.max(other.ends);
+        self.targets += other.targets;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.not_executed += other.not_executed;
+    }
+
+    /// Returns whether it is a region that began and in which not all went well.
+    pub(super) fn is_bad(&self) -> bool {
+        self.begins.is_some() && self.failed + self.not_executed > 0
+    }
+
     fn add(&mut self, target: &TargetView, start: Timestamp) {
         self.targets += 1;
         match target.outcome() {

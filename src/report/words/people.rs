@@ -1,5 +1,7 @@
 //! Who acts, who answers, and what they asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::View;
 use super::super::screen::Tone;
 use crate::model::{Approver, Caller, Decision, Origin, StopMode, StopRequest};
@@ -72,6 +74,19 @@ fn is_own_session(session: &str) -> bool {
     session
         .strip_prefix("stackgate-")
         .is_some_and(|id| id.len() == 36 && crate::model::ExecutionId::new(id).is_ok())
+}
+
+/// Returns roles by their ARNs or, beyond `limit`, those with one name once, with the number of their accounts.
+pub(in crate::report) fn roles(arns: &BTreeSet<String>, limit: usize) -> Vec<String> {
+    if arns.len() <= limit {
+        return arns.iter().cloned().collect();
+    }
+    let mut accounts: BTreeMap<&str, usize> = BTreeMap::new();
+    for arn in arns {
+        *accounts.entry(identity(arn)).or_default() += 1;
+    }
+    let say = |(name, number)| format!("{name} in {}", count(number, "account"));
+    accounts.into_iter().map(say).collect()
 }
 
 /// Returns who calls and where: equal identities once, with their accounts or, beyond `limit`, their number.

@@ -72,3 +72,15 @@ fn callers_are_named_once_with_their_accounts() {
     assert_eq!(callers([&own], 4), ["assumed-role/R in 222222222222"]);
     assert!(callers([&own], usize::MAX)[0].contains("/stackgate-01a205a4"));
 }
+
+#[test]
+fn roles_of_many_accounts_are_told_once() {
+    let arns = |accounts: std::ops::Range<u32>| -> std::collections::BTreeSet<String> {
+        accounts
+            .map(|n| format!("arn:aws:iam::{n:012}:role/deploy"))
+            .collect()
+    };
+    assert_eq!(roles(&arns(0..2), 4).len(), 2);
+    assert_eq!(roles(&arns(0..500), 4), ["role/deploy in 500 accounts"]);
+    assert_eq!(roles(&arns(0..500), usize::MAX).len(), 500);
+}

@@ -1,6 +1,6 @@
 //! The arithmetic of StackSets for the targets of one region.
 
-use crate::model::{ConcurrencyMode, CountOrPercent, OperationPreferences};
+use super::{ConcurrencyMode, CountOrPercent, OperationPreferences};
 
 /// How many targets of one region may run, and how many may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
