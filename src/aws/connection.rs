@@ -23,10 +23,11 @@ use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
 use super::failure::{Attempted, Effect, classify};
 use super::http;
+use super::lines::{lines, open_files};
 use super::mfa::MfaPrompt;
 use super::object::Objects;
 use super::profile::{Profile, Source};
-use super::session::{Kept, Opening, Role, Session, session_name};
+use super::session::{Kept, Opening, Role, Session, for_sessions, session_name};
 use super::trace::{Trace, Traced, TracedHttp};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
@@ -35,9 +36,6 @@ const FALLBACK_REGION: &str = "us-east-1";
 
 /// Clients that are kept. One is made in less time than a call takes, and a fleet has ten thousand places.
 const MOST_CLIENTS: usize = 256;
-
-/// Calls under way at once, in all accounts and regions together; below the files that a process may have open.
-const LINES: usize = 1_000;
 
 /// How to connect. The default means what the AWS CLI means by it: environment, then profile.
 #[derive(Debug, Clone, Default)]
@@ -209,9 +207,9 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            lines: Semaphore::new(LINES),
-            change_sets: Learned::new(None),
-            operations: Learned::new(None),
+            lines: Semaphore::new(lines(open_files())),
+            change_sets: Learned::new(),
+            operations: Learned::new(),
             objects: Objects::default(),
         })))
     }
@@ -237,9 +235,9 @@ impl Aws {
             clients: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            lines: Semaphore::new(LINES),
-            change_sets: Learned::new(None),
-            operations: Learned::new(None),
+            lines: Semaphore::new(lines(open_files())),
+            change_sets: Learned::new(),
+            operations: Learned::new(),
             objects: Objects::default(),
         }))
     }
@@ -508,6 +506,7 @@ impl Aws {
                     let traced = TracedHttp::shared(client, trace.clone(), place);
                     base = base.into_builder().http_client(traced).build();
                 }
+                let base = base.into_builder().retry_config(for_sessions()).build();
                 Session::new(&role, &self.0.opening, &base).await
             })
             .await;
