@@ -290,13 +290,13 @@ impl Drop for Permit {
 }
 
 impl Watcher {
-    /// Returns how many other stacks are being watched, and whether the service asks for fewer calls.
+    /// Returns how many other stacks are being watched, and how the service takes it.
     pub(super) fn others(&self) -> Others {
         let mut state = self.gate.state();
         Others {
             in_place: state.watchers.saturating_sub(1),
             anywhere: self.anywhere.load(Ordering::Relaxed).saturating_sub(1),
-            is_short: state.lane(Class::Read).rate.is_limited(),
+            short: state.lane(Class::Read).rate.each(),
         }
     }
 }

@@ -34,8 +34,8 @@ pub(super) struct Others {
     pub(super) in_place: usize,
     /// Anywhere.
     pub(super) anywhere: usize,
-    /// Whether the service asked for fewer calls a short while ago.
-    pub(super) is_short: bool,
+    /// In which time the service answers one call, where it asked for fewer a short while ago.
+    pub(super) short: Option<Duration>,
 }
 
 fn times(each: Duration, count: usize) -> Duration {
@@ -49,11 +49,12 @@ impl Others {
 
     /// Returns what the account and region asks for, whatever happens in others.
     fn spacing_in_place(self) -> Duration {
-        let short = match self.is_short {
-            true => SPACING_WHEN_SHORT,
-            false => Duration::ZERO,
+        let Some(call) = self.short else {
+            return times(SPACING_IN_PLACE, self.in_place);
         };
-        times(SPACING_IN_PLACE, self.in_place).max(short)
+        // Half of the calls are for what gets something done.
+        let each = SPACING_IN_PLACE.max(2 * call);
+        times(each, self.in_place).max(SPACING_WHEN_SHORT)
     }
 }
 
@@ -278,7 +279,7 @@ mod tests {
     const ALONE: Others = Others {
         in_place: 0,
         anywhere: 0,
-        is_short: false,
+        short: None,
     };
 
     fn seconds(s: f64) -> Duration {
@@ -297,11 +298,24 @@ mod tests {
     #[test]
     fn where_calls_are_short_no_poll_comes_early() {
         let short = Others {
-            is_short: true,
+            short: Some(Duration::ZERO),
             ..ALONE
         };
         assert_eq!(poll(Duration::ZERO, short, None, 0.0), seconds(1.0));
         assert_eq!(poll(seconds(3600.0), short, None, 0.0), LONGEST);
+    }
+
+    #[test]
+    fn where_few_calls_are_answered_half_of_them_are_polls() {
+        let others = |short| Others {
+            in_place: 39,
+            anywhere: 39,
+            short,
+        };
+        let each = |short| poll(seconds(10.0), others(short), None, 0.0);
+        assert_eq!(each(None), seconds(3.9));
+        assert_eq!(each(Some(seconds(0.01))), seconds(3.9));
+        assert_eq!(each(Some(seconds(0.1))), seconds(7.8));
     }
 
     #[test]
@@ -334,13 +348,13 @@ mod tests {
 
         #[test]
         fn invariant_one_poll_a_second_after_five_seconds(ms in 5_000u64..10_000_000, n in 0usize..500, jitter in 0.0..1.0f64) {
-            let others = Others { in_place: n, anywhere: n, is_short: false };
+            let others = Others { in_place: n, anywhere: n, short: None };
             prop_assert!(poll(Duration::from_millis(ms), others, None, jitter) >= Duration::from_secs(1));
         }
 
         #[test]
         fn invariant_many_stacks_share_a_bounded_number_of_polls(ms in 0u64..10_000, in_place in 10usize..500, elsewhere in 100usize..5_000) {
-            let others = Others { in_place, anywhere: in_place + elsewhere, is_short: false };
+            let others = Others { in_place, anywhere: in_place + elsewhere, short: None };
             let each = poll(Duration::from_millis(ms), others, None, 0.0).as_secs_f64();
             prop_assert!((in_place + 1) as f64 / each <= 11.1);
             prop_assert!((in_place + elsewhere + 1) as f64 / each <= 101.1);
@@ -352,7 +366,7 @@ mod tests {
         let many = Others {
             in_place: 0,
             anywhere: 2_500,
-            is_short: false,
+            short: None,
         };
         let expected = Some(seconds(60.0));
         assert_eq!(poll(seconds(1.0), many, None, 0.0), seconds(25.0));
@@ -363,7 +377,7 @@ mod tests {
         assert_eq!(poll(seconds(30.0), ALONE, expected, 0.0), seconds(1.0));
         // What a place asks for is kept to, whatever is expected.
         let short = Others {
-            is_short: true,
+            short: Some(Duration::ZERO),
             ..many
         };
         assert_eq!(poll(seconds(59.9), short, expected, 0.0), seconds(1.0));

@@ -56,9 +56,9 @@ struct Recent {
 }
 
 impl Rate {
-    /// Returns whether the service is known to allow only so many calls.
-    pub(super) fn is_limited(&self) -> bool {
-        self.limit.is_some()
+    /// Returns in which time the service answers one call, where it is known to answer only so many.
+    pub(super) fn each(&self) -> Option<Duration> {
+        self.limit.as_ref().map(|limit| seconds(1.0 / limit.known))
     }
 
     /// Takes the right to send a call now; returns false if none may be sent yet.
@@ -264,14 +264,14 @@ mod tests {
         let mut rate = Rate::default();
         assert!((0..10_000).all(|_| rate.take(from)));
         rate.refused(from, from, 0.0);
-        assert!(rate.is_limited());
+        assert!(rate.each().is_some());
         assert!(!rate.take(from));
         let later = from + Duration::from_secs(29);
-        assert!(rate.is_limited() && rate.next(later, 100_000) > later);
+        assert!(rate.each().is_some() && rate.next(later, 100_000) > later);
         let later = from + Duration::from_secs(30);
         assert_eq!(rate.next(later, 100_000), later);
         assert!((0..10_000).all(|_| rate.take(later)));
-        assert!(!rate.is_limited());
+        assert!(!rate.each().is_some());
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
         let mut rate = Rate::default();
         let minute = Duration::from_secs(60);
         ask(&mut rate, &mut service, from, minute);
-        assert!(rate.is_limited());
+        assert!(rate.each().is_some());
         service.rate = 2.0;
         ask(&mut rate, &mut service, from + minute, minute);
         let (answered, refused) = ask(&mut rate, &mut service, from + 2 * minute, minute);
@@ -294,7 +294,7 @@ mod tests {
         assert!(refused <= 12, "{refused}");
         (service.rate, service.burst) = (1e6, 1e6);
         ask(&mut rate, &mut service, from + 3 * minute, minute);
-        assert!(!rate.is_limited());
+        assert!(!rate.each().is_some());
     }
 
     #[test]
