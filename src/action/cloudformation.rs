@@ -34,7 +34,8 @@ pub async fn prepare(
     let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let caller = world.aws.caller_at(spec).await?;
     let stack = world.aws.stack_at_rest(spec, wait, busy).await?;
-    let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref()).await?;
+    let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref());
+    let inputs = Box::pin(inputs).await?;
     Ok(Preparation {
         caller,
         stack,

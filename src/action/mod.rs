@@ -4,6 +4,7 @@
 //! call whose intent is on disk already.
 
 pub mod cloudformation;
+pub mod command;
 pub mod deletion;
 pub mod deployed;
 pub mod drift;

@@ -84,6 +84,25 @@ impl Secrets {
             .clone()
     }
 
+    /// Returns the secret texts known so far, and those that can be had without asking anybody: a process that took
+    /// the execution up has looked none up.
+    pub(super) async fn all_texts(&self) -> Vec<String> {
+        let mut texts = self.texts();
+        for (parameter, reference) in &self.references {
+            let text = match self.instead.get(parameter).unwrap_or(reference) {
+                SecretRef::Env(name) => std::env::var(name).ok(),
+                SecretRef::File(path) => tokio::fs::read_to_string(path).await.ok(),
+                SecretRef::Prompt | SecretRef::Literal(_) => None,
+            };
+            texts.extend(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()));
+        }
+        texts.retain(|text| !text.is_empty());
+        // The longer first, so that none is shown for a shorter one within it.
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.dedup();
+        texts
+    }
+
     /// Returns the value of `parameter`. `literal` reads a value of an override file.
     pub(super) async fn value(
         &self,

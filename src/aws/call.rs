@@ -73,7 +73,8 @@ impl Aws {
         F: Fn(Client) -> Fut,
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let client = self.client(spec).await?;
+        let acting = self.acting(spec)?;
+        let client = self.client(&spec.target.region);
         let gate = self.gate(&spec.target);
         let class = Class::of(call.operation);
         let place = spec.target.place();
@@ -83,8 +84,9 @@ impl Aws {
             let permit = gate.enter(class, call.priority).await;
             let line = self.line().await;
             // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
-            let sending = Box::pin(send(client.clone()));
-            let sent = trace::NUMBER.scope(attempt + 1, sending).await;
+            let sending = acting.clone().scope(send(client.clone()));
+            let sending = trace::NUMBER.scope(attempt + 1, sending);
+            let sent = Box::pin(sending).await;
             // Lets the connection go back to its pool: a call that follows at once would open another one.
             tokio::task::yield_now().await;
             drop(line);

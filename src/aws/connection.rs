@@ -1,5 +1,5 @@
-//! One way to AWS for everything: one HTTP client, one identity cache, one session per role, and clients
-//! that are made once per role and region.
+//! One way to AWS for everything: one HTTP client, one session per role, and one client per region for all accounts,
+//! whose calls each carry the credentials of their target.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
@@ -16,9 +16,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use indexmap::IndexMap;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use super::acting::{Acting, ForEachCall, LOAD_TIME};
 use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
 use super::failure::{Attempted, Effect, classify};
@@ -33,9 +33,6 @@ use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, 
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
-
-/// Clients that are kept. One is made in less time than a call takes, and a fleet has ten thousand places.
-const MOST_CLIENTS: usize = 256;
 
 /// How to connect. The default means what the AWS CLI means by it: environment, then profile.
 #[derive(Debug, Clone, Default)]
@@ -71,12 +68,14 @@ struct Shared {
     base: SdkConfig,
     default_region: Option<Region>,
     trace: Option<Trace>,
-    opening: Opening,
+    opening: Arc<Opening>,
     renewal: String,
     caller: OnceCell<Caller>,
-    sessions: Mutex<HashMap<String, Arc<OnceCell<Session>>>>,
-    /// By role and region; those used last, since each has some memory of its own.
-    clients: Mutex<IndexMap<(Option<String>, Region), Client>>,
+    /// By role.
+    sessions: Mutex<HashMap<String, Session>>,
+    clients: Mutex<HashMap<Region, Client>>,
+    /// Where sessions are opened, by region.
+    sts: Mutex<HashMap<aws_config::Region, aws_sdk_sts::Client>>,
     gates: Mutex<HashMap<(AccountId, Region), Arc<Gate>>>,
     watched: Arc<AtomicUsize>,
     /// What all calls together may have under way: each has a connection and some memory.
@@ -108,13 +107,7 @@ impl Aws {
                     .operation_attempt_timeout(Duration::from_secs(60))
                     .build(),
             )
-            // Identity Center, a credential process and a busy STS may take longer than the usual five seconds;
-            // it stays below the time of an attempt, so that the error names what is missing.
-            .identity_cache(
-                IdentityCache::lazy()
-                    .load_timeout(Duration::from_secs(50))
-                    .build(),
-            );
+            .identity_cache(IdentityCache::lazy().load_timeout(LOAD_TIME).build());
         if let Some(profile) = &settings.profile {
             // The default chain would take keys of the environment before a profile that was named.
             let mut config = ProviderConfig::default().with_http_client(for_credentials.clone());
@@ -196,15 +189,16 @@ impl Aws {
             base,
             default_region,
             trace: settings.trace.clone(),
-            opening: Opening {
+            opening: Arc::new(Opening {
                 name: opening_name,
                 external_id: settings.external_id.clone(),
                 tags: settings.session_tags.clone(),
-            },
+            }),
             renewal,
             caller: OnceCell::new(),
             sessions: Mutex::default(),
             clients: Mutex::default(),
+            sts: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
             lines: Semaphore::new(lines(open_files())),
@@ -228,11 +222,12 @@ impl Aws {
             base: shared.base.clone(),
             default_region: shared.default_region.clone(),
             trace: shared.trace.clone(),
-            opening,
+            opening: Arc::new(opening),
             renewal: shared.renewal.clone(),
             caller: OnceCell::new_with(shared.caller.get().cloned()),
             sessions: Mutex::default(),
             clients: Mutex::default(),
+            sts: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
             lines: Semaphore::new(lines(open_files())),
@@ -270,7 +265,7 @@ impl Aws {
             Role::parse(arn, &target.account)?;
         }
         if spec.role_arn.is_some() {
-            let session = self.session(spec).await?;
+            let session = self.session(spec)?;
             let place = target.place();
             return session.caller().await.map_err(|error| {
                 // An SDK error around it gives the one classification.
@@ -337,39 +332,36 @@ impl Aws {
             .cloned()
     }
 
-    /// Returns the client for a target. It sends each call once: what may be sent again, and when, is decided in one
-    /// place, within the budget of the target's account and region.
-    pub(super) async fn client(&self, spec: &TargetSpec) -> Result<Client, CallFailure> {
-        let key = (spec.role_arn.clone(), spec.target.region.clone());
-        if let Some(client) = locked(&self.0.clients).get(&key) {
-            return Ok(client.clone());
-        }
-        let region = aws_config::Region::new(spec.target.region.as_str().to_owned());
-        let mut config = self.with_region(&region);
-        if spec.role_arn.is_some() {
-            let session = self.session(spec).await?;
-            config = config
-                .into_builder()
-                .credentials_provider(session.credentials())
-                .build();
-        }
-        let mut config = aws_sdk_cloudformation::config::Builder::from(&config);
-        if let Some(traced) = self.traced(&spec.target.place()) {
-            config = config.interceptor(traced);
-        }
-        let config = config.retry_config(RetryConfig::disabled());
-        let client = Client::from_conf(config.build());
+    /// Returns the client of a region, for calls that are made as somebody (`Acting`). It sends each call once: what may be
+    /// sent again, and when, is decided in one place, within the budget of the target's account and region.
+    pub(super) fn client(&self, region: &Region) -> Client {
         let mut clients = locked(&self.0.clients);
-        if clients.len() >= MOST_CLIENTS {
-            clients.swap_remove_index(0);
+        if let Some(client) = clients.get(region) {
+            return client.clone();
         }
-        // Somebody else may have made it meanwhile; the first one stays.
-        Ok(clients.entry(key).or_insert(client).clone())
+        let config = self.with_region(&aws_config::Region::new(region.as_str().to_owned()));
+        let config = ForEachCall::provided_to(&config);
+        let mut config = aws_sdk_cloudformation::config::Builder::from(&config)
+            .retry_config(RetryConfig::disabled());
+        if let Some(trace) = &self.0.trace {
+            config = config.interceptor(Traced::acting(trace.clone()));
+        }
+        let client = Client::from_conf(config.build());
+        clients.insert(region.clone(), client.clone());
+        client
+    }
+
+    /// Returns as whom calls at a target are made.
+    pub(super) fn acting(&self, spec: &TargetSpec) -> Result<Acting, CallFailure> {
+        Ok(Acting {
+            credentials: self.credentials_at(spec)?,
+            place: spec.target.place(),
+        })
     }
 
     fn traced(&self, place: &str) -> Option<Traced> {
         let trace = self.0.trace.clone()?;
-        Some(Traced::new(trace, place.to_owned()))
+        Some(Traced::at(trace, place.to_owned()))
     }
 
     /// Returns what was put into buckets or found there.
@@ -407,12 +399,12 @@ impl Aws {
     }
 
     /// Returns the credentials with which a target is acted on.
-    pub(super) async fn credentials_at(
+    pub(super) fn credentials_at(
         &self,
         spec: &TargetSpec,
     ) -> Result<SharedCredentialsProvider, CallFailure> {
         if spec.role_arn.is_some() {
-            return Ok(self.session(spec).await?.credentials());
+            return Ok(self.session(spec)?.credentials());
         }
         self.credentials_provider().ok_or_else(|| {
             CallFailure::new(FailureKind::CredentialsExpired, "there are no credentials")
@@ -489,28 +481,34 @@ impl Aws {
         credentials.is_ok_and(|found| found.session_token().is_none())
     }
 
-    /// Returns the session of a target's role.
-    async fn session(&self, spec: &TargetSpec) -> Result<Session, CallFailure> {
+    /// Returns the session of a target's role, which is opened when it is first needed.
+    fn session(&self, spec: &TargetSpec) -> Result<Session, CallFailure> {
         let arn = spec.role_arn.as_deref().unwrap_or_default();
         let role = Role::parse(arn, &spec.target.account)?;
         self.check_partition(&spec.target, self.0.caller.get())?;
-        let cell = locked(&self.0.sessions)
-            .entry(arn.to_owned())
-            .or_default()
-            .clone();
-        let session = cell
-            .get_or_init(|| async {
-                let mut base = self.with_region(&self.sts_region(Some(&spec.target.region)));
-                if let (Some(client), Some(trace)) = (base.http_client(), &self.0.trace) {
-                    let place = spec.target.account.as_str();
-                    let traced = TracedHttp::shared(client, trace.clone(), place);
-                    base = base.into_builder().http_client(traced).build();
-                }
-                let base = base.into_builder().retry_config(for_sessions()).build();
-                Session::new(&role, &self.0.opening, &base).await
-            })
-            .await;
-        Ok(session.clone())
+        let mut sessions = locked(&self.0.sessions);
+        if let Some(session) = sessions.get(arn) {
+            return Ok(session.clone());
+        }
+        let session = Session::new(
+            &role,
+            self.0.opening.clone(),
+            self.sts(self.sts_region(Some(&spec.target.region))),
+            self.traced(spec.target.account.as_str()),
+            &self.0.base,
+        );
+        sessions.insert(arn.to_owned(), session.clone());
+        Ok(session)
+    }
+
+    /// Returns the client by which sessions are opened in a region.
+    fn sts(&self, region: aws_config::Region) -> aws_sdk_sts::Client {
+        let mut clients = locked(&self.0.sts);
+        let client = clients.entry(region).or_insert_with_key(|region| {
+            let config = self.with_region(region).into_builder();
+            aws_sdk_sts::Client::new(&config.retry_config(for_sessions()).build())
+        });
+        client.clone()
     }
 
     /// Refuses a target whose partition has never heard of the caller.

@@ -12,7 +12,8 @@ use super::connection::Aws;
 use super::signed::{Payload, Signed, Signer, dns_suffix};
 use crate::model::TargetSpec;
 
-const JSON: &str = "application/x-amz-json-1.1";
+/// What most services speak.
+pub(super) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// A service.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub(super) struct JsonService {
     pub(super) endpoint: &'static str,
     /// What stands before an operation in `X-Amz-Target`.
     pub(super) prefix: &'static str,
+    /// The content type of the version that it speaks.
+    pub(super) content_type: &'static str,
 }
 
 /// How a call failed.
@@ -47,7 +50,6 @@ impl Aws {
         };
         let provider = self
             .credentials_at(spec)
-            .await
             .map_err(SdkError::construction_failure)?;
         let credentials = provider
             .provide_credentials()
@@ -60,7 +62,10 @@ impl Aws {
             operation,
             method: "POST",
             url: &format!("{origin}/"),
-            headers: &[("content-type", JSON), ("x-amz-target", &target)],
+            headers: &[
+                ("content-type", service.content_type),
+                ("x-amz-target", &target),
+            ],
             body: Payload::Bytes(body.as_bytes()),
         };
         let signer = Signer {

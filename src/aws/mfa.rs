@@ -1,13 +1,12 @@
 //! A role of the profile that asks for a code of a device (`mfa_serial`), which the SDK leaves out.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::failure::{Attempted, Effect, classify};
+use super::session::credentials_of;
 use crate::model::{CallFailure, FailureKind, clean};
 
 /// Asks a person for the code that their device shows.
@@ -76,13 +75,9 @@ impl MfaRole {
         let given = reply.credentials.ok_or_else(|| {
             attempted.failure(FailureKind::Refused, "the reply holds no credentials")
         })?;
-        Ok(SharedCredentialsProvider::new(Credentials::new(
-            given.access_key_id,
-            given.secret_access_key,
-            Some(given.session_token),
-            SystemTime::try_from(given.expiration).ok(),
-            "mfa",
-        )))
+        let credentials = credentials_of(given, "mfa")
+            .map_err(|error| attempted.failure(FailureKind::Refused, error.to_string()))?;
+        Ok(SharedCredentialsProvider::new(credentials))
     }
 
     /// Returns what to do when the session has ended.

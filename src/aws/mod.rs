@@ -11,6 +11,8 @@
 //!
 //! All waiting goes through `cadence`, so that tests run it in paused time.
 
+mod acting;
+mod alarms;
 mod budget;
 mod cadence;
 mod call;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::connection::Aws;
-use super::json::{JsonFailure, JsonService, code};
+use super::json::{JSON_1_1, JsonFailure, JsonService, code};
 use crate::model::{
     AccountId, AccountState, CallFailure, FailureKind, OrganizationalUnitId, Priority, TargetSpec,
 };
@@ -18,6 +18,7 @@ const ORGANIZATIONS: JsonService = JsonService {
     name: "organizations",
     endpoint: "ORGANIZATIONS",
     prefix: "AWSOrganizationsV20161128",
+    content_type: JSON_1_1,
 };
 
 /// Returns the region in which a partition answers for its organizations.
@@ -74,7 +75,7 @@ impl Aws {
     ) -> Result<Option<AccountState>, CallFailure> {
         let call = Call::read("DescribeAccount", Priority::Read);
         let body = json!({ "AccountId": account });
-        self.check_organization(spec).await?;
+        self.check_organization(spec)?;
         let reply = self
             .call(call, spec, |_| async {
                 let reply: Result<DescribedAccount, _> = self
@@ -161,15 +162,15 @@ impl Aws {
     where
         T: DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
     {
-        self.check_organization(spec).await?;
+        self.check_organization(spec)?;
         let ask = |_| self.ask_json(ORGANIZATIONS, call.operation, spec, &body);
         self.call(call, spec, ask).await
     }
 
     /// Refuses what could reach another organization than the one of the targets, or has no session.
-    async fn check_organization(&self, spec: &TargetSpec) -> Result<(), CallFailure> {
+    fn check_organization(&self, spec: &TargetSpec) -> Result<(), CallFailure> {
         self.check_endpoint_for(ORGANIZATIONS.endpoint)?;
-        self.credentials_at(spec).await.map(drop)
+        self.credentials_at(spec).map(drop)
     }
 }
 

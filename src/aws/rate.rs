@@ -271,7 +271,7 @@ mod tests {
         let later = from + Duration::from_secs(30);
         assert_eq!(rate.next(later, 100_000), later);
         assert!((0..10_000).all(|_| rate.take(later)));
-        assert!(!rate.each().is_some());
+        assert!(rate.each().is_none());
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         assert!(refused <= 12, "{refused}");
         (service.rate, service.burst) = (1e6, 1e6);
         ask(&mut rate, &mut service, from + 3 * minute, minute);
-        assert!(!rate.each().is_some());
+        assert!(rate.each().is_none());
     }
 
     #[test]

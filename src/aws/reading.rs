@@ -94,7 +94,7 @@ impl Aws {
                     let status = status(&head);
                     if matches!(status, "CREATE_COMPLETE" | "FAILED") {
                         self.change_sets().note(clock.elapsed());
-                        return self.finish_reading(spec, id, head).await;
+                        return Box::pin(self.finish_reading(spec, id, head)).await;
                     }
                     if status.starts_with("DELETE_") {
                         return Err(self.gone(spec, id));
@@ -118,7 +118,9 @@ impl Aws {
     ) -> Result<Option<ReadChangeSet>, CallFailure> {
         match self.described(spec, id, true, None, Priority::Read).await? {
             Some(head) if status(&head).starts_with("DELETE_") => Ok(None),
-            Some(head) => self.finish_reading(spec, id, head).await.map(Some),
+            Some(head) => Box::pin(self.finish_reading(spec, id, head))
+                .await
+                .map(Some),
             None => Ok(None),
         }
     }

@@ -1,16 +1,19 @@
 //! Sessions in other accounts: one per role, for all its regions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sts::Client;
+use aws_sdk_sts::types::{Credentials as Given, Tag};
 use tokio::sync::Mutex;
 
+use super::trace::Traced;
 use crate::model::{AccountId, CallFailure, Caller, FailureKind};
 
 /// Credentials are renewed when they are valid for less than this.
@@ -24,7 +27,7 @@ const ATTEMPTS: u32 = 6;
 
 /// A role in an account, assumed once and renewed when it runs out.
 ///
-/// Clones share the credentials, in the SDK's identity cache too.
+/// Clones share the credentials.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     caller: Caller,
@@ -101,21 +104,24 @@ pub(super) fn for_sessions() -> RetryConfig {
 }
 
 impl Session {
-    /// Returns a session that will be opened, with the credentials of `base`, when it is first needed.
-    pub(super) async fn new(role: &Role, opening: &Opening, base: &SdkConfig) -> Self {
-        let mut builder = AssumeRoleProvider::builder(&role.arn)
-            .session_name(&opening.name)
-            .configure(base);
-        if let Some(id) = &opening.external_id {
-            builder = builder.external_id(id);
-        }
-        if !opening.tags.is_empty() {
-            builder = builder.tags(opening.tags.clone());
-        }
-        let provider = builder.build().await;
+    /// Returns a session that will be opened by `client` when it is first needed.
+    pub(super) fn new(
+        role: &Role,
+        opening: Arc<Opening>,
+        client: Client,
+        traced: Option<Traced>,
+        config: &SdkConfig,
+    ) -> Self {
+        let caller = role.caller(&opening.name);
+        let provider = SharedCredentialsProvider::new(Assumed {
+            role_arn: role.arn.clone(),
+            opening,
+            client,
+            traced,
+        });
         Self {
-            caller: role.caller(&opening.name),
-            credentials: Kept::shared(SharedCredentialsProvider::new(provider), base),
+            caller,
+            credentials: Kept::shared(provider, config),
         }
     }
 
@@ -131,10 +137,71 @@ impl Session {
     }
 }
 
+/// The credentials of a role, each time from a new session. The SDK's own provider has a client of its own for each role.
+#[derive(Debug)]
+struct Assumed {
+    role_arn: String,
+    opening: Arc<Opening>,
+    client: Client,
+    traced: Option<Traced>,
+}
+
+impl Assumed {
+    async fn credentials(&self) -> provider::Result {
+        let tags = self.opening.tags.iter().map(|(key, value)| {
+            let tag = Tag::builder().key(key).value(value);
+            tag.build().map_err(CredentialsError::invalid_configuration)
+        });
+        let tags: Vec<Tag> = tags.collect::<Result<_, _>>()?;
+        let mut call = self
+            .client
+            .assume_role()
+            .role_arn(&self.role_arn)
+            .role_session_name(&self.opening.name)
+            .set_external_id(self.opening.external_id.clone())
+            .set_tags((!tags.is_empty()).then_some(tags))
+            .customize();
+        if let Some(traced) = &self.traced {
+            call = call.interceptor(traced.clone());
+        }
+        let reply = call
+            .send()
+            .await
+            .map_err(CredentialsError::provider_error)?;
+        match reply.credentials {
+            Some(given) => credentials_of(given, "AssumeRole"),
+            None => Err(CredentialsError::unhandled(
+                "the reply holds no credentials",
+            )),
+        }
+    }
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+}
+
+/// Returns the credentials of a session as STS gave them.
+pub(super) fn credentials_of(given: Given, source: &'static str) -> provider::Result {
+    let expiry = SystemTime::try_from(given.expiration).map_err(CredentialsError::unhandled)?;
+    Ok(Credentials::new(
+        given.access_key_id,
+        given.secret_access_key,
+        Some(given.session_token),
+        Some(expiry),
+        source,
+    ))
+}
+
 /// Credentials that are fetched once for everybody.
 ///
-/// The SDK's identity cache does so for calls, but not for the base credentials of an assumed role: with
-/// it alone, a hundred accounts would run a credential process a hundred times.
+/// The SDK's identity cache does not do so for clients that serve many accounts, nor for the base credentials of an assumed
+/// role: with it alone, a hundred accounts would run a credential process a hundred times.
 #[derive(Debug)]
 pub(super) struct Kept {
     provider: SharedCredentialsProvider,
@@ -204,7 +271,6 @@ pub(super) fn session_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     use aws_types::sdk_config::TimeSource;

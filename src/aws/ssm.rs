@@ -6,13 +6,14 @@ use serde::Deserialize;
 
 use super::call::Call;
 use super::connection::Aws;
-use super::json::{JsonFailure, JsonService, code};
+use super::json::{JSON_1_1, JsonFailure, JsonService, code};
 use crate::model::{CallFailure, Priority, TargetSpec};
 
 const SSM: JsonService = JsonService {
     name: "ssm",
     endpoint: "SSM",
     prefix: "AmazonSSM",
+    content_type: JSON_1_1,
 };
 
 impl Aws {
@@ -25,7 +26,7 @@ impl Aws {
         self.check_endpoint_for(SSM.endpoint)?;
         let call = Call::read("GetParameter", Priority::Read);
         // A session that cannot be had is told as such, not as a failed call.
-        self.credentials_at(spec).await?;
+        self.credentials_at(spec)?;
         let reply = self
             .call(call, spec, |_| self.get_parameter(spec, name))
             .await?;

@@ -15,9 +15,11 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
+use super::acting::Acting;
 use super::cadence::Stopwatch;
 
 /// One attempt of a call. It has no bodies, headers or addresses, in which secrets or signatures may be.
@@ -60,15 +62,23 @@ impl fmt::Debug for Trace {
 }
 
 /// Tells of the attempts of one client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Traced {
     trace: Trace,
-    place: String,
+    /// Where its calls are made; absent where each says it itself.
+    place: Option<String>,
 }
 
 impl Traced {
-    pub(super) fn new(trace: Trace, place: String) -> Self {
+    /// Returns one for calls at `place`.
+    pub(super) fn at(trace: Trace, place: String) -> Self {
+        let place = Some(place);
         Self { trace, place }
+    }
+
+    /// Returns one for calls that are each made as somebody, somewhere.
+    pub(super) fn acting(trace: Trace) -> Self {
+        Self { trace, place: None }
     }
 }
 
@@ -198,11 +208,22 @@ impl Intercept for Traced {
         let operation = bag.load::<Metadata>().map_or_else(String::new, |about| {
             format!("{}.{}", about.service(), about.name())
         });
+        // A client that says where it calls makes its attempts itself, perhaps within an attempt of somebody else's call.
+        let number = match &self.place {
+            Some(_) => bag
+                .load::<RequestAttempts>()
+                .map_or(1, RequestAttempts::attempts),
+            None => NUMBER.try_get().unwrap_or(1),
+        };
         let reply = context.response();
         (self.trace.0)(&Attempt {
             operation: crate::model::clean(&operation),
-            place: self.place.clone(),
-            number: NUMBER.try_get().unwrap_or(1),
+            place: self
+                .place
+                .clone()
+                .or_else(Acting::place)
+                .unwrap_or_default(),
+            number,
             status: reply.map(|reply| reply.status().as_u16()),
             request_id: reply.and_then(request_id),
             took: bag

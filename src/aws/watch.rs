@@ -124,14 +124,14 @@ impl Aws {
                 .await?;
             let Some(summary) = summary else {
                 let settled = operation.vanished();
-                return Ok(self.with_inner_cause(spec, settled, &operation).await);
+                return Ok(Box::pin(self.with_inner_cause(spec, settled, &operation)).await);
             };
             match operation.judge(&summary, clock.elapsed()) {
                 Verdict::Ended(settled) => {
                     if settled.cause.is_none() {
                         self.operations().note(clock.elapsed());
                     }
-                    return Ok(self.with_inner_cause(spec, settled, &operation).await);
+                    return Ok(Box::pin(self.with_inner_cause(spec, settled, &operation)).await);
                 }
                 Verdict::Later => {}
                 Verdict::NeverBegan => {

@@ -24,6 +24,7 @@ mod identity;
 mod imports;
 mod init;
 mod list;
+mod newer;
 mod options;
 mod others;
 mod output;

@@ -79,6 +79,9 @@ const LOOK_UPS: [(&str, &str); 3] = [
     ("ssm", "GetParameter"),
 ];
 
+/// What looks at the alarms that a wave names; without such waves, the statement can go.
+const ALARMS: (&str, &str) = ("cloudwatch", "DescribeAlarms");
+
 /// Calls that find the accounts of organizational units, and their tags.
 pub(super) const ORGANIZATION: [&str; 5] = [
     "DescribeAccount",
@@ -112,6 +115,13 @@ pub(super) fn at_target(
         "Sid": "StackgateLooksParametersUp",
         "Effect": "Allow",
         "Action": LOOK_UPS.map(|(service, call)| format!("{service}:{call}")),
+        "Resource": "*",
+    }));
+    let (service, call) = ALARMS;
+    statements.push(json!({
+        "Sid": "StackgateLooksAtAlarms",
+        "Effect": "Allow",
+        "Action": format!("{service}:{call}"),
         "Resource": "*",
     }));
     if let Some(role) = pass {
@@ -240,6 +250,7 @@ mod tests {
             .flat_map(|(_, calls)| calls.iter().copied())
             .chain(UNBOUND)
             .chain(LOOK_UPS.map(|(_, call)| call))
+            .chain([ALARMS.1])
             .chain(ORGANIZATION)
             // No deployment makes them: `validate --online` does, and names them where it is denied.
             .chain(["GetTemplateSummary", "ValidateTemplate"])

@@ -1,5 +1,7 @@
 //! `stackgate recover`: gets stacks out of where an update or a creation left them stuck.
 
+mod execution;
+
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
@@ -9,18 +11,20 @@ use super::survey::AT_ONCE;
 use super::targets::TargetArgs;
 use super::{CliError, exit, output, prompt};
 use crate::aws::{Aws, RecoverStack, StackRef};
+use crate::journal::Journal;
 use crate::model::{
-    CallFailure, Cause, FailureKind, LogicalId, Priority, Recovery, StackId, StackName,
-    StackStatus, TargetSpec,
+    CallFailure, Cause, ExecutionId, FailureKind, LogicalId, Priority, Recovery, StackId,
+    StackName, StackStatus, TargetSpec,
 };
 use crate::report::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
 pub(super) struct RecoverArgs {
-    /// The stack's name
-    #[arg(value_name = "STACK")]
-    stack: StackName,
+    /// The stack's name; or an execution that has ended, for the stacks that it left stuck: its id, the beginning of it,
+    /// or `latest`
+    #[arg(value_name = "STACK|EXECUTION", value_parser = whose)]
+    of: Whose,
     /// Take back an update that is under way (`UPDATE_IN_PROGRESS`), whoever began it
     #[arg(long, group = "operation")]
     cancel_update: bool,
@@ -60,6 +64,21 @@ impl RecoverArgs {
     }
 }
 
+/// What the stacks belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whose {
+    Stack(StackName),
+    Execution(String),
+}
+
+/// Takes the name of a stack, which begins with a letter, or an execution, whose id begins with a digit.
+fn whose(text: &str) -> Result<Whose, String> {
+    match matches!(text, "latest" | "@") || text.starts_with(|c: char| c.is_ascii_digit()) {
+        true => Ok(Whose::Execution(text.to_owned())),
+        false => text.parse().map(Whose::Stack).map_err(|e| format!("{e}")),
+    }
+}
+
 /// Takes a resource as `ContinueUpdateRollback` names it.
 fn skipped(text: &str) -> Result<String, String> {
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -80,74 +99,119 @@ fn skipped(text: &str) -> Result<String, String> {
 /// A target, and the stack that was found there.
 type Seen = (RecoveryTarget, Option<StackId>);
 
+/// What was looked at.
+struct Found {
+    aws: Aws,
+    specs: Vec<TargetSpec>,
+    /// What was found, in the same order.
+    seen: Vec<Seen>,
+}
+
 /// Runs `stackgate recover`.
 pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliError> {
-    let root = std::env::current_dir()?;
-    let taken = args.targets.fill(&root, &mut args.connection)?;
-    taken.say();
     let operation = args.operation();
-    let invocation = args
-        .targets
-        .invocation(&root, &args.connection, taken.chosen)?;
-    block_on(async {
-        let aws = connect(&invocation, None).await?;
-        let caller = aws.caller().await?;
-        let specs = args
-            .targets
-            .resolve(&aws, &args.stack, &caller)
-            .await?
-            .told();
-        // Stacks are worked on as after an approval.
-        let specs: Vec<TargetSpec> = specs.into_iter().map(TargetSpec::executing).collect();
-        let looks = specs.iter().map(|spec| look(&aws, spec, operation));
-        let seen: Vec<Seen> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-        let of = |seen: &[Seen]| {
-            let targets = seen.iter().map(|(target, _)| target.clone()).collect();
-            Recovering::new(args.stack.clone(), operation, targets)
-        };
-        let all = of(&seen);
-        let (Some(operation), 1..) = (operation, all.possible()) else {
-            show(global, &all)?;
-            return Ok(code(&all));
-        };
-        if !args.yes {
-            show(global, &all)?;
-            if global.output != OutputForm::Text || !output::is_interactive() {
-                output::stderr(&format!(
-                    "nothing was done; add `--yes` to go on with `{}`\n",
-                    operation.flag()
-                ));
-                return Ok(exit::AWAITING);
-            }
-            let number = all.possible();
-            let noun = if number == 1 { "target" } else { "targets" };
-            if !prompt::confirm(&format!("`{}` in {number} {noun}?", operation.flag())) {
-                output::stderr("nothing was done\n");
-                return Ok(exit::REJECTED);
-            }
+    match args.of.clone() {
+        Whose::Stack(stack) => {
+            let root = std::env::current_dir()?;
+            let taken = args.targets.fill(&root, &mut args.connection)?;
+            taken.say();
+            let invocation = args
+                .targets
+                .invocation(&root, &args.connection, taken.chosen)?;
+            block_on(async {
+                let aws = connect(&invocation, None).await?;
+                let caller = aws.caller().await?;
+                let specs = args.targets.resolve(&aws, &stack, &caller).await?.told();
+                // Stacks are worked on as after an approval.
+                let specs: Vec<TargetSpec> = specs.into_iter().map(TargetSpec::executing).collect();
+                let by_name = |spec| look(&aws, spec, StackRef::Name(&stack), operation);
+                let looks = specs.iter().map(by_name);
+                let seen = stream::iter(looks).buffered(AT_ONCE).collect().await;
+                let found = Found { aws, specs, seen };
+                go_on(global, &args, found, |targets| {
+                    Recovering::new(stack.clone(), operation, targets)
+                })
+                .await
+            })?
         }
-        let (aws, args) = (&aws, &args);
-        let acts = specs
-            .iter()
-            .zip(seen)
-            .map(|(spec, (target, stack))| async move {
-                let possible = matches!(target.fate, RecoveryFate::Possible { .. });
-                let Some(stack) = stack.filter(|_| possible) else {
-                    return (target, None);
+        Whose::Execution(name) => {
+            if args.targets.are_chosen() {
+                return Err(CliError::message("an execution has its own targets").hint(
+                    "leave out the options that choose targets, or name the stack in place of the execution",
+                ));
+            }
+            let journal = Journal::open_existing(&global.state)?;
+            let earlier = execution::open(&journal, &name, &args.connection)?;
+            let id: &ExecutionId = &earlier.id;
+            let all = earlier.view.targets().len();
+            block_on(async {
+                let found = execution::find(&earlier, operation).await?;
+                let Some(stack) = found.specs.first().map(|s| s.target.stack.clone()) else {
+                    output::stderr(&format!(
+                        "execution {id}: nothing to recover, all of its {all} targets ended well\n"
+                    ));
+                    return Ok(exit::DONE);
                 };
-                let fate = act(aws, spec, &stack, operation, args).await;
-                let done = RecoveryTarget {
-                    blocking: Vec::new(),
-                    fate,
-                    ..target
-                };
-                (done, None)
-            });
-        let done: Vec<Seen> = stream::iter(acts).buffered(AT_ONCE).collect().await;
-        let all = of(&done);
+                go_on(global, &args, found, |targets| {
+                    Recovering::new(stack.clone(), operation, targets).of_execution(id.clone())
+                })
+                .await
+            })?
+        }
+    }
+}
+
+/// Shows what was found, and does what is asked for where it is possible. `of` makes the document.
+async fn go_on(
+    global: &Global,
+    args: &RecoverArgs,
+    found: Found,
+    of: impl Fn(Vec<RecoveryTarget>) -> Recovering,
+) -> Result<u8, CliError> {
+    let Found { aws, specs, seen } = found;
+    let of = |seen: &[Seen]| of(seen.iter().map(|(target, _)| target.clone()).collect());
+    let all = of(&seen);
+    let (Some(operation), 1..) = (args.operation(), all.possible()) else {
         show(global, &all)?;
-        Ok(code(&all))
-    })?
+        return Ok(code(&all));
+    };
+    if !args.yes {
+        show(global, &all)?;
+        if global.output != OutputForm::Text || !output::is_interactive() {
+            output::stderr(&format!(
+                "nothing was done; add `--yes` to go on with `{}`\n",
+                operation.flag()
+            ));
+            return Ok(exit::AWAITING);
+        }
+        let number = all.possible();
+        let noun = if number == 1 { "target" } else { "targets" };
+        if !prompt::confirm(&format!("`{}` in {number} {noun}?", operation.flag())) {
+            output::stderr("nothing was done\n");
+            return Ok(exit::REJECTED);
+        }
+    }
+    let aws = &aws;
+    let acts = specs
+        .iter()
+        .zip(seen)
+        .map(|(spec, (target, stack))| async move {
+            let possible = matches!(target.fate, RecoveryFate::Possible { .. });
+            let Some(stack) = stack.filter(|_| possible) else {
+                return (target, None);
+            };
+            let fate = act(aws, spec, &stack, operation, args).await;
+            let done = RecoveryTarget {
+                blocking: Vec::new(),
+                fate,
+                ..target
+            };
+            (done, None)
+        });
+    let done: Vec<Seen> = stream::iter(acts).buffered(AT_ONCE).collect().await;
+    let all = of(&done);
+    show(global, &all)?;
+    Ok(code(&all))
 }
 
 fn code(all: &Recovering) -> u8 {
@@ -173,9 +237,8 @@ fn show(global: &Global, all: &Recovering) -> Result<(), CliError> {
 }
 
 /// Looks at a target.
-async fn look(aws: &Aws, spec: &TargetSpec, asked: Option<Recovery>) -> Seen {
+async fn look(aws: &Aws, spec: &TargetSpec, by: StackRef<'_>, asked: Option<Recovery>) -> Seen {
     let target = spec.target.clone();
-    let by = StackRef::Name(&target.stack);
     let (status, blocking, fate, stack) = match aws.stack(spec, by, Priority::Read).await {
         Ok(None) => (None, Vec::new(), RecoveryFate::NoStack, None),
         Ok(Some(stack)) => {
@@ -275,6 +338,17 @@ async fn try_act(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stack_begins_with_a_letter_and_an_execution_with_a_digit() {
+        let execution = |text: &str| Ok(Whose::Execution(text.to_owned()));
+        for text in ["019a4c3e", "019a4c3e…89ab", "latest", "@"] {
+            assert_eq!(whose(text), execution(text));
+        }
+        let stack = "latest-app".parse().unwrap();
+        assert_eq!(whose("latest-app"), Ok(Whose::Stack(stack)));
+        assert!(whose("no_stack").is_err());
+    }
 
     #[test]
     fn resources_to_skip_are_named_as_the_service_wants_them() {

@@ -16,7 +16,7 @@ use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
     ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, ExecutionId, Follows,
-    PipelineDeclaration, Target, TargetOutcome,
+    PipelineDeclaration, SkipReason, Target, TargetOutcome,
 };
 use crate::pipeline::{APPROVAL_STAGE, Deletion};
 use crate::report::View;
@@ -133,6 +133,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         }
     }
     tell_of_newer(&journal, &earlier, &chosen)?;
+    tell_of_gates(&earlier.view, &definition);
     if has_percentages(&definition) {
         output::stderr(&format!(
             "note: the percentages of the preferences count over the {} retried here\n",
@@ -303,6 +304,27 @@ fn tell_of_newer(
         }
     }
     Ok(())
+}
+
+/// Says which gates that were not passed are not asked for again, since nothing of their wave is run again.
+fn tell_of_gates(earlier: &View, definition: &ExecutionDefinition) {
+    let fan_outs = definition.pipeline.actions();
+    let fan_outs = fan_outs.filter_map(|action| action.fan_out.as_ref());
+    let waves: BTreeSet<_> = fan_outs.flat_map(|f| &f.waves).map(|w| &w.name).collect();
+    let mut told = BTreeSet::new();
+    for target in earlier.targets() {
+        let Some(TargetOutcome::Skipped {
+            reason: SkipReason::GateClosed { wave, gate, reason },
+        }) = target.outcome()
+        else {
+            continue;
+        };
+        if !waves.contains(wave) && told.insert(wave) {
+            output::stderr(&format!(
+                "note: {gate} after wave {wave} was not passed ({reason}); that wave is done, so nothing is looked at here before the others begin: see to it before you approve\n"
+            ));
+        }
+    }
 }
 
 fn has_percentages(definition: &ExecutionDefinition) -> bool {

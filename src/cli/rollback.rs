@@ -13,7 +13,7 @@ use super::earlier::{Earlier, Since, only, tell};
 use super::options::{Connection, Global};
 use super::run::{self, Run, Start, block_on, connect};
 use super::secret::secrets;
-use super::{CliError, exit, others, output, prompt};
+use super::{CliError, exit, newer, others, output, prompt};
 use crate::action::inputs::TEMPLATE_PATHS;
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
@@ -57,6 +57,7 @@ pub(super) struct RollbackArgs {
 pub(super) fn rollback(global: &Global, args: &RollbackArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
+    newer::tell(&journal, &earlier)?;
     if earlier.view.deletes() {
         return Err(CliError::message(format!(
             "execution {} deleted stacks; what is deleted cannot be rolled back",

@@ -378,6 +378,9 @@ fn report(
                 "paused: it cannot be told whether the change set of {target} was executed: {message}{}\nlook at the events of the stack; then\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     it was\n  stackgate resume {id} --unknown not-executed it was not, and is not to be\n",
                 advice(message)
             ),
+            PauseReason::GateUnreadable { wave, message } => format!(
+                "paused: what comes after wave {wave} cannot be looked at: {message}\nno target failed for it; see to it that it can, then go on with\n  stackgate resume {id}\n"
+            ),
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
         Ended::Detached => {

@@ -292,6 +292,34 @@ impl TargetArgs {
         self.sessions.session()
     }
 
+    /// Returns whether any option chooses targets, or how they are reached.
+    pub(super) fn are_chosen(&self) -> bool {
+        let SelectionArgs {
+            organizational_units,
+            account_filter,
+            exclude,
+            account_tags,
+            organization_role,
+        } = &self.selection;
+        let is_list_given = !self.accounts.is_empty()
+            || !self.regions.is_empty()
+            || !organizational_units.is_empty()
+            || !exclude.is_empty()
+            || !account_tags.is_empty();
+        let names = [
+            organization_role,
+            &self.target_role,
+            &self.plan_role,
+            &self.execute_role,
+            &self.target_set,
+            &self.environment,
+        ];
+        is_list_given
+            || account_filter.is_some()
+            || self.targets.is_some()
+            || names.into_iter().any(Option::is_some)
+    }
+
     /// Fills in what `stackgate.yaml` in `root` says and no flag does; returns the rest of it.
     pub(super) fn fill(
         &mut self,
@@ -499,7 +527,10 @@ impl TargetArgs {
         preferences: &OperationPreferences,
     ) -> Result<Vec<Wave>, CliError> {
         match &self.filled {
-            Some(filled) => waves::resolve(&filled.waves, specs, preferences, filled.is_narrowed),
+            Some(filled) => {
+                let root = std::env::current_dir()?;
+                waves::resolve(&root, &filled.waves, specs, preferences, filled.is_narrowed)
+            }
             None => Ok(Vec::new()),
         }
     }

@@ -1,15 +1,20 @@
 //! The waves of a rollout: which target runs in which, by what `stackgate.yaml` says.
 
+use std::path::Path;
+
 use super::CliError;
 use super::settings::{Values, WaveValues};
 use super::targets::{concurrency_mode, region_concurrency};
-use crate::model::{OperationPreferences, Target, TargetSpec, Wave, WaveName};
+use crate::model::{
+    CommandFile, Digest, Gate, OperationPreferences, Target, TargetSpec, Wave, WaveName, clean,
+};
 
 /// Returns the waves with their targets, each in the first wave that names it.
 ///
-/// `preferences`: what holds where a wave says nothing else. `is_narrowed`: whether flags chose among the targets, so
+/// `root`: the project, of which commands may name files. `preferences`: what holds where a wave says nothing else. `is_narrowed`: whether flags chose among the targets, so
 /// that a wave without any is left out instead of being a mistake.
 pub(super) fn resolve(
+    root: &Path,
     waves: &[WaveValues],
     specs: &[TargetSpec],
     preferences: &OperationPreferences,
@@ -38,7 +43,7 @@ pub(super) fn resolve(
             name: wave.name.clone(),
             targets: members.into_iter().cloned().collect(),
             preferences: own(&wave.values, preferences),
-            gates: wave.gates.clone(),
+            gates: bound(root, wave)?,
         });
     }
     if !left.is_empty() {
@@ -50,6 +55,35 @@ pub(super) fn resolve(
         });
     }
     Ok(found)
+}
+
+/// Returns the gates of a wave, whose commands are bound to the files that they name.
+fn bound(root: &Path, wave: &WaveValues) -> Result<Vec<Gate>, CliError> {
+    let mut gates = wave.gates.clone();
+    for gate in &mut gates {
+        let Gate::Command(command) = gate else {
+            continue;
+        };
+        for (index, word) in command.line.iter().enumerate() {
+            let is_program = index == 0;
+            let path = root.join(word);
+            // A name is looked for on the `PATH`, and other places are not the project's.
+            let is_elsewhere = Path::new(word).is_absolute() || is_program && !word.contains('/');
+            if is_elsewhere || !is_program && (word.is_empty() || !path.is_file()) {
+                continue;
+            }
+            let bytes = std::fs::read(&path).map_err(|error| {
+                let (place, name) = (&wave.place, clean(word));
+                CliError::message(format!("{place}: `command`: `{name}` cannot be read: {error}"))
+                    .hint("a path is counted from the folder of stackgate.yaml; a program on the PATH is named without `/`")
+            })?;
+            command.files.push(CommandFile {
+                path: word.clone(),
+                digest: Digest::of(&bytes),
+            });
+        }
+    }
+    Ok(gates)
 }
 
 /// Returns the preferences of a wave, where it has any of its own.
@@ -77,7 +111,7 @@ fn own(values: &Values, others: &OperationPreferences) -> Option<OperationPrefer
 mod tests {
     use super::super::settings::Settings;
     use super::*;
-    use crate::model::{AccountId, CountOrPercent, Gate, Region, StackName};
+    use crate::model::{AccountId, AlarmCheck, CountOrPercent, Region, StackName};
 
     fn waves(text: &str) -> Vec<WaveValues> {
         let text = format!("targetSets:\n  fleet:\n    waves:\n{text}");
@@ -116,7 +150,7 @@ mod tests {
             "      - {name: canary, accounts: ['222222222222'], regions: [eu-west-1], bake: 10m, approval: true, max-concurrent: 50%}\n      - {name: europe, regions: [eu-west-1]}\n",
         );
         let preferences = OperationPreferences::default();
-        let found = resolve(&waves, &specs(), &preferences, false).unwrap();
+        let found = resolve(Path::new(""), &waves, &specs(), &preferences, false).unwrap();
         assert_eq!(
             told(&found),
             [
@@ -138,13 +172,13 @@ mod tests {
             "      - {name: canary, accounts: ['444444444444'], approval: true}\n      - name: others\n",
         );
         let preferences = OperationPreferences::default();
-        let error = resolve(&waves, &specs(), &preferences, false).unwrap_err();
+        let error = resolve(Path::new(""), &waves, &specs(), &preferences, false).unwrap_err();
         let told = error.told().0;
         assert!(
             told.contains("stackgate.yaml:4:9: no target is left for wave `canary`"),
             "{told}"
         );
-        let found = resolve(&waves, &specs(), &preferences, true).unwrap();
+        let found = resolve(Path::new(""), &waves, &specs(), &preferences, true).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(
             (found[0].name.as_str(), found[0].targets.len()),
@@ -155,6 +189,57 @@ mod tests {
     #[test]
     fn without_waves_there_is_nothing_to_resolve() {
         let preferences = OperationPreferences::default();
-        assert_eq!(resolve(&[], &specs(), &preferences, false).unwrap(), []);
+        assert_eq!(
+            resolve(Path::new(""), &[], &specs(), &preferences, false).unwrap(),
+            []
+        );
+    }
+
+    #[test]
+    fn what_a_command_runs_is_bound_to_its_content() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("smoke.sh"), "one").unwrap();
+        std::fs::write(root.path().join("urls.txt"), "two").unwrap();
+        let preferences = OperationPreferences::default();
+        let gates = |words: &str| {
+            let wave = format!(
+                "      - {{name: a, regions: [eu-west-1], bake: 5m, alarms: [errors, 'edge-*'], command: [{words}], command-timeout: 2h}}\n"
+            );
+            let found = resolve(root.path(), &waves(&wave), &specs(), &preferences, false);
+            found.map(|found| found[0].gates.clone())
+        };
+        let found = gates("./smoke.sh, --strict, urls.txt, ''").unwrap();
+        let names = ["errors", "edge-*"].map(|name| name.parse().unwrap());
+        let alarms = AlarmCheck {
+            names: names.to_vec(),
+            minutes: 5,
+        };
+        assert_eq!(found[0], Gate::Alarms(alarms));
+        let Gate::Command(command) = &found[1] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(command.timeout_minutes, 120);
+        assert_eq!(command.line, ["./smoke.sh", "--strict", "urls.txt", ""]);
+        let files: Vec<_> = command
+            .files
+            .iter()
+            .map(|f| (f.path.as_str(), f.digest))
+            .collect();
+        let expected = [
+            ("./smoke.sh", Digest::of(b"one")),
+            ("urls.txt", Digest::of(b"two")),
+        ];
+        assert_eq!(files, expected);
+        // On the `PATH`: no file of the project, whatever is called so there.
+        std::fs::write(root.path().join("sh"), "three").unwrap();
+        let Gate::Command(command) = &gates("sh, -c, 'true'").unwrap()[1] else {
+            panic!();
+        };
+        assert_eq!(command.files, []);
+        let (told, ..) = gates("./none.sh").unwrap_err().told();
+        assert!(
+            told.contains("stackgate.yaml:4:9: `command`: `./none.sh` cannot be read"),
+            "{told}"
+        );
     }
 }

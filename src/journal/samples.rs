@@ -163,6 +163,33 @@ pub fn gate() -> GatePlace {
     }
 }
 
+/// Returns a gate that looks at alarms.
+fn alarms() -> GatePlace {
+    let names = vec![AlarmName::new("app-*").unwrap()];
+    let gate = Gate::Alarms(AlarmCheck { names, minutes: 5 });
+    GatePlace {
+        gate,
+        ..self::gate()
+    }
+}
+
+/// Returns a gate that runs a command.
+fn command() -> GatePlace {
+    let file = CommandFile {
+        path: "smoke.sh".into(),
+        digest: Digest::of(b"smoke"),
+    };
+    let gate = Gate::Command(GateCommand {
+        line: vec!["./smoke.sh".into(), "--quick".into()],
+        files: vec![file],
+        timeout_minutes: 10,
+    });
+    GatePlace {
+        gate,
+        ..self::gate()
+    }
+}
+
 /// Returns a request to stop.
 pub fn stop() -> StopRequest {
     StopRequest {
@@ -382,8 +409,12 @@ pub fn every_kind() -> Vec<EventKind> {
             risks: RiskChoices::default(),
         },
         EventKind::GateStarted {
-            place: gate(),
+            place: command(),
             until: Timestamp::MAX,
+        },
+        EventKind::GateHeld {
+            place: alarms(),
+            reason: Some(reason()),
         },
         EventKind::GateOpened { place: gate() },
         EventKind::GateClosed {
@@ -477,19 +508,20 @@ pub fn place(kind: &EventKind) -> usize {
         PlanExported { .. } => 23,
         PlanImported { .. } => 24,
         GateStarted { .. } => 25,
-        GateOpened { .. } => 26,
-        GateClosed { .. } => 27,
-        TargetStarted => 28,
-        ExecuteIntended { .. } => 29,
-        ExecuteAccepted => 30,
-        StackSettled { .. } => 31,
-        SettingIntended { .. } => 32,
-        SettingApplied { .. } => 33,
-        CallFailed { .. } => 34,
-        Observed { .. } => 35,
-        TargetFinished { .. } => 36,
-        Paused { .. } => 37,
-        StopRequested { .. } => 38,
-        ExecutionFinished { .. } => 39,
+        GateHeld { .. } => 26,
+        GateOpened { .. } => 27,
+        GateClosed { .. } => 28,
+        TargetStarted => 29,
+        ExecuteIntended { .. } => 30,
+        ExecuteAccepted => 31,
+        StackSettled { .. } => 32,
+        SettingIntended { .. } => 33,
+        SettingApplied { .. } => 34,
+        CallFailed { .. } => 35,
+        Observed { .. } => 36,
+        TargetFinished { .. } => 37,
+        Paused { .. } => 38,
+        StopRequested { .. } => 39,
+        ExecutionFinished { .. } => 40,
     }
 }

@@ -95,8 +95,10 @@ pub struct NamedArtifact {
 }
 
 /// The targets of an action and in what order they run.
+///
+/// What this program does not know of it, such as what else is to be waited for, it must not leave out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FanOut {
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetSpec>,

@@ -219,6 +219,14 @@ pub enum EventKind {
         /// When it will be, if nothing stops it.
         until: Timestamp,
     },
+    /// What a gate is held up by, beside time; nothing if it no longer is.
+    GateHeld {
+        /// What is to be passed.
+        place: GatePlace,
+        /// What holds it up, in one line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// What stands between two waves was passed.
     GateOpened {
         /// What was passed.
@@ -442,6 +450,7 @@ impl EventKind {
             Self::PlanExported { .. } => "plan_exported",
             Self::PlanImported { .. } => "plan_imported",
             Self::GateStarted { .. } => "gate_started",
+            Self::GateHeld { .. } => "gate_held",
             Self::GateOpened { .. } => "gate_opened",
             Self::GateClosed { .. } => "gate_closed",
             Self::TargetStarted => "target_started",

@@ -1,8 +1,10 @@
 //! Newtypes for every identifier, checked where they enter.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why a text is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,9 +19,10 @@ pub struct IdError {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        // Shared: the same ids stand in the thousands of targets of a fleet, and in all that is said of them.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Returns the identifier for `text`, or says what a valid one looks like.
@@ -27,7 +30,7 @@ macro_rules! text_id {
                 let text = text.into();
                 let check: fn(&str) -> bool = $check;
                 if check(&text) {
-                    Ok(Self(text))
+                    Ok(Self(text.into()))
                 } else {
                     Err(IdError { text: crate::model::clean(&text), expected: $expected })
                 }
@@ -39,9 +42,22 @@ macro_rules! text_id {
             }
         }
 
+        conversions!($name);
+    };
+}
+
+/// How every identifier becomes a text and is made from one.
+macro_rules! conversions {
+    ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
 
@@ -61,7 +77,7 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
     };
@@ -86,12 +102,47 @@ fn is_visible(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
-text_id!(
-    /// An AWS account id.
-    AccountId,
-    "an account id of 12 digits",
-    |t| t.len() == 12 && t.bytes().all(|b| b.is_ascii_digit())
-);
+/// An AWS account id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+// In place: targets are sorted by their account first.
+pub struct AccountId([u8; 12]);
+
+impl AccountId {
+    /// Returns the identifier for `text`, or says what a valid one looks like.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        match <[u8; 12]>::try_from(text.as_bytes()) {
+            Ok(digits) if digits.iter().all(u8::is_ascii_digit) => Ok(Self(digits)),
+            Ok(_) | Err(_) => Err(IdError {
+                text: crate::model::clean(&text),
+                expected: "an account id of 12 digits",
+            }),
+        }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        // They are digits, as `new` saw.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Hash for AccountId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As a text, which is the same on every machine: a seed of a simulation stands for one run.
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AccountId").field(&self.as_str()).finish()
+    }
+}
+
+conversions!(AccountId);
+
 text_id!(
     /// An AWS region, such as `eu-west-1`.
     Region,

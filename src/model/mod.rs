@@ -1,5 +1,6 @@
 //! Plain values that every room speaks. Nothing here decides, waits or does I/O.
 
+mod alarm;
 mod artifact;
 mod bucket;
 mod change;
@@ -10,6 +11,7 @@ mod digest;
 mod drift;
 mod event;
 mod failure;
+mod gate_command;
 mod ids;
 mod inputs;
 mod lookup;
@@ -32,6 +34,7 @@ mod text;
 mod uploads;
 mod wave;
 
+pub use alarm::{AlarmCheck, AlarmFound, AlarmName, AlarmState, NoAlarmName};
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
     BucketError, LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, TemplateBucket, TemplateBuckets,
@@ -55,6 +58,7 @@ pub use event::{
     Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES, Scope,
 };
 pub use failure::{CallFailure, FailureKind};
+pub use gate_command::{CommandFile, GateCommand};
 pub use ids::{
     AccountId, ActionName, ChangeSetId, ChangeSetName, ExecutionId, IdError, LogicalId,
     OrganizationalUnitId, Region, StackId, StackName, StageName, WaveName,

@@ -157,6 +157,13 @@ pub enum PauseReason {
         /// What is known.
         message: String,
     },
+    /// What stands between two waves cannot be looked at.
+    GateUnreadable {
+        /// The wave that it comes after.
+        wave: WaveName,
+        /// What the SDK or service said.
+        message: String,
+    },
 }
 
 /// How an execution ended.

@@ -4,14 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OperationPreferences, Target, WaveName};
+use super::{AlarmCheck, GateCommand, OperationPreferences, Target, WaveName};
 
 /// The name of the wave of the targets that no other wave names.
 const REST: &str = "rest";
 
 /// Targets that run before those of the next wave.
+///
+/// What this program does not know of a wave it must not leave out: such a wave cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wave {
     /// Its name, unique in the rollout.
     pub name: WaveName,
@@ -28,13 +30,17 @@ pub struct Wave {
 
 /// What is to be passed between two waves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gate {
     /// Time passes.
     Bake {
         /// How long, in minutes.
         minutes: u32,
     },
+    /// CloudWatch alarms are OK in every target of the wave, and stay it for a time.
+    Alarms(AlarmCheck),
+    /// A command of the project ends with exit code 0.
+    Command(GateCommand),
     /// Somebody approves that the rollout goes on.
     Approval,
 }
@@ -57,16 +63,28 @@ impl WaveName {
     }
 }
 
+/// Returns a time as it is written in `stackgate.yaml`: `10m`, `2h`, `2d`.
+fn time(minutes: u32) -> String {
+    match minutes {
+        0 => "0m".to_owned(),
+        days if days % 1440 == 0 => format!("{}d", days / 1440),
+        hours if hours % 60 == 0 => format!("{}h", hours / 60),
+        minutes => format!("{minutes}m"),
+    }
+}
+
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bake { minutes } if *minutes > 0 && minutes % 1440 == 0 => {
-                write!(f, "bake {}d", minutes / 1440)
+            Self::Bake { minutes } => write!(f, "bake {}", time(*minutes)),
+            Self::Alarms(check) => {
+                if check.minutes > 0 {
+                    write!(f, "bake {} with ", time(check.minutes))?;
+                }
+                let names: Vec<&str> = check.names.iter().map(|name| name.as_str()).collect();
+                write!(f, "alarms {} OK", names.join(", "))
             }
-            Self::Bake { minutes } if *minutes > 0 && minutes % 60 == 0 => {
-                write!(f, "bake {}h", minutes / 60)
-            }
-            Self::Bake { minutes } => write!(f, "bake {minutes}m"),
+            Self::Command(command) => write!(f, "{command}"),
             Self::Approval => f.write_str("approval"),
         }
     }
@@ -84,5 +102,46 @@ mod tests {
             ["bake 10m", "bake 2h", "bake 2d", "bake 0m"]
         );
         assert_eq!(Gate::Approval.to_string(), "approval");
+        let alarms = |minutes| {
+            let names = ["app-errors", "edge-*"];
+            let names = names.map(|name| crate::model::AlarmName::new(name).unwrap());
+            Gate::Alarms(AlarmCheck {
+                names: names.to_vec(),
+                minutes,
+            })
+            .to_string()
+        };
+        assert_eq!(alarms(0), "alarms app-errors, edge-* OK");
+        assert_eq!(alarms(30), "bake 30m with alarms app-errors, edge-* OK");
+    }
+
+    #[test]
+    fn a_wave_of_which_something_is_unknown_cannot_be_read() {
+        let read = |text: &str| serde_json::from_str::<Wave>(text).map_err(|e| e.to_string());
+        let known = r#"{"name":"canary","targets":[],"gates":["approval",{"bake":{"minutes":1}}]}"#;
+        assert_eq!(read(known).unwrap().gates.len(), 2);
+        // What a newer program may write, and an older one must not pass over.
+        for (newer, unknown) in [
+            (
+                r#"{"name":"canary","targets":[],"window":"night"}"#,
+                "window",
+            ),
+            (r#"{"name":"canary","targets":[],"gates":["moon"]}"#, "moon"),
+            (
+                r#"{"name":"canary","targets":[],"gates":[{"bake":{"minutes":1,"days":[]}}]}"#,
+                "days",
+            ),
+            (
+                r#"{"name":"canary","targets":[],"gates":[{"alarms":{"names":["a"],"except":[]}}]}"#,
+                "except",
+            ),
+            (
+                r#"{"name":"canary","targets":[],"gates":[{"command":{"line":["a"],"timeout_minutes":1,"as":"root"}}]}"#,
+                "as",
+            ),
+        ] {
+            let error = read(newer).unwrap_err();
+            assert!(error.contains(&format!("`{unknown}`")), "{error}");
+        }
     }
 }

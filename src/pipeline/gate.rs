@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::machine::{Machine, Turn};
 use super::state::{GateState, GateWait};
 use crate::approval;
-use crate::model::{ActionCategory, Decision, EventKind, Gate, GatePlace, Scope, SkipReason};
+use crate::model::{
+    ActionCategory, AlarmCheck, Decision, EventKind, Gate, GateCommand, GatePlace, Scope,
+    SkipReason,
+};
 use crate::rollout::Rollout;
 
 impl Machine {
@@ -21,7 +24,11 @@ impl Machine {
             return false;
         }
         let kind = match (&self.state.gate, next) {
-            (Some(gate), _) => gate.verdict(now),
+            (Some(gate), _) => {
+                let kind = gate.verdict(now);
+                self.push_check(turn, now, scope);
+                kind
+            }
             (None, Some(place)) => self.begin_gate(place, now),
             (None, None) => None,
         };
@@ -40,6 +47,14 @@ impl Machine {
         };
         match place.gate {
             Gate::Bake { minutes } => {
+                let until = after(minutes);
+                Some(EventKind::GateStarted { place, until })
+            }
+            Gate::Alarms(AlarmCheck { minutes, .. })
+            | Gate::Command(GateCommand {
+                timeout_minutes: minutes,
+                ..
+            }) => {
                 let until = after(minutes);
                 Some(EventKind::GateStarted { place, until })
             }
@@ -66,6 +81,7 @@ impl GateState {
     fn verdict(&self, now: Timestamp) -> Option<EventKind> {
         let place = self.place.clone();
         match &self.wait {
+            GateWait::Check { .. } => None,
             GateWait::Until(until) => (now >= *until).then_some(EventKind::GateOpened { place }),
             GateWait::Answer(request) => {
                 let answer = request.answered.as_ref()?;

@@ -150,6 +150,10 @@ impl Machine {
                 let result = self.arrived(turn, now, &target, result);
                 self.take_ending(turn, now, &target, result);
             }
+            Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
+            Input::CommandEnded { place, result } => {
+                self.take_command(turn, now, &place, result);
+            }
             Input::SettingApplied {
                 target,
                 setting,
@@ -200,7 +204,7 @@ impl Machine {
     }
 
     /// Pauses the execution if `failure` is one that somebody outside can mend; else returns it.
-    fn pause_for(
+    pub(super) fn pause_for(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,

@@ -39,6 +39,10 @@ pub struct Machine {
     pub(super) unknown: UnknownPolicy,
     /// Targets that were being executed when the execution was taken up.
     pub(super) looked_at: BTreeSet<Target>,
+    /// Whether a gate is being looked at.
+    pub(super) checking: bool,
+    /// Whether the gate was looked at by this machine before.
+    pub(super) checked: bool,
 }
 
 /// What a turn decided: events to append, then steps to start.
@@ -107,8 +111,12 @@ impl Machine {
 
     /// Returns whether nothing is under way that must be seen to its end.
     ///
-    /// Who stops does not wait for somebody else's operation: looking at that is dropped, and done again later.
+    /// Who stops does not wait for somebody else's operation, nor for a gate: looking at that is dropped, and done
+    /// again later.
     pub fn is_idle(&self) -> bool {
+        if self.checking && !self.is_draining() {
+            return false;
+        }
         let only_waits = |scope: &Scope| {
             let target = scope.target.as_ref();
             let state = target.and_then(|target| self.state.targets.get(target));
@@ -153,6 +161,8 @@ impl Machine {
             attempts,
             unknown,
             looked_at,
+            checking: false,
+            checked: false,
         };
         machine.refill();
         machine

@@ -8,6 +8,7 @@
 //! ```
 
 mod advance;
+mod check;
 mod creation;
 mod deletion;
 mod deployment;

@@ -7,14 +7,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccountId, Answer, Approver, ArtifactName, ArtifactPath, ArtifactRef, Base, CallFailure,
-    Caller, Cause, ChangeSetId, ChangeSetOutcome, Collection, ConcurrencyMode, CountOrPercent,
-    Decision, DeletableStack, Digest, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, FailureKind, FanOut, Gate, GatePlace, InboxMessage, Invocation, LogicalId,
-    OperationPreferences, Origin, Preparation, Reading, Region, RegionConcurrency, Removal,
-    Settlement, SkipReason, SourceRevision, StackEvent, StackId, StackName, StackStatus,
-    StackSummary, Staleness, StopMode, StopRequest, Target, TargetInputs, TargetOutcome,
-    TargetSpec, Wave, WaveName,
+    AccountId, AlarmCheck, AlarmFound, AlarmName, AlarmState, Answer, Approver, ArtifactName,
+    ArtifactPath, ArtifactRef, Base, CallFailure, Caller, Cause, ChangeSetId, ChangeSetOutcome,
+    Collection, ConcurrencyMode, CountOrPercent, Decision, DeletableStack, Digest, Ending, Event,
+    EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, FailureKind, FanOut, Gate,
+    GateCommand, GatePlace, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
+    Preparation, Reading, Region, RegionConcurrency, Removal, Settlement, SkipReason,
+    SourceRevision, StackEvent, StackId, StackName, StackStatus, StackSummary, Staleness, StopMode,
+    StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec, Wave, WaveName,
 };
 use crate::rollout::Limits;
 
@@ -96,10 +96,35 @@ fn preferences() -> impl Strategy<Value = OperationPreferences> {
 fn waves() -> impl Strategy<Value = Vec<Vec<Gate>>> {
     let gate = prop_oneof![
         (0u32..90).prop_map(|minutes| Gate::Bake { minutes }),
+        (0u32..90).prop_map(alarms),
+        Just(command()),
         Just(Gate::Approval),
     ];
     let gates = prop::collection::vec(gate, 0..3);
     prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(gates, 1..3)]
+}
+
+fn alarms(minutes: u32) -> Gate {
+    let names = vec![AlarmName::new("errors").unwrap()];
+    Gate::Alarms(AlarmCheck { names, minutes })
+}
+
+fn command() -> Gate {
+    Gate::Command(GateCommand {
+        line: vec!["./smoke.sh".to_owned()],
+        files: Vec::new(),
+        timeout_minutes: 10,
+    })
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    prop_oneof![
+        4 => Just(Health::Good),
+        1 => Just(Health::Bad),
+        1 => Just(Health::Late),
+        1 => Just(Health::Unseen),
+        1 => Just(Health::Missing),
+    ]
 }
 
 fn answer_at_gate() -> impl Strategy<Value = Approval> {
@@ -121,14 +146,23 @@ fn case() -> impl Strategy<Value = Case> {
             1 => Just(Approval::IsSilent),
         ],
         0u8..8,
-        (waves(), answer_at_gate()),
+        (waves(), answer_at_gate(), health()),
         prop::collection::vec(any::<u16>(), 120),
     )
         .prop_map(
-            |(deletes, scripts, preferences, approval, disturbances, (waves, at_gate), chances)| {
+            |(
+                deletes,
+                scripts,
+                preferences,
+                approval,
+                disturbances,
+                (waves, at_gate, health),
+                chances,
+            )| {
                 Case {
                     waves,
                     at_gate,
+                    health,
                     deletes,
                     scripts,
                     preferences,
@@ -183,6 +217,7 @@ fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
         approval: Approval::Approves,
         waves: vec![gates],
         at_gate,
+        health: Health::Good,
         disturbances: 0,
         gives_up: None,
         chances: vec![0],
@@ -225,6 +260,82 @@ fn whoever_rejects_what_comes_after_a_wave_or_says_nothing_ends_the_execution() 
             .any(|e| matches!(&e.kind, EventKind::ActionFailed { reason } if *reason == why));
         assert!(told, "{why}");
     }
+}
+
+#[test]
+fn what_is_found_after_a_wave_lets_the_next_begin_or_not() {
+    let rejected = |gate: Gate, reason: &str| {
+        let wave = WaveName::new("wave-0").unwrap();
+        let reason = reason.to_owned();
+        let reason = SkipReason::GateClosed { wave, gate, reason };
+        Some(TargetOutcome::Skipped { reason })
+    };
+    for gate in [alarms(0), alarms(30), command()] {
+        for health in [Health::Good, Health::Late, Health::Unseen] {
+            let case = Case {
+                health,
+                ..canary(vec![gate.clone()], Approval::Approves)
+            };
+            let run = Run::to_the_end(&case);
+            let (outcome, ended) = behind(&run);
+            assert!(
+                matches!(outcome, Some(TargetOutcome::Succeeded { .. })),
+                "{gate}: {outcome:?}"
+            );
+            assert_eq!(ended, Some(ExecutionOutcome::Succeeded));
+        }
+        for health in [Health::Bad, Health::Missing] {
+            let case = Case {
+                health,
+                ..canary(vec![gate.clone()], Approval::Approves)
+            };
+            let run = Run::to_the_end(&case);
+            let said = match (&gate, health) {
+                (Gate::Command(_), _) => "exit code 1",
+                (_, Health::Bad) => "alarm errors is in ALARM in 000000000000/eu-west-1: too many",
+                (..) => "there is no alarm errors in 000000000000/eu-west-1",
+            };
+            let expected = (rejected(gate.clone(), said), Some(ExecutionOutcome::Failed));
+            assert_eq!(behind(&run), expected);
+        }
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_gate_and_a_resumption_looks_again() {
+    for gate in [alarms(30), command()] {
+        let mut run = at_the_gate(vec![gate.clone()]);
+        assert!(!run.machine.is_idle(), "{gate} is looked at");
+        assert_eq!(run.in_flight.len(), 1);
+        let begun = run.events.len();
+        run.stop(StopMode::Wait);
+        assert!(run.machine.is_idle(), "{gate} keeps nobody from leaving");
+        run.resume();
+        assert_eq!(run.in_flight.len(), 1);
+        let again = run.events[begun..]
+            .iter()
+            .filter(|e| matches!(e.kind, EventKind::GateStarted { .. }));
+        assert_eq!(again.count(), 0, "it has begun once");
+    }
+}
+
+#[test]
+fn what_is_waited_for_is_said_once() {
+    let case = Case {
+        health: Health::Late,
+        ..canary(vec![alarms(1)], Approval::Approves)
+    };
+    let run = Run::to_the_end(&case);
+    let held: Vec<Option<String>> = run
+        .events
+        .iter()
+        .filter_map(|e| match &e.kind {
+            EventKind::GateHeld { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .collect();
+    let told = "alarm errors has no data (INSUFFICIENT_DATA) in 000000000000/eu-west-1";
+    assert_eq!(held, [Some(told.to_owned()), None]);
 }
 
 /// Runs up to where the first gate is waited for.

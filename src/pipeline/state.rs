@@ -70,6 +70,15 @@ pub enum GateWait {
     Until(Timestamp),
     /// An answer.
     Answer(Box<approval::Request>),
+    /// What is found out by looking at alarms, or by running a command.
+    Check {
+        /// Since when.
+        since: Timestamp,
+        /// How long nothing may go off; or when a command is ended.
+        until: Timestamp,
+        /// What holds it up, beside time.
+        held: Option<String>,
+    },
 }
 
 /// The state of a stage.
@@ -256,7 +265,7 @@ impl Execution {
                 ..
             }) => Some(request),
             Some(GateState {
-                wait: GateWait::Until(_),
+                wait: GateWait::Until(_) | GateWait::Check { .. },
                 ..
             })
             | None => self.approval.as_ref(),
@@ -291,9 +300,9 @@ impl Execution {
     /// It is computed from what the events say, and not taken from one of them.
     pub fn plan_digest(&self) -> Option<Digest> {
         let targets = self.targets.values();
-        let planned: Vec<PlannedTarget> = targets
+        let planned: Vec<_> = targets
             .clone()
-            .filter_map(|t| t.planned.as_deref().cloned())
+            .filter_map(|t| t.planned.as_deref())
             .collect();
         if planned.is_empty() {
             return None;
@@ -301,18 +310,18 @@ impl Execution {
         let not_enabled = TargetOutcome::Skipped {
             reason: SkipReason::RegionNotEnabled,
         };
-        let ended = |is: &dyn Fn(&TargetOutcome) -> bool| -> Vec<Target> {
+        let ended = |is: &dyn Fn(&TargetOutcome) -> bool| -> Vec<&Target> {
             let ended = targets
                 .clone()
                 .filter(|t| t.outcome.as_ref().is_some_and(is));
-            ended.map(|t| t.spec.target.clone()).collect()
+            ended.map(|t| &t.spec.target).collect()
         };
         Some(plan::digest(&PlanInput {
             definition: &self.definition,
-            planned: &planned,
-            unchanged: &ended(&|o| !o.is_failure() && *o != not_enabled),
-            failed: &ended(&TargetOutcome::is_failure),
-            not_enabled: &ended(&|o| *o == not_enabled),
+            planned,
+            unchanged: ended(&|o| !o.is_failure() && *o != not_enabled),
+            failed: ended(&TargetOutcome::is_failure),
+            not_enabled: ended(&|o| *o == not_enabled),
         }))
     }
 

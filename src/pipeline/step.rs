@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{
-    ActionDeclaration, ArtifactName, ArtifactRef, CallFailure, ChangeSetId, ChangeSetKind,
-    ChangeSetName, Collection, Ending, InboxMessage, PlannedTarget, Preparation, Reading, Removal,
-    Scope, Settlement, SourceRevision, StackEvent, StackId, StackSetting, StackStatus, Staleness,
-    StopRequest, Target, TargetInputs, TargetSpec,
+    ActionDeclaration, AlarmCheck, AlarmFound, ArtifactName, ArtifactRef, CallFailure, ChangeSetId,
+    ChangeSetKind, ChangeSetName, Collection, Ending, ExecutionId, GateCommand, GatePlace,
+    InboxMessage, PlannedTarget, Preparation, Reading, Removal, Scope, Settlement, SourceRevision,
+    StackEvent, StackId, StackSetting, StackStatus, Staleness, StopRequest, Target, TargetInputs,
+    TargetOutcome, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -146,6 +148,28 @@ pub enum StepKind {
         /// The artifacts made so far.
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
+    /// Look at the alarms that a gate is about. Observation only.
+    ReadAlarms {
+        /// The gate.
+        place: GatePlace,
+        /// The alarms.
+        check: AlarmCheck,
+        /// The targets to look in, and their roles.
+        specs: Vec<TargetSpec>,
+        /// How long to wait before.
+        after: Duration,
+    },
+    /// Run the command of a gate. It may change what it likes, and is run again after a crash.
+    RunCommand {
+        /// The gate.
+        place: GatePlace,
+        /// The command.
+        command: GateCommand,
+        /// The execution.
+        execution: ExecutionId,
+        /// How the targets of the wave ended.
+        targets: Vec<(Target, TargetOutcome)>,
+    },
     /// Set something on the stack, unless it has it already. Mutating, and safe to repeat.
     ApplySetting {
         /// The target and its role.
@@ -165,6 +189,7 @@ impl StepKind {
             | Self::DeleteChangeSet { .. }
             | Self::DeleteReviewStack { .. }
             | Self::Execute { .. }
+            | Self::RunCommand { .. }
             | Self::ApplySetting { .. } => true,
             Self::SnapshotSource { .. }
             | Self::Prepare { .. }
@@ -173,6 +198,7 @@ impl StepKind {
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
+            | Self::ReadAlarms { .. }
             | Self::Watch { .. } => false,
         }
     }
@@ -287,6 +313,20 @@ pub enum Input {
         setting: StackSetting,
         /// The result.
         result: Result<(), CallFailure>,
+    },
+    /// The alarms of a gate were looked at.
+    AlarmsRead {
+        /// The gate.
+        place: GatePlace,
+        /// Those that are not OK.
+        result: Result<Vec<AlarmFound>, CallFailure>,
+    },
+    /// The command of a gate ended, or could not be run.
+    CommandEnded {
+        /// The gate.
+        place: GatePlace,
+        /// Why it does not let the rollout go on, where that is so.
+        result: Result<(), String>,
     },
     /// Messages of the inbox.
     Inbox(Vec<InboxMessage>),

@@ -125,11 +125,29 @@ impl Execution {
                 if self.gate_to_pass(event)? != *place {
                     return Err(illegal(event, "another gate is to be passed"));
                 }
+                let wait = match &place.gate {
+                    Gate::Bake { .. } => GateWait::Until(*until),
+                    Gate::Alarms(_) | Gate::Command(_) => GateWait::Check {
+                        since: event.at,
+                        until: *until,
+                        held: None,
+                    },
+                    Gate::Approval => {
+                        return Err(illegal(event, "an answer is to be asked for there"));
+                    }
+                };
                 self.gate = Some(GateState {
                     place: place.clone(),
-                    wait: GateWait::Until(*until),
+                    wait,
                 });
             }
+            EventKind::GateHeld { place, reason } => match &mut self.gate {
+                Some(GateState {
+                    place: passed,
+                    wait: GateWait::Check { held, .. },
+                }) if passed == place => held.clone_from(reason),
+                Some(_) | None => return Err(illegal(event, "nothing is looked at there")),
+            },
             EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
                 if self.gate.as_ref().map(|gate| &gate.place) != Some(place) {
                     return Err(illegal(event, "that gate is not being passed"));
@@ -397,7 +415,7 @@ impl Execution {
                 ..
             }) => Some(request),
             Some(GateState {
-                wait: GateWait::Until(_),
+                wait: GateWait::Until(_) | GateWait::Check { .. },
                 ..
             })
             | None => self.approval.as_mut(),

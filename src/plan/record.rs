@@ -13,7 +13,7 @@ mod uploads;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use self::change::ChangeRecord;
@@ -32,18 +32,18 @@ use crate::model::{
 const VERSION: u32 = 2;
 
 /// What a plan is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PlanInput<'a> {
     /// What the execution was started with.
     pub definition: &'a ExecutionDefinition,
     /// The targets with a change set, in any order.
-    pub planned: &'a [PlannedTarget],
+    pub planned: Vec<&'a PlannedTarget>,
     /// The targets with nothing to change, in any order.
-    pub unchanged: &'a [Target],
+    pub unchanged: Vec<&'a Target>,
     /// The targets for which no change set could be made, in any order.
-    pub failed: &'a [Target],
+    pub failed: Vec<&'a Target>,
     /// The targets whose account does not have the region, in any order.
-    pub not_enabled: &'a [Target],
+    pub not_enabled: Vec<&'a Target>,
 }
 
 /// Returns the digest of the plan: SHA-256 over its canonical [`record`].
@@ -76,7 +76,8 @@ struct PlanRecord<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_enabled: Vec<&'a Target>,
     pipeline: PipelineRecord<'a>,
-    targets: Vec<PlannedRecord<'a>>,
+    #[serde(serialize_with = "one_after_another")]
+    targets: Vec<&'a PlannedTarget>,
     unchanged: Vec<&'a Target>,
     version: u32,
 }
@@ -88,7 +89,7 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
         unchanged,
         failed,
         not_enabled,
-    } = *input;
+    } = input;
     let ExecutionDefinition {
         pipeline,
         // Where the program ran, as whom and against which endpoint is not what it will do.
@@ -101,17 +102,25 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
     } = definition;
     let mut left_out: Vec<&LeftOut> = left_out.iter().collect();
     left_out.sort_unstable();
-    let mut targets: Vec<&PlannedTarget> = planned.iter().collect();
+    let mut targets = planned.clone();
     targets.sort_by(|a, b| (&a.target, &a.change_set).cmp(&(&b.target, &b.change_set)));
     PlanRecord {
         failed: sorted_targets(failed),
         left_out: left_out.into_iter().map(LeftOutRecord::of).collect(),
         not_enabled: sorted_targets(not_enabled),
         pipeline: PipelineRecord::of(pipeline),
-        targets: targets.into_iter().map(PlannedRecord::of).collect(),
+        targets,
         unchanged: sorted_targets(unchanged),
         version: VERSION,
     }
+}
+
+/// Writes the record of each target when its turn comes: a fleet has ten thousand of them.
+fn one_after_another<S: Serializer>(
+    targets: &[&PlannedTarget],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(targets.iter().copied().map(PlannedRecord::of))
 }
 
 #[derive(Serialize)]
@@ -150,8 +159,8 @@ impl<'a> LeftOutRecord<'a> {
     }
 }
 
-fn sorted_targets(targets: &[Target]) -> Vec<&Target> {
-    let mut targets: Vec<_> = targets.iter().collect();
+fn sorted_targets<'a>(targets: &[&'a Target]) -> Vec<&'a Target> {
+    let mut targets = targets.to_vec();
     targets.sort_unstable();
     targets
 }

@@ -19,10 +19,10 @@ impl Plan {
     pub(super) fn input(&self) -> PlanInput<'_> {
         PlanInput {
             definition: &self.definition,
-            planned: &self.planned,
-            unchanged: &self.unchanged,
-            failed: &self.failed,
-            not_enabled: &self.not_enabled,
+            planned: self.planned.iter().collect(),
+            unchanged: self.unchanged.iter().collect(),
+            failed: self.failed.iter().collect(),
+            not_enabled: self.not_enabled.iter().collect(),
         }
     }
 }

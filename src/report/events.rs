@@ -187,11 +187,17 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
         EventKind::GateStarted { place, until } => one(
             Tone::Busy,
             format!(
-                "wave {}: {} until {}",
+                "wave {}: {}",
                 place.wave,
-                words::passing(&place.gate),
-                words::time(*until)
+                words::passing_until(&place.gate, &words::time(*until))
             ),
+        ),
+        EventKind::GateHeld { place, reason } => one(
+            Tone::Busy,
+            match reason {
+                Some(reason) => format!("wave {} waits: {reason}", place.wave),
+                None => format!("wave {}: {}", place.wave, words::passing(&place.gate)),
+            },
         ),
         EventKind::GateOpened { place } => one(
             Tone::Good,

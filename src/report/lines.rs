@@ -117,6 +117,7 @@ impl Lines {
             | EventKind::AnswerRefused { .. }
             | EventKind::ApprovalExpired
             | EventKind::GateStarted { .. }
+            | EventKind::GateHeld { .. }
             | EventKind::GateOpened { .. }
             | EventKind::GateClosed { .. }
             | EventKind::PlanExported { .. }
@@ -151,7 +152,10 @@ impl Lines {
             text.push_str(&format!(", {working} under way"));
         }
         if let Some((place, until)) = self.view.gate() {
-            text.push_str(&format!(", {}", words::gate(place, *until, Some(now))));
+            text.push_str(&format!(
+                ", {}",
+                words::gate(place, *until, self.view.held(), Some(now))
+            ));
         }
         if let Some(started) = self.view.started() {
             text.push_str(&format!(", {}", words::between(started, now)));

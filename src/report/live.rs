@@ -136,7 +136,7 @@ pub(super) fn rows(view: &View, options: &ScreenOptions, height: usize) -> Vec<S
     };
     let all = view.targets();
     let gate = view.gate().map(|(place, until)| {
-        let text = words::gate(place, *until, options.now);
+        let text = words::gate(place, *until, view.held(), options.now);
         Line::of(Tone::Busy, &text).render_cut(options)
     });
     let room = height.saturating_sub(RESERVED_LINES + 1 + usize::from(gate.is_some()));

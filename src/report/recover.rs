@@ -1,9 +1,11 @@
 //! Stacks that are stuck over all targets, what can be done about them, and what came of it.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
-use crate::model::{Cause, LogicalId, Recovery, StackName, StackStatus, Target, status_reason};
+use crate::model::{
+    Cause, ExecutionId, LogicalId, Recovery, StackName, StackStatus, Target, status_reason,
+};
 
 use super::DOCUMENT_VERSION;
 use super::screen::{Line, Page, ScreenOptions, Tone};
@@ -16,8 +18,11 @@ pub struct Recovering {
     pub document: &'static str,
     /// The version of this form.
     pub version: u32,
-    /// The stack.
+    /// The stack; of several stacks of an execution the first.
     pub stack: StackName,
+    /// The execution, where its stacks are recovered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ExecutionId>,
     /// The operation that was asked for, if any.
     pub operation: Option<Recovery>,
     /// The targets, in the order they were asked for.
@@ -121,31 +126,23 @@ impl Recovering {
         operation: Option<Recovery>,
         targets: Vec<RecoveryTarget>,
     ) -> Self {
-        let next = match operation {
-            None => commands(targets.iter().map(|one| (&one.target, one.status))),
-            // What it takes now: another operation, or the same once what it failed on is mended.
-            Some(_) => commands(targets.iter().map(|one| {
-                let status = match &one.fate {
-                    RecoveryFate::Failed { status, .. } => *status,
-                    RecoveryFate::TakesAnother { .. } => one.status,
-                    RecoveryFate::NoStack
-                    | RecoveryFate::NotStuck
-                    | RecoveryFate::Possible { .. }
-                    | RecoveryFate::TakesNone { .. }
-                    | RecoveryFate::Recovered { .. }
-                    | RecoveryFate::NotLookedAt { .. } => None,
-                };
-                (&one.target, status)
-            })),
-        };
+        let next = commands(ways(operation, &targets));
         Self {
             document: "recover",
             version: DOCUMENT_VERSION,
             stack,
+            execution: None,
             operation,
             targets,
             next,
         }
+    }
+
+    /// Makes it the document of an execution, whose targets the commands need not name.
+    pub fn of_execution(mut self, id: ExecutionId) -> Self {
+        self.next = commands_of(id.as_str(), ways(self.operation, &self.targets));
+        self.execution = Some(id);
+        self
     }
 
     /// Returns whether a target is stuck still, or could not be looked at.
@@ -165,22 +162,52 @@ impl Recovering {
     }
 }
 
-/// Returns the commands that get stacks out of where they are stuck, by their statuses.
-pub(super) fn commands<'a>(
-    stuck: impl IntoIterator<Item = (&'a Target, Option<StackStatus>)>,
-) -> Vec<String> {
+/// Returns the operations that targets take now.
+fn ways(asked: Option<Recovery>, targets: &[RecoveryTarget]) -> Vec<(&Target, Recovery)> {
+    let way = |one: &RecoveryTarget| match (&one.fate, asked) {
+        (RecoveryFate::Possible { operation }, None)
+        | (RecoveryFate::TakesAnother { operation }, _) => Some(*operation),
+        // Another operation, or the same once what it failed on is mended.
+        (RecoveryFate::Failed { status, .. }, _) => status.and_then(Recovery::of),
+        (
+            RecoveryFate::Possible { .. }
+            | RecoveryFate::NoStack
+            | RecoveryFate::NotStuck
+            | RecoveryFate::TakesNone { .. }
+            | RecoveryFate::Recovered { .. }
+            | RecoveryFate::NotLookedAt { .. },
+            _,
+        ) => None,
+    };
+    let known = targets
+        .iter()
+        .filter_map(|one| Some((&one.target, way(one)?)));
+    known.collect()
+}
+
+/// Returns the commands that get stacks out of where they are stuck, with the places of the targets.
+fn commands(stuck: Vec<(&Target, Recovery)>) -> Vec<String> {
     let mut by_way: IndexMap<(&StackName, Recovery), Vec<&Target>> = IndexMap::new();
-    for (target, status) in stuck {
-        if let Some(recovery) = status.and_then(Recovery::of) {
-            let key = (&target.stack, recovery);
-            by_way.entry(key).or_default().push(target);
-        }
+    for (target, recovery) in stuck {
+        let key = (&target.stack, recovery);
+        by_way.entry(key).or_default().push(target);
     }
     let command = |((stack, recovery), targets): ((&StackName, Recovery), Vec<&Target>)| {
         let places = words::place_options(targets);
         format!("stackgate recover {stack} {} {places}", recovery.flag())
     };
     by_way.into_iter().map(command).collect()
+}
+
+/// Returns the same for the stacks of an execution. A single one is named, since that goes on without the journal; several
+/// are not, since options for all their places may fit other targets, too.
+pub(super) fn commands_of(id: &str, stuck: Vec<(&Target, Recovery)>) -> Vec<String> {
+    if let [_] = stuck.as_slice() {
+        return commands(stuck);
+    }
+    let ways: IndexSet<Recovery> = stuck.into_iter().map(|(_, recovery)| recovery).collect();
+    let command = |way: Recovery| format!("stackgate recover {id} {}", way.flag());
+    ways.into_iter().map(command).collect()
 }
 
 /// Returns what was found, or what came of it.
@@ -244,7 +271,11 @@ fn headline(page: &mut Page<'_>, all: &Recovering) {
         true => Tone::Bad,
         false => Tone::Plain,
     };
-    let line = Line::of(Tone::Strong, all.stack.as_str()).add(tone, &format!(": {text}"));
+    let whose = match &all.execution {
+        Some(id) => format!("{} of execution {id}", all.stack),
+        None => all.stack.to_string(),
+    };
+    let line = Line::of(Tone::Strong, &whose).add(tone, &format!(": {text}"));
     page.line(line, 2);
     if let (Some(operation), true) = (all.operation, all.possible() > 0) {
         page.line(Line::indent(2).add(Tone::Plain, operation.consequence()), 4);
@@ -344,6 +375,33 @@ mod tests {
         assert!(all.has_failed());
         assert_eq!(all.possible(), 2);
         insta::assert_snapshot!("recover_asked", recovering(&all, &ScreenOptions::default()));
+    }
+
+    #[test]
+    fn an_execution_stands_for_its_targets() {
+        let id: ExecutionId = "019a4c3e-0000-7000-8000-000000000001".parse().unwrap();
+        let statuses = [
+            "UPDATE_ROLLBACK_FAILED",
+            "UPDATE_FAILED",
+            "UPDATE_ROLLBACK_FAILED",
+        ];
+        let all = found(None, &statuses).of_execution(id.clone());
+        assert_eq!(
+            all.next,
+            [
+                format!("stackgate recover {id} --continue-rollback"),
+                format!("stackgate recover {id} --rollback-stack"),
+            ]
+        );
+        assert_documented(&serde_json::to_value(&all).unwrap());
+        let told = recovering(&all, &ScreenOptions::default());
+        let head = format!("network of execution {id}: 3 of 3 targets");
+        assert!(told.starts_with(&head), "{told}");
+
+        // A single one goes on by its name, wherever the journal is.
+        let one = found(None, &statuses[..1]).of_execution(id);
+        let named = "stackgate recover network --continue-rollback --accounts 111111111111 --regions us-east-1";
+        assert_eq!(one.next, [named]);
     }
 
     #[test]

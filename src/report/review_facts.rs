@@ -420,12 +420,25 @@ pub(super) fn waves(review: &Review) -> Vec<Vec<String>> {
             );
         }
         if !wave.gates.is_empty() {
-            let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
+            let gates: Vec<String> = wave.gates.iter().map(gate).collect();
             parts.push(format!("then {}", gates.join(", then ")));
         }
         parts
     };
     review.waves.iter().enumerate().map(told).collect()
+}
+
+/// Returns what is to be passed, with what it is bound to.
+fn gate(gate: &Gate) -> String {
+    let files = match gate {
+        Gate::Command(command) => &command.files[..],
+        Gate::Bake { .. } | Gate::Alarms(_) | Gate::Approval => &[],
+    };
+    let files = files.iter().map(|file| {
+        let path = crate::model::clean(&file.path);
+        format!(" ({path} sha256:{})", file.digest.short())
+    });
+    format!("{gate}{}", files.collect::<String>())
 }
 
 /// Returns the parameters with one value in all targets that an approver looks at first: all of new stacks, and of stacks

@@ -72,8 +72,11 @@ pub struct Status {
 pub struct GateStatus {
     /// Where it stands.
     pub place: GatePlace,
-    /// When it opens.
+    /// When it opens, if nothing else holds it up; of a command, when it is ended.
     pub until: Timestamp,
+    /// What holds it up, beside time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// The approval request and its answers.
@@ -196,6 +199,7 @@ impl Status {
             gate: view.gate().map(|(place, until)| GateStatus {
                 place: place.clone(),
                 until: *until,
+                held: view.held().map(str::to_owned),
             }),
             paused: view.paused().cloned(),
             stop: view.stop().cloned(),
@@ -342,7 +346,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         );
     }
     if let Some((place, until)) = view.gate() {
-        let text = words::gate(place, *until, page.options.now);
+        let text = words::gate(place, *until, view.held(), page.options.now);
         page.line(Line::of(Tone::Busy, &format!("  {text}")), 4);
     }
     for refused in view.refusals() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Region,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Recovery, Region,
     SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
 };
 
@@ -647,21 +647,24 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
                     commands.push(format!("stackgate rollback {id}"));
                 }
                 commands.push(format!("stackgate events {id}"));
-                commands.extend(recover::commands(stuck(view)));
+                commands.extend(recover::commands_of(id, stuck(view)));
                 commands
             }
         },
     }
 }
 
-/// Returns the targets that this execution left stuck. A creation that failed is made anew instead.
-fn stuck(view: &View) -> Vec<(&Target, Option<StackStatus>)> {
+/// Returns the targets that this execution left stuck, and what gets them out. A creation that failed is made anew instead.
+fn stuck(view: &View) -> Vec<(&Target, Recovery)> {
     let targets = view.targets().into_iter();
     let stuck = targets.filter_map(|target| match target.outcome() {
         Some(TargetOutcome::Failed { status, .. }) => {
             let is_left =
                 |status: &StackStatus| status.is_settled() && !status.is_failed_creation();
-            Some((target.target(), status.filter(is_left)))
+            Some((
+                target.target(),
+                status.filter(is_left).and_then(Recovery::of)?,
+            ))
         }
         Some(_) | None => None,
     });

@@ -197,6 +197,7 @@ impl TargetView {
             | EventKind::PlanReady { .. }
             | EventKind::ApprovalRequested { .. }
             | EventKind::GateStarted { .. }
+            | EventKind::GateHeld { .. }
             | EventKind::GateOpened { .. }
             | EventKind::GateClosed { .. }
             | EventKind::Answered { .. }

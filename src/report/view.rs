@@ -53,6 +53,7 @@ pub struct View {
     plan: Option<Fact<Digest>>,
     request: Option<Fact<(Digest, Timestamp, Option<WaveName>)>>,
     gate: Option<Fact<Option<(GatePlace, Timestamp)>>>,
+    held: Option<Fact<Option<String>>>,
     answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
@@ -262,7 +263,9 @@ impl View {
             }
             EventKind::GateStarted { place, until } => {
                 keep(&mut self.gate, event, Some((place.clone(), *until)));
+                keep(&mut self.held, event, None);
             }
+            EventKind::GateHeld { reason, .. } => keep(&mut self.held, event, reason.clone()),
             EventKind::GateOpened { .. } | EventKind::GateClosed { .. } => {
                 keep(&mut self.gate, event, None);
             }
@@ -404,6 +407,12 @@ impl View {
     pub fn gate(&self) -> Option<&(GatePlace, Timestamp)> {
         let gate = self.gate.as_ref()?.value.as_ref();
         gate.filter(|_| self.outcome.is_none() && self.given_up.is_none())
+    }
+
+    /// Returns what holds that gate up, beside time.
+    pub fn held(&self) -> Option<&str> {
+        self.gate()?;
+        self.held.as_ref()?.value.as_deref()
     }
 
     /// Returns when the execution began.

@@ -1,10 +1,11 @@
 //! Steps of the machine, performed by the actions.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{World, cloudformation, deletion, source_local};
+use crate::action::{World, cloudformation, command, deletion, source_local};
 use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
@@ -26,10 +27,16 @@ fn tell_busy(target: &Target, sender: &UnboundedSender<Input>) -> impl FnMut(Sta
     }
 }
 
+/// Puts what a step does on the heap by itself: a task has the size of the step that it performs, and not of the largest
+/// of all. A fleet has ten thousand tasks, which wait most of their time.
+fn apart<F: Future>(doing: F) -> Pin<Box<F>> {
+    Box::pin(doing)
+}
+
 async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) -> Input {
     match step.kind {
         StepKind::SnapshotSource { action } => Input::SourceStored {
-            result: source_local::store(world, &action).await,
+            result: apart(source_local::store(world, &action)).await,
             scope: step.scope,
         },
         StepKind::Prepare {
@@ -37,21 +44,26 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             action,
             artifacts,
         } => Input::Prepared {
-            result: cloudformation::prepare(
+            result: apart(cloudformation::prepare(
                 world,
                 &spec,
                 &action,
                 &artifacts,
                 tell_busy(&spec.target, sender),
-            )
+            ))
             .await
             .map(Box::new),
             target: spec.target,
         },
         StepKind::Collect { spec, action } => Input::Collected {
-            result: deletion::collect(world, &spec, &action, tell_busy(&spec.target, sender))
-                .await
-                .map(Box::new),
+            result: apart(deletion::collect(
+                world,
+                &spec,
+                &action,
+                tell_busy(&spec.target, sender),
+            ))
+            .await
+            .map(Box::new),
             target: spec.target,
         },
         StepKind::CreateChangeSet {
@@ -73,12 +85,12 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 look_first,
             };
             Input::ChangeSetCreated {
-                result: cloudformation::create(world, &spec, &request, &artifacts).await,
+                result: apart(cloudformation::create(world, &spec, &request, &artifacts)).await,
                 target: spec.target,
             }
         }
         StepKind::FindChangeSet { spec, name } => Input::ChangeSetFound {
-            result: cloudformation::find(world, &spec, &name).await,
+            result: apart(cloudformation::find(world, &spec, &name)).await,
             target: spec.target,
         },
         StepKind::ReadChangeSet {
@@ -98,7 +110,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 buckets: buckets.as_deref(),
             };
             Input::ChangeSetRead {
-                result: cloudformation::read(world, &spec, &asked, &artifacts)
+                result: apart(cloudformation::read(world, &spec, &asked, &artifacts))
                     .await
                     .map(Box::new),
                 target: spec.target,
@@ -110,13 +122,13 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             stack,
             look_first,
         } => Input::ChangeSetDeleted {
-            result: cloudformation::delete_change_set(
+            result: apart(cloudformation::delete_change_set(
                 world,
                 &spec,
                 &change_set,
                 &stack,
                 look_first,
-            )
+            ))
             .await,
             target: spec.target,
         },
@@ -125,7 +137,13 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             stack,
             change_set,
         } => Input::ReviewStackDeleted {
-            result: cloudformation::delete_review_stack(world, &spec, &stack, &change_set).await,
+            result: apart(cloudformation::delete_review_stack(
+                world,
+                &spec,
+                &stack,
+                &change_set,
+            ))
+            .await,
             target: spec.target,
         },
         StepKind::Verify {
@@ -135,9 +153,9 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
         } => Input::Verified {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    cloudformation::verify(world, &spec, &approved, &artifacts).await
+                    apart(cloudformation::verify(world, &spec, &approved, &artifacts)).await
                 }
-                ChangeSetKind::Delete => deletion::verify(world, &spec, &approved).await,
+                ChangeSetKind::Delete => apart(deletion::verify(world, &spec, &approved)).await,
             },
             target: spec.target,
         },
@@ -148,9 +166,11 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
         } => Input::Executed {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    cloudformation::execute(world, &spec, &approved, &token).await
+                    apart(cloudformation::execute(world, &spec, &approved, &token)).await
                 }
-                ChangeSetKind::Delete => deletion::execute(world, &spec, &approved, &token).await,
+                ChangeSetKind::Delete => {
+                    apart(deletion::execute(world, &spec, &approved, &token)).await
+                }
             },
             target: spec.target,
         },
@@ -161,18 +181,48 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
         } => Input::Settled {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    cloudformation::settle(world, &spec, &approved, &token).await
+                    apart(cloudformation::settle(world, &spec, &approved, &token)).await
                 }
-                ChangeSetKind::Delete => deletion::settle(world, &spec, &approved, &token).await,
+                ChangeSetKind::Delete => {
+                    apart(deletion::settle(world, &spec, &approved, &token)).await
+                }
             },
             target: spec.target,
         },
+        StepKind::ReadAlarms {
+            place,
+            check,
+            specs,
+            after,
+        } => Input::AlarmsRead {
+            result: world.aws.alarms_not_ok(&specs, &check.names, after).await,
+            place,
+        },
+        StepKind::RunCommand {
+            place,
+            command: asked,
+            execution,
+            targets,
+        } => {
+            let told = command::Told {
+                execution: &execution,
+                wave: &place.wave,
+                targets: &targets,
+            };
+            Input::CommandEnded {
+                result: command::run(world, &asked, &told).await,
+                place,
+            }
+        }
         StepKind::ApplySetting {
             spec,
             approved,
             setting,
         } => Input::SettingApplied {
-            result: cloudformation::apply_setting(world, &spec, &approved, setting).await,
+            result: apart(cloudformation::apply_setting(
+                world, &spec, &approved, setting,
+            ))
+            .await,
             setting,
             target: spec.target,
         },
@@ -190,11 +240,13 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             };
             let ending = match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    cloudformation::watch(world, &spec, &approved, &token, &artifacts, observe)
-                        .await
+                    apart(cloudformation::watch(
+                        world, &spec, &approved, &token, &artifacts, observe,
+                    ))
+                    .await
                 }
                 ChangeSetKind::Delete => {
-                    deletion::watch(world, &spec, &approved, &token, observe).await
+                    apart(deletion::watch(world, &spec, &approved, &token, observe)).await
                 }
             };
             Input::Watched {

@@ -141,8 +141,9 @@ impl Driver<'_> {
             let turn = machine.handle(inputs, now());
             self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
         };
-        // Calls under way are dropped: an answer that is not recorded is looked into on resume.
-        tasks.abort_all();
+        // Calls under way are dropped: an answer that is not recorded is looked into on resume. A command that runs
+        // ends with its task, before this process does.
+        tasks.shutdown().await;
         self.journal.release(&self.lease)?;
         Ok(ended)
     }

@@ -60,7 +60,9 @@ impl Job {
     /// Returns the job that carries `kind` out; none for what no call is made for.
     pub(super) fn of(kind: StepKind) -> Option<Self> {
         let spec = match &kind {
-            StepKind::SnapshotSource { .. } => return None,
+            StepKind::SnapshotSource { .. }
+            | StepKind::ReadAlarms { .. }
+            | StepKind::RunCommand { .. } => return None,
             StepKind::Prepare { spec, .. }
             | StepKind::Collect { spec, .. }
             | StepKind::CreateChangeSet { spec, .. }
@@ -166,7 +168,12 @@ impl Job {
     /// Returns the operation of the call that comes next.
     fn operation(&self) -> &'static str {
         match (&self.kind, self.call) {
-            (StepKind::SnapshotSource { .. }, _) => "",
+            (
+                StepKind::SnapshotSource { .. }
+                | StepKind::ReadAlarms { .. }
+                | StepKind::RunCommand { .. },
+                _,
+            ) => "",
             (StepKind::Prepare { .. }, _) => "DescribeStacks",
             (StepKind::Collect { .. }, 0) => "DescribeStacks",
             (StepKind::Collect { .. }, _) => "ListStackResources",
@@ -197,7 +204,9 @@ impl Job {
         let target = self.spec.target.clone();
         let name = target.stack.as_str();
         Ok(Told::Done(match &self.kind {
-            StepKind::SnapshotSource { .. } => return Ok(Told::Next),
+            StepKind::SnapshotSource { .. }
+            | StepKind::ReadAlarms { .. }
+            | StepKind::RunCommand { .. } => return Ok(Told::Next),
             StepKind::Prepare { .. } => {
                 let stack = cloud.stack(&target, name, now).ok();
                 let preparation = Preparation {
@@ -371,7 +380,9 @@ impl Job {
     fn failed(&self, failure: CallFailure) -> Input {
         let target = self.spec.target.clone();
         match &self.kind {
-            StepKind::SnapshotSource { .. } => Input::Tick,
+            StepKind::SnapshotSource { .. }
+            | StepKind::ReadAlarms { .. }
+            | StepKind::RunCommand { .. } => Input::Tick,
             StepKind::Prepare { .. } => Input::Prepared {
                 target,
                 result: Err(failure),

@@ -230,7 +230,18 @@ impl Rehearsal {
     }
 
     fn begin(&mut self, step: Step) {
+        let mut delay = Duration::ZERO;
         let due = match step.kind {
+            // Alarms stay quiet here, and commands say yes at once.
+            StepKind::ReadAlarms { place, after, .. } => {
+                delay = after;
+                let result = Ok(Vec::new());
+                Due::Input(Box::new(Input::AlarmsRead { place, result }))
+            }
+            StepKind::RunCommand { place, .. } => {
+                let result = Ok(());
+                Due::Input(Box::new(Input::CommandEnded { place, result }))
+            }
             StepKind::SnapshotSource { .. } => {
                 let artifact = ArtifactRef {
                     name: SOURCE_ARTIFACT.into(),
@@ -247,7 +258,7 @@ impl Rehearsal {
                 None => return,
             },
         };
-        self.plan(Duration::ZERO, due);
+        self.plan(delay, due);
     }
 }
 

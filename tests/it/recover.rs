@@ -87,3 +87,68 @@ fn a_failed_update_is_rolled_back_by_the_command_that_the_report_names() {
         "{again}"
     );
 }
+
+#[test]
+fn all_stacks_that_an_execution_left_stuck_are_got_out_together() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let accounts = ["111111111111", "222222222222", "333333333333"];
+    let cloud = |account: &str| env.cloud(account, "us-east-1");
+    let deploy = |more: &[&str]| {
+        let fleet = [
+            "deploy",
+            "app",
+            "--accounts=111111111111,222222222222,333333333333",
+            "--failure-tolerance=2",
+            "--yes=high",
+            "--output=json",
+        ];
+        env.run(&[&fleet, more].concat())
+    };
+    deploy(&["--parameter=Name=/free"]).success();
+    for account in &accounts[1..] {
+        cloud(account).put_parameter("/taken", "theirs");
+    }
+    let failed = deploy(&[
+        "--parameter=Name=/taken",
+        "--parameter=Value=two",
+        "--disable-rollback",
+    ]);
+    let failed = document(&env, failed.code(5));
+    let id = failed["execution"].as_str().unwrap();
+    // Two stacks with the same way out have one command.
+    let next = json!(format!("stackgate recover {id} --rollback-stack"));
+    let named = failed["next"].as_array().unwrap();
+    assert!(named.contains(&next), "{named:?}");
+
+    let looked = env.run(&["recover", id, "--output=json"]);
+    let looked = document(&env, looked.success());
+    assert_eq!(looked["execution"], failed["execution"]);
+    assert_eq!(looked["next"], json!([next]));
+    assert_eq!(looked["targets"].as_array().unwrap().len(), 2);
+    let listed = env.run(&["recover", "latest"]);
+    let said = "2 of 2 targets can be recovered";
+    assert!(listed.success().stdout.contains(said), "{listed}");
+    let refused = env.run(&["recover", id, "--accounts=222222222222"]);
+    refused.code(2);
+    assert!(refused.stderr.contains("has its own targets"), "{refused}");
+
+    // One of them is made anew by somebody else, which is no matter of the execution.
+    cloud("333333333333").delete("app");
+    let done = env.run(&["recover", id, "--rollback-stack", "--yes", "--output=json"]);
+    let done = document(&env, done.success());
+    let fates: Vec<&Value> = (0..2).map(|at| &done["targets"][at]["fate"]).collect();
+    let recovered = json!({"recovered": {"status": "UPDATE_ROLLBACK_COMPLETE"}});
+    assert_eq!(fates[0], &recovered);
+    let status = |account| cloud(account).status("app");
+    let back = Some("UPDATE_ROLLBACK_COMPLETE".to_owned());
+    assert_eq!(status("222222222222"), back);
+    assert_eq!(
+        status("111111111111").as_deref(),
+        Some("UPDATE_COMPLETE"),
+        "what succeeded is left alone"
+    );
+    let again = env.run(&["recover", id, "--rollback-stack", "--yes"]);
+    let said = "nothing to recover in 2 targets";
+    assert!(again.success().stdout.contains(said), "{again}");
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_cloudformation::error::DisplayErrorContext;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Stack};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ExecutionStatus, Parameter, Stack};
 use tokio::runtime::Runtime;
 
 use super::http;
@@ -93,6 +93,16 @@ impl Cloud {
             .collect();
         names.sort();
         names
+    }
+
+    /// Returns the names of a stack's change sets that could still be executed.
+    pub fn open_change_sets(&self, stack: &str) -> Vec<String> {
+        let reply = RUNTIME
+            .block_on(self.client.list_change_sets().stack_name(stack).send())
+            .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(&error)));
+        let summaries = reply.summaries.unwrap_or_default().into_iter();
+        let open = summaries.filter(|one| one.execution_status == Some(ExecutionStatus::Available));
+        open.filter_map(|one| one.change_set_name).collect()
     }
 
     /// Returns `logical id status` of the events of a stack, oldest first.

@@ -14,6 +14,7 @@ pub mod organization;
 pub mod output;
 pub mod process;
 pub mod proxy;
+pub mod rollout;
 pub mod schema;
 #[path = "scripted.rs"]
 pub mod scripted;

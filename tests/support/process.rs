@@ -70,6 +70,21 @@ impl Process {
         assert!(status.unwrap().success(), "no signal {name} to {id}");
     }
 
+    /// Ends the process as `kill -9` does and leaves it unreaped, as a container without an init does.
+    pub fn kill_unreaped(&self) {
+        self.signal("KILL");
+        let id = self.child.lock().unwrap().id();
+        let has_ended = || {
+            let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            threads.count() == 1 && stat.contains(") Z ")
+        };
+        // The kernel ends its threads one by one, and tells nobody but who would reap it.
+        while !has_ended() {
+            thread::yield_now();
+        }
+    }
+
     /// Waits until standard error contains a text; panics when the process ends or a minute passes without it.
     pub fn await_stderr(&self, text: &str) {
         wait_for(&self.stderr, text, "standard error");

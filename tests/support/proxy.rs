@@ -178,6 +178,7 @@ pub struct Rule {
     mutations: bool,
     place: Option<String>,
     skip: usize,
+    every: usize,
     times: usize,
 }
 
@@ -190,6 +191,7 @@ impl Rule {
             mutations: false,
             place: None,
             skip: 0,
+            every: 1,
             times: 1,
         }
     }
@@ -218,6 +220,12 @@ impl Rule {
         self
     }
 
+    /// Strikes the first call that fits and then each `calls`-th one, for ever.
+    pub fn every(mut self, calls: usize) -> Rule {
+        (self.every, self.times) = (calls, usize::MAX);
+        self
+    }
+
     /// Strikes this many calls.
     pub fn times(mut self, calls: usize) -> Rule {
         self.times = calls;
@@ -243,6 +251,7 @@ impl Rule {
             return false;
         }
         self.times -= 1;
+        self.skip = self.every - 1;
         true
     }
 }

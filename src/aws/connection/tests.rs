@@ -69,6 +69,61 @@ async fn an_sts_that_asks_for_fewer_calls_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn accounts_share_a_client_and_never_credentials() {
+    let script = Scripted::new();
+    script
+        .ok("AssumeRole", &assumed("ASIATWO"))
+        .ok("AssumeRole", &assumed("ASIATHREE"))
+        .ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+    let aws = aws(&script).await;
+    let two = spec_in("222222222222", "eu-west-1", Some(ROLE));
+    let other = "arn:aws:iam::333333333333:role/Deploy";
+    let three = spec_in("333333333333", "eu-west-1", Some(other));
+    let own = spec();
+    let name = StackName::new("app").unwrap();
+    for spec in [&two, &three, &own, &two, &own, &three] {
+        aws.stack(spec, StackRef::Name(&name), Priority::Read)
+            .await
+            .unwrap();
+    }
+    let keys = |operation| -> Vec<String> {
+        let calls = script.requests_of(operation);
+        calls.into_iter().map(|call| call.access_key).collect()
+    };
+    assert_eq!(
+        keys("DescribeStacks"),
+        [
+            "ASIATWO",
+            "ASIATHREE",
+            "AKIABASE",
+            "ASIATWO",
+            "AKIABASE",
+            "ASIATHREE"
+        ]
+    );
+    assert_eq!(keys("AssumeRole"), ["AKIABASE", "AKIABASE"]);
+    // At the same time too: each task has its own.
+    let both = [&three, &two].map(|spec| aws.stack(spec, StackRef::Name(&name), Priority::Read));
+    for found in futures_util::future::join_all(both).await {
+        assert!(found.unwrap().is_some());
+    }
+    let mut keys = keys("DescribeStacks").split_off(6);
+    keys.sort_unstable();
+    assert_eq!(keys, ["ASIATHREE", "ASIATWO"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_used_as_nobody_signs_nothing() {
+    let script = Scripted::new();
+    script.ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+    let client = aws(&script).await.client(&spec().target.region);
+    let error = client.describe_stacks().send().await.unwrap_err();
+    let error = aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+    assert!(error.contains("made as nobody"), "{error}");
+    assert!(script.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_own_identity_is_asked_once_and_must_fit_the_target() {
     let script = Scripted::new();
     script.ok("GetCallerIdentity", IDENTITY);

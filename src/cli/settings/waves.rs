@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::{FILE, SettingsError, Values, known, malformed, of_entries, parsed, text, unexpected};
-use crate::model::{AccountId, Gate, Region, Target, WaveName};
+use super::{
+    FILE, SettingsError, Values, known, list, malformed, of_entries, parsed, text, unexpected,
+};
+use crate::model::{AccountId, AlarmCheck, Gate, GateCommand, Region, Target, WaveName};
 use crate::parameters::{Node, Object, Place, Value};
 
 /// The keys of a wave.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "accounts",
     "regions",
     "bake",
+    "alarms",
+    "command",
+    "command-timeout",
     "approval",
     "max-concurrent",
     "failure-tolerance",
@@ -105,13 +110,37 @@ fn one(key: &str, node: &Node) -> Result<WaveValues, SettingsError> {
     })
 }
 
-/// Takes the gates out: time passes before anybody is asked.
+/// How long a command may take where nothing is said, in minutes.
+const COMMAND_MINUTES: u32 = 10;
+
+/// Takes the gates out: time passes before a command runs, and that before anybody is asked.
 fn gates(entries: &mut Object) -> Result<Vec<Gate>, SettingsError> {
     let mut gates = Vec::new();
-    if let Some(entry) = entries.shift_remove("bake") {
-        let minutes = super::super::deploy::minutes(&text("bake", &entry.node)?)
-            .map_err(|why| malformed("bake", &entry.node, &format!("expected {why}")))?;
-        gates.push(Gate::Bake { minutes });
+    let bake = minutes("bake", entries)?;
+    match (entries.shift_remove("alarms"), bake) {
+        (Some(entry), bake) => gates.push(Gate::Alarms(AlarmCheck {
+            names: list("alarms", &entry.node)?,
+            minutes: bake.unwrap_or(0),
+        })),
+        (None, Some(minutes)) => gates.push(Gate::Bake { minutes }),
+        (None, None) => {}
+    }
+    let timeout = entries.get("command-timeout").cloned();
+    let timeout_minutes = minutes("command-timeout", entries)?;
+    match (entries.shift_remove("command"), timeout) {
+        (Some(entry), _) => {
+            gates.push(Gate::Command(GateCommand {
+                line: words(&entry.node)?,
+                // Read when it is known what is planned.
+                files: Vec::new(),
+                timeout_minutes: timeout_minutes.unwrap_or(COMMAND_MINUTES),
+            }));
+        }
+        (None, Some(timeout)) => {
+            let problem = "the wave has no `command`";
+            return Err(malformed("command-timeout", &timeout.node, problem));
+        }
+        (None, None) => {}
     }
     if let Some(entry) = entries.shift_remove("approval")
         && parsed("approval", &entry.node)?
@@ -119,6 +148,35 @@ fn gates(entries: &mut Object) -> Result<Vec<Gate>, SettingsError> {
         gates.push(Gate::Approval);
     }
     Ok(gates)
+}
+
+/// Takes a time out.
+fn minutes(key: &str, entries: &mut Object) -> Result<Option<u32>, SettingsError> {
+    let Some(entry) = entries.shift_remove(key) else {
+        return Ok(None);
+    };
+    super::super::deploy::minutes(&text(key, &entry.node)?)
+        .map(Some)
+        .map_err(|why| malformed(key, &entry.node, &format!("expected {why}")))
+}
+
+/// Returns the words of a command. An argument may be empty, the program not.
+fn words(node: &Node) -> Result<Vec<String>, SettingsError> {
+    let expected = "a list: the program and its arguments";
+    let Value::List(items) = &node.value else {
+        return Err(unexpected("command", node, expected));
+    };
+    let word = |item: &Node| match &item.value {
+        Value::Text(word) => Ok(word.clone()),
+        Value::Null | Value::List(_) | Value::Object(_) => {
+            Err(unexpected("command", item, "a text"))
+        }
+    };
+    let words: Vec<String> = items.iter().map(word).collect::<Result<_, _>>()?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        Some(_) | None => Err(unexpected("command", node, expected)),
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +223,30 @@ mod tests {
             (
                 "      - {name: a, bake: 1h}\n",
                 "nothing comes after the last wave",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], alarms: ['*']}\n",
+                "`alarms`: `*` is not the name of an alarm",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], alarms: errors}\n",
+                "found a text for `alarms`, expected a list",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], command: ./smoke.sh}\n",
+                "expected a list: the program and its arguments",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], command: []}\n",
+                "expected a list: the program and its arguments",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], command: [a], command-timeout: 0m}\n",
+                "`command-timeout`: expected a time from 1m to 60d",
+            ),
+            (
+                "      - {name: a, regions: [eu-west-1], command-timeout: 5m}\n",
+                "`command-timeout`: the wave has no `command`",
             ),
             (
                 "      - {name: rest, regions: [eu-west-1]}\n",

@@ -263,6 +263,50 @@ pub(super) fn invariant_a_wave_begins_when_the_ones_before_ended_and_their_gates
     }
 }
 
+/// Alarms are looked at, and commands run, about targets that ended, all of one wave.
+pub(super) fn invariant_a_gate_is_for_targets_that_ended<'a>(
+    run: &Run,
+    targets: impl Iterator<Item = &'a Target>,
+) {
+    let (state, wave_of) = (run.machine.state(), wave_of(run));
+    for target in targets {
+        assert!(state.targets[target].outcome.is_some(), "{target} runs");
+        let later = state
+            .targets
+            .keys()
+            .filter(|t| wave_of(t) > wave_of(target));
+        for later in later {
+            let begun = matches!(
+                state.targets[later].phase,
+                Phase::Started | Phase::Executing | Phase::Running | Phase::Settled
+            );
+            assert!(!begun, "{later} runs");
+        }
+    }
+}
+
+/// Baking time has passed where a gate opened, and what became of a gate is told once.
+pub(super) fn invariant_a_gate_opens_after_its_time_and_once(run: &Run) {
+    let mut until: Vec<(GatePlace, Timestamp)> = Vec::new();
+    let mut ended: Vec<GatePlace> = Vec::new();
+    for event in &run.events {
+        match &event.kind {
+            EventKind::GateStarted { place, until: time } => until.push((place.clone(), *time)),
+            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
+                assert!(!ended.contains(place), "{place:?} ends twice");
+                ended.push(place.clone());
+                let is_opened = matches!(event.kind, EventKind::GateOpened { .. });
+                let is_timed = matches!(place.gate, Gate::Bake { .. } | Gate::Alarms(_));
+                let time = until.iter().find(|(of, _)| of == place);
+                if is_opened && is_timed {
+                    assert!(time.is_some_and(|(_, time)| event.at >= *time), "{place:?}");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The same world with and without disturbances ends the same.
 pub(super) fn invariant_crash_changes_nothing(case: &Case) {
     let calm = Case {

@@ -10,6 +10,19 @@ pub(super) enum Approval {
     IsSilent,
 }
 
+/// What alarms and commands say after a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Good,
+    Bad,
+    /// Alarms have no data at first.
+    Late,
+    /// Alarms cannot be read at first.
+    Unseen,
+    /// There are none.
+    Missing,
+}
+
 /// A case: the world and everything that happens by chance in it.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
@@ -21,6 +34,8 @@ pub(super) struct Case {
     pub(super) waves: Vec<Vec<Gate>>,
     /// What the approver does after a wave.
     pub(super) at_gate: Approval,
+    /// What alarms and commands say after a wave.
+    pub(super) health: Health,
     /// How often the process may die, be stopped, or get a message that makes no sense.
     pub(super) disturbances: u8,
     /// After how many turns the execution is given up, if it has not ended by then.
@@ -29,6 +44,9 @@ pub(super) struct Case {
 }
 
 pub(super) struct Run {
+    pub(super) health: Health,
+    /// How often alarms were looked at.
+    pub(super) looks: u32,
     pub(super) world: World,
     pub(super) machine: Machine,
     pub(super) events: Vec<Event>,
@@ -75,6 +93,8 @@ impl Run {
         let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
         let (machine, turn) = Machine::start(id, definition, now).unwrap();
         let mut run = Self {
+            health: case.health,
+            looks: 0,
             world,
             machine,
             events: Vec::new(),
@@ -101,6 +121,7 @@ impl Run {
                 invariant_no_change_set_is_executed_twice(&run);
                 invariant_nothing_is_left_behind(&run);
                 invariant_what_was_given_up_says_what_was_done(&run);
+                invariant_a_gate_opens_after_its_time_and_once(&run);
                 return run;
             }
             run.go_on(case.approval);
@@ -117,7 +138,17 @@ impl Run {
     }
 
     pub(super) fn go_on(&mut self, approval: Approval) {
-        assert_eq!(self.machine.is_idle(), self.in_flight.is_empty());
+        let is_gate = |step: &Step| is_of_gate(&step.kind);
+        let waits_for_gate = !self.in_flight.is_empty() && self.in_flight.iter().all(is_gate);
+        let drops_it = waits_for_gate && is_draining(&self.machine);
+        assert_eq!(
+            self.machine.is_idle(),
+            self.in_flight.is_empty() || drops_it
+        );
+        // The process has left, or it hears of it just before.
+        if drops_it && self.chance(2) == 0 {
+            return self.resume();
+        }
         self.now += SignedDuration::from_secs(1);
         match self.gives_up {
             Some(0) => {
@@ -159,6 +190,50 @@ impl Run {
         self.answer(decision, request.plan, request.wave);
     }
 
+    /// Looks at what is to be passed.
+    fn look(&mut self, step: Step) -> Input {
+        self.looks += 1;
+        match step.kind {
+            StepKind::RunCommand { place, targets, .. } => {
+                invariant_a_gate_is_for_targets_that_ended(self, targets.iter().map(|(t, _)| t));
+                let result = match self.health {
+                    Health::Good | Health::Late | Health::Unseen => Ok(()),
+                    Health::Bad | Health::Missing => Err("exit code 1".to_owned()),
+                };
+                Input::CommandEnded { place, result }
+            }
+            StepKind::ReadAlarms {
+                place,
+                specs,
+                after,
+                ..
+            } => {
+                invariant_a_gate_is_for_targets_that_ended(self, specs.iter().map(|s| &s.target));
+                specs.iter().for_each(invariant_execution_has_its_own_role);
+                self.now += SignedDuration::try_from(after).unwrap();
+                let found = |state, reason: &str| {
+                    let found = specs.iter().map(|spec| AlarmFound {
+                        state,
+                        target: spec.target.clone(),
+                        alarm: "errors".to_owned(),
+                        reason: reason.to_owned(),
+                    });
+                    Ok(found.collect())
+                };
+                let result = match (self.health, self.looks) {
+                    (Health::Bad, _) => found(AlarmState::Alarm, "too many"),
+                    (Health::Missing, _) => found(AlarmState::Absent, ""),
+                    (Health::Late, ..3) => found(AlarmState::NoData, ""),
+                    (Health::Unseen, 1) => failure(FailureKind::CredentialsExpired),
+                    (Health::Unseen, 2) => failure(FailureKind::AccessDenied),
+                    (Health::Good | Health::Late | Health::Unseen, _) => Ok(Vec::new()),
+                };
+                Input::AlarmsRead { place, result }
+            }
+            _ => unreachable!("no step of a gate"),
+        }
+    }
+
     /// Lets some of what is under way come to its end.
     pub(super) fn arrive(&mut self) {
         let mut inputs = Vec::new();
@@ -166,7 +241,10 @@ impl Run {
             if !self.in_flight.is_empty() {
                 let index = self.chance(self.in_flight.len());
                 let step = self.in_flight.swap_remove(index);
-                inputs.extend(perform(&mut self.world, step));
+                inputs.extend(match is_of_gate(&step.kind) {
+                    true => vec![self.look(step)],
+                    false => perform(&mut self.world, step),
+                });
             }
         }
         self.handle(inputs);
@@ -250,7 +328,7 @@ impl Run {
     /// Ends the process: each call under way was carried out or not, and nobody hears of it.
     pub(super) fn crash(&mut self) {
         for step in std::mem::take(&mut self.in_flight) {
-            if self.chance(2) == 0 {
+            if self.chance(2) == 0 && !is_of_gate(&step.kind) {
                 perform(&mut self.world, step);
             }
         }
@@ -300,6 +378,13 @@ impl Run {
             .map(|(target, state)| (target.clone(), state.outcome.clone()))
             .collect()
     }
+}
+
+fn is_of_gate(kind: &StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::ReadAlarms { .. } | StepKind::RunCommand { .. }
+    )
 }
 
 pub(super) fn is_draining(machine: &Machine) -> bool {

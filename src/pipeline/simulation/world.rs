@@ -352,7 +352,9 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
         });
     }
     inputs.push(match step.kind {
-        StepKind::SnapshotSource { .. } => unreachable!("a source has no target"),
+        StepKind::SnapshotSource { .. }
+        | StepKind::ReadAlarms { .. }
+        | StepKind::RunCommand { .. } => unreachable!("it has no target"),
         StepKind::Prepare { spec, .. } => {
             assert_eq!(spec.role_arn.as_deref(), Some("plan"));
             let result = if stack.is_expired() {

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::super::sample::{Plan, plan};
 use super::*;
-use crate::model::{Gate, OperationPreferences, Uploads, Wave};
+use crate::model::{
+    AlarmCheck, AlarmName, CommandFile, Gate, GateCommand, OperationPreferences, Uploads, Wave,
+};
 
 fn digest_of(plan: &Plan) -> Digest {
     digest(&plan.input())
@@ -354,7 +356,23 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
         digest_of(&plan)
     };
     type Change<'a> = &'a dyn Fn(&mut Vec<Wave>);
-    let changes: [Change<'_>; 9] = [
+    let names = ["errors", "latency"].map(|name| AlarmName::new(name).unwrap());
+    let alarms = |count: usize, minutes| {
+        let names = names[..count].to_vec();
+        vec![Gate::Alarms(AlarmCheck { names, minutes })]
+    };
+    let command = |word: &str, content: &str, timeout_minutes| {
+        let file = CommandFile {
+            path: "smoke.sh".to_owned(),
+            digest: Digest::of(content.as_bytes()),
+        };
+        vec![Gate::Command(GateCommand {
+            line: vec!["./smoke.sh".to_owned(), word.to_owned()],
+            files: vec![file],
+            timeout_minutes,
+        })]
+    };
+    let changes: [Change<'_>; 16] = [
         &|_| {},
         &|waves| waves.clear(),
         &|waves| waves.reverse(),
@@ -363,6 +381,13 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
         &|waves| waves[0].gates.clear(),
         &|waves| waves[0].gates.push(Gate::Approval),
         &|waves| waves[0].gates = vec![Gate::Bake { minutes: 11 }],
+        &|waves| waves[0].gates = alarms(1, 10),
+        &|waves| waves[0].gates = alarms(1, 0),
+        &|waves| waves[0].gates = alarms(2, 10),
+        &|waves| waves[0].gates = command("a", "one", 10),
+        &|waves| waves[0].gates = command("b", "one", 10),
+        &|waves| waves[0].gates = command("a", "two", 10),
+        &|waves| waves[0].gates = command("a", "one", 11),
         &|waves| waves[0].preferences = Some(OperationPreferences::default()),
     ];
     let digests: BTreeSet<String> = changes.map(|change| waves(change).to_string()).into();

@@ -532,8 +532,18 @@ fn what_is_waited_for_between_waves_is_told_everywhere() {
         status.contains("wave canary baking until") && status.contains(left),
         "{status}"
     );
+    script.say(EventKind::GateHeld {
+        place: place.clone(),
+        reason: Some("errors: no data".to_owned()),
+    });
+    let held = "(8 min 0 s left): errors: no data";
+    let view = script.view();
+    let live = super::super::live::rows(&view, &options, 20);
+    assert!(live.iter().any(|row| row.contains(held)), "{live:?}");
+    let status = super::super::status(&view, Some(true), &options);
+    assert!(status.contains(held), "{status}");
     script.say(EventKind::GateOpened { place });
-    assert_eq!(script.view().gate(), None);
+    assert_eq!((script.view().gate(), script.view().held()), (None, None));
     script.say(EventKind::ApprovalRequested {
         plan: Digest::of(b"plan"),
         expires: until,

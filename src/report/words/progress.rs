@@ -4,8 +4,8 @@ use super::super::Phase;
 use super::super::screen::Tone;
 use super::super::view::{Counts, StageStatus, State};
 use crate::model::{
-    Cause, Decision, ExecutionOutcome, Gate, GatePlace, PauseReason, SkipReason, StackEvent,
-    StackStatus, Staleness, TargetOutcome,
+    AlarmCheck, Cause, Decision, ExecutionOutcome, Gate, GatePlace, PauseReason, SkipReason,
+    StackEvent, StackStatus, Staleness, TargetOutcome,
 };
 
 use jiff::Timestamp;
@@ -234,10 +234,24 @@ pub(in crate::report) fn problems(cause: &Cause) -> Vec<String> {
 }
 
 /// Returns what is done while a gate is being passed.
-pub(in crate::report) fn passing(gate: &Gate) -> &'static str {
+pub(in crate::report) fn passing(gate: &Gate) -> String {
     match gate {
-        Gate::Bake { .. } => "baking",
-        Gate::Approval => "waiting for approval",
+        Gate::Bake { .. } => "baking".to_owned(),
+        Gate::Alarms(AlarmCheck { minutes: 0, .. }) => "waiting for alarms to be OK".to_owned(),
+        Gate::Alarms(_) => "baking, alarms watched,".to_owned(),
+        Gate::Command(command) => format!("running {command}"),
+        Gate::Approval => "waiting for approval".to_owned(),
+    }
+}
+
+/// Returns what is done while a gate is being passed, and until when.
+pub(in crate::report) fn passing_until(gate: &Gate, until: &str) -> String {
+    let passing = passing(gate);
+    match gate {
+        // Its time is not what is waited for.
+        Gate::Alarms(AlarmCheck { minutes: 0, .. }) => passing,
+        Gate::Command(_) => format!("{passing}, at most until {until}"),
+        Gate::Bake { .. } | Gate::Alarms(_) | Gate::Approval => format!("{passing} until {until}"),
     }
 }
 
@@ -245,18 +259,19 @@ pub(in crate::report) fn passing(gate: &Gate) -> &'static str {
 pub(in crate::report) fn gate(
     place: &GatePlace,
     until: Timestamp,
+    held: Option<&str>,
     now: Option<Timestamp>,
 ) -> String {
     let left = match now {
         Some(now) if now < until => format!(" ({} left)", between(now, until)),
         Some(_) | None => String::new(),
     };
-    let passing = passing(&place.gate);
-    format!(
-        "wave {} {passing} until {} UTC{left}",
-        place.wave,
-        clock(until)
-    )
+    let until = format!("{} UTC{left}", clock(until));
+    let waits = format!("wave {} {}", place.wave, passing_until(&place.gate, &until));
+    match held {
+        Some(reason) => format!("{waits}: {reason}"),
+        None => waits,
+    }
 }
 
 /// Returns why targets were not started; equal reasons give equal texts.
@@ -330,6 +345,10 @@ pub(in crate::report) fn pause(reason: &PauseReason) -> (String, &'static str) {
         PauseReason::OutcomeUnknown { target, message } => (
             format!("it cannot be told whether the change set of {target} was executed: {message}"),
             "look at the stack's events, then resume and say with `--unknown` what happened",
+        ),
+        PauseReason::GateUnreadable { wave, message } => (
+            format!("what comes after wave {wave} cannot be looked at: {message}"),
+            "see to it that it can, then resume",
         ),
     }
 }

@@ -4,10 +4,24 @@
 
 use super::*;
 use crate::model::{
-    ConcurrencyMode, EventKind, Gate, RegionConcurrency, SkipReason, Wave, WaveName,
+    AlarmCheck, AlarmName, ConcurrencyMode, EventKind, Gate, GateCommand, RegionConcurrency,
+    SkipReason, Wave, WaveName,
 };
 use crate::rollout::Limits;
 use crate::simulator::chance::Chance;
+
+fn alarms(minutes: u32) -> Gate {
+    let names = vec![AlarmName::new("errors").unwrap()];
+    Gate::Alarms(AlarmCheck { names, minutes })
+}
+
+fn command() -> Gate {
+    Gate::Command(GateCommand {
+        line: vec!["./smoke.sh".to_owned()],
+        files: Vec::new(),
+        timeout_minutes: 10,
+    })
+}
 
 /// Worlds without and with everything that goes wrong, together.
 const SEEDS: u64 = 1_000;
@@ -83,9 +97,11 @@ impl World {
             name: WaveName::new(format!("wave-{n}")).unwrap(),
             targets: targets.iter().skip(n).step_by(hands).cloned().collect(),
             preferences: None,
-            gates: match up_to(3, &format!("gate {n}")) {
+            gates: match up_to(5, &format!("gate {n}")) {
                 0 => Vec::new(),
                 1 => vec![Gate::Approval],
+                4 => vec![alarms(0), command()],
+                5 => vec![alarms(3), Gate::Approval],
                 minutes => vec![Gate::Bake { minutes }, Gate::Approval],
             },
         });

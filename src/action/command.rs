@@ -1,0 +1,235 @@
+//! Runs the command of a gate.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use super::World;
+use crate::model::{
+    CommandFile, Digest, ExecutionId, GateCommand, Target, TargetOutcome, WaveName, clean,
+};
+
+/// So much of what a command wrote last is kept.
+const KEPT: usize = 16 << 10;
+/// So many of its last lines are shown, each of so many characters.
+const SHOWN_LINES: usize = 5;
+const SHOWN_CHARACTERS: usize = 200;
+/// How long the rest of the output is read after the end: what runs on in the background may keep it open.
+const LATE_OUTPUT: Duration = Duration::from_secs(1);
+
+/// What a command is told.
+pub struct Told<'a> {
+    /// The execution.
+    pub execution: &'a ExecutionId,
+    /// The wave that ended.
+    pub wave: &'a WaveName,
+    /// How its targets ended.
+    pub targets: &'a [(Target, TargetOutcome)],
+}
+
+/// A target, in the file that a command may read.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    target: &'a Target,
+    outcome: &'a TargetOutcome,
+}
+
+/// Runs a command and returns why the rollout does not go on, if that is so. It is ended, with all that it began, when
+/// its time is over or nobody waits for it any more.
+pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Result<(), String> {
+    changed(&world.root, &command.files)?;
+    let secrets = world.secrets.all_texts().await;
+    let limit = Duration::from_secs(u64::from(command.timeout_minutes) * 60);
+    run_for(&world.root, command, told, limit, &secrets).await
+}
+
+/// Fails if one of the files is no longer what was approved.
+fn changed(root: &Path, files: &[CommandFile]) -> Result<(), String> {
+    for file in files {
+        let name = clean(&file.path);
+        let bytes = std::fs::read(root.join(&file.path)).map_err(|error| {
+            format!("`{name}`, which was approved, cannot be read ({error}); it was not run")
+        })?;
+        let found = Digest::of(&bytes);
+        if found != file.digest {
+            return Err(format!(
+                "`{name}` was changed after the plan was made (SHA-256 {}, approved {}); nothing was run: put it back, or deploy anew with the new one",
+                found.short(),
+                file.digest.short()
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn run_for(
+    root: &Path,
+    command: &GateCommand,
+    told: &Told<'_>,
+    limit: Duration,
+    secrets: &[String],
+) -> Result<(), String> {
+    let Some((program, arguments)) = command.line.split_first() else {
+        return Err("it names no program".to_owned());
+    };
+    let targets = listed(told.targets).map_err(|e| format!("failed to write its targets: {e}"))?;
+    // A path is counted from the project, whatever a system makes of one in another folder; a name is looked for
+    // on the `PATH`.
+    let program = match program.contains('/') {
+        true => root.join(program).into_os_string(),
+        false => program.into(),
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .env("STACKGATE_EXECUTION", told.execution.as_str())
+        .env("STACKGATE_WAVE", told.wave.as_str())
+        .env("STACKGATE_TARGETS", targets.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        // A group of its own: Ctrl-C stops the execution, which then ends the command.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("it could not be started: {error}"))?;
+    let mut group = Group::of(child.id());
+    let tail = Arc::new(Mutex::new(Tail::default()));
+    let mut readers = JoinSet::new();
+    if let Some(pipe) = child.stdout.take() {
+        readers.spawn(read(pipe, tail.clone()));
+    }
+    if let Some(pipe) = child.stderr.take() {
+        readers.spawn(read(pipe, tail.clone()));
+    }
+    let ended = tokio::time::timeout(limit, child.wait()).await;
+    match &ended {
+        // Its number may be another process's by now.
+        Ok(_) => group.forget(),
+        Err(_) => group.end(),
+    }
+    let reading = async { while readers.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LATE_OUTPUT, reading).await;
+    let what = match ended {
+        Ok(Ok(status)) if status.success() => return Ok(()),
+        Ok(Ok(status)) => how(status),
+        Ok(Err(error)) => format!("it cannot be told how it ended: {error}"),
+        Err(_) => format!("it did not end in {} s, and was ended", limit.as_secs()),
+    };
+    let said = tail
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .last_lines(secrets);
+    Err(match said.is_empty() {
+        true => what,
+        false => format!("{what}: {said}"),
+    })
+}
+
+/// Returns a file with the targets, which goes when it is dropped.
+fn listed(targets: &[(Target, TargetOutcome)]) -> std::io::Result<NamedTempFile> {
+    let lines = targets.iter();
+    let lines: Vec<Line<'_>> = lines
+        .map(|(target, outcome)| Line { target, outcome })
+        .collect();
+    let mut file = NamedTempFile::with_prefix("stackgate-targets-")?;
+    serde_json::to_writer(&mut file, &lines)?;
+    file.flush()?;
+    Ok(file)
+}
+
+fn how(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "it ended otherwise than by itself".to_owned(),
+    }
+}
+
+/// The processes of a command; they end with it.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: Option<u32>) -> Self {
+        let leader = leader.and_then(|id| i32::try_from(id).ok());
+        Self(leader.and_then(Pid::from_raw))
+    }
+
+    fn forget(&mut self) {
+        self.0 = None;
+    }
+
+    fn end(&mut self) {
+        if let Some(leader) = self.0.take() {
+            // Gone already is as good.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The end of what a command wrote.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// Whether something before it is gone.
+    is_cut: bool,
+}
+
+impl Tail {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        let over = self.bytes.len().saturating_sub(KEPT);
+        self.is_cut |= over > 0;
+        self.bytes.drain(..over);
+    }
+
+    /// Returns the last lines without what is secret, in one line.
+    fn last_lines(&self, secrets: &[String]) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        // Of a line whose beginning is gone, it cannot be told whether it ends with half a secret.
+        let mut text = match (self.is_cut, text.split_once('\n')) {
+            (false, _) => text.clone().into_owned(),
+            (true, Some((_, rest))) => rest.to_owned(),
+            (true, None) => String::new(),
+        };
+        for secret in secrets {
+            text = text.replace(secret.as_str(), "****");
+        }
+        let lines = text.lines().map(clean);
+        let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
+        let from = lines.len().saturating_sub(SHOWN_LINES);
+        let last = lines[from..].iter().map(|line| -> String {
+            let line = line.trim().chars();
+            line.take(SHOWN_CHARACTERS).collect()
+        });
+        last.collect::<Vec<_>>().join(" | ")
+    }
+}
+
+async fn read(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
+    let mut buffer = vec![0; 4 << 10];
+    while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.add(buffer.get(..length).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Gates between waves through the binary: alarms that are set off, and commands that are killed or changed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::http;
+use crate::support::schema::assert_documented;
+use crate::support::{Emulator, TestEnv};
+
+const TEMPLATE: &str = r#"
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+"#;
+
+const CANARY: &str = "eu-west-1";
+const REST: &str = "us-east-1";
+
+fn project(gates: &str) -> TestEnv {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write(
+        "stackgate.yaml",
+        &format!(
+            "targetSets:\n  fleet:\n    accounts: ['111111111111']\n    regions: [{REST}, {CANARY}]\n    waves:\n      - {{name: canary, regions: [{CANARY}], {gates}}}\n"
+        ),
+    );
+    env.write("templates/app.yaml", TEMPLATE);
+    env
+}
+
+/// Calls CloudWatch as somebody else than the program.
+fn cloudwatch(env: &TestEnv, operation: &str, body: &Value) {
+    let account = env.private("111111111111");
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20260101/{CANARY}/monitoring/aws4_request, SignedHeaders=host, Signature=0"
+    );
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/x-amz-json-1.0"),
+        (
+            "x-amz-target",
+            &format!("GraniteServiceVersion20100801.{operation}"),
+        ),
+    ];
+    let url = format!("{}/", env.endpoint());
+    let reply = http::send("POST", &url, &headers, &body.to_string()).unwrap();
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+}
+
+fn set(env: &TestEnv, state: &str) {
+    let alarm = json!({
+        "AlarmName": "app-errors", "Namespace": "App", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold",
+    });
+    cloudwatch(env, "PutMetricAlarm", &alarm);
+    let state = json!({"AlarmName": "app-errors", "StateValue": state, "StateReason": "5 errors in a minute"});
+    cloudwatch(env, "SetAlarmState", &state);
+}
+
+fn script(env: &TestEnv, text: &str) {
+    env.write("smoke.sh", &format!("#!/bin/sh\n{text}\n"));
+    let path = env.root().join("smoke.sh");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn status(env: &TestEnv) -> Value {
+    let output = env.run(&["status", "latest", "--output", "json"]);
+    let status = serde_json::from_str(&env.public(&output.success().raw)).unwrap();
+    assert_documented(&status);
+    for event in env
+        .run(&["events", "latest", "--output", "ndjson"])
+        .raw
+        .lines()
+    {
+        assert_documented(&serde_json::from_str(event).unwrap());
+    }
+    status
+}
+
+/// Returns whether the canary and the rest have the stack.
+fn deployed(env: &TestEnv) -> [bool; 2] {
+    [CANARY, REST].map(|region| {
+        let status = env.cloud("111111111111", region).status("app");
+        status.as_deref() == Some("CREATE_COMPLETE")
+    })
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_alarm_keeps_the_rest_from_beginning_until_it_is_retried() {
+    let env = project("alarms: [app-errors, 'app-*']");
+    set(&env, "ALARM");
+    let output = env.run(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    output.code(1);
+    let told = output.to_string();
+    let review = "wave 1 canary · 1 target · then alarms app-errors, app-* OK";
+    assert!(told.contains(review), "{told}");
+    let why = "alarm app-errors is in ALARM in 111111111111/eu-west-1: 5 errors in a minute";
+    assert!(told.contains(why), "{told}");
+    assert_eq!(deployed(&env), [true, false]);
+    let targets = status(&env)["targets"].to_string();
+    assert_eq!(targets.matches("gate_closed").count(), 1, "{targets}");
+
+    set(&env, "OK");
+    let retried = env.run(&["retry", "latest", "--skipped", "--yes"]);
+    let told = retried.success().to_string();
+    assert!(told.contains("that wave is done"), "{told}");
+    assert_eq!(deployed(&env), [true, true]);
+}
+
+#[test]
+fn an_alarm_that_goes_off_while_the_canary_bakes_ends_it_at_once() {
+    let env = project("alarms: [app-errors], bake: 2h");
+    set(&env, "OK");
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    process.await_stderr("baking, alarms watched, until");
+    assert_eq!(status(&env)["gate"]["place"]["wave"], "canary");
+    set(&env, "ALARM");
+    let output = env.finish(process);
+    output.code(1);
+    let told = output.to_string();
+    assert!(
+        told.contains("alarm app-errors is in ALARM in 111111111111/eu-west-1"),
+        "{told}"
+    );
+    assert_eq!(deployed(&env), [true, false]);
+}
+
+#[test]
+fn a_command_that_was_killed_with_the_program_runs_again_and_is_told_once() {
+    let env = project("command: [./smoke.sh]");
+    script(
+        &env,
+        "echo \"$STACKGATE_WAVE\" >> runs\nread -r targets < \"$STACKGATE_TARGETS\"\necho \"$targets\" > targets\nwhile [ ! -e go ]; do /bin/sleep 0.1; done",
+    );
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    let runs = || fs::read_to_string(env.root().join("runs")).unwrap_or_default();
+    until("the command runs", || !runs().is_empty());
+    process.signal("KILL");
+    let (killed, ..) = process.wait();
+    assert!(!killed.success());
+    assert_eq!(deployed(&env), [true, false]);
+    env.write("go", "");
+    env.run(&["resume", "latest"]).success();
+    assert_eq!(deployed(&env), [true, true]);
+    assert_eq!(runs(), "canary\ncanary\n");
+    let targets = fs::read_to_string(env.root().join("targets")).unwrap_or_default();
+    assert!(targets.contains(CANARY), "{targets}");
+    let told = env.run(&["events", "latest"]).success().stdout.clone();
+    assert_eq!(
+        told.matches("command ./smoke.sh passed").count(),
+        1,
+        "{told}"
+    );
+}
+
+#[test]
+fn a_stop_ends_the_command_and_all_that_it_began() {
+    let env = project("command: [./smoke.sh]");
+    // What runs in the background has the lock as long as it runs.
+    script(
+        &env,
+        "[ -e go ] && exit 0\nexec 9> lock\n/usr/bin/flock 9\n/bin/sleep 600 &\n: > begun\nwait",
+    );
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    let begun = env.root().join("begun");
+    until("the command runs", || begun.exists());
+    env.run(&["stop", "latest"]).success();
+    env.finish(process).code(130);
+    let lock = fs::File::open(env.root().join("lock")).unwrap();
+    until("the command ends", || lock.try_lock().is_ok());
+    assert_eq!(deployed(&env), [true, false]);
+    env.write("go", "");
+    env.run(&["resume", "latest"]).success();
+    assert_eq!(deployed(&env), [true, true]);
+}
+
+#[test]
+fn a_script_that_was_changed_after_the_plan_is_not_run() {
+    let env = project("command: [./smoke.sh, --quick]");
+    script(&env, "echo one >> runs");
+    let planned = env.run(&["plan", "app", "--target-set", "fleet"]);
+    planned.code(3);
+    let review = planned.to_string();
+    assert!(
+        review.contains("then command ./smoke.sh --quick (./smoke.sh "),
+        "{review}"
+    );
+    let plan = status(&env)["approval"]["plan"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    script(&env, "echo two >> runs");
+    let output = env.run(&["approve", "latest", "--plan", &plan]);
+    output.code(1);
+    let told = output.to_string();
+    assert!(
+        told.contains("`./smoke.sh` was changed after the plan was made"),
+        "{told}"
+    );
+    assert!(!env.root().join("runs").exists());
+    assert_eq!(deployed(&env), [true, false]);
+}
