@@ -1,5 +1,5 @@
-//! One budget of calls per account and region: bounded concurrency, the urgent first, and a rest for
-//! everybody when the service asks for fewer calls.
+//! One budget of calls per account and region: bounded concurrency, the urgent first, and a bucket of tokens for each
+//! class of calls that the service limits by itself.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,35 +11,86 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::cadence::{self, Others};
+use super::rate::Rate;
 use crate::model::Priority;
 
 /// Calls at once. CloudFormation's own limits are low; a target makes one call at a time.
 const WIDEST: usize = 8;
 
-/// How long after a rest an account and region still counts as short of calls.
-const SHORT_FOR: Duration = Duration::from_secs(10);
+/// Of so many turns one is for whoever has waited longest, however urgent others are.
+const FAIR: u64 = 4;
+
+/// How long somebody waits at most until its turn is worked out again: the rate changes, and others go away.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Calls that the service limits together, as far as is known: AWS tells how it does so for none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Calls to CloudFormation that change something.
+    Change,
+    /// Calls to CloudFormation that read.
+    Read,
+    /// Calls to other services.
+    Elsewhere,
+}
+
+const CLASSES: [Class; 3] = [Class::Change, Class::Read, Class::Elsewhere];
+
+impl Class {
+    /// Returns the class of an operation.
+    pub(super) fn of(operation: &str) -> Self {
+        let elsewhere = [
+            "GetParameter",
+            "DescribeOrganization",
+            "DescribeAccount",
+            "ListTagsForResource",
+            "ListOrganizationalUnitsForParent",
+            "ListAccountsForParent",
+            "DescribeAlarms",
+        ];
+        if elsewhere.contains(&operation) {
+            return Self::Elsewhere;
+        }
+        let reads = ["Describe", "Get", "List", "Validate", "Detect"];
+        match reads.iter().any(|start| operation.starts_with(start)) {
+            true => Self::Read,
+            false => Self::Change,
+        }
+    }
+}
 
 /// The gate that every call of one account and region passes.
 #[derive(Debug)]
 pub(super) struct Gate(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    /// How many may be inside now; halved by throttling, regained by success.
-    width: usize,
     inside: usize,
-    waiting: BTreeMap<(Reverse<Priority>, u64), oneshot::Sender<Permit>>,
+    lanes: [Lane; CLASSES.len()],
     arrivals: u64,
-    throttled: u32,
-    closed_until: Option<Instant>,
+    turns: u64,
     watchers: usize,
     /// Whether a call was ever carried out here.
     answered: bool,
 }
 
+/// The calls of one class.
+#[derive(Debug, Default)]
+struct Lane {
+    rate: Rate,
+    waiting: BTreeMap<Place, oneshot::Sender<Permit>>,
+}
+
+/// The place of a waiting call in its lane: by urgency, then by arrival.
+type Place = (Reverse<Priority>, u64);
+
 /// The right to make one call; dropping it lets the next one in.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Gate>);
+pub(super) struct Permit {
+    gate: Arc<Gate>,
+    class: Class,
+    since: Instant,
+}
 
 /// Counts as a watched stack until dropped.
 #[derive(Debug)]
@@ -51,16 +102,7 @@ pub(super) struct Watcher {
 impl Gate {
     /// Returns an open gate.
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
-            width: WIDEST,
-            inside: 0,
-            waiting: BTreeMap::new(),
-            arrivals: 0,
-            throttled: 0,
-            closed_until: None,
-            watchers: 0,
-            answered: false,
-        })))
+        Arc::new(Self(Mutex::default()))
     }
 
     /// Returns whether a call was ever carried out here, so that the account has the region.
@@ -69,34 +111,51 @@ impl Gate {
     }
 
     /// Waits for a turn and returns it.
-    pub(super) async fn enter(self: &Arc<Self>, priority: Priority) -> Permit {
+    pub(super) async fn enter(self: &Arc<Self>, class: Class, priority: Priority) -> Permit {
         loop {
-            cadence::pause(self.rest_of(priority)).await;
-            let turn = {
+            let (place, turn) = {
                 let mut state = self.state();
-                if state.inside < state.width && state.waiting.is_empty() {
-                    state.inside += 1;
-                    None
-                } else {
-                    let (sender, turn) = oneshot::channel();
-                    let arrival = state.arrivals;
-                    state.arrivals += 1;
-                    state.waiting.insert((Reverse(priority), arrival), sender);
-                    Some(turn)
+                if state.begins_at_once(class, cadence::now()) {
+                    return self.permit(class);
                 }
+                let (sender, turn) = oneshot::channel();
+                let place = (Reverse(priority), state.arrivals);
+                state.arrivals += 1;
+                state.lane(class).waiting.insert(place, sender);
+                (place, turn)
             };
-            let permit = match turn {
-                None => Permit(self.clone()),
-                Some(turn) => match turn.await {
-                    Ok(permit) => permit,
-                    // Cannot happen while `self` keeps the gate alive; asking again is harmless.
-                    Err(_) => continue,
-                },
-            };
-            // Somebody inside may have been refused while this call waited.
-            if self.rest_of(priority).is_zero() {
-                return permit;
+            // On the heap: thousands of calls never wait here.
+            match Box::pin(self.turn(class, place, turn)).await {
+                Some(permit) => return permit,
+                // Cannot happen while `self` keeps the gate alive; asking again is harmless.
+                None => continue,
             }
+        }
+    }
+
+    /// Waits for the turn of somebody at `place`. Whoever waits looks to it that tokens are given out when they come
+    /// back, be it to others: nobody else would.
+    async fn turn(
+        self: &Arc<Self>,
+        class: Class,
+        place: Place,
+        mut turn: oneshot::Receiver<Permit>,
+    ) -> Option<Permit> {
+        loop {
+            let wait = self.state().lane(class).wait(place, cadence::now());
+            tokio::select! {
+                biased;
+                permit = &mut turn => return permit.ok(),
+                () = cadence::pause(wait) => self.admit(),
+            }
+        }
+    }
+
+    fn permit(self: &Arc<Self>, class: Class) -> Permit {
+        Permit {
+            gate: self.clone(),
+            class,
+            since: cadence::now(),
         }
     }
 
@@ -110,46 +169,99 @@ impl Gate {
         }
     }
 
-    /// Returns how long a call has to wait for the end of a rest; the less urgent rests a little longer.
-    fn rest_of(&self, priority: Priority) -> Duration {
-        let Some(until) = self.state().closed_until else {
-            return Duration::ZERO;
-        };
-        let rest = until.saturating_duration_since(cadence::now());
-        if rest.is_zero() {
-            return rest;
-        }
-        rest + match priority {
-            Priority::Mutate => Duration::ZERO,
-            Priority::Read => Duration::from_millis(50),
-            Priority::Observe => Duration::from_millis(100),
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while holding the lock, and the numbers stay usable if something did.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets in whoever fits, most urgent first.
+    /// Lets in whoever fits.
     fn admit(self: &Arc<Self>) {
         loop {
-            let next = {
-                let mut state = self.state();
-                if state.inside >= state.width {
-                    return;
-                }
-                let Some((_, sender)) = state.waiting.pop_first() else {
-                    return;
-                };
-                if sender.is_closed() {
-                    continue;
-                }
-                state.inside += 1;
-                sender
+            let Some((class, sender)) = self.state().next(cadence::now()) else {
+                return;
             };
             // The lock is free here: a receiver that went away meanwhile drops the permit, which locks.
-            drop(next.send(Permit(self.clone())));
+            drop(sender.send(self.permit(class)));
+        }
+    }
+}
+
+impl State {
+    fn lane(&mut self, class: Class) -> &mut Lane {
+        // Classes are numbered as they are declared, and there are as many lanes.
+        &mut self.lanes[class as usize]
+    }
+
+    /// Lets a call in that has just come, if nobody waits before it.
+    fn begins_at_once(&mut self, class: Class, now: Instant) -> bool {
+        let has_room = self.inside < WIDEST;
+        let lane = self.lane(class);
+        let begins = has_room && lane.waiting.is_empty() && lane.rate.take(now);
+        self.inside += usize::from(begins);
+        begins
+    }
+
+    /// Lets the next one in of those who wait: the most urgent, and now and then the one who has waited longest.
+    fn next(&mut self, now: Instant) -> Option<(Class, oneshot::Sender<Permit>)> {
+        if self.inside >= WIDEST {
+            return None;
+        }
+        let is_fair = self.turns % FAIR == FAIR - 1;
+        loop {
+            let ready = CLASSES.into_iter().filter_map(|class| {
+                let place = self.lanes[class as usize].first(is_fair, now)?;
+                Some((class, place))
+            });
+            let (class, place) = match is_fair {
+                true => ready.min_by_key(|(_, (_, arrival))| *arrival),
+                false => ready.min_by_key(|(_, place)| *place),
+            }?;
+            let lane = self.lane(class);
+            let sender = lane.waiting.remove(&place)?;
+            if sender.is_closed() {
+                continue;
+            }
+            if !lane.rate.take(now) {
+                // Cannot happen, since it was ready; whoever it was is let in by asking again.
+                lane.waiting.insert(place, sender);
+                return None;
+            }
+            self.inside += 1;
+            self.turns += 1;
+            return Some((class, sender));
+        }
+    }
+}
+
+impl Lane {
+    /// Returns the place of the most urgent, or of the one who has waited longest, if a call may be sent now.
+    fn first(&self, is_oldest: bool, now: Instant) -> Option<Place> {
+        if self.rate.next(now, 0) > now {
+            return None;
+        }
+        if !is_oldest {
+            return self.waiting.keys().next().copied();
+        }
+        let of = |priority| {
+            let of_priority = (Reverse(priority), 0)..=(Reverse(priority), u64::MAX);
+            self.waiting
+                .range(of_priority)
+                .next()
+                .map(|(place, _)| *place)
+        };
+        let all = Priority::ALL.into_iter().filter_map(of);
+        all.min_by_key(|(_, arrival)| *arrival)
+    }
+
+    /// Returns how long it takes at least until it may be the turn of the one at `place`.
+    fn wait(&self, place: Place, now: Instant) -> Duration {
+        let ahead = self.waiting.range(..place).take(100).count();
+        let next = self.rate.next(now, ahead).saturating_duration_since(now);
+        match next.is_zero() {
+            // It waits for room, which whoever leaves gives it.
+            true => LOOK_AGAIN,
+            // The timer's own grain, so that nobody turns in circles.
+            false => next.clamp(Duration::from_millis(1), LOOK_AGAIN),
         }
     }
 }
@@ -157,42 +269,34 @@ impl Gate {
 impl Permit {
     /// Ends the call: the service answered.
     pub(super) fn succeeded(self) {
-        let mut state = self.0.state();
-        state.throttled = 0;
+        let mut state = self.gate.state();
         state.answered = true;
-        state.width = (state.width + 1).min(WIDEST);
+        state.lane(self.class).rate.answered(self.since);
     }
 
-    /// Ends the call: the service asked for fewer. Everybody rests.
+    /// Ends the call: the service asked for fewer of its class.
     pub(super) fn throttled(self) {
-        let mut state = self.0.state();
-        let now = cadence::now();
-        // Calls that were under way together count as one refusal.
-        if state.closed_until.is_none_or(|until| until <= now) {
-            state.closed_until = Some(now + cadence::rest(state.throttled, cadence::jitter()));
-            state.throttled = state.throttled.saturating_add(1);
-            state.width = (state.width / 2).max(1);
-        }
+        let (now, jitter) = (cadence::now(), cadence::jitter());
+        let mut state = self.gate.state();
+        state.lane(self.class).rate.refused(self.since, now, jitter);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.state().inside -= 1;
-        self.0.admit();
+        self.gate.state().inside -= 1;
+        self.gate.admit();
     }
 }
 
 impl Watcher {
-    /// Returns how many other stacks are being watched, and whether the service asks for fewer calls.
+    /// Returns how many other stacks are being watched, and how the service takes it.
     pub(super) fn others(&self) -> Others {
-        let state = self.gate.state();
+        let mut state = self.gate.state();
         Others {
             in_place: state.watchers.saturating_sub(1),
             anywhere: self.anywhere.load(Ordering::Relaxed).saturating_sub(1),
-            is_short: state
-                .closed_until
-                .is_some_and(|until| until + SHORT_FOR > cadence::now()),
+            short: state.lane(Class::Read).rate.each(),
         }
     }
 }
@@ -205,88 +309,4 @@ impl Drop for Watcher {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_urgent_go_first_and_never_more_than_the_width() {
-        let gate = Gate::new();
-        let mut inside = Vec::new();
-        for _ in 0..WIDEST {
-            inside.push(gate.enter(Priority::Observe).await);
-        }
-        let (order, mut seen) = tokio::sync::mpsc::unbounded_channel();
-        for (name, priority) in [
-            ("observe", Priority::Observe),
-            ("read", Priority::Read),
-            ("mutate", Priority::Mutate),
-            ("mutate again", Priority::Mutate),
-        ] {
-            let (gate, order) = (gate.clone(), order.clone());
-            tokio::spawn(async move {
-                let permit = gate.enter(priority).await;
-                order.send(name).unwrap();
-                permit.succeeded();
-            });
-            tokio::task::yield_now().await;
-        }
-        assert!(seen.try_recv().is_err());
-        inside.pop();
-        let mut got = Vec::new();
-        for _ in 0..4 {
-            got.push(seen.recv().await.unwrap());
-        }
-        assert_eq!(got, ["mutate", "mutate again", "read", "observe"]);
-        drop(inside);
-        assert_eq!(gate.state().inside, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_waiter_that_went_away_gives_its_turn_on() {
-        let gate = Gate::new();
-        let inside: Vec<_> = {
-            let mut all = Vec::new();
-            for _ in 0..WIDEST {
-                all.push(gate.enter(Priority::Read).await);
-            }
-            all
-        };
-        let gone = tokio::spawn({
-            let gate = gate.clone();
-            async move { gate.enter(Priority::Mutate).await }
-        });
-        tokio::task::yield_now().await;
-        gone.abort();
-        let _ = gone.await;
-        let waiting = tokio::spawn({
-            let gate = gate.clone();
-            async move { drop(gate.enter(Priority::Observe).await) }
-        });
-        tokio::task::yield_now().await;
-        drop(inside);
-        waiting.await.unwrap();
-        assert_eq!(gate.state().inside, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_makes_everybody_rest_once_and_narrows_the_gate() {
-        let gate = Gate::new();
-        let (one, two) = (
-            gate.enter(Priority::Read).await,
-            gate.enter(Priority::Read).await,
-        );
-        one.throttled();
-        two.throttled();
-        assert_eq!(gate.state().width, WIDEST / 2);
-        let before = cadence::now();
-        let watcher = gate.watch(&Arc::default());
-        assert!(watcher.others().is_short);
-        gate.enter(Priority::Mutate).await.succeeded();
-        let waited = before.elapsed();
-        assert!(waited >= Duration::from_millis(250) && waited <= Duration::from_millis(510));
-        assert_eq!(gate.state().width, WIDEST / 2 + 1);
-        assert!(watcher.others().is_short);
-        cadence::pause(SHORT_FOR).await;
-        assert!(!watcher.others().is_short);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! When to look again. The only place of this room that waits or reads a clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -26,10 +27,6 @@ const MANY: usize = 100;
 /// anything would take the place of a call that gets something done.
 const SPACING_WHEN_SHORT: Duration = Duration::from_secs(1);
 
-/// The longest rest of an account and region. Rests spread by half of it, so that many places that are refused
-/// together do not come back together, nor are all idle at once.
-const LONGEST_REST: Duration = Duration::from_secs(5);
-
 /// How many other stacks are being watched, and how the service takes it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Others {
@@ -37,8 +34,8 @@ pub(super) struct Others {
     pub(super) in_place: usize,
     /// Anywhere.
     pub(super) anywhere: usize,
-    /// Whether the service asked for fewer calls a short while ago.
-    pub(super) is_short: bool,
+    /// In which time the service answers one call, where it asked for fewer a short while ago.
+    pub(super) short: Option<Duration>,
 }
 
 fn times(each: Duration, count: usize) -> Duration {
@@ -52,11 +49,12 @@ impl Others {
 
     /// Returns what the account and region asks for, whatever happens in others.
     fn spacing_in_place(self) -> Duration {
-        let short = match self.is_short {
-            true => SPACING_WHEN_SHORT,
-            false => Duration::ZERO,
+        let Some(call) = self.short else {
+            return times(SPACING_IN_PLACE, self.in_place);
         };
-        times(SPACING_IN_PLACE, self.in_place).max(short)
+        // Half of the calls are for what gets something done.
+        let each = SPACING_IN_PLACE.max(2 * call);
+        times(each, self.in_place).max(SPACING_WHEN_SHORT)
     }
 }
 
@@ -78,7 +76,13 @@ pub(super) fn poll(
         (elapsed / 60).clamp(Duration::from_secs(1), LONGEST)
     };
     let wait = match expected {
-        Some(expected) if elapsed >= expected => own.max(others.spacing_in_place()),
+        Some(expected) if elapsed < 2 * expected.max(LONGEST) && elapsed >= expected => {
+            own.max(others.spacing_in_place())
+        }
+        // It takes longer than what was expected, and need not end soon.
+        Some(expected) if elapsed >= expected => {
+            own.max(others.spacing_in_place()).max(others.spacing() / 4)
+        }
         Some(expected) => {
             let until_then = (expected - elapsed).max(others.spacing_in_place());
             let seldom = match others.anywhere {
@@ -96,18 +100,33 @@ pub(super) fn poll(
 /// How long things of one kind took here so far. In a fleet they are much alike: once one has come to its end, the others
 /// are looked at when they are about to.
 #[derive(Debug)]
-pub(super) struct Learned(watch::Sender<Option<Duration>>);
+pub(super) struct Learned {
+    expected: watch::Sender<Option<Duration>>,
+    /// Whether one was seen to end. Until then, what is expected is hearsay.
+    has_seen: AtomicBool,
+}
 
 impl Learned {
-    /// Returns what somebody knows from earlier executions.
-    pub(super) fn new(expected: Option<Duration>) -> Self {
-        Self(watch::Sender::new(expected))
+    /// Returns what knows nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            expected: watch::Sender::new(None),
+            has_seen: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes over what earlier executions tell, until the first end is seen.
+    pub(super) fn expect(&self, expected: Duration) {
+        if !self.has_seen.load(Ordering::Relaxed) {
+            self.expected.send_replace(Some(expected));
+        }
     }
 
     /// Notes that one took `elapsed`; what is shorter than all before counts.
     pub(super) fn note(&self, elapsed: Duration) {
-        self.0.send_if_modified(|known| {
-            let is_news = known.is_none_or(|known| elapsed < known);
+        let is_first = !self.has_seen.swap(true, Ordering::Relaxed);
+        self.expected.send_if_modified(|known| {
+            let is_news = is_first || known.is_none_or(|known| elapsed < known);
             if is_news {
                 *known = Some(elapsed);
             }
@@ -115,13 +134,26 @@ impl Learned {
         });
     }
 
+    /// Returns how long to wait, `from` into something, until the next poll of it.
+    ///
+    /// Of many that began together some are looked at early, until one has ended: otherwise all would be looked at in the
+    /// same moments, and nobody would notice the first end between them.
+    fn next(&self, from: Duration, others: Others, jitter: f64) -> Duration {
+        let wait = poll(from, others, *self.expected.borrow(), jitter);
+        let has_seen = self.has_seen.load(Ordering::Relaxed);
+        match others.anywhere >= MANY && from < wait && !has_seen {
+            true => wait.mul_f64(1.0 - jitter.clamp(0.0, 1.0)).max(SHORTEST),
+            false => wait,
+        }
+    }
+
     /// Waits until the next poll of what has been going on by `clock`, and counts `watcher` in while it waits.
     pub(super) async fn wait(&self, clock: Stopwatch, watcher: &Watcher) {
-        let mut told = self.0.subscribe();
+        let mut told = self.expected.subscribe();
         let (from, jitter) = (clock.elapsed(), jitter());
         loop {
-            let expected = *told.borrow_and_update();
-            let due = from + poll(from, watcher.others(), expected, jitter);
+            told.mark_unchanged();
+            let due = from + self.next(from, watcher.others(), jitter);
             let left = due.saturating_sub(clock.elapsed());
             tokio::select! {
                 () = pause(left) => return,
@@ -129,14 +161,6 @@ impl Learned {
             }
         }
     }
-}
-
-/// Returns how long an account and region rests after the `throttled`th refusal in a row, from 0.
-pub(super) fn rest(throttled: u32, jitter: f64) -> Duration {
-    let full = Duration::from_millis(500)
-        .saturating_mul(1 << throttled.min(10))
-        .min(LONGEST_REST);
-    full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 /// What a failed call may do next.
@@ -150,7 +174,7 @@ pub(super) enum Trouble {
 
 /// Returns how long to wait before the next attempt of a call, or `None` if it has failed for good.
 ///
-/// Throttling is waited out by its own clock in the budget, hence without a wait here. What people
+/// Throttling is waited out by the budget's own clock, hence without a wait here. What people
 /// watch is patient: a deployment that succeeds must not fail because looking at it does.
 fn patience(
     trouble: Trouble,
@@ -160,10 +184,12 @@ fn patience(
     jitter: f64,
 ) -> Option<Duration> {
     let limit = match (trouble, priority) {
-        (Trouble::Throttled, Priority::Observe) => return Some(Duration::ZERO),
-        (Trouble::Throttled, Priority::Read | Priority::Mutate) => Duration::from_secs(600),
-        (Trouble::Passing, Priority::Observe) => Duration::from_secs(300),
-        (Trouble::Passing, Priority::Read | Priority::Mutate) => {
+        (Trouble::Throttled, Priority::Observe | Priority::Outcome) => return Some(Duration::ZERO),
+        (Trouble::Throttled, Priority::Read | Priority::Mutate | Priority::Execute) => {
+            Duration::from_secs(600)
+        }
+        (Trouble::Passing, Priority::Observe | Priority::Outcome) => Duration::from_secs(300),
+        (Trouble::Passing, Priority::Read | Priority::Mutate | Priority::Execute) => {
             return (attempt < 3).then(|| Duration::from_millis(200) * (1 << attempt));
         }
     };
@@ -253,7 +279,7 @@ mod tests {
     const ALONE: Others = Others {
         in_place: 0,
         anywhere: 0,
-        is_short: false,
+        short: None,
     };
 
     fn seconds(s: f64) -> Duration {
@@ -272,11 +298,24 @@ mod tests {
     #[test]
     fn where_calls_are_short_no_poll_comes_early() {
         let short = Others {
-            is_short: true,
+            short: Some(Duration::ZERO),
             ..ALONE
         };
         assert_eq!(poll(Duration::ZERO, short, None, 0.0), seconds(1.0));
         assert_eq!(poll(seconds(3600.0), short, None, 0.0), LONGEST);
+    }
+
+    #[test]
+    fn where_few_calls_are_answered_half_of_them_are_polls() {
+        let others = |short| Others {
+            in_place: 39,
+            anywhere: 39,
+            short,
+        };
+        let each = |short| poll(seconds(10.0), others(short), None, 0.0);
+        assert_eq!(each(None), seconds(3.9));
+        assert_eq!(each(Some(seconds(0.01))), seconds(3.9));
+        assert_eq!(each(Some(seconds(0.1))), seconds(7.8));
     }
 
     #[test]
@@ -290,12 +329,10 @@ mod tests {
     }
 
     #[test]
-    fn throttling_rests_longer_each_time_and_never_fails_an_observation() {
-        assert_eq!(rest(0, 1.0), seconds(0.5));
-        assert_eq!(rest(1, 1.0), seconds(1.0));
-        assert_eq!(rest(u32::MAX, 1.0), LONGEST_REST);
+    fn throttling_never_fails_an_observation() {
         let of = |priority, elapsed| patience(Trouble::Throttled, priority, 9, elapsed, 0.0);
         assert!(of(Priority::Observe, seconds(86_400.0)).is_some());
+        assert!(of(Priority::Outcome, seconds(86_400.0)).is_some());
         assert!(of(Priority::Mutate, seconds(30.0)).is_some());
         assert!(of(Priority::Mutate, seconds(601.0)).is_none());
     }
@@ -311,13 +348,13 @@ mod tests {
 
         #[test]
         fn invariant_one_poll_a_second_after_five_seconds(ms in 5_000u64..10_000_000, n in 0usize..500, jitter in 0.0..1.0f64) {
-            let others = Others { in_place: n, anywhere: n, is_short: false };
+            let others = Others { in_place: n, anywhere: n, short: None };
             prop_assert!(poll(Duration::from_millis(ms), others, None, jitter) >= Duration::from_secs(1));
         }
 
         #[test]
         fn invariant_many_stacks_share_a_bounded_number_of_polls(ms in 0u64..10_000, in_place in 10usize..500, elsewhere in 100usize..5_000) {
-            let others = Others { in_place, anywhere: in_place + elsewhere, is_short: false };
+            let others = Others { in_place, anywhere: in_place + elsewhere, short: None };
             let each = poll(Duration::from_millis(ms), others, None, 0.0).as_secs_f64();
             prop_assert!((in_place + 1) as f64 / each <= 11.1);
             prop_assert!((in_place + elsewhere + 1) as f64 / each <= 101.1);
@@ -329,7 +366,7 @@ mod tests {
         let many = Others {
             in_place: 0,
             anywhere: 2_500,
-            is_short: false,
+            short: None,
         };
         let expected = Some(seconds(60.0));
         assert_eq!(poll(seconds(1.0), many, None, 0.0), seconds(25.0));
@@ -340,7 +377,7 @@ mod tests {
         assert_eq!(poll(seconds(30.0), ALONE, expected, 0.0), seconds(1.0));
         // What a place asks for is kept to, whatever is expected.
         let short = Others {
-            is_short: true,
+            short: Some(Duration::ZERO),
             ..many
         };
         assert_eq!(poll(seconds(59.9), short, expected, 0.0), seconds(1.0));
@@ -348,7 +385,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_end_wakes_those_who_wait_for_theirs() {
-        let learned = Learned::new(None);
+        let learned = Learned::new();
         let gate = super::super::budget::Gate::new();
         let anywhere = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(5_000));
         let watcher = gate.watch(&anywhere);
@@ -358,7 +395,44 @@ mod tests {
             learned.note(seconds(10.0));
         };
         tokio::join!(learned.wait(clock, &watcher), told);
-        // Without it, the wait would have been 50 seconds.
+        // Without it, the wait would have been up to 50 seconds.
         assert!(clock.elapsed() < seconds(12.0), "{:?}", clock.elapsed());
+    }
+
+    #[test]
+    fn many_that_began_together_are_looked_at_in_turn_until_one_has_ended() {
+        let many = Others {
+            anywhere: 2_500,
+            ..ALONE
+        };
+        let learned = Learned::new();
+        let first = |jitter| learned.next(seconds(1.0), many, jitter).as_secs_f64();
+        assert!((12.4..=13.2).contains(&first(0.5)), "{}", first(0.5));
+        // Whatever earlier executions tell: they may be wrong.
+        learned.expect(seconds(600.0));
+        assert!((78.0..=79.0).contains(&first(0.5)), "{}", first(0.5));
+        assert!(first(0.99) < 2.0, "{}", first(0.99));
+        learned.note(seconds(20.0));
+        assert!(first(0.99) > 19.0, "{}", first(0.99));
+        // What was seen counts from then on, and what is said does not.
+        learned.expect(seconds(1.0));
+        assert!(first(0.99) > 19.0, "{}", first(0.99));
+        learned.note(seconds(30.0));
+        assert_eq!(*learned.expected.borrow(), Some(seconds(20.0)));
+        let alone = Learned::new();
+        alone.expect(seconds(600.0));
+        assert_eq!(alone.next(seconds(30.0), ALONE, 0.0), seconds(1.0));
+    }
+
+    #[test]
+    fn what_takes_longer_than_expected_is_looked_at_less_often_again() {
+        let many = Others {
+            anywhere: 2_400,
+            ..ALONE
+        };
+        let expected = Some(seconds(10.0));
+        assert_eq!(poll(seconds(15.0), many, expected, 0.0), seconds(1.0));
+        assert_eq!(poll(seconds(25.0), many, expected, 0.0), seconds(6.0));
+        assert_eq!(poll(seconds(25.0), ALONE, expected, 0.0), seconds(1.0));
     }
 }

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::budget::Class;
 use super::cadence::{Stopwatch, Trouble};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
@@ -41,6 +42,14 @@ impl Call {
         }
     }
 
+    /// Returns a change that was approved, which is sent once.
+    pub(super) fn approved(operation: &'static str) -> Self {
+        Self {
+            priority: Priority::Execute,
+            ..Self::once(operation)
+        }
+    }
+
     /// Returns a change that is sent once.
     pub(super) fn once(operation: &'static str) -> Self {
         Self {
@@ -67,11 +76,12 @@ impl Aws {
         let acting = self.acting(spec)?;
         let client = self.client(&spec.target.region);
         let gate = self.gate(&spec.target);
+        let class = Class::of(call.operation);
         let place = spec.target.place();
         let clock = Stopwatch::start();
         let mut attempt = 0;
         loop {
-            let permit = gate.enter(call.priority).await;
+            let permit = gate.enter(class, call.priority).await;
             let line = self.line().await;
             // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
             let sending = acting.clone().scope(send(client.clone()));

@@ -243,7 +243,7 @@ impl Aws {
         token: &str,
         disable_rollback: Option<bool>,
     ) -> Result<(), CallFailure> {
-        self.call(Call::once("ExecuteChangeSet"), spec, |client| {
+        self.call(Call::approved("ExecuteChangeSet"), spec, |client| {
             client
                 .execute_change_set()
                 .change_set_name(id.as_str())

@@ -23,18 +23,16 @@ use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
 use super::failure::{Attempted, Effect, classify};
 use super::http;
+use super::lines::{lines, open_files};
 use super::mfa::MfaPrompt;
 use super::object::Objects;
 use super::profile::{Profile, Source};
-use super::session::{Kept, Opening, Role, Session, session_name};
+use super::session::{Kept, Opening, Role, Session, for_sessions, session_name};
 use super::trace::{Trace, Traced, TracedHttp};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
-
-/// Calls under way at once, in all accounts and regions together; below the files that a process may have open.
-const LINES: usize = 1_000;
 
 /// How to connect. The default means what the AWS CLI means by it: environment, then profile.
 #[derive(Debug, Clone, Default)]
@@ -203,9 +201,9 @@ impl Aws {
             sts: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            lines: Semaphore::new(LINES),
-            change_sets: Learned::new(None),
-            operations: Learned::new(None),
+            lines: Semaphore::new(lines(open_files())),
+            change_sets: Learned::new(),
+            operations: Learned::new(),
             objects: Objects::default(),
         })))
     }
@@ -232,9 +230,9 @@ impl Aws {
             sts: Mutex::default(),
             gates: Mutex::default(),
             watched: Arc::default(),
-            lines: Semaphore::new(LINES),
-            change_sets: Learned::new(None),
-            operations: Learned::new(None),
+            lines: Semaphore::new(lines(open_files())),
+            change_sets: Learned::new(),
+            operations: Learned::new(),
             objects: Objects::default(),
         }))
     }
@@ -506,9 +504,10 @@ impl Aws {
     /// Returns the client by which sessions are opened in a region.
     fn sts(&self, region: aws_config::Region) -> aws_sdk_sts::Client {
         let mut clients = locked(&self.0.sts);
-        let client = clients
-            .entry(region)
-            .or_insert_with_key(|region| aws_sdk_sts::Client::new(&self.with_region(region)));
+        let client = clients.entry(region).or_insert_with_key(|region| {
+            let config = self.with_region(region).into_builder();
+            aws_sdk_sts::Client::new(&config.retry_config(for_sessions()).build())
+        });
         client.clone()
     }
 

@@ -190,7 +190,7 @@ impl Aws {
         role_arn: Option<&str>,
     ) -> Result<(), CallFailure> {
         let retain: Vec<String> = retain.iter().map(ToString::to_string).collect();
-        self.call(Call::once("DeleteStack"), spec, |client| {
+        self.call(Call::approved("DeleteStack"), spec, |client| {
             client
                 .delete_stack()
                 .stack_name(stack.as_str())

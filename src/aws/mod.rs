@@ -4,7 +4,7 @@
 //! ```text
 //! Aws::create_change_set, execute_change_set, watch, …      one method per need
 //!   └─ call        one attempt loop: budget, back-off, classification
-//!        ├─ budget      who may call next in an account and region
+//!        ├─ budget      who may call next in an account and region; `rate` learns how fast
 //!        ├─ failure     SdkError → CallFailure
 //!        └─ connection  one HTTP client (`http`); clients per role and region; one session per role
 //! ```
@@ -22,9 +22,11 @@ mod connection;
 mod convert;
 mod deletion;
 mod drift;
+mod expected;
 mod failure;
 mod http;
 mod json;
+mod lines;
 mod listed;
 mod lookup;
 mod mfa;
@@ -34,6 +36,7 @@ mod object;
 mod organization;
 mod probe;
 mod profile;
+mod rate;
 mod reading;
 mod recovery;
 mod rest;
@@ -52,6 +55,8 @@ pub use check::TemplateSummary;
 pub use connection::{Aws, Settings};
 pub use deletion::{DescribedStack, HeldResource};
 pub use drift::DetectedDrift;
+pub use expected::Expected;
+pub use lines::{MOST_LINES, lines, open_files, raise_open_files};
 pub use listed::ListedChangeSet;
 pub use lookup::LookUps;
 pub use mfa::MfaPrompt;

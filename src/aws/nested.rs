@@ -67,7 +67,10 @@ impl Aws {
             let Some(stack) = self.stack_of(spec, &parent, &failed).await else {
                 break;
             };
-            let Ok(events) = self.events_from(spec, &stack, since, Priority::Read).await else {
+            let Ok(events) = self
+                .events_from(spec, &stack, since, Priority::Outcome)
+                .await
+            else {
                 break;
             };
             let mut events = events.into_iter();
@@ -98,7 +101,7 @@ impl Aws {
             return StackId::new(id).ok();
         }
         // Not every endpoint says it in the event of a failure.
-        let call = Call::read("DescribeStackResource", Priority::Read);
+        let call = Call::read("DescribeStackResource", Priority::Outcome);
         let reply = self.call(call, spec, |client| {
             client
                 .describe_stack_resource()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
@@ -20,6 +21,9 @@ const MARGIN: Duration = Duration::from_secs(300);
 
 /// Credentials without an end are looked at again after this.
 const UNLIMITED: Duration = Duration::from_secs(900);
+
+/// How often STS is asked for a session before it is told that it refuses; half a minute at most.
+const ATTEMPTS: u32 = 6;
 
 /// A role in an account, assumed once and renewed when it runs out.
 ///
@@ -90,6 +94,13 @@ impl Role {
             ),
         }
     }
+}
+
+/// Returns how STS is asked for sessions: hundreds of accounts may want theirs at once. There is nothing to let go first,
+/// so that the SDK's own retries do, with their jitter; its adaptive mode measures by the wall clock, not by a
+/// simulated one.
+pub(super) fn for_sessions() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
 }
 
 impl Session {
@@ -260,6 +271,10 @@ pub(super) fn session_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use aws_types::sdk_config::TimeSource;
+
     use super::*;
 
     fn account(id: &str) -> AccountId {
@@ -296,6 +311,57 @@ mod tests {
         ] {
             assert!(Role::parse(bad, &account("222222222222")).is_err(), "{bad}");
         }
+    }
+
+    /// Gives credentials for an hour, slowly, and counts how often.
+    #[derive(Debug, Default, Clone)]
+    struct Counting {
+        clock: Clock,
+        given: Arc<AtomicUsize>,
+    }
+
+    #[derive(Debug, Default, Clone)]
+    struct Clock(Arc<AtomicU64>);
+
+    impl TimeSource for Clock {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    impl ProvideCredentials for Counting {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(async {
+                tokio::task::yield_now().await;
+                self.given.fetch_add(1, Ordering::Relaxed);
+                let end = self.clock.now() + Duration::from_secs(3_600);
+                Ok(Credentials::new("AKIA", "s", None, Some(end), "counting"))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_runs_out_is_renewed_once_for_all_who_ask() {
+        let counting = Counting::default();
+        let clock = counting.clock.clone();
+        let config = SdkConfig::builder().time_source(clock.clone()).build();
+        let kept = Kept::shared(SharedCredentialsProvider::new(counting.clone()), &config);
+        let ask = || async {
+            let all = (0..20).map(|_| kept.provide_credentials());
+            for found in futures_util::future::join_all(all).await {
+                assert!(found.unwrap().expiry().unwrap() > clock.now() + MARGIN);
+            }
+            counting.given.load(Ordering::Relaxed)
+        };
+        assert_eq!(ask().await, 1);
+        clock.0.store(3_299, Ordering::Relaxed);
+        assert_eq!(ask().await, 1);
+        clock.0.store(3_300, Ordering::Relaxed);
+        assert_eq!(ask().await, 2);
+        assert_eq!(ask().await, 2);
     }
 
     #[test]

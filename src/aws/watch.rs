@@ -120,7 +120,7 @@ impl Aws {
                 continue;
             }
             let summary = self
-                .stack(spec, StackRef::Id(stack), Priority::Observe)
+                .stack(spec, StackRef::Id(stack), Priority::Outcome)
                 .await?;
             let Some(summary) = summary else {
                 let settled = operation.vanished();

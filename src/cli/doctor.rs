@@ -11,6 +11,7 @@ use super::run::{block_on, connect};
 use super::settings::Settings;
 use super::targets::TargetArgs;
 use super::{CliError, exit, output, permissions};
+use crate::aws;
 use crate::model::{Invocation, StackName, TargetSpec, TemplateBuckets};
 use crate::report::DOCUMENT_VERSION;
 
@@ -73,6 +74,7 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
     let stack = args.stack.as_ref().map(StackName::as_str);
     checks.extend(stack.and_then(|stack| health::template(&root, stack)));
     checks.extend([settings, health::state(&global.state)]);
+    checks.extend(health::open_files(aws::open_files()));
     let invocation = Invocation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: args.connection.profile.clone(),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::CliError;
 use super::project::{self, TEMPLATES};
 use super::settings::FILE;
+use crate::aws;
 use crate::journal::{Journal, JournalError};
 use crate::model::clean;
 
@@ -90,6 +91,17 @@ pub(super) fn draw(checks: &[Check]) -> String {
     }
     text.push_str("`stackgate doctor --policy` prints what each stage must be allowed\n");
     text
+}
+
+/// Tells where a fleet of hundreds of targets would be slower than it could be, because few files may be open.
+pub(super) fn open_files(limit: Option<u64>) -> Option<Check> {
+    let calls = aws::lines(limit);
+    let limit = limit.filter(|_| calls < aws::MOST_LINES / 2)?;
+    Some(Check::warning(
+        "open files",
+        format!("{limit} at most, hence {calls} calls at once"),
+        "harmless below hundreds of targets; for more, raise the hard limit (`ulimit -Hn 4096`, `LimitNOFILE`, `nofile`)",
+    ))
 }
 
 pub(super) fn project(root: &Path) -> Check {
@@ -217,6 +229,16 @@ mod tests {
             assert!(check.found.contains(word), "{check:?}");
             assert_eq!(check.remedy.is_some(), health != Health::Ok);
         }
+    }
+
+    #[test]
+    fn few_open_files_are_told_and_enough_are_not() {
+        for enough in [None, Some(1_024), Some(4_096)] {
+            assert!(open_files(enough).is_none(), "{enough:?}");
+        }
+        let check = open_files(Some(256)).unwrap();
+        assert_eq!(check.health, Health::Warning);
+        assert_eq!(check.found, "256 at most, hence 160 calls at once");
     }
 
     #[test]

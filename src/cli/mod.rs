@@ -16,6 +16,7 @@ mod drift;
 mod earlier;
 mod error;
 mod events;
+mod expected;
 mod face;
 mod findings;
 mod health;
@@ -174,6 +175,8 @@ pub fn main() -> ExitCode {
     if global.debug {
         debug::turn_on();
     }
+    // Where it cannot be raised, fewer calls are under way at once.
+    let _ = crate::aws::raise_open_files();
     // A system without that signal, or out of descriptors, is told of by what comes next.
     let _ = crate::runtime::outlive_file_limit();
     let result = match command {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::earlier::Earlier;
+use super::expected::expected;
 use super::face::{Answering, FaceParts, TerminalFace};
 use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
@@ -223,6 +224,9 @@ impl Run<'_> {
         definition: &ExecutionDefinition,
     ) -> Result<u8, CliError> {
         let state_folder = self.journal.folder().to_owned();
+        let (pipeline, execution) = (&definition.pipeline.name, &machine.state().id);
+        self.aws
+            .expect(expected(self.journal, pipeline.as_str(), execution));
         let store_folder = store_folder(&state_folder);
         let store = Store::open(&store_folder)?;
         let artifacts = store_folder.clone();

@@ -115,6 +115,17 @@ impl Journal {
         })
     }
 
+    /// Returns the last events of an execution, at most `most`, oldest first.
+    pub fn last_events(&self, id: &ExecutionId, most: u32) -> Result<Vec<Event>, JournalError> {
+        let last: i64 = self.read("read", |connection| {
+            let last = "SELECT coalesce(max(seq), 0) FROM event
+                         WHERE execution = (SELECT number FROM execution WHERE id = ?1)";
+            Ok(connection.query_row(last, params![id.as_str()], |row| row.get(0))?)
+        })?;
+        let last = u64::try_from(last).unwrap_or(0);
+        self.events(id, last.saturating_sub(u64::from(most)))
+    }
+
     /// Appends events after number `expected_seq` (0 for the first) and marks messages as handled: both or
     /// neither.
     pub fn append(
@@ -439,6 +450,24 @@ mod tests {
             );
         }
         assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_last_events_are_the_last_ones_in_their_order() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let kinds = vec![EventKind::StageStarted; 4];
+        let next = events(&id(1), 2, kinds);
+        journal
+            .append(&lease, 1, &next, &[], Durability::Intent)
+            .unwrap();
+        let last = |most| -> Vec<u64> {
+            let events = journal.last_events(&id(1), most).unwrap();
+            events.into_iter().map(|event| event.seq).collect()
+        };
+        assert_eq!(last(2), [4, 5]);
+        assert_eq!(last(100), [1, 2, 3, 4, 5]);
+        assert!(journal.last_events(&id(2), 2).unwrap().is_empty());
     }
 
     #[test]

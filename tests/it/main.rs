@@ -44,6 +44,7 @@ mod screens;
 mod settings;
 mod sso;
 mod terminal;
+mod throttled;
 mod validate;
 mod validate_others;
 mod waves;

@@ -27,10 +27,9 @@ async fn one_session_serves_all_regions_of_an_account() {
         .ok("AssumeRole", &assumed("ASIAROLE"))
         .ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
     let aws = aws(&script).await;
-    let regions = ["eu-west-1", "us-east-1", "ap-south-1"];
-    let specs: Vec<_> = regions
-        .iter()
-        .map(|r| spec_in("222222222222", r, Some(ROLE)))
+    // Twenty regions, all at the same moment.
+    let specs: Vec<_> = (1..=20)
+        .map(|n| spec_in("222222222222", &format!("eu-west-{n}"), Some(ROLE)))
         .collect();
     let name = StackName::new("app").unwrap();
     let calls = specs.iter().map(|spec| async {
@@ -53,7 +52,20 @@ async fn one_session_serves_all_regions_of_an_account() {
     for call in script.requests_of("DescribeStacks") {
         assert_eq!(call.access_key, "ASIAROLE");
     }
-    assert_eq!(script.requests().len(), 4);
+    assert_eq!(script.requests().len(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_sts_that_asks_for_fewer_calls_is_waited_for() {
+    let script = Scripted::new();
+    for _ in 0..4 {
+        script.error("AssumeRole", 400, "Throttling", "Rate exceeded");
+    }
+    script.ok("AssumeRole", &assumed("ASIAROLE"));
+    let aws = aws(&script).await;
+    let spec = spec_in("222222222222", "eu-west-1", Some(ROLE));
+    aws.caller_at(&spec).await.unwrap();
+    assert_eq!(script.requests_of("AssumeRole").len(), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -539,7 +539,8 @@ fn what_is_waited_for_between_waves_is_told_everywhere() {
     });
     let held = "(8 min 0 s left): errors: no data";
     let view = script.view();
-    let live = super::super::live::rows(&view, &options, 20);
+    let live =
+        super::super::live::rows(&super::super::fleet::Fleet::of(view.clone()), &options, 20);
     assert!(live.iter().any(|row| row.contains(held)), "{live:?}");
     let status = super::super::status(&view, Some(true), &options);
     assert!(status.contains(held), "{status}");
