@@ -165,6 +165,17 @@ fn all_of(ended: &BTreeMap<String, BTreeSet<Place>>, outcomes: &[&str]) -> BTree
     found.flatten().cloned().collect()
 }
 
+/// Waits until so many targets were executed that the second wave is under way.
+fn await_executions(proxy: &Proxy, count: usize) {
+    proxy.wait_until("a second wave", |calls| {
+        calls.iter().filter(|call| is_executed(call)).count() >= count
+    });
+}
+
+fn is_executed(call: &Call) -> bool {
+    call.operation == "ExecuteChangeSet" && call.arrived()
+}
+
 #[test]
 fn forty_targets_are_rolled_out_killed_resumed_retried_and_rolled_back() {
     let seed = Seed::or(1);
@@ -174,12 +185,12 @@ fn forty_targets_are_rolled_out_killed_resumed_retried_and_rolled_back() {
         "region-concurrency: parallel",
     ];
     let fleet = Fleet::new(Emulator::Ministack, 8, &preferences);
-    let mut story = Story::begin(fleet, &seed);
+    let proxy = Proxy::start(&fleet.env.endpoint());
+    let mut story = Story::begin(fleet.through(&proxy), &seed);
 
+    proxy.forget();
     let process = story.start();
-    // In the midst of the second wave, of which one target of a region runs at a time.
-    let third = story.fleet.env.private("333333333333/us-east-1");
-    process.await_stderr(&format!("{third}  executing the change set"));
+    await_executions(&proxy, 14);
     let resumed = story.kill_and_resume(process);
     println!("{resumed}");
     resumed.code(5);
@@ -287,10 +298,7 @@ fn the_same_holds_where_calls_are_throttled_and_replies_are_lost() {
 
     proxy.forget();
     let process = story.start();
-    let executed = |call: &&Call| call.operation == "ExecuteChangeSet" && call.arrived();
-    proxy.wait_until("a second wave", |calls| {
-        calls.iter().filter(executed).count() >= 8
-    });
+    await_executions(&proxy, 8);
     let resumed = story.kill_and_resume(process);
     println!("{resumed}");
     resumed.code(1);
@@ -312,7 +320,7 @@ fn the_same_holds_where_calls_are_throttled_and_replies_are_lost() {
         assert_eq!(mutations.get(&key), Some(count), "{key}");
     }
     // Nor did anything overtake the canary.
-    let executed = proxy.calls().into_iter().filter(|call| executed(&call));
+    let executed = proxy.calls().into_iter().filter(is_executed);
     let accounts: Vec<String> = executed.map(|call| call.account).take(5).collect();
     assert_eq!(
         accounts,

@@ -195,6 +195,8 @@ pub(in crate::report) fn rollout(
             let place = if what == "it" { place } else { "" };
             format!("the first failure{place} stops {what}")
         }
+        // Of all targets: more than all cannot fail.
+        CountOrPercent::Percent(100..) => "no number of failures stops it".to_owned(),
         CountOrPercent::Count(number) => {
             let failures = count(number as usize, "failure");
             format!("more than {failures}{place} stop {what}")
