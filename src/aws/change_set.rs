@@ -187,6 +187,7 @@ impl Aws {
             })
             .await
             .map_err(|failure| without_urls(request.without_secrets(failure)))?;
+        self.check_place(call.operation, spec, [reply.id(), reply.stack_id()])?;
         ids(reply.id(), reply.stack_id()).ok_or_else(|| {
             attempted.failure(
                 FailureKind::Ambiguous,
@@ -221,7 +222,11 @@ impl Aws {
             {
                 Ok(None)
             }
-            Ok(reply) => Ok(ids(reply.change_set_id(), reply.stack_id())),
+            Ok(reply) => {
+                let named = [reply.change_set_id(), reply.stack_id()];
+                self.check_place(call.operation, spec, named)?;
+                Ok(ids(reply.change_set_id(), reply.stack_id()))
+            }
             Err(CallFailure {
                 kind: FailureKind::NotFound,
                 ..
@@ -386,6 +391,21 @@ mod tests {
 
     fn created() -> String {
         format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_set_that_was_made_elsewhere_is_refused_by_its_name() {
+        let script = Scripted::new();
+        let theirs = created().replace("111111111111", "222222222222");
+        script.ok("CreateChangeSet", &theirs);
+        let aws = aws(&script).await;
+        let failure = aws.create_change_set(&spec(), &request()).await;
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Refused, "{failure}");
+        for told in ["222222222222:changeSet/plan/", "111111111111"] {
+            assert!(failure.message.contains(told), "{failure}");
+        }
+        assert_eq!(script.requests().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,11 +23,12 @@ use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
 use super::failure::{Attempted, Effect, classify};
 use super::http;
+use super::kept::{Asking, Kept};
 use super::lines::{lines, open_files};
 use super::mfa::MfaPrompt;
 use super::object::Objects;
 use super::profile::{Profile, Source};
-use super::session::{Kept, Opening, Role, Session, for_sessions, session_name};
+use super::session::{Opening, Role, Session, for_sessions, session_name};
 use super::trace::{Trace, Traced, TracedHttp};
 use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
 
@@ -66,6 +67,8 @@ pub struct Aws(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     base: SdkConfig,
+    /// The credentials of `base`.
+    kept: Option<Kept>,
     default_region: Option<Region>,
     trace: Option<Trace>,
     opening: Arc<Opening>,
@@ -172,8 +175,11 @@ impl Aws {
             base = base.into_builder().region(None).build();
         }
         base = base.into_builder().http_client(http_client).build();
-        if let Some(provider) = base.credentials_provider() {
-            let kept = Kept::shared(provider, &base);
+        let kept = base
+            .credentials_provider()
+            .map(|provider| Kept::new(provider, &base));
+        if let Some(kept) = kept.clone() {
+            let kept = kept.shared();
             base = base.into_builder().credentials_provider(kept).build();
         }
         let default_region = match base.region() {
@@ -187,6 +193,7 @@ impl Aws {
         };
         Ok(Self(Arc::new(Shared {
             base,
+            kept,
             default_region,
             trace: settings.trace.clone(),
             opening: Arc::new(Opening {
@@ -220,6 +227,7 @@ impl Aws {
         };
         Self(Arc::new(Shared {
             base: shared.base.clone(),
+            kept: shared.kept.clone(),
             default_region: shared.default_region.clone(),
             trace: shared.trace.clone(),
             opening: Arc::new(opening),
@@ -293,40 +301,27 @@ impl Aws {
         Ok(caller)
     }
 
-    /// Returns who the base credentials belong to, asked near a region. Asks once.
+    /// Returns who the base credentials belong to, asked near a region. Asks once; those of another account that come later
+    /// are refused.
     pub(super) async fn own_caller(&self, near: Option<&Region>) -> Result<Caller, CallFailure> {
         self.0
             .caller
             .get_or_try_init(|| async {
                 let region = self.sts_region(near);
                 let place = region.as_ref().to_owned();
-                let mut config = aws_sdk_sts::config::Builder::from(&self.with_region(&region));
-                if let Some(traced) = self.traced(&place) {
-                    config = config.interceptor(traced);
-                }
-                let client = aws_sdk_sts::Client::from_conf(config.build());
                 let attempted = self.attempted("GetCallerIdentity", &place, Effect::Repeatable);
-                let reply = client
-                    .get_caller_identity()
-                    .send()
+                let kept = self.0.kept.as_ref().ok_or_else(no_credentials)?;
+                let asking = Asking::new(&self.with_region(&region), self.traced(&place));
+                // On the heap: it is in the future of nearly everything.
+                Box::pin(kept.caller(asking))
                     .await
-                    .map_err(|error| classify(&error, &attempted))?;
-                let account = reply
-                    .account()
-                    .map(AccountId::new)
-                    .transpose()
-                    .ok()
-                    .flatten();
-                match (account, reply.arn()) {
-                    (Some(account), Some(arn)) => Ok(Caller {
-                        account,
-                        arn: crate::model::clean(arn),
-                    }),
-                    _ => Err(attempted.failure(
-                        FailureKind::Refused,
-                        "the reply names no account; is the endpoint an AWS one?",
-                    )),
-                }
+                    .map_err(|error| classify(&error, &attempted))?
+                    .ok_or_else(|| {
+                        attempted.failure(
+                            FailureKind::Refused,
+                            "the reply names no account; is the endpoint an AWS one?",
+                        )
+                    })
             })
             .await
             .cloned()
@@ -406,9 +401,7 @@ impl Aws {
         if spec.role_arn.is_some() {
             return Ok(self.session(spec)?.credentials());
         }
-        self.credentials_provider().ok_or_else(|| {
-            CallFailure::new(FailureKind::CredentialsExpired, "there are no credentials")
-        })
+        self.credentials_provider().ok_or_else(no_credentials)
     }
 
     pub(super) fn timeouts(&self) -> TimeoutConfig {
@@ -548,6 +541,10 @@ impl Aws {
     fn with_region(&self, region: &aws_config::Region) -> SdkConfig {
         self.0.base.to_builder().region(region.clone()).build()
     }
+}
+
+fn no_credentials() -> CallFailure {
+    CallFailure::new(FailureKind::CredentialsExpired, "there are no credentials")
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

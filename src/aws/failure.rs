@@ -6,6 +6,7 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation::operation::RequestId;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -269,6 +270,14 @@ fn of_credentials(error: &CredentialsError, attempted: &Attempted<'_>) -> CallFa
             Some(inner) => of_credentials(inner, &assuming),
             None => classify(refused, &assuming),
         };
+    }
+    // They were renewed, and whose they are could not be asked.
+    if let Some(refused) = find::<SdkError<GetCallerIdentityError, HttpResponse>>(error) {
+        let asking = Attempted {
+            operation: "GetCallerIdentity",
+            ..assuming
+        };
+        return classify(refused, &asking);
     }
     let why = match error {
         CredentialsError::CredentialsNotLoaded(_) => "no credentials were found".to_owned(),

@@ -1,5 +1,7 @@
 //! The change sets that a stack has.
 
+use aws_sdk_cloudformation::types::ChangeSetSummary;
+
 use super::call::Call;
 use super::connection::Aws;
 use crate::model::{CallFailure, ChangeSetId, Priority, StackId, TargetSpec, clean};
@@ -51,10 +53,14 @@ impl Aws {
                         .send()
                 })
                 .await?;
-            listed.extend(reply.summaries().iter().filter_map(|one| {
-                // Some endpoints list the change sets of all stacks.
-                let is_of_it = one.stack_id().is_none_or(|id| id == stack.as_str());
-                let id = one.change_set_id().filter(|_| is_of_it)?;
+            // Some endpoints list the change sets of all stacks.
+            let is_of_it =
+                |one: &&ChangeSetSummary| one.stack_id().is_none_or(|id| id == stack.as_str());
+            let of_it = || reply.summaries().iter().filter(is_of_it);
+            let named = of_it().flat_map(|one| [one.change_set_id(), one.stack_id()]);
+            self.check_place(call.operation, spec, named)?;
+            listed.extend(of_it().filter_map(|one| {
+                let id = one.change_set_id()?;
                 Some(ListedChangeSet {
                     id: ChangeSetId::new(id).ok()?,
                     name: clean(one.change_set_name().unwrap_or_default()),

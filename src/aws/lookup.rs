@@ -122,7 +122,7 @@ const SHOWN: usize = 10;
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{aws, spec, stacks};
+    use super::super::fixture::{aws, spec, stacks, stacks_in};
     use super::super::scripted::{Reply, Scripted};
     use super::*;
     use crate::model::FailureKind;
@@ -140,7 +140,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_output_is_asked_for_where_it_is_named() {
         let script = Scripted::new();
-        script.ok("DescribeStacks", &stacks("CREATE_COMPLETE"));
+        let there = stacks_in("111111111111", "us-east-1", "CREATE_COMPLETE");
+        script
+            .ok("DescribeStacks", &stacks("CREATE_COMPLETE"))
+            .ok("DescribeStacks", &there);
         let aws = aws(&script).await;
         for (region, host) in [(None, "eu-west-1"), (Some("us-east-1"), "us-east-1")] {
             let found = LookUps::new(&aws, &spec())
@@ -158,8 +161,10 @@ mod tests {
     async fn what_several_values_need_is_asked_for_once() {
         let script = Scripted::new();
         let exports = "<Exports><member><Name>a</Name><Value>1</Value></member></Exports>";
+        let there = stacks_in("111111111111", "us-east-1", "CREATE_COMPLETE");
         script
             .ok("DescribeStacks", &stacks("CREATE_COMPLETE"))
+            .ok("DescribeStacks", &there)
             .ok("ListExports", exports);
         let (aws, spec) = (aws(&script).await, spec());
         let mut look_ups = LookUps::new(&aws, &spec);

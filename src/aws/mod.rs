@@ -26,6 +26,7 @@ mod expected;
 mod failure;
 mod http;
 mod json;
+mod kept;
 mod lines;
 mod listed;
 mod lookup;
@@ -34,6 +35,7 @@ mod nested;
 mod nested_set;
 mod object;
 mod organization;
+mod place;
 mod probe;
 mod profile;
 mod rate;
@@ -119,6 +121,13 @@ mod fixture {
 
     pub(super) fn change_set_id() -> ChangeSetId {
         ChangeSetId::new(CHANGE_SET).unwrap()
+    }
+
+    /// Returns the body of a `DescribeStacks` reply about the stack in another account and region.
+    pub(super) fn stacks_in(account: &str, region: &str, status: &str) -> String {
+        let own = stacks(status);
+        own.replace("111111111111", account)
+            .replace("eu-west-1", region)
     }
 
     /// Returns the body of a `DescribeStacks` reply.

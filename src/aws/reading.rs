@@ -154,7 +154,11 @@ impl Aws {
             })
             .await;
         match reply {
-            Ok(page) => Ok(Some(page)),
+            Ok(page) => {
+                let named = [page.change_set_id(), page.stack_id()];
+                self.check_place("DescribeChangeSet", spec, named)?;
+                Ok(Some(page))
+            }
             Err(CallFailure {
                 kind: FailureKind::NotFound,
                 ..

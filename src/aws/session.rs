@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -11,16 +11,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::types::{Credentials as Given, Tag};
-use tokio::sync::Mutex;
 
+use super::kept::Kept;
 use super::trace::Traced;
 use crate::model::{AccountId, CallFailure, Caller, FailureKind};
-
-/// Credentials are renewed when they are valid for less than this.
-const MARGIN: Duration = Duration::from_secs(300);
-
-/// Credentials without an end are looked at again after this.
-const UNLIMITED: Duration = Duration::from_secs(900);
 
 /// How often STS is asked for a session before it is told that it refuses; half a minute at most.
 const ATTEMPTS: u32 = 6;
@@ -121,7 +115,7 @@ impl Session {
         });
         Self {
             caller,
-            credentials: Kept::shared(provider, config),
+            credentials: Kept::new(provider, config).shared(),
         }
     }
 
@@ -198,61 +192,6 @@ pub(super) fn credentials_of(given: Given, source: &'static str) -> provider::Re
     ))
 }
 
-/// Credentials that are fetched once for everybody.
-///
-/// The SDK's identity cache does not do so for clients that serve many accounts, nor for the base credentials of an assumed
-/// role: with it alone, a hundred accounts would run a credential process a hundred times.
-#[derive(Debug)]
-pub(super) struct Kept {
-    provider: SharedCredentialsProvider,
-    config: SdkConfig,
-    current: Mutex<Option<(Credentials, SystemTime)>>,
-}
-
-impl Kept {
-    /// Returns `provider`'s credentials, kept while they are valid by the clock of `config`.
-    pub(super) fn shared(
-        provider: SharedCredentialsProvider,
-        config: &SdkConfig,
-    ) -> SharedCredentialsProvider {
-        SharedCredentialsProvider::new(Self {
-            provider,
-            config: config.clone(),
-            current: Mutex::new(None),
-        })
-    }
-
-    async fn credentials(&self) -> provider::Result {
-        let mut current = self.current.lock().await;
-        let now = self
-            .config
-            .time_source()
-            .ok_or_else(|| CredentialsError::unhandled("no clock is configured"))?
-            .now();
-        if let Some((credentials, until)) = &*current
-            && now < *until
-        {
-            return Ok(credentials.clone());
-        }
-        let fresh = self.provider.provide_credentials().await?;
-        let until = match fresh.expiry() {
-            Some(expiry) => expiry.checked_sub(MARGIN),
-            None => now.checked_add(UNLIMITED),
-        };
-        *current = Some((fresh.clone(), until.unwrap_or(now)));
-        Ok(fresh)
-    }
-}
-
-impl ProvideCredentials for Kept {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.credentials())
-    }
-}
-
 /// Returns `text` as a role session name: `[\w+=,.@-]`, 2 to 64 characters.
 pub(super) fn session_name(text: &str) -> String {
     let mut name: String = text
@@ -271,10 +210,6 @@ pub(super) fn session_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-    use aws_types::sdk_config::TimeSource;
-
     use super::*;
 
     fn account(id: &str) -> AccountId {
@@ -311,57 +246,6 @@ mod tests {
         ] {
             assert!(Role::parse(bad, &account("222222222222")).is_err(), "{bad}");
         }
-    }
-
-    /// Gives credentials for an hour, slowly, and counts how often.
-    #[derive(Debug, Default, Clone)]
-    struct Counting {
-        clock: Clock,
-        given: Arc<AtomicUsize>,
-    }
-
-    #[derive(Debug, Default, Clone)]
-    struct Clock(Arc<AtomicU64>);
-
-    impl TimeSource for Clock {
-        fn now(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    impl ProvideCredentials for Counting {
-        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            future::ProvideCredentials::new(async {
-                tokio::task::yield_now().await;
-                self.given.fetch_add(1, Ordering::Relaxed);
-                let end = self.clock.now() + Duration::from_secs(3_600);
-                Ok(Credentials::new("AKIA", "s", None, Some(end), "counting"))
-            })
-        }
-    }
-
-    #[tokio::test]
-    async fn what_runs_out_is_renewed_once_for_all_who_ask() {
-        let counting = Counting::default();
-        let clock = counting.clock.clone();
-        let config = SdkConfig::builder().time_source(clock.clone()).build();
-        let kept = Kept::shared(SharedCredentialsProvider::new(counting.clone()), &config);
-        let ask = || async {
-            let all = (0..20).map(|_| kept.provide_credentials());
-            for found in futures_util::future::join_all(all).await {
-                assert!(found.unwrap().expiry().unwrap() > clock.now() + MARGIN);
-            }
-            counting.given.load(Ordering::Relaxed)
-        };
-        assert_eq!(ask().await, 1);
-        clock.0.store(3_299, Ordering::Relaxed);
-        assert_eq!(ask().await, 1);
-        clock.0.store(3_300, Ordering::Relaxed);
-        assert_eq!(ask().await, 2);
-        assert_eq!(ask().await, 2);
     }
 
     #[test]

@@ -89,14 +89,17 @@ impl Aws {
         };
         // Some endpoints list more than was asked for.
         let mut stacks = reply.stacks.unwrap_or_default().into_iter();
-        Ok(stacks.find(|s| match by {
+        let found = stacks.find(|s| match by {
             StackRef::Name(name) => {
                 s.stack_name() == Some(name.as_str())
                     && s.stack_status()
                         .is_none_or(|s| s.as_str() != "DELETE_COMPLETE")
             }
             StackRef::Id(id) => s.stack_id() == Some(id.as_str()),
-        }))
+        });
+        let named = found.as_ref().map(|stack| stack.stack_id());
+        self.check_place("DescribeStacks", spec, named)?;
+        Ok(found)
     }
 
     /// Returns the id of the stack's newest event, or `None` if it has none.

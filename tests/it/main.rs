@@ -36,6 +36,7 @@ mod parameters;
 mod portable;
 mod recover;
 mod rehearse;
+mod renewed;
 mod retry;
 mod risks;
 mod rollback;

@@ -60,6 +60,8 @@ fn known() -> Scripted {
 #[tokio::test(start_paused = true)]
 async fn a_large_template_is_uploaded_once_for_a_fleet_and_given_by_url() {
     let script = script();
+    let there = format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>");
+    script.ok("CreateChangeSet", &there.replace("eu-west-1", "us-east-1"));
     let aws = aws(&script).await;
     let request = request(LARGEST_INLINE_TEMPLATE + 1, Some("templates"));
     let other = spec_in("111111111111", "us-east-1", None);
