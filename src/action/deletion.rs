@@ -10,7 +10,8 @@ use crate::diff;
 use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeAction, Collection, DeletableStack, Digest, Ending,
     FailureKind, LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange,
-    STACK_IDS, Settlement, StackEvent, StackId, StackStatus, StackWait, Staleness, TargetSpec,
+    STACK_IDS, STACKS_LEFT, Settlement, StackEvent, StackId, StackLeft, StackStatus, StackWait,
+    Staleness, TargetSpec,
 };
 use crate::plan;
 use crate::template::Template;
@@ -50,7 +51,32 @@ pub async fn collect(
     };
     let only_failed = setting("OnlyFailed") == Some("true");
     let stack = look(world, spec, by, &retain, role_arn, only_failed, wait).await?;
+    let left = setting(STACKS_LEFT).map(serde_json::from_str::<BTreeMap<String, StackLeft>>);
+    let left = left.transpose().map_err(|e| bad_input(&e))?;
+    let left = left.and_then(|mut left| left.remove(&spec.target.to_string()));
+    if let (Some(stack), Some(left)) = (&stack, left) {
+        // After the look: what happens later than it is found before the deletion, against what was approved.
+        let after = left.newest_event.as_deref();
+        let id = &stack.base.stack;
+        let newer = world.aws.events_since(spec, id, after).await?;
+        if let Some(event) = by_others(&newer, &left.token) {
+            return Err(CallFailure::new(
+                FailureKind::Refused,
+                format!(
+                    "{}: somebody else worked on the stack since ({} at {}), so it is not deleted; `--include-changed` \
+                     deletes it all the same",
+                    spec.target, event.status, event.at
+                ),
+            ));
+        }
+    }
     Ok(Collection { caller, stack })
+}
+
+/// Returns the newest event that is not of the operation with `token`.
+fn by_others<'a>(newer: &'a [StackEvent], token: &str) -> Option<&'a StackEvent> {
+    let is_own = |event: &StackEvent| event.token.as_deref() == Some(token);
+    newer.iter().rfind(|event| !is_own(event))
 }
 
 async fn look(

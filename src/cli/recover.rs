@@ -5,6 +5,7 @@ mod execution;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
+use super::earlier::Earlier;
 use super::options::{Connection, Global, OutputForm};
 use super::run::{block_on, connect};
 use super::survey::AT_ONCE;
@@ -100,11 +101,13 @@ fn skipped(text: &str) -> Result<String, String> {
 type Seen = (RecoveryTarget, Option<StackId>);
 
 /// What was looked at.
-struct Found {
+struct Found<'a> {
     aws: Aws,
     specs: Vec<TargetSpec>,
     /// What was found, in the same order.
     seen: Vec<Seen>,
+    /// The execution in whose name stacks are recovered.
+    of: Option<&'a Earlier>,
 }
 
 /// Runs `stackgate recover`.
@@ -127,7 +130,12 @@ pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliE
                 let by_name = |spec| look(&aws, spec, StackRef::Name(&stack), operation);
                 let looks = specs.iter().map(by_name);
                 let seen = stream::iter(looks).buffered(AT_ONCE).collect().await;
-                let found = Found { aws, specs, seen };
+                let found = Found {
+                    aws,
+                    specs,
+                    seen,
+                    of: None,
+                };
                 go_on(global, &args, found, |targets| {
                     Recovering::new(stack.clone(), operation, targets)
                 })
@@ -165,10 +173,15 @@ pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliE
 async fn go_on(
     global: &Global,
     args: &RecoverArgs,
-    found: Found,
+    found: Found<'_>,
     of: impl Fn(Vec<RecoveryTarget>) -> Recovering,
 ) -> Result<u8, CliError> {
-    let Found { aws, specs, seen } = found;
+    let Found {
+        aws,
+        specs,
+        seen,
+        of: earlier,
+    } = found;
     let of = |seen: &[Seen]| of(seen.iter().map(|(target, _)| target.clone()).collect());
     let all = of(&seen);
     let (Some(operation), 1..) = (args.operation(), all.possible()) else {
@@ -200,7 +213,15 @@ async fn go_on(
             let Some(stack) = stack.filter(|_| possible) else {
                 return (target, None);
             };
-            let fate = act(aws, spec, &stack, operation, args).await;
+            // Somebody else may have begun something while the question was open.
+            let theirs = match earlier {
+                Some(earlier) => execution::not_its_own(earlier, aws, spec, operation).await,
+                None => None,
+            };
+            let fate = match theirs {
+                Some(reason) => RecoveryFate::TakesNone { reason },
+                None => act(aws, spec, &stack, operation, args).await,
+            };
             let done = RecoveryTarget {
                 blocking: Vec::new(),
                 fate,

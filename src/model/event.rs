@@ -375,6 +375,19 @@ pub const NOTES: &str = "Notes";
 /// their names since are left alone.
 pub const STACK_IDS: &str = "StackIds";
 
+/// The key of a deletion's configuration under which it is said, by target, as what each stack is to be found: one that
+/// somebody worked on since is not deleted.
+pub const STACKS_LEFT: &str = "StacksLeft";
+
+/// How an execution left a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackLeft {
+    /// The newest event that it knows.
+    pub newest_event: Option<String>,
+    /// The token of its operation, which may have later events.
+    pub token: String,
+}
+
 /// The earlier execution that one goes on from, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -59,7 +59,7 @@ pub use drift::{
 };
 pub use event::{
     Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES,
-    STACK_IDS, Scope,
+    STACK_IDS, STACKS_LEFT, Scope, StackLeft,
 };
 pub use failure::{CallFailure, FailureKind};
 pub use gate_command::{CommandFile, GateCommand};

@@ -332,6 +332,11 @@ impl TargetView {
         before.is_some_and(|stack| stack.status == StackStatus::ReviewInProgress)
     }
 
+    /// Returns whether the execution asked for its change set, or the deletion, to be carried out.
+    pub fn was_executed(&self) -> bool {
+        self.execute.is_some()
+    }
+
     /// Returns the newest event of the stack.
     pub fn newest_event(&self) -> Option<&StackEvent> {
         self.event.as_ref().map(|fact| &fact.value)

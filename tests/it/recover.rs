@@ -152,3 +152,55 @@ fn all_stacks_that_an_execution_left_stuck_are_got_out_together() {
     let said = "nothing to recover in 2 targets";
     assert!(again.success().stdout.contains(said), "{again}");
 }
+
+#[test]
+fn what_others_left_stuck_is_no_matter_of_the_execution() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let own = env.cloud("111111111111", "us-east-1");
+    let theirs = env.cloud("222222222222", "us-east-1");
+    let deploy = |more: &[&str]| env.run(&[&["deploy", "app", "--yes=high"], more].concat());
+    let both = "--accounts=111111111111,222222222222";
+    deploy(&[both, "--parameter=Name=/free"]).success();
+    for cloud in [&own, &theirs] {
+        cloud.put_parameter("/taken", "theirs");
+    }
+    let failing = ["--parameter=Name=/taken", "--disable-rollback"];
+    let one = ["--max-concurrent=1", "--parameter=Value=two", both];
+    deploy(&[&failing[..], &one].concat()).code(1);
+    let list = env.run(&["list", "--output=json"]);
+    let list: Value = serde_json::from_str(&list.success().raw).unwrap();
+    assert_eq!(own.status("app").as_deref(), Some("UPDATE_FAILED"));
+    assert_eq!(
+        theirs.status("app").as_deref(),
+        Some("UPDATE_COMPLETE"),
+        "it was not reached: {list}"
+    );
+    let id = list["executions"][0]["execution"].as_str().unwrap();
+    let id = id.to_owned();
+
+    // A colleague's own update fails there, and a second one of theirs where the execution failed.
+    let there = ["--parameter=Value=three", "--accounts=222222222222"];
+    deploy(&[&failing[..], &there].concat()).code(1);
+    assert_eq!(theirs.status("app").as_deref(), Some("UPDATE_FAILED"));
+    let recover = ["recover", &id, "--rollback-stack", "--yes", "--output=json"];
+    let done = env.run(&recover);
+    let done = document(&env, done.code(1));
+    let recovered = json!({"recovered": {"status": "UPDATE_ROLLBACK_COMPLETE"}});
+    assert_eq!(done["targets"][0]["fate"], recovered);
+    let reason = &done["targets"][1]["fate"]["takes_none"]["reason"];
+    let reason = reason.as_str().unwrap();
+    let command = "stackgate recover app --rollback-stack --accounts 222222222222";
+    assert!(reason.contains("did nothing to the stack"), "{reason}");
+    assert!(reason.contains(command), "{reason}");
+    assert_eq!(theirs.status("app").as_deref(), Some("UPDATE_FAILED"));
+
+    let here = ["--parameter=Value=four", "--accounts=111111111111"];
+    deploy(&[&failing[..], &here].concat()).code(1);
+    let again = env.run(&recover);
+    let again = document(&env, again.code(1));
+    let reason = &again["targets"][0]["fate"]["takes_none"]["reason"];
+    let reason = reason.as_str().unwrap();
+    assert!(reason.contains("somebody else worked on"), "{reason}");
+    assert_eq!(own.status("app").as_deref(), Some("UPDATE_FAILED"));
+}

@@ -9,7 +9,8 @@ use crate::cli::earlier::only;
 use crate::cli::run::{Run, Start, new_id};
 use crate::cli::{CliError, delete};
 use crate::model::{
-    ExecutionDefinition, Follows, NOTES, PipelineDeclaration, STACK_IDS, StackId, Target,
+    ExecutionDefinition, Follows, NOTES, PipelineDeclaration, STACK_IDS, STACKS_LEFT, StackId,
+    StackLeft, Target,
 };
 
 impl Rollback<'_> {
@@ -56,8 +57,14 @@ fn mean(pipeline: &mut PipelineDeclaration, created: &[Created], note: &str) {
         .iter()
         .map(|one| (one.target.to_string(), &one.stack))
         .collect();
+    // The check is from before everything else was rolled back, which can be hours.
+    let left: BTreeMap<String, &StackLeft> = created
+        .iter()
+        .filter_map(|one| Some((one.target.to_string(), one.left.as_ref()?)))
+        .collect();
     // Serialising maps and lists of texts cannot fail.
     let (ids, notes) = (serde_json::json!(ids), serde_json::json!([note]));
+    let left = serde_json::json!(left);
     let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
     let over_stacks = actions.filter(|action| action.fan_out.is_some());
     let mut last = None;
@@ -65,6 +72,9 @@ fn mean(pipeline: &mut PipelineDeclaration, created: &[Created], note: &str) {
         action
             .configuration
             .insert(STACK_IDS.to_owned(), ids.to_string());
+        action
+            .configuration
+            .insert(STACKS_LEFT.to_owned(), left.to_string());
         last = Some(action);
     }
     // The last one deletes: what it is told is part of the plan.

@@ -5,8 +5,9 @@ use super::former::{self, Former};
 use crate::artifact::Store;
 use crate::aws::Aws;
 use crate::cli::CliError;
-use crate::cli::earlier::{Earlier, Since, tell};
-use crate::model::{ExecutionId, StackId, StackStatus, Target};
+use crate::cli::earlier::{Earlier, Since, newest_known, tell};
+use crate::model::{ExecutionId, StackId, StackLeft, StackStatus, Target};
+use crate::pipeline::execute_token;
 use crate::report::{TargetView, View, rolled_back_by};
 
 /// The stacks that an execution touched.
@@ -24,6 +25,8 @@ pub(super) struct Sorted {
 pub(super) struct Created {
     pub target: Target,
     pub stack: StackId,
+    /// How the execution left it, where it is to be found so.
+    pub left: Option<StackLeft>,
 }
 
 /// A target that is not rolled back, and why.
@@ -183,6 +186,10 @@ pub(super) async fn sort(
             sorted.created.push(Created {
                 target: target.target().clone(),
                 stack: stack.clone(),
+                left: (!wish.include_changed).then(|| StackLeft {
+                    newest_event: newest_known(target),
+                    token: execute_token(&earlier.id, target.target()),
+                }),
             });
         } else {
             leave(&mut sorted.left, target, Why::NotOnRecord("its stack"));
