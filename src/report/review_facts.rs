@@ -450,7 +450,7 @@ pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
         let gates: Vec<String> = wave.gates.iter().map(gate).collect();
         match gates.join(", then ") {
             none if none.is_empty() => {}
-            gates if is_last => parts.push(format!("no wave follows, so not: {gates}")),
+            gates if is_last => parts.push(format!("no wave follows, so not run: {gates}")),
             gates => parts.push(format!("then {gates}")),
         }
         parts
