@@ -430,6 +430,9 @@ pub(super) fn waves(review: &Review) -> Vec<Vec<String>> {
             format!("wave {} {}", index + 1, wave.name),
             words::count(wave.targets.len(), "target"),
         ];
+        if !wave.ended.is_empty() {
+            parts.push(format!("{} not run again", wave.ended.len()));
+        }
         if let Some(preferences) = &wave.preferences {
             let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
             for target in &wave.targets {
