@@ -39,11 +39,13 @@ impl List {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.mode(0o600).open(path).map_err(failed)?;
         let begun = tokio::time::Instant::now();
+        let mut looks = tokio::time::interval(POLL);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {
-                    tokio::time::sleep(POLL).await;
+                    looks.tick().await;
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(format!(

@@ -154,9 +154,9 @@ async fn it_does_not_run_beside_one_that_a_killed_process_began() {
     let (path, own) = (root.path().to_owned(), list.clone());
     let first = async move { run_with(&path, &own, &["./smoke.sh"], LONG, &[]).await };
     let running = tokio::spawn(first);
-    while !root.path().join("begun").exists() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let begun = "while [ ! -e begun ]; do sleep 0.05; done";
+    let begun = run_in(root.path(), &["sh", "-c", begun], LONG, &[]).await;
+    assert_eq!(begun, Ok(()));
     let short = Duration::from_millis(300);
     let beside = run_with(root.path(), &list, &["touch", "second"], short, &[]).await;
     let told = beside.unwrap_err();

@@ -81,8 +81,10 @@ pub(super) fn bind(pipeline: &mut PipelineDeclaration, root: &Path) -> Result<()
 
 /// Says which gates are passed before the others begin, of waves that are not run again.
 pub(super) fn tell(pipeline: &PipelineDeclaration) {
-    let fan_out = pipeline.actions().filter_map(|a| a.fan_out.as_ref());
-    let waves = fan_out.last().map_or(&[][..], |fan_out| &fan_out.waves);
+    let mut fan_outs = pipeline.actions().filter_map(|a| a.fan_out.as_ref());
+    let waves = fan_outs
+        .next_back()
+        .map_or(&[][..], |fan_out| &fan_out.waves);
     waves
         .iter()
         .filter_map(told)
