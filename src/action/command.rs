@@ -1,22 +1,24 @@
 //! Runs the command of a gate.
 
-use std::io::Write;
+mod files;
+mod list;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde::Serialize;
-use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
+pub use files::named;
+use list::List;
+
 use super::World;
-use crate::model::{
-    CommandFile, Digest, ExecutionId, GateCommand, Target, TargetOutcome, WaveName, clean,
-};
+use super::secrets::Hidden;
+use crate::model::{ExecutionId, GateCommand, Target, TargetOutcome, WaveName, clean};
 
 /// So much of what a command wrote last is kept.
 const KEPT: usize = 16 << 10;
@@ -36,53 +38,28 @@ pub struct Told<'a> {
     pub targets: &'a [(Target, TargetOutcome)],
 }
 
-/// A target, in the file that a command may read.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    target: &'a Target,
-    outcome: &'a TargetOutcome,
-}
-
 /// Runs a command and returns why the rollout does not go on, if that is so. It is ended, with all that it began, when
 /// its time is over or nobody waits for it any more.
 pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Result<(), String> {
-    changed(&world.root, &command.files)?;
-    let secrets = world.secrets.all_texts().await;
+    files::changed(&world.root, command)?;
+    let hidden = world.secrets.hidden().await;
     let limit = Duration::from_secs(u64::from(command.timeout_minutes) * 60);
-    run_for(&world.root, command, told, limit, &secrets).await
-}
-
-/// Fails if one of the files is no longer what was approved.
-fn changed(root: &Path, files: &[CommandFile]) -> Result<(), String> {
-    for file in files {
-        let name = clean(&file.path);
-        let bytes = std::fs::read(root.join(&file.path)).map_err(|error| {
-            format!("`{name}`, which was approved, cannot be read ({error}); it was not run")
-        })?;
-        let found = Digest::of(&bytes);
-        if found != file.digest {
-            return Err(format!(
-                "`{name}` was changed after the plan was made (SHA-256 {}, approved {}); nothing was run: put it back, or deploy anew with the new one",
-                found.short(),
-                file.digest.short()
-            ));
-        }
-    }
-    Ok(())
+    let list = world.store.beside(&format!("gate-{}.json", told.execution));
+    run_for(&world.root, &list, command, told, limit, &hidden).await
 }
 
 async fn run_for(
     root: &Path,
+    list: &Path,
     command: &GateCommand,
     told: &Told<'_>,
     limit: Duration,
-    secrets: &[String],
+    hidden: &Hidden,
 ) -> Result<(), String> {
     let Some((program, arguments)) = command.line.split_first() else {
         return Err("it names no program".to_owned());
     };
-    let targets = listed(told.targets).map_err(|e| format!("failed to write its targets: {e}"))?;
+    let (list, input) = List::write(list, told.targets, limit).await?;
     // A path is counted from the project, whatever a system makes of one in another folder; a name is looked for
     // on the `PATH`.
     let program = match program.contains('/') {
@@ -94,8 +71,8 @@ async fn run_for(
         .current_dir(root)
         .env("STACKGATE_EXECUTION", told.execution.as_str())
         .env("STACKGATE_WAVE", told.wave.as_str())
-        .env("STACKGATE_TARGETS", targets.path())
-        .stdin(Stdio::null())
+        .env("STACKGATE_TARGETS", &list.path)
+        .stdin(Stdio::from(input))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -129,23 +106,11 @@ async fn run_for(
     let said = tail
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .last_lines(secrets);
+        .last_lines(hidden);
     Err(match said.is_empty() {
         true => what,
         false => format!("{what}: {said}"),
     })
-}
-
-/// Returns a file with the targets, which goes when it is dropped.
-fn listed(targets: &[(Target, TargetOutcome)]) -> std::io::Result<NamedTempFile> {
-    let lines = targets.iter();
-    let lines: Vec<Line<'_>> = lines
-        .map(|(target, outcome)| Line { target, outcome })
-        .collect();
-    let mut file = NamedTempFile::with_prefix("stackgate-targets-")?;
-    serde_json::to_writer(&mut file, &lines)?;
-    file.flush()?;
-    Ok(file)
 }
 
 fn how(status: ExitStatus) -> String {
@@ -201,7 +166,15 @@ impl Tail {
     }
 
     /// Returns the last lines without what is secret, in one line.
-    fn last_lines(&self, secrets: &[String]) -> String {
+    fn last_lines(&self, hidden: &Hidden) -> String {
+        if let Some(parameter) = &hidden.unknown {
+            return match self.bytes.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "what it wrote is not kept, since the secret `{parameter}`, which is not known to this process, could not be masked in it"
+                ),
+            };
+        }
         let text = String::from_utf8_lossy(&self.bytes);
         // Of a line whose beginning is gone, it cannot be told whether it ends with half a secret.
         let mut text = match (self.is_cut, text.split_once('\n')) {
@@ -209,7 +182,7 @@ impl Tail {
             (true, Some((_, rest))) => rest.to_owned(),
             (true, None) => String::new(),
         };
-        for secret in secrets {
+        for secret in &hidden.texts {
             text = text.replace(secret.as_str(), "****");
         }
         let lines = text.lines().map(clean);

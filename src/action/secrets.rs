@@ -4,7 +4,38 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bad_input;
+use crate::diff::SHORTEST_KNOWN;
 use crate::model::{CallFailure, FailureKind, SecretRef};
+
+/// The variables of the environment that give access to AWS.
+const CREDENTIALS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// What a text from outside must not show.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// The texts, the longer first, so that none is shown for a shorter one within it.
+    pub(super) texts: Vec<String>,
+    /// A parameter whose value is secret and not known, so that nothing can be shown.
+    pub(super) unknown: Option<String>,
+}
+
+/// Returns the texts that stand for secrets: each as a whole, and its lines.
+fn masked(secrets: &[String]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for secret in secrets {
+        let whole = secret.trim_end_matches(['\r', '\n']);
+        texts.push(whole.to_owned());
+        if whole.contains('\n') {
+            let lines = whole.lines().map(str::trim);
+            let lines = lines.filter(|line| line.chars().count() >= SHORTEST_KNOWN);
+            texts.extend(lines.map(str::to_owned));
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    texts.dedup();
+    texts
+}
 
 /// Asks a person for a secret.
 pub trait SecretPrompt: Send + Sync {
@@ -84,23 +115,38 @@ impl Secrets {
             .clone()
     }
 
-    /// Returns the secret texts known so far, and those that can be had without asking anybody: a process that took
-    /// the execution up has looked none up.
-    pub(super) async fn all_texts(&self) -> Vec<String> {
+    /// Returns what a text from outside must not show. A process that took the execution up has looked no secret up:
+    /// those are added that can be had without asking anybody.
+    pub(super) async fn hidden(&self) -> Hidden {
         let mut texts = self.texts();
+        let mut unknown = None;
         for (parameter, reference) in &self.references {
-            let text = match self.instead.get(parameter).unwrap_or(reference) {
-                SecretRef::Env(name) => std::env::var(name).ok(),
-                SecretRef::File(path) => tokio::fs::read_to_string(path).await.ok(),
-                SecretRef::Prompt | SecretRef::Literal(_) => None,
+            let reference = self.instead.get(parameter).unwrap_or(reference);
+            let key = (parameter.clone(), reference.clone());
+            let known = self.known.lock().await.get(&key).cloned();
+            let text = match known {
+                Some(text) => Some(text),
+                // What is found here at that place is another one.
+                None if self.is_elsewhere => None,
+                None => match reference {
+                    SecretRef::Env(name) => std::env::var(name).ok(),
+                    SecretRef::File(path) => tokio::fs::read_to_string(path).await.ok(),
+                    SecretRef::Prompt | SecretRef::Literal(_) => None,
+                },
             };
-            texts.extend(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()));
+            match text {
+                Some(text) => texts.push(text),
+                None => unknown = unknown.or_else(|| Some(parameter.clone())),
+            }
         }
-        texts.retain(|text| !text.is_empty());
-        // The longer first, so that none is shown for a shorter one within it.
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts.dedup();
-        texts
+        let own = CREDENTIALS
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok());
+        texts.extend(own);
+        Hidden {
+            texts: masked(&texts),
+            unknown,
+        }
     }
 
     /// Returns the value of `parameter`. `literal` reads a value of an override file.
@@ -153,5 +199,65 @@ impl Secrets {
             .unwrap_or_else(PoisonError::into_inner)
             .push(value.clone());
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl SecretPrompt for Nobody {
+        fn ask(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn secrets(parameter: &str, reference: SecretRef) -> Secrets {
+        let references = [(parameter.to_owned(), reference)].into();
+        Secrets::new(references, true, Arc::new(Nobody))
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_told_and_what_can_be_read_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\n").unwrap();
+        let path = || SecretRef::File(file.path().to_str().unwrap().to_owned());
+        let literal: SecretRef = "literal:Source::p/app.json".parse().unwrap();
+        for unknown in [
+            secrets("Word", SecretRef::Prompt),
+            secrets("Word", literal.clone()),
+            secrets("Word", SecretRef::File("/none/such".to_owned())),
+            secrets("Word", path()).elsewhere(),
+        ] {
+            let hidden = unknown.hidden().await;
+            assert_eq!(hidden.unknown.as_deref(), Some("Word"));
+        }
+        let hidden = secrets("Word", path()).hidden().await;
+        assert_eq!(hidden.unknown, None);
+        assert!(hidden.texts.contains(&"hunter2".to_owned()));
+
+        let looked_up = secrets("Word", literal.clone());
+        let value = looked_up.value("Word", &literal, || Ok("letter7".to_owned()));
+        value.await.unwrap();
+        let hidden = looked_up.hidden().await;
+        assert_eq!(hidden.unknown, None);
+        assert!(hidden.texts.contains(&"letter7".to_owned()));
+    }
+
+    #[test]
+    fn every_line_of_a_secret_is_masked_and_the_longer_first() {
+        let key = "-----BEGIN KEY-----\r\n  abcd1234\nabc\n-----END KEY-----\n";
+        let texts = masked(&[key.to_owned(), "pin".to_owned(), String::new()]);
+        let whole = key.trim_end();
+        let expected = [
+            whole,
+            "-----BEGIN KEY-----",
+            "-----END KEY-----",
+            "abcd1234",
+            "pin",
+        ];
+        assert_eq!(texts, expected);
     }
 }

@@ -66,6 +66,11 @@ impl Store {
         Ok(digest)
     }
 
+    /// Returns the path of a passing file of that name, which is no artifact.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Returns where the zip of an artifact is.
     pub fn zip_path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(format!("{digest}.zip"))

@@ -208,6 +208,7 @@ pub(super) fn only(pipeline: &mut PipelineDeclaration, kept: &BTreeSet<&Target>)
         fan_out.targets.retain(|spec| kept.contains(&spec.target));
         for wave in &mut fan_out.waves {
             wave.targets.retain(|target| kept.contains(target));
+            wave.ended.clear();
         }
         fan_out.waves.retain(|wave| !wave.targets.is_empty());
     }

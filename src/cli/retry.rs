@@ -1,11 +1,13 @@
 //! `stackgate retry`: a new execution over the targets of an earlier one that are not done, with the files it stored.
 
+mod gates;
+
 use std::collections::BTreeSet;
 
 use clap::Args;
 
 use super::deploy::{RiskArg, answering};
-use super::earlier::{Earlier, only};
+use super::earlier::Earlier;
 use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
@@ -16,7 +18,7 @@ use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
     ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, Follows,
-    PipelineDeclaration, SkipReason, Target, TargetOutcome,
+    PipelineDeclaration, Target, TargetOutcome,
 };
 use crate::pipeline::Deletion;
 use crate::report::{View, count};
@@ -137,10 +139,10 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
             output::stderr(&opening);
             return Ok(exit::DONE);
         }
-        only(&mut definition.pipeline, &again);
+        gates::keep(&mut definition.pipeline, &earlier.view, &again);
         tell_of_files(&definition, &earlier.view, &store);
         tell_of_newer(&journal, &earlier, &again)?;
-        tell_of_gates(&earlier.view, &definition);
+        gates::tell(&definition.pipeline);
         if has_percentages(&definition) {
             output::stderr(&format!(
                 "note: the percentages of the preferences count over the {} retried here\n",
@@ -177,7 +179,11 @@ fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition
     resume::only_secrets_of(&definition, &given)?;
     definition.secrets.extend(given);
     match args.from_files {
-        true => forget_stored(&mut definition.pipeline)?,
+        true => {
+            forget_stored(&mut definition.pipeline)?;
+            let root = std::path::Path::new(&definition.invocation.root);
+            gates::bind(&mut definition.pipeline, root)?;
+        }
         false => use_stored(&mut definition.pipeline, &earlier.view)?,
     }
     Ok(definition)
@@ -313,27 +319,6 @@ fn tell_of_newer(
         }
     }
     Ok(())
-}
-
-/// Says which gates that were not passed are not asked for again, since nothing of their wave is run again.
-fn tell_of_gates(earlier: &View, definition: &ExecutionDefinition) {
-    let fan_outs = definition.pipeline.actions();
-    let fan_outs = fan_outs.filter_map(|action| action.fan_out.as_ref());
-    let waves: BTreeSet<_> = fan_outs.flat_map(|f| &f.waves).map(|w| &w.name).collect();
-    let mut told = BTreeSet::new();
-    for target in earlier.targets() {
-        let Some(TargetOutcome::Skipped {
-            reason: SkipReason::GateClosed { wave, gate, reason },
-        }) = target.outcome()
-        else {
-            continue;
-        };
-        if !waves.contains(wave) && told.insert(wave) {
-            output::stderr(&format!(
-                "note: {gate} after wave {wave} was not passed ({reason}); that wave is done, so nothing is looked at here before the others begin: see to it before you approve\n"
-            ));
-        }
-    }
 }
 
 fn has_percentages(definition: &ExecutionDefinition) -> bool {

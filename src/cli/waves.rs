@@ -5,6 +5,7 @@ use std::path::Path;
 use super::CliError;
 use super::settings::{Values, WaveValues};
 use super::targets::{concurrency_mode, region_concurrency};
+use crate::action::command;
 use crate::model::{
     CommandFile, Digest, Gate, OperationPreferences, Target, TargetSpec, Wave, WaveName, clean,
 };
@@ -44,6 +45,7 @@ pub(super) fn resolve(
             targets: members.into_iter().cloned().collect(),
             preferences: own(&wave.values, preferences),
             gates: bound(root, wave)?,
+            ended: Vec::new(),
         });
     }
     if !left.is_empty() {
@@ -52,6 +54,7 @@ pub(super) fn resolve(
             targets: left.into_iter().cloned().collect(),
             preferences: None,
             gates: Vec::new(),
+            ended: Vec::new(),
         });
     }
     Ok(found)
@@ -61,29 +64,30 @@ pub(super) fn resolve(
 fn bound(root: &Path, wave: &WaveValues) -> Result<Vec<Gate>, CliError> {
     let mut gates = wave.gates.clone();
     for gate in &mut gates {
-        let Gate::Command(command) = gate else {
-            continue;
-        };
-        for (index, word) in command.line.iter().enumerate() {
-            let is_program = index == 0;
-            let path = root.join(word);
-            // A name is looked for on the `PATH`, and other places are not the project's.
-            let is_elsewhere = Path::new(word).is_absolute() || is_program && !word.contains('/');
-            if is_elsewhere || !is_program && (word.is_empty() || !path.is_file()) {
-                continue;
-            }
-            let bytes = std::fs::read(&path).map_err(|error| {
-                let (place, name) = (&wave.place, clean(word));
-                CliError::message(format!("{place}: `command`: `{name}` cannot be read: {error}"))
-                    .hint("a path is counted from the folder of stackgate.yaml; a program on the PATH is named without `/`")
-            })?;
-            command.files.push(CommandFile {
-                path: word.clone(),
-                digest: Digest::of(&bytes),
-            });
-        }
+        bind(root, &wave.place.to_string(), gate)?;
     }
     Ok(gates)
+}
+
+/// Binds a gate to the files that its command names, as they are now. `place` is where the command stands.
+pub(super) fn bind(root: &Path, place: &str, gate: &mut Gate) -> Result<(), CliError> {
+    let command = match gate {
+        Gate::Command(command) => command,
+        Gate::Bake { .. } | Gate::Alarms(_) | Gate::Approval => return Ok(()),
+    };
+    let mut files = Vec::new();
+    for word in command::named(root, &command.line) {
+        let bytes = std::fs::read(root.join(word)).map_err(|error| {
+            CliError::message(format!("{place}: `command`: `{}` cannot be read: {error}", clean(word)))
+                .hint("a path is counted from the folder of stackgate.yaml; a program on the PATH is named without `/`")
+        })?;
+        files.push(CommandFile {
+            path: word.to_owned(),
+            digest: Digest::of(&bytes),
+        });
+    }
+    command.files = files;
+    Ok(())
 }
 
 /// Returns the preferences of a wave, where it has any of its own.
@@ -230,6 +234,11 @@ mod tests {
             ("urls.txt", Digest::of(b"two")),
         ];
         assert_eq!(files, expected);
+        let Gate::Command(command) = &gates("sh, --urls=urls.txt").unwrap()[1] else {
+            panic!();
+        };
+        assert_eq!(command.files.len(), 1);
+        assert_eq!(command.files[0].path, "urls.txt");
         // On the `PATH`: no file of the project, whatever is called so there.
         std::fs::write(root.path().join("sh"), "three").unwrap();
         let Gate::Command(command) = &gates("sh, -c, 'true'").unwrap()[1] else {

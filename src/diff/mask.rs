@@ -17,7 +17,7 @@ pub const MASK: &str = "****";
 pub const MASK_CHANGED: &str = "**** (changed)";
 
 /// Shorter texts occur by chance, and would mask what is no secret.
-const SHORTEST_KNOWN: usize = 4;
+pub const SHORTEST_KNOWN: usize = 4;
 
 /// Replaces every value whose expression in either template depends on a secret, and every occurrence of
 /// a known secret.

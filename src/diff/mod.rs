@@ -28,7 +28,7 @@ pub use detected::{Difference, DriftedProperty, DriftedResource, detected};
 pub use drift::{DriftFate, drift_fate};
 pub use impact::{Impact, ImpactKind, ImpactRow, impact};
 pub use kept::{DefaultDiff, kept_default};
-pub use mask::{MASK, MASK_CHANGED, mask};
+pub use mask::{MASK, MASK_CHANGED, SHORTEST_KNOWN, mask};
 pub use outputs::gone_exports;
 pub use property::{PropertyChange, path_text, properties};
 pub use rules::{RULES, Rule, are_told, level, risks_of_target, when_deleted};

@@ -99,4 +99,4 @@ pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
 pub use text::{clean, inert};
 pub use uploads::{BucketObject, PackagedObject, Uploads};
-pub use wave::{Gate, GatePlace, Wave};
+pub use wave::{EndedTarget, Gate, GatePlace, Wave};

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlarmCheck, GateCommand, OperationPreferences, Target, WaveName};
+use super::{
+    AlarmCheck, GateCommand, OperationPreferences, Target, TargetOutcome, TargetSpec, WaveName,
+};
 
 /// The name of the wave of the targets that no other wave names.
 const REST: &str = "rest";
@@ -26,6 +28,20 @@ pub struct Wave {
     /// What is to be passed, in this order, before the next wave begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// Its targets that are not run again by an execution that goes on from another one. Its gates are for them, too,
+    /// and stand where none of its targets is run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<EndedTarget>,
+}
+
+/// A target as an earlier execution left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedTarget {
+    /// The target, and how it is reached.
+    pub spec: TargetSpec,
+    /// How it ended there.
+    pub outcome: TargetOutcome,
 }
 
 /// What is to be passed between two waves.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Machine, Turn};
-use super::state::{GateState, GateWait, TargetState};
+use super::state::{GateState, GateWait};
 use super::step::{Step, StepKind};
 use crate::model::{
-    AlarmFound, AlarmState, CallFailure, EventKind, Gate, GatePlace, PauseReason, Scope,
-    TargetOutcome, WaveName,
+    AlarmFound, AlarmState, CallFailure, EventKind, Gate, GatePlace, PauseReason, Scope, Target,
+    TargetOutcome, TargetSpec, WaveName,
 };
 
 /// How often alarms are looked at. CloudWatch evaluates most of them once a minute.
@@ -141,44 +141,60 @@ impl Machine {
         }
     }
 
-    /// Returns the targets of a wave of the running action.
-    fn targets_of(&self, wave: &WaveName) -> Vec<&TargetState> {
+    /// Returns the targets of a wave of the running action that ended, here or in the execution that this one goes on from.
+    fn targets_of(&self, wave: &WaveName) -> Vec<(&TargetSpec, &TargetOutcome)> {
         let scope = self.current_action_scope();
         let mut actions = self.state.definition.pipeline.actions();
         let action = actions.find(|action| Some(&action.name) == scope.action.as_ref());
         let waves = action.and_then(|a| a.fan_out.as_ref()).map(|f| &f.waves);
         let wave = waves.and_then(|waves| waves.iter().find(|w| w.name == *wave));
-        let targets = wave.into_iter().flat_map(|wave| &wave.targets);
-        targets.filter_map(|t| self.state.targets.get(t)).collect()
+        let before = wave.into_iter().flat_map(|wave| &wave.ended);
+        let before = before.map(|target| (&target.spec, &target.outcome));
+        let here = wave.into_iter().flat_map(|wave| &wave.targets);
+        let here = here.filter_map(|target| {
+            let state = self.state.targets.get(target)?;
+            Some((&state.spec, state.outcome.as_ref()?))
+        });
+        before.chain(here).collect()
     }
 
     /// Returns where the alarms of a wave are looked at: where its stacks are what was planned, or were touched.
-    fn to_look_in(&self, wave: &WaveName) -> Vec<crate::model::TargetSpec> {
+    fn to_look_in(&self, wave: &WaveName) -> Vec<TargetSpec> {
         let targets = self.targets_of(wave).into_iter();
-        let there = targets.filter(|t| match &t.outcome {
-            Some(
-                TargetOutcome::Succeeded { .. }
-                | TargetOutcome::NoChanges
-                | TargetOutcome::Failed {
-                    status: Some(_), ..
-                }
-                | TargetOutcome::Unknown { .. },
-            ) => true,
-            Some(
-                TargetOutcome::NotPlanned { .. }
-                | TargetOutcome::Failed { status: None, .. }
-                | TargetOutcome::Stale { .. }
-                | TargetOutcome::Skipped { .. },
-            )
-            | None => false,
+        let there = targets.filter(|(_, outcome)| match outcome {
+            TargetOutcome::Succeeded { .. }
+            | TargetOutcome::NoChanges
+            | TargetOutcome::Failed {
+                status: Some(_), ..
+            }
+            | TargetOutcome::Unknown { .. } => true,
+            TargetOutcome::NotPlanned { .. }
+            | TargetOutcome::Failed { status: None, .. }
+            | TargetOutcome::Stale { .. }
+            | TargetOutcome::Skipped { .. } => false,
         });
-        there.map(|t| t.spec.clone().executing()).collect()
+        there.map(|(spec, _)| spec.clone().executing()).collect()
     }
 
-    fn ended_in(&self, wave: &WaveName) -> Vec<(crate::model::Target, TargetOutcome)> {
+    fn ended_in(&self, wave: &WaveName) -> Vec<(Target, TargetOutcome)> {
         let targets = self.targets_of(wave).into_iter();
-        let ended = targets.filter_map(|t| Some((t.spec.target.clone(), t.outcome.clone()?)));
-        ended.collect()
+        targets
+            .map(|(spec, outcome)| (spec.target.clone(), outcome.clone()))
+            .collect()
+    }
+
+    /// Closes a gate that watches alarms after a wave of which no stack is there: nothing was seen to be good.
+    pub(super) fn nothing_to_see(&self) -> Option<EventKind> {
+        let place = &self.state.gate.as_ref()?.place;
+        match &place.gate {
+            Gate::Alarms(_) if self.to_look_in(&place.wave).is_empty() => {}
+            Gate::Alarms(_) | Gate::Bake { .. } | Gate::Command(_) | Gate::Approval => return None,
+        }
+        Some(EventKind::GateClosed {
+            place: place.clone(),
+            reason: "no stack of the wave was deployed or found as planned, so there is no place to look at alarms in"
+                .to_owned(),
+        })
     }
 }
 

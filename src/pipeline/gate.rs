@@ -25,8 +25,10 @@ impl Machine {
         }
         let kind = match (&self.state.gate, next) {
             (Some(gate), _) => {
-                let kind = gate.verdict(now);
-                self.push_check(turn, now, scope);
+                let kind = gate.verdict(now).or_else(|| self.nothing_to_see());
+                if kind.is_none() {
+                    self.push_check(turn, now, scope);
+                }
                 kind
             }
             (None, Some(place)) => self.begin_gate(place, now),

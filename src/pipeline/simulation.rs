@@ -320,6 +320,31 @@ fn a_stop_does_not_wait_for_a_gate_and_a_resumption_looks_again() {
 }
 
 #[test]
+fn alarms_that_are_looked_at_nowhere_are_not_ok() {
+    for (gates, opens) in [
+        (vec![alarms(0)], false),
+        (vec![alarms(30)], false),
+        (vec![command()], true),
+    ] {
+        let mut case = canary(gates, Approval::Approves);
+        case.scripts[0].fate = Fate::RefusedToCreate;
+        case.preferences.failure_tolerance = CountOrPercent::Count(1);
+        let run = Run::to_the_end(&case);
+        let (outcome, _) = behind(&run);
+        match outcome {
+            Some(TargetOutcome::Succeeded { .. }) => assert!(opens),
+            Some(TargetOutcome::Skipped {
+                reason: SkipReason::GateClosed { reason, .. },
+            }) => assert!(
+                !opens && reason.contains("no place to look at alarms in"),
+                "{reason}"
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_waited_for_is_said_once() {
     let case = Case {
         health: Health::Late,

@@ -135,6 +135,9 @@ pub struct ReviewWave {
     pub preferences: Option<OperationPreferences>,
     /// What is to be passed before the next wave begins.
     pub gates: Vec<Gate>,
+    /// Its targets that an earlier execution ended and that are not run again; the gates are for them, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Target>,
 }
 
 impl ReviewWave {
@@ -144,6 +147,7 @@ impl ReviewWave {
             targets: wave.targets.clone(),
             preferences: wave.preferences.clone(),
             gates: wave.gates.clone(),
+            ended: wave.ended.iter().map(|e| e.spec.target.clone()).collect(),
         }
     }
 }

@@ -430,6 +430,9 @@ pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
             format!("wave {} {}", index + 1, wave.name),
             words::count(wave.targets.len(), "target"),
         ];
+        if !wave.ended.is_empty() {
+            parts.push(format!("{} not run again", wave.ended.len()));
+        }
         let is_last = index + 1 == review.waves.len();
         let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
         for target in &wave.targets {
@@ -444,7 +447,8 @@ pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
             parts.extend(told.into_iter().skip(skipped));
         }
         let preferences = wave.preferences.as_ref().or(view.preferences());
-        if !is_last && preferences.is_some_and(|p| all_may_fail(p.failure_tolerance, most)) {
+        let may_all_fail = preferences.is_some_and(|p| all_may_fail(p.failure_tolerance, most));
+        if !is_last && !wave.targets.is_empty() && may_all_fail {
             parts.push("all of it may fail, and the next one begins".to_owned());
         }
         let gates: Vec<String> = wave.gates.iter().map(gate).collect();

@@ -510,6 +510,13 @@ impl View {
         self.held.as_ref()?.value.as_deref()
     }
 
+    /// Returns whether the gate after a wave with that number was passed.
+    pub fn has_passed(&self, wave: &WaveName, number: u32) -> bool {
+        let times = self.times_of_gate(wave, number);
+        let ended = times.and_then(|times| times.ended.as_ref());
+        ended.is_some_and(|fact| fact.value)
+    }
+
     /// Returns when the gate after a wave with that number was begun and passed, as far as it was.
     pub(super) fn times_of_gate(&self, wave: &WaveName, number: u32) -> Option<&GateTimes> {
         self.gates.get(&(wave.clone(), number))

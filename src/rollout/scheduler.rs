@@ -88,9 +88,11 @@ impl Rollout {
             .map(|(index, targets)| match waves.get(index) {
                 Some(wave) => {
                     let preferences = wave.preferences.as_ref().unwrap_or(preferences);
-                    WaveState::new(wave.name.clone(), targets, preferences, &wave.gates)
+                    let has_ended = !wave.ended.is_empty();
+                    let name = wave.name.clone();
+                    WaveState::new(name, targets, preferences, &wave.gates, has_ended)
                 }
-                None => WaveState::new(WaveName::rest(), targets, preferences, &[]),
+                None => WaveState::new(WaveName::rest(), targets, preferences, &[], false),
             })
             .collect();
         let mut places = HashMap::new();

@@ -24,12 +24,14 @@ pub(super) struct WaveState {
 }
 
 impl WaveState {
-    /// Returns a wave in which every target waits.
+    /// Returns a wave in which every target waits. `has_ended_before`: whether an earlier execution ran some of it, so
+    /// that its gates stand though none of its targets runs here.
     pub(super) fn new(
         name: WaveName,
         targets: &[&Target],
         preferences: &OperationPreferences,
         gates: &[Gate],
+        has_ended_before: bool,
     ) -> Self {
         let mut regions: IndexMap<&Region, Vec<Target>> = preferences
             .region_order
@@ -53,11 +55,17 @@ impl WaveState {
                 failed: 0,
                 targets,
             });
+        let lanes: Vec<Lane> = lanes.collect();
+        // After nothing, there is nothing to be passed.
+        let gates = match lanes.is_empty() && !has_ended_before {
+            true => Vec::new(),
+            false => gates.to_vec(),
+        };
         Self {
             name,
             concurrency: preferences.region_concurrency,
-            lanes: lanes.collect(),
-            gates: gates.to_vec(),
+            lanes,
+            gates,
             passed: 0,
             closed: None,
         }
@@ -75,10 +83,9 @@ impl WaveState {
         self.lanes.iter().any(|lane| !lane.waiting.is_empty())
     }
 
-    /// Returns the gate that is to be passed, once all targets have ended. A wave without targets has none.
+    /// Returns the gate that is to be passed, once all targets have ended.
     pub(super) fn gate(&self) -> Option<GatePlace> {
-        let gate = self.gates.get(self.passed);
-        let gate = gate.filter(|_| !self.lanes.is_empty())?;
+        let gate = self.gates.get(self.passed)?;
         Some(GatePlace {
             wave: self.name.clone(),
             number: u32::try_from(self.passed + 1).unwrap_or(u32::MAX),

@@ -88,6 +88,7 @@ impl Run {
             targets: targets.to_vec(),
             preferences: (name == "canary").then(|| preferences(CountOrPercent::Count(2))),
             gates: gates.to_vec(),
+            ended: Vec::new(),
         };
         let canary = regions * usize::try_from(accounts / 50 + 1).unwrap();
         let waves = vec![

@@ -111,10 +111,17 @@ fn an_alarm_keeps_the_rest_from_beginning_until_it_is_retried() {
     let targets = status(&env)["targets"].to_string();
     assert_eq!(targets.matches("gate_closed").count(), 1, "{targets}");
 
+    let again = env.run(&["retry", "latest", "--skipped", "--yes"]);
+    again.code(1);
+    assert!(again.to_string().contains(why), "{again}");
+    assert_eq!(deployed(&env), [true, false]);
+
     set(&env, "OK");
     let retried = env.run(&["retry", "latest", "--skipped", "--yes"]);
     let told = retried.success().to_string();
-    assert!(told.contains("that wave is done"), "{told}");
+    assert!(told.contains("wave canary is not run again"), "{told}");
+    let review = "wave 1 canary · 0 targets · 1 not run again · then alarms app-errors, app-* OK";
+    assert!(told.contains(review), "{told}");
     assert_eq!(deployed(&env), [true, true]);
 }
 
@@ -210,4 +217,68 @@ fn a_script_that_was_changed_after_the_plan_is_not_run() {
     );
     assert!(!env.root().join("runs").exists());
     assert_eq!(deployed(&env), [true, false]);
+
+    // It is looked at by a retry, too, until what it is now was approved.
+    env.run(&["retry", "latest", "--yes"]).code(1);
+    assert_eq!(deployed(&env), [true, false]);
+    assert!(!env.root().join("runs").exists());
+    let retried = env.run(&["retry", "latest", "--from-files", "--yes"]);
+    retried.success();
+    assert_eq!(deployed(&env), [true, true]);
+    let runs = fs::read_to_string(env.root().join("runs")).unwrap();
+    assert_eq!(runs, "two\n");
+}
+
+#[test]
+fn what_a_canary_that_failed_or_was_given_up_did_not_pass_stands_before_the_rest_in_a_retry() {
+    let env = project("bake: 2h, command: [./smoke.sh], approval: true");
+    script(&env, "echo one >> runs");
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    process.await_stderr("baking until");
+    env.run(&["stop", "latest", "--give-up"]).success();
+    env.finish(process).code(4);
+    assert_eq!(deployed(&env), [true, false]);
+
+    let process = env.start(&["retry", "latest", "--yes=high"]);
+    process.await_stderr("baking until");
+    assert_eq!(deployed(&env), [true, false]);
+    let waves = &status(&env)["gate"]["place"]["wave"];
+    assert_eq!(waves, "canary");
+    env.run(&["stop", "latest", "--give-up"]).success();
+    let told = env.finish(process).to_string();
+    assert!(
+        told.contains("wave 1 canary · 0 targets · 1 not run again"),
+        "{told}"
+    );
+    assert!(
+        told.contains("then bake 2h, then command ./smoke.sh"),
+        "{told}"
+    );
+    assert_eq!(deployed(&env), [true, false]);
+    assert!(!env.root().join("runs").exists());
+}
+
+#[test]
+fn a_canary_that_somebody_rejected_is_asked_about_again() {
+    let env = project("command: [./smoke.sh], approval: true");
+    script(
+        &env,
+        "echo \"$STACKGATE_WAVE\" >> runs; cat \"$STACKGATE_TARGETS\" >> runs",
+    );
+    env.run(&["deploy", "app", "--target-set", "fleet", "--yes"])
+        .code(3);
+    env.run(&["reject", "latest", "-m", "not today"]).code(1);
+    let retried = env.run(&["retry", "latest", "--yes"]);
+    retried.code(3);
+    assert_eq!(deployed(&env), [true, false]);
+    let plan = status(&env)["approval"]["plan"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    env.run(&["approve", "latest", "--plan", &plan, "--wave", "canary"])
+        .success();
+    assert_eq!(deployed(&env), [true, true]);
+    // It was passed before.
+    let runs = fs::read_to_string(env.root().join("runs")).unwrap();
+    assert_eq!(runs.matches("canary").count(), 1, "{runs}");
 }

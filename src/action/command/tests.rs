@@ -9,8 +9,26 @@ fn command(line: &[&str]) -> GateCommand {
     }
 }
 
+fn hidden(texts: &[&str]) -> Hidden {
+    Hidden {
+        texts: texts.iter().map(|s| (*s).to_owned()).collect(),
+        unknown: None,
+    }
+}
+
 async fn run_in(
     root: &Path,
+    line: &[&str],
+    limit: Duration,
+    secrets: &[&str],
+) -> Result<(), String> {
+    let own = tempfile::tempdir().unwrap();
+    run_with(root, &own.path().join("list"), line, limit, secrets).await
+}
+
+async fn run_with(
+    root: &Path,
+    list: &Path,
     line: &[&str],
     limit: Duration,
     secrets: &[&str],
@@ -28,8 +46,7 @@ async fn run_in(
         wave: &WaveName::new("canary").unwrap(),
         targets: &[(target, outcome)],
     };
-    let secrets: Vec<String> = secrets.iter().map(|s| (*s).to_owned()).collect();
-    run_for(root, &command(line), &told, limit, &secrets).await
+    run_for(root, list, &command(line), &told, limit, &hidden(secrets)).await
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -126,25 +143,54 @@ async fn it_ends_with_all_that_it_began_when_nobody_waits_any_more() {
     assert_eq!(run_in(root.path(), &freed, LONG, &[]).await, Ok(()));
 }
 
-#[test]
-fn a_file_that_was_changed_or_is_gone_is_not_run() {
+#[tokio::test]
+async fn it_does_not_run_beside_one_that_a_killed_process_began() {
     let root = tempfile::tempdir().unwrap();
-    std::fs::write(root.path().join("smoke.sh"), "one").unwrap();
-    let file = |path: &str| CommandFile {
-        path: path.to_owned(),
-        digest: Digest::of(b"one"),
-    };
-    assert_eq!(changed(root.path(), &[file("./smoke.sh")]), Ok(()));
-    let gone = changed(root.path(), &[file("none.sh")]).unwrap_err();
-    assert!(
-        gone.contains("`none.sh`, which was approved, cannot be read"),
-        "{gone}"
+    let list = root.path().join("list.json");
+    script(
+        root.path(),
+        ": > begun; while [ ! -e go ]; do sleep 0.05; done",
     );
-    std::fs::write(root.path().join("smoke.sh"), "two").unwrap();
-    let other = changed(root.path(), &[file("./smoke.sh")]).unwrap_err();
+    let (path, own) = (root.path().to_owned(), list.clone());
+    let first = async move { run_with(&path, &own, &["./smoke.sh"], LONG, &[]).await };
+    let running = tokio::spawn(first);
+    let begun = "while [ ! -e begun ]; do sleep 0.05; done";
+    let begun = run_in(root.path(), &["sh", "-c", begun], LONG, &[]).await;
+    assert_eq!(begun, Ok(()));
+    let short = Duration::from_millis(300);
+    let beside = run_with(root.path(), &list, &["touch", "second"], short, &[]).await;
+    let told = beside.unwrap_err();
+    assert!(told.contains("was not run again"), "{told}");
+    assert!(!root.path().join("second").exists());
+    std::fs::write(root.path().join("go"), "").unwrap();
+    assert_eq!(running.await.unwrap(), Ok(()));
+    assert!(!list.exists(), "nothing is left of it");
+    let after = run_with(root.path(), &list, &["touch", "second"], LONG, &[]).await;
+    assert_eq!(after, Ok(()));
+    assert!(root.path().join("second").exists());
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_read_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    script(root.path(), "cat > read; wc -c < read >&2; exit 1");
+    let failed = run_in(root.path(), &["./smoke.sh"], LONG, &[]).await;
+    assert_eq!(failed, Err("exit code 1: 0".to_owned()));
+}
+
+#[test]
+fn what_cannot_be_masked_is_not_kept() {
+    let mut tail = Tail::default();
+    let hidden = Hidden {
+        texts: Vec::new(),
+        unknown: Some("Password".to_owned()),
+    };
+    assert_eq!(tail.last_lines(&hidden), "");
+    tail.add(b"it is hunter2");
+    let told = tail.last_lines(&hidden);
     assert!(
-        other.contains("`./smoke.sh` was changed after the plan was made"),
-        "{other}"
+        told.contains("`Password`") && !told.contains("hunter2"),
+        "{told}"
     );
 }
 
@@ -153,7 +199,7 @@ fn half_a_secret_is_not_shown() {
     let mut tail = Tail::default();
     tail.add(b"hunter2");
     tail.add(&vec![b'x'; KEPT - 4]);
-    assert_eq!(tail.last_lines(&["hunter2".to_owned()]), "");
+    assert_eq!(tail.last_lines(&hidden(&["hunter2"])), "");
     tail.add(b"\nlast");
-    assert_eq!(tail.last_lines(&["hunter2".to_owned()]), "last");
+    assert_eq!(tail.last_lines(&hidden(&["hunter2"])), "last");
 }

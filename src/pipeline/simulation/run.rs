@@ -442,6 +442,7 @@ pub(super) fn definition(
         targets: targets.iter().skip(n).step_by(hands).cloned().collect(),
         preferences: None,
         gates: gates.clone(),
+        ended: Vec::new(),
     });
     let waves = waves.collect();
     let specs = targets.into_iter().map(|target| TargetSpec {

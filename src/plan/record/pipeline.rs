@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{
-    ActionCategory, ActionDeclaration, ActionTypeId, ConcurrencyMode, CountOrPercent, FanOut, Gate,
-    NamedArtifact, OperationPreferences, OverrideLine, PipelineDeclaration, Region,
-    RegionConcurrency, StageDeclaration, Target, TargetSpec, Wave,
+    ActionCategory, ActionDeclaration, ActionTypeId, ConcurrencyMode, CountOrPercent, EndedTarget,
+    FanOut, Gate, NamedArtifact, OperationPreferences, OverrideLine, PipelineDeclaration, Region,
+    RegionConcurrency, StageDeclaration, Target, TargetOutcome, TargetSpec, Wave,
 };
 
 #[derive(Serialize)]
@@ -143,6 +143,8 @@ impl<'a> FanOutRecord<'a> {
 
 #[derive(Serialize)]
 pub(super) struct WaveRecord<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<EndedRecord<'a>>,
     gates: &'a [Gate],
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,12 +159,30 @@ impl<'a> WaveRecord<'a> {
             targets,
             preferences,
             gates,
+            ended,
         } = wave;
         Self {
+            ended: ended.iter().map(EndedRecord::of).collect(),
             gates,
             name: name.as_str(),
             preferences: preferences.as_ref().map(PreferencesRecord::of),
             targets,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EndedRecord<'a> {
+    outcome: &'a TargetOutcome,
+    spec: SpecRecord<'a>,
+}
+
+impl<'a> EndedRecord<'a> {
+    fn of(ended: &'a EndedTarget) -> Self {
+        let EndedTarget { spec, outcome } = ended;
+        Self {
+            outcome,
+            spec: SpecRecord::of(spec),
         }
     }
 }

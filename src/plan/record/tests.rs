@@ -6,8 +6,8 @@ use serde_json::json;
 use super::super::sample::{Plan, plan};
 use super::*;
 use crate::model::{
-    AlarmCheck, AlarmName, CommandFile, Gate, GateCommand, ON_FAILURE, OperationPreferences,
-    ROLLBACK, Uploads, Wave,
+    AlarmCheck, AlarmName, CommandFile, EndedTarget, Gate, GateCommand, ON_FAILURE,
+    OperationPreferences, ROLLBACK, SkipReason, TargetOutcome, TargetSpec, Uploads, Wave,
 };
 
 fn digest_of(plan: &Plan) -> Digest {
@@ -364,6 +364,7 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
             targets: vec![fan_out.targets[at].target.clone()],
             preferences: None,
             gates: vec![Gate::Bake { minutes: 10 }],
+            ended: Vec::new(),
         };
         fan_out.waves = vec![wave("canary", 0), wave("others", 1)];
         change(&mut fan_out.waves);
@@ -386,7 +387,16 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
             timeout_minutes,
         })]
     };
-    let changes: [Change<'_>; 16] = [
+    let ended = |spec: TargetSpec, outcome| vec![EndedTarget { spec, outcome }];
+    let spec = plan().definition.target_specs().next().unwrap().clone();
+    let there = TargetSpec {
+        execute_role_arn: Some("other".to_owned()),
+        ..spec.clone()
+    };
+    let stopped = || TargetOutcome::Skipped {
+        reason: SkipReason::Stopped,
+    };
+    let changes: [Change<'_>; 19] = [
         &|_| {},
         &|waves| waves.clear(),
         &|waves| waves.reverse(),
@@ -403,6 +413,9 @@ fn waves_their_order_their_targets_and_what_is_between_them_are_part_of_the_plan
         &|waves| waves[0].gates = command("a", "two", 10),
         &|waves| waves[0].gates = command("a", "one", 11),
         &|waves| waves[0].preferences = Some(OperationPreferences::default()),
+        &|waves| waves[0].ended = ended(spec.clone(), TargetOutcome::NoChanges),
+        &|waves| waves[0].ended = ended(there.clone(), TargetOutcome::NoChanges),
+        &|waves| waves[0].ended = ended(spec.clone(), stopped()),
     ];
     let digests: BTreeSet<String> = changes.map(|change| waves(change).to_string()).into();
     assert_eq!(digests.len(), changes.len());

@@ -1,7 +1,7 @@
 //! Rollouts in waves, with gates between them.
 
 use super::*;
-use crate::model::{TargetSpec, Wave};
+use crate::model::{EndedTarget, TargetOutcome, TargetSpec, Wave};
 use crate::rollout::Limits;
 
 fn wave(name: &str, targets: &[Target], gates: &[Gate]) -> Wave {
@@ -10,6 +10,7 @@ fn wave(name: &str, targets: &[Target], gates: &[Gate]) -> Wave {
         targets: targets.to_vec(),
         preferences: None,
         gates: gates.to_vec(),
+        ended: Vec::new(),
     }
 }
 
@@ -159,6 +160,31 @@ fn a_gate_with_nothing_behind_or_before_it_is_not_asked_for() {
 }
 
 #[test]
+fn the_gates_of_a_wave_that_ended_before_stand_at_the_beginning() {
+    let all = targets(2, "eu-west-1");
+    let mut canary = wave("canary", &[], &[BAKE, Gate::Approval]);
+    canary.ended = vec![EndedTarget {
+        spec: TargetSpec {
+            target: all[0].clone(),
+            role_arn: None,
+            execute_role_arn: None,
+        },
+        outcome: TargetOutcome::NoChanges,
+    }];
+    let mut rollout = Rollout::of(&fan_out(&all[1..], preferences(1, 0), vec![canary]));
+    for (number, gate) in [(1, BAKE), (2, Gate::Approval)] {
+        let place = place("canary", number, gate);
+        assert_eq!(rollout.next().gate.as_ref(), Some(&place));
+        assert_eq!(rollout.next().start, []);
+        let mut closed = rollout.clone();
+        closed.close(&place, "no");
+        assert_eq!(closed.next().skip.len(), 1);
+        rollout.open(&place);
+    }
+    assert_eq!(rollout.next().start, all[1..]);
+}
+
+#[test]
 fn the_first_wave_that_names_a_target_has_it() {
     let all = targets(3, "eu-west-1");
     let waves = vec![wave("canary", &all[2..], &[]), wave("all", &all, &[])];
@@ -219,6 +245,7 @@ fn of(case: &Waves) -> FanOut {
                     .collect(),
                 preferences: own.clone(),
                 gates: vec![BAKE; *gates],
+                ended: Vec::new(),
             }
         });
     fan_out(

@@ -104,6 +104,7 @@ impl World {
                 5 => vec![alarms(3), Gate::Approval],
                 minutes => vec![Gate::Bake { minutes }, Gate::Approval],
             },
+            ended: Vec::new(),
         });
         let waves = waves.collect();
         let fails = up_to(60, "fails");

@@ -1,0 +1,106 @@
+//! What stood between the waves of an earlier execution and was not passed: it stands when it is retried, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::cli::{CliError, output, waves};
+use crate::model::{
+    EndedTarget, FanOut, Gate, PipelineDeclaration, SkipReason, Target, TargetOutcome, TargetSpec,
+    Wave,
+};
+use crate::report::View;
+
+/// Keeps of every fan-out the targets that are run `again`, and of the waves those that still have some; and of the
+/// others the gates that were not passed, where something behind them is run.
+pub(super) fn keep(pipeline: &mut PipelineDeclaration, earlier: &View, again: &BTreeSet<&Target>) {
+    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
+    for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
+        keep_of(fan_out, earlier, again);
+    }
+}
+
+fn keep_of(fan_out: &mut FanOut, earlier: &View, again: &BTreeSet<&Target>) {
+    let all = std::mem::take(&mut fan_out.targets);
+    let specs: BTreeMap<&Target, &TargetSpec> = all.iter().map(|s| (&s.target, s)).collect();
+    let mut behind: BTreeSet<&Target> = specs.keys().copied().collect();
+    behind.retain(|target| again.contains(target));
+    for wave in &mut fan_out.waves {
+        for target in &wave.targets {
+            behind.remove(target);
+        }
+        let (run, others): (Vec<Target>, Vec<Target>) = std::mem::take(&mut wave.targets)
+            .into_iter()
+            .partition(|target| again.contains(target));
+        if run.is_empty() {
+            // What was passed was passed for all of its targets.
+            let mut number = 0;
+            wave.gates.retain(|_| {
+                number += 1;
+                !earlier.has_passed(&wave.name, number)
+            });
+        }
+        wave.targets = run;
+        match behind.is_empty() || wave.gates.is_empty() {
+            true => wave.ended.clear(),
+            false => {
+                let others = others.iter().filter_map(|target| specs.get(target));
+                wave.ended.extend(others.map(|spec| ended(spec, earlier)));
+            }
+        }
+    }
+    fan_out
+        .waves
+        .retain(|wave| !wave.targets.is_empty() || !wave.ended.is_empty());
+    fan_out.targets = all;
+    fan_out.targets.retain(|spec| again.contains(&spec.target));
+}
+
+fn ended(spec: &TargetSpec, earlier: &View) -> EndedTarget {
+    let outcome = earlier.target(&spec.target).and_then(|t| t.outcome());
+    EndedTarget {
+        spec: spec.clone(),
+        // Of what an execution that ended never came to, nothing was executed.
+        outcome: outcome.cloned().unwrap_or(TargetOutcome::Skipped {
+            reason: SkipReason::Stopped,
+        }),
+    }
+}
+
+/// Binds the gates to the files of the project as they are now.
+pub(super) fn bind(pipeline: &mut PipelineDeclaration, root: &Path) -> Result<(), CliError> {
+    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
+    let fan_outs = actions.filter_map(|action| action.fan_out.as_mut());
+    for wave in fan_outs.flat_map(|fan_out| &mut fan_out.waves) {
+        let place = format!("wave {}", wave.name);
+        for gate in &mut wave.gates {
+            waves::bind(root, &place, gate)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says which gates are passed before the others begin, of waves that are not run again.
+pub(super) fn tell(pipeline: &PipelineDeclaration) {
+    let mut fan_outs = pipeline.actions().filter_map(|a| a.fan_out.as_ref());
+    let waves = fan_outs
+        .next_back()
+        .map_or(&[][..], |fan_out| &fan_out.waves);
+    waves
+        .iter()
+        .filter_map(told)
+        .for_each(|told| output::stderr(&told));
+}
+
+fn told(wave: &Wave) -> Option<String> {
+    let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
+    wave.targets.is_empty().then(|| {
+        format!(
+            "note: wave {} is not run again, but what comes after it was not passed, and stands before the others: {}\n",
+            wave.name,
+            gates.join(", then ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;
