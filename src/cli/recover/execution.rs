@@ -63,7 +63,7 @@ pub(super) async fn find(earlier: &Earlier, asked: Option<Recovery>) -> Result<F
     let (moving, mut found): (Vec<&TargetView>, Vec<&mut Seen>) = moving.unzip();
     let since = earlier.since(&aws, &moving).await;
     for ((found, _), since) in found.iter_mut().map(|seen| &mut **seen).zip(since) {
-        if let Some(reason) = not_its_own(since) {
+        if let Some(reason) = not_its_own(since.since) {
             found.fate = RecoveryFate::TakesNone { reason };
         }
     }
