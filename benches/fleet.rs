@@ -2,6 +2,7 @@
 //!
 //!     fleet engine ACCOUNTS REGIONS    the pure engine alone, in virtual time
 //!     fleet sdk ACCOUNTS REGIONS       the driver, the journal and the real SDK, over simulated HTTP
+//!     fleet again ACCOUNTS REGIONS     the same where an earlier execution tells how long change sets and operations take
 //!
 //! Each stack takes a minute and each change set five seconds; a call takes 80 to 200 ms. CloudFormation answers in each
 //! account and region as it does in AWS: a few calls a second. Prints what it took as JSON.
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use stackgate::aws::Expected;
 use stackgate::model::{
     CountOrPercent, ExecutionId, OperationPreferences, RegionConcurrency, Target,
 };
@@ -44,14 +46,15 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [way, accounts, regions] = arguments.as_slice() else {
-        bail!("usage: fleet engine|sdk ACCOUNTS REGIONS");
+        bail!("usage: fleet engine|sdk|again ACCOUNTS REGIONS");
     };
     let targets = targets(accounts.parse()?, regions.parse()?);
     let scenario: Scenario = serde_yaml::from_str(WORLD)?;
     match *way {
         "engine" => engine(scenario, targets),
-        "sdk" => sdk(scenario, targets),
-        other => bail!("`{other}` is neither `engine` nor `sdk`"),
+        "sdk" => sdk(Expected::default(), scenario, targets),
+        "again" => sdk(earlier(), scenario, targets),
+        other => bail!("`{other}` is none of `engine`, `sdk` and `again`"),
     }
 }
 
@@ -112,13 +115,21 @@ fn engine(scenario: Scenario, targets: Vec<Target>) -> Result<()> {
     Ok(())
 }
 
-fn sdk(scenario: Scenario, targets: Vec<Target>) -> Result<()> {
+/// What the journal tells of an earlier execution in such a world.
+fn earlier() -> Expected {
+    Expected {
+        change_set: Some(Duration::from_secs(5)),
+        operation: Some(Duration::from_secs(60)),
+    }
+}
+
+fn sdk(expected: Expected, scenario: Scenario, targets: Vec<Target>) -> Result<()> {
     let begun = Instant::now();
     let count = targets.len();
     let ideal = ideal(&targets);
     let project = tempfile::tempdir()?;
     let definition = definition(targets, preferences(), project.path());
-    let outcome = simulated::run(scenario, definition, project.path());
+    let outcome = simulated::run_expecting(expected, scenario, definition, project.path());
     let (from, to) = outcome.executed.context("nothing was executed")?;
     print(&Figures {
         count,

@@ -31,6 +31,7 @@ def main():
     binary = pathlib.Path(sys.argv[1]) / "examples" / "fleet"
     run(binary, "sdk", 50, 20)
     run(binary, "sdk", 500, 20)
+    run(binary, "again", 500, 20)
     small = run(binary, "engine", 500, 20)
     large = run(binary, "engine", 5000, 20)
     times = large["real_s"] / small["real_s"]

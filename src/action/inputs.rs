@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::world::{Artifacts, World};
+use super::world::{Artifacts, Sent, World};
 use super::{bad_input, cloudformation, package, present};
 use crate::aws::{LookUps, ObjectContent, StackRef, TEMPLATE_ENDING};
 use crate::diff::{self, DefaultDiff};
@@ -362,15 +362,15 @@ pub(super) fn template_of(
     world: &World,
     inputs: &TargetInputs,
     artifacts: &Artifacts,
-) -> Result<(Arc<Template>, String), CallFailure> {
-    let bytes = match &inputs.packaged {
-        None => world.file(artifacts, &inputs.template)?,
-        Some(digest) => world.store.blob(digest).map_err(|e| bad_input(&e))?,
-    };
-    let (_, template) = world.template(&inputs.template.path, &bytes)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| bad(format!("`{}` is not UTF-8", inputs.template.path)))?;
-    Ok((template, text))
+) -> Result<Sent, CallFailure> {
+    let file = &inputs.template;
+    world.sent(inputs.packaged.unwrap_or(inputs.template_digest), || {
+        let bytes = match &inputs.packaged {
+            None => world.file(artifacts, file)?,
+            Some(digest) => world.store.blob(digest).map_err(|e| bad_input(&e))?,
+        };
+        Ok((file.path.clone(), bytes))
+    })
 }
 
 /// Returns the layered override files that the artifact has for the target, weakest first.

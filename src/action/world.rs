@@ -27,6 +27,8 @@ pub struct World {
     /// The secrets.
     pub secrets: Secrets,
     templates: Mutex<HashMap<Digest, Arc<Template>>>,
+    /// Those that are sent, as they are sent: a fleet shares them.
+    sent: Mutex<HashMap<Digest, Sent>>,
     packages: Mutex<package::Cells>,
     /// By the artifact that they are in: a fleet shares it.
     manifests: Mutex<HashMap<Digest, Arc<package::Manifest>>>,
@@ -34,6 +36,9 @@ pub struct World {
 
 /// The artifacts made so far.
 pub(super) type Artifacts = std::collections::BTreeMap<ArtifactName, ArtifactRef>;
+
+/// A template and its text.
+pub(super) type Sent = (Arc<Template>, Arc<str>);
 
 impl World {
     /// Returns a world.
@@ -44,6 +49,7 @@ impl World {
             root,
             secrets,
             templates: Mutex::default(),
+            sent: Mutex::default(),
             packages: Mutex::default(),
             manifests: Mutex::default(),
         }
@@ -80,6 +86,26 @@ impl World {
         let template = Arc::new(Template::parse(file, bytes).map_err(|e| bad_input(&e))?);
         self.lock().insert(digest, template.clone());
         Ok((digest, template))
+    }
+
+    /// Returns the template with `digest` and its text; `read` gives its file and bytes, unless it was read before.
+    pub(super) fn sent(
+        &self,
+        digest: Digest,
+        read: impl FnOnce() -> Result<(String, Vec<u8>), CallFailure>,
+    ) -> Result<Sent, CallFailure> {
+        let known = || self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sent) = known().get(&digest) {
+            return Ok(sent.clone());
+        }
+        let (file, bytes) = read()?;
+        let (digest, template) = self.template(&file, &bytes)?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            CallFailure::new(FailureKind::BadInput, format!("`{file}` is not UTF-8"))
+        })?;
+        let sent = (template, Arc::from(text));
+        known().insert(digest, sent.clone());
+        Ok(sent)
     }
 
     /// Returns the manifest in the artifact with `digest`; one that was read before is not read again.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use aws_sdk_cloudformation::types as sdk;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
@@ -31,7 +32,7 @@ pub struct CreateChangeSet {
     /// The derived `ClientToken`.
     pub token: String,
     /// The template's text, sent unchanged.
-    pub template: String,
+    pub template: Arc<str>,
     /// The bucket through which a template goes that is too large for a request.
     pub bucket: Option<TemplateBucket>,
     /// The object in that bucket that is on record for the template, where there is one.
@@ -121,7 +122,7 @@ impl Aws {
             Some(bucket) => {
                 let planned = request.uploaded.as_ref();
                 let url = self.template_url(spec, bucket, &request.template, planned);
-                Some(url.await?)
+                Some(Box::pin(url).await?)
             }
             None => {
                 return Err(attempted.failure(
@@ -133,7 +134,7 @@ impl Aws {
                 ));
             }
         };
-        let body = url.is_none().then(|| request.template.clone());
+        let body = url.is_none().then_some(&request.template);
         let url = url.as_ref().map(|url| url.expose().to_owned());
         let kind = match request.kind {
             ChangeSetKind::Create => ChangeSetType::Create,
@@ -166,7 +167,7 @@ impl Aws {
                     .change_set_name(request.name.as_str())
                     .change_set_type(kind.clone())
                     .client_token(&request.token)
-                    .set_template_body(body.clone())
+                    .set_template_body(body.map(|text| text.to_string()))
                     .set_template_url(url.clone())
                     .set_parameters(Some(parameters.clone()))
                     .set_tags(Some(tags.clone()))
@@ -692,7 +693,7 @@ mod tests {
     async fn a_template_that_is_too_large_is_not_sent() {
         let script = Scripted::new();
         let mut request = request();
-        request.template = " ".repeat(LARGEST_TEMPLATE + 1);
+        request.template = " ".repeat(LARGEST_TEMPLATE + 1).into();
         let failure = aws(&script)
             .await
             .create_change_set(&spec(), &request)

@@ -175,10 +175,10 @@ mod tests {
     #[test]
     fn what_was_packaged_is_what_was_executed() {
         let mut planned = crate::plan::sample::planned("111111111111", "eu-west-1", "app");
-        planned.inputs.packaged = None;
+        planned.inputs_mut().packaged = None;
         assert_eq!(executed(&planned), planned.inputs.template_digest);
         let packaged = Digest::of(b"packaged");
-        planned.inputs.packaged = Some(packaged);
+        planned.inputs_mut().packaged = Some(packaged);
         assert_eq!(executed(&planned), packaged);
     }
 }

@@ -377,7 +377,7 @@ pub fn every_kind() -> Vec<EventKind> {
                 kind: ChangeSetKind::Delete,
                 name: ChangeSetName::new("stackgate-1").unwrap(),
                 change_set: None,
-                inputs: deleted_inputs,
+                inputs: deleted_inputs.into(),
                 changes: vec![removal],
                 base: Base {
                     stack: deleted,

@@ -1,8 +1,9 @@
 //! The change set of one target, as it was described, and what it stands on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Caller, ChangeSetId, ChangeSetName, Digest, LogicalId, ResourceChange, SetDrift, StackId,
@@ -87,7 +88,8 @@ pub struct PlannedTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set: Option<ChangeSetId>,
     /// What it was made from.
-    pub inputs: TargetInputs,
+    #[serde(with = "shared")]
+    pub inputs: Arc<TargetInputs>,
     /// Every described change, sorted by logical id, secrets masked.
     pub changes: Vec<ResourceChange>,
     /// What it stands on.
@@ -151,4 +153,30 @@ pub enum Staleness {
         /// Why, in one line.
         why: String,
     },
+}
+
+#[cfg(test)]
+impl PlannedTarget {
+    /// Returns what it was made from, to be changed for this one alone.
+    pub fn inputs_mut(&mut self) -> &mut TargetInputs {
+        Arc::make_mut(&mut self.inputs)
+    }
+}
+
+/// What several own together, written as if each had its own.
+mod shared {
+    use super::*;
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }

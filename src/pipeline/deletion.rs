@@ -137,7 +137,7 @@ impl Machine {
             kind: ChangeSetKind::Delete,
             name: change_set_name(&self.state.id, target),
             change_set: None,
-            inputs: TargetInputs {
+            inputs: Arc::new(TargetInputs {
                 // It is deleted by what it was deployed with; no file of this project counts.
                 template: ArtifactPath {
                     artifact: ArtifactName::from("Deployed"),
@@ -152,7 +152,7 @@ impl Machine {
                 role_arn: stack.role_arn,
                 stack_policy: None,
                 options: StackOptions::default(),
-            },
+            }),
             changes: stack.changes,
             base: stack.base,
             previous_template: stack.template,

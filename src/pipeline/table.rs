@@ -284,7 +284,7 @@ impl Execution {
                     kind: intended.kind,
                     name: intended.name.clone(),
                     change_set: Some(change_set.clone()),
-                    inputs: (*intended.inputs).clone(),
+                    inputs: intended.inputs.clone(),
                     changes: changes.clone(),
                     base: base.clone(),
                     previous_template: *previous_template,

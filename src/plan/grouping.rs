@@ -209,24 +209,30 @@ mod tests {
         use crate::model::{ChangeAction, ChangeSetKind, Digest, Recreation, Replacement};
         let parts: &[fn(&mut PlannedTarget)] = &[
             |t| t.kind = ChangeSetKind::Create,
-            |t| t.inputs.template_digest = Digest::of(b"another"),
-            |t| drop(t.inputs.tags.remove("team")),
-            |t| drop(t.inputs.tags.insert("team".to_owned(), "x".to_owned())),
-            |t| drop(t.inputs.capabilities.pop_first()),
-            |t| t.inputs.role_arn = None,
-            |t| t.inputs.stack_policy = None,
-            |t| t.inputs.options.notification_arns.clear(),
-            |t| t.inputs.options.on_stack_failure = None,
-            |t| t.inputs.options.disable_rollback = false,
-            |t| t.inputs.options.rollback_triggers.clear(),
-            |t| t.inputs.options.monitoring_minutes = Some(11),
-            |t| t.inputs.options.import_existing_resources = false,
-            |t| t.inputs.options.resources_to_import.clear(),
-            |t| t.inputs.options.include_nested_stacks = false,
-            |t| t.inputs.options.revert_drift = false,
-            |t| t.inputs.options.termination_protection = Some(false),
+            |t| t.inputs_mut().template_digest = Digest::of(b"another"),
+            |t| drop(t.inputs_mut().tags.remove("team")),
+            |t| {
+                drop(
+                    t.inputs_mut()
+                        .tags
+                        .insert("team".to_owned(), "x".to_owned()),
+                )
+            },
+            |t| drop(t.inputs_mut().capabilities.pop_first()),
+            |t| t.inputs_mut().role_arn = None,
+            |t| t.inputs_mut().stack_policy = None,
+            |t| t.inputs_mut().options.notification_arns.clear(),
+            |t| t.inputs_mut().options.on_stack_failure = None,
+            |t| t.inputs_mut().options.disable_rollback = false,
+            |t| t.inputs_mut().options.rollback_triggers.clear(),
+            |t| t.inputs_mut().options.monitoring_minutes = Some(11),
+            |t| t.inputs_mut().options.import_existing_resources = false,
+            |t| t.inputs_mut().options.resources_to_import.clear(),
+            |t| t.inputs_mut().options.include_nested_stacks = false,
+            |t| t.inputs_mut().options.revert_drift = false,
+            |t| t.inputs_mut().options.termination_protection = Some(false),
             |t| t.settings_only = false,
-            |t| t.inputs.parameters.truncate(1),
+            |t| t.inputs_mut().parameters.truncate(1),
             |t| drop(t.changes.pop()),
             |t| t.changes[0].action = ChangeAction::Import,
             |t| t.changes[0].logical_id = "Other".parse().unwrap(),
@@ -275,7 +281,7 @@ mod tests {
         other.caller.arn.push('x');
         other.previous_template = None;
         // The same code in another bucket.
-        other.inputs.packaged = Some(crate::model::Digest::of(b"packaged"));
+        other.inputs_mut().packaged = Some(crate::model::Digest::of(b"packaged"));
         other.changes[1].physical_id = Some("other".to_owned());
         other.changes.reverse();
         let fleet = [planned("111111111111", "us-east-1", "network"), other];
@@ -350,8 +356,9 @@ mod tests {
         use crate::model::ParameterValue;
         let with = |account: &str, shown: bool| {
             let mut target = set(account, "us-east-1", "x");
-            target.inputs.parameters[0].value = ParameterValue::Plain(format!("vpc-{account}-x"));
-            target.inputs.parameters[0].name = format!("Vpc{}", &account[..1]);
+            target.inputs_mut().parameters[0].value =
+                ParameterValue::Plain(format!("vpc-{account}-x"));
+            target.inputs_mut().parameters[0].name = format!("Vpc{}", &account[..1]);
             if !shown {
                 target.changes[0].before = None;
             }
@@ -377,7 +384,7 @@ mod tests {
     #[test]
     fn only_outputs_change_by_parameters() {
         let mut other = set("222222222222", "us-east-1", "x");
-        other.inputs.parameters.truncate(1);
+        other.inputs_mut().parameters.truncate(1);
         let mut fleet = [set("111111111111", "us-east-1", "x"), other];
         for target in &mut fleet {
             target.changes.clear();

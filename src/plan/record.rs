@@ -228,7 +228,7 @@ impl<'a> PlannedRecord<'a> {
             role_arn,
             stack_policy,
             options,
-        } = inputs;
+        } = inputs.as_ref();
         Self {
             base: BaseRecord::of(base),
             capabilities,

@@ -196,7 +196,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             Tone::Busy,
             match reason {
                 Some(reason) => format!("wave {} waits: {reason}", place.wave),
-                None => format!("wave {}: {}", place.wave, words::passing(&place.gate)),
+                None => format!("wave {}: nothing holds it up any more", place.wave),
             },
         ),
         EventKind::GateOpened { place } => one(

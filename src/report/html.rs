@@ -291,7 +291,7 @@ impl Page {
                 .collect(),
         });
         let rollout = facts::rollout(context.view, review);
-        let waves = facts::waves(review);
+        let waves = facts::waves(context.view, review);
         let parts = [rollout].into_iter().chain(waves);
         let parts: Vec<String> = parts.map(|parts| parts.join(" · ")).collect();
         self.rollout = parts.join("; ");

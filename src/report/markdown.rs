@@ -378,7 +378,7 @@ fn overview(page: &mut Page, review: &Review, view: &View) {
     if !rollout.is_empty() {
         text.push_str(&format!("Rollout: {}\n\n", rollout.join(" · ")));
     }
-    let waves = facts::waves(review);
+    let waves = facts::waves(view, review);
     for parts in &waves {
         text.push_str(&format!("- {}\n", parts.join(" · ")));
     }

@@ -618,7 +618,7 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
     if !parts.is_empty() {
         page.items(Line::of(Tone::Strong, "Rollout  "), 9, Tone::Plain, &parts);
     }
-    for parts in facts::waves(review) {
+    for parts in facts::waves(view, review) {
         page.items(Line::indent(9), 11, Tone::Plain, &parts);
     }
 

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ChangeAction, ChangeScope, ChangeSetKind, ExecutionId, Follows, Gate, LogicalId,
-    ParameterValue, Region, Risk, RiskLevel, Target, Verdict,
+    ChangeAction, ChangeScope, ChangeSetKind, CountOrPercent, ExecutionId, Follows, Gate,
+    LogicalId, ParameterValue, Region, Risk, RiskLevel, Target, Verdict,
 };
 
 use super::review_data::{
@@ -424,32 +424,46 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
 
 /// Returns the waves of the rollout: what each is called, how many targets it has, how it moves over them if that is not as
 /// over the others, and what is to be passed after it.
-pub(super) fn waves(review: &Review) -> Vec<Vec<String>> {
+pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
     let told = |(index, wave): (usize, &ReviewWave)| {
         let mut parts = vec![
             format!("wave {} {}", index + 1, wave.name),
             words::count(wave.targets.len(), "target"),
         ];
-        if let Some(preferences) = &wave.preferences {
-            let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
-            for target in &wave.targets {
-                *regions.entry(&target.region).or_default() += 1;
-            }
-            let most = regions.values().copied().max().unwrap_or(0);
-            let order: Vec<Region> = regions.into_keys().cloned().collect();
-            parts.extend(
-                words::rollout(preferences, &order, most)
-                    .into_iter()
-                    .skip(1),
-            );
+        let is_last = index + 1 == review.waves.len();
+        let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+        for target in &wave.targets {
+            *regions.entry(&target.region).or_default() += 1;
         }
-        if !wave.gates.is_empty() {
-            let gates: Vec<String> = wave.gates.iter().map(gate).collect();
-            parts.push(format!("then {}", gates.join(", then ")));
+        let most = regions.values().copied().max().unwrap_or(0);
+        if let Some(preferences) = &wave.preferences {
+            let order: Vec<Region> = regions.into_keys().cloned().collect();
+            let told = words::rollout(preferences, &order, most);
+            // Where there is one target, how many at a time is no question.
+            let skipped = if wave.targets.len() == 1 { 2 } else { 1 };
+            parts.extend(told.into_iter().skip(skipped));
+        }
+        let preferences = wave.preferences.as_ref().or(view.preferences());
+        if !is_last && preferences.is_some_and(|p| all_may_fail(p.failure_tolerance, most)) {
+            parts.push("all of it may fail, and the next one begins".to_owned());
+        }
+        let gates: Vec<String> = wave.gates.iter().map(gate).collect();
+        match gates.join(", then ") {
+            none if none.is_empty() => {}
+            gates if is_last => parts.push(format!("no wave follows, so not: {gates}")),
+            gates => parts.push(format!("then {gates}")),
         }
         parts
     };
     review.waves.iter().enumerate().map(told).collect()
+}
+
+/// Returns whether a tolerance stops nothing where a region has `most` targets.
+fn all_may_fail(tolerance: CountOrPercent, most: usize) -> bool {
+    match tolerance {
+        CountOrPercent::Count(number) => number as usize >= most,
+        CountOrPercent::Percent(share) => share >= 100,
+    }
 }
 
 /// Returns what is to be passed, with what it is bound to.

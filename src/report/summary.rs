@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Proof, Recovery,
-    Region, SkipReason, StackStatus, Staleness, Target, TargetOutcome, status_reason,
+    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Gate, Proof,
+    Recovery, Region, SkipReason, StackStatus, Staleness, Target, TargetOutcome, WaveName,
+    status_reason,
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
@@ -242,6 +243,28 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
     body(page, view, &summary, &places);
 }
 
+/// Returns the wave after which nothing more was begun, and the gate that was not passed where that is why.
+fn stopped_after(view: &View) -> Option<(&WaveName, Option<&Gate>)> {
+    let targets = view.targets();
+    targets.into_iter().find_map(|target| {
+        let Some(TargetOutcome::Skipped { reason }) = target.outcome() else {
+            return None;
+        };
+        match reason {
+            SkipReason::GateClosed { wave, gate, .. } => Some((wave, Some(gate))),
+            SkipReason::EarlierWaveFailed { wave } => Some((wave, None)),
+            SkipReason::ToleranceExceeded { .. }
+            | SkipReason::EarlierRegionFailed { .. }
+            | SkipReason::Rejected
+            | SkipReason::ApprovalExpired
+            | SkipReason::Stopped
+            | SkipReason::PlanIncomplete
+            | SkipReason::NothingToDo
+            | SkipReason::RegionNotEnabled => None,
+        }
+    })
+}
+
 /// One line that says how it ended, then the counts.
 fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
     let name = places.title(view);
@@ -255,9 +278,10 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
         0..=3 => words::listed(&places.names(targets.iter().map(|t| t.target()))),
         _ => total.clone(),
     };
-    let (deployed, change, change_set) = match view.deletes() {
-        true => ("deleted from", "delete", "deletion"),
-        false => ("deployed to", "change", "change set"),
+    let (deployed, change, change_set) = match (view.deletes(), &summary.follows) {
+        (true, _) => ("deleted from", "delete", "deletion"),
+        (false, Some(Follows::RollsBack(_))) => ("rolled back in", "change", "change set"),
+        (false, Some(Follows::Retries(_)) | None) => ("deployed to", "change", "change set"),
     };
     let (text, tone) = match view.state() {
         State::Ended(outcome) => match outcome {
@@ -311,10 +335,19 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 ),
                 Tone::Bad,
             ),
-            ExecutionOutcome::Failed => (
-                format!("{name} failed in {} of {total}", summary.counts.failures()),
-                Tone::Bad,
-            ),
+            ExecutionOutcome::Failed => {
+                let failed = summary.counts.failures();
+                let text = match stopped_after(view) {
+                    Some((wave, Some(gate))) => {
+                        format!("{name}: rollout stopped after wave {wave}: {gate} not passed")
+                    }
+                    Some((wave, None)) => format!(
+                        "{name}: rollout stopped after wave {wave}; failed in {failed} of {total}"
+                    ),
+                    None => format!("{name} failed in {failed} of {total}"),
+                };
+                (text, Tone::Bad)
+            }
             ExecutionOutcome::Rejected => {
                 let text = match (executed_elsewhere(view), here(view)) {
                     (0, "") => "plan rejected".to_owned(),

@@ -1,6 +1,7 @@
 //! What the events of an execution tell about one target.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -272,7 +273,7 @@ impl TargetView {
             kind: intended.kind,
             name: intended.name.clone(),
             change_set: Some(change_set.clone()),
-            inputs: (*intended.inputs).clone(),
+            inputs: Arc::new((*intended.inputs).clone()),
             changes: described.changes.clone(),
             base: described.base.clone(),
             previous_template: described.previous_template,

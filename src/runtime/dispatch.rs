@@ -13,7 +13,7 @@ use crate::pipeline::{Input, Step, StepKind};
 ///
 /// A receiver that is gone means that the run has ended; what the step found out is found out again
 /// on resume.
-pub(super) async fn perform(world: Arc<World>, step: Step, sender: UnboundedSender<Input>) {
+pub(super) async fn perform(world: Arc<World>, step: Box<Step>, sender: UnboundedSender<Input>) {
     let input = input_of(&world, step, &sender).await;
     let _ = sender.send(input);
 }
@@ -33,11 +33,12 @@ fn apart<F: Future>(doing: F) -> Pin<Box<F>> {
     Box::pin(doing)
 }
 
-async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) -> Input {
-    match step.kind {
+async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input>) -> Input {
+    let Step { scope, kind } = *step;
+    match kind {
         StepKind::SnapshotSource { action } => Input::SourceStored {
             result: apart(source_local::store(world, &action)).await,
-            scope: step.scope,
+            scope,
         },
         StepKind::Prepare {
             spec,
@@ -195,7 +196,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
             specs,
             after,
         } => Input::AlarmsRead {
-            result: world.aws.alarms_not_ok(&specs, &check.names, after).await,
+            result: apart(world.aws.alarms_not_ok(&specs, &check.names, after)).await,
             place,
         },
         StepKind::RunCommand {
@@ -210,7 +211,7 @@ async fn input_of(world: &World, step: Step, sender: &UnboundedSender<Input>) ->
                 targets: &targets,
             };
             Input::CommandEnded {
-                result: command::run(world, &asked, &told).await,
+                result: apart(command::run(world, &asked, &told)).await,
                 place,
             }
         }

@@ -173,7 +173,11 @@ impl Driver<'_> {
             crash_if_asked();
         }
         for step in turn.steps {
-            tasks.spawn(dispatch::perform(self.world.clone(), step, sender.clone()));
+            tasks.spawn(dispatch::perform(
+                self.world.clone(),
+                Box::new(step),
+                sender.clone(),
+            ));
         }
         if !turn.events.is_empty() {
             self.face.show(&turn.events, machine.state());

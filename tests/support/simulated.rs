@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use stackgate::action::World;
 use stackgate::action::secrets::Secrets;
 use stackgate::artifact::Store;
-use stackgate::aws::{Aws, Settings};
+use stackgate::aws::{Aws, Expected, Settings};
 use stackgate::journal::{Journal, JournalError};
 use stackgate::model::{
     AccountId, Answer as Decided, Approver, Decision, Event, ExecutionDefinition, ExecutionId,
@@ -182,6 +182,16 @@ pub struct Outcome {
 
 /// Runs `definition` in `scenario` to its end; state and files are kept in `project`.
 pub fn run(scenario: Scenario, definition: ExecutionDefinition, project: &Path) -> Outcome {
+    run_expecting(Expected::default(), scenario, definition, project)
+}
+
+/// The same where earlier executions tell how long things take.
+pub fn run_expecting(
+    expected: Expected,
+    scenario: Scenario,
+    definition: ExecutionDefinition,
+    project: &Path,
+) -> Outcome {
     let template = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n";
     std::fs::write(project.join("network.yaml"), template).expect("the folder is ours");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -199,6 +209,7 @@ pub fn run(scenario: Scenario, definition: ExecutionDefinition, project: &Path) 
             ..Settings::default()
         };
         let aws = Aws::connect(&settings).await.expect("nothing is called");
+        aws.expect(expected);
         let journal = Journal::open(&project.join(".stackgate")).expect("a journal");
         let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").expect("an id");
         let now = stackgate::runtime::now();

@@ -25,7 +25,7 @@ fn request(bytes: usize, bucket: Option<&str>) -> CreateChangeSet {
         name: ChangeSetName::new("plan").unwrap(),
         kind: ChangeSetKind::Create,
         token: "token".into(),
-        template: "x".repeat(bytes),
+        template: "x".repeat(bytes).into(),
         bucket: bucket.map(mine),
         uploaded: None,
         parameters: Vec::new(),

@@ -112,7 +112,10 @@ impl Former {
             kept,
             asked,
             has_former_tags: target.former_tags().is_some(),
-            tags: target.former_tags().cloned().unwrap_or(planned.inputs.tags),
+            tags: target
+                .former_tags()
+                .cloned()
+                .unwrap_or_else(|| planned.inputs.tags.clone()),
             unchanged,
         })
     }
@@ -171,7 +174,7 @@ mod tests {
             value: value.clone(),
             provenance: provenance.clone(),
         });
-        planned.inputs.parameters = parameters.collect();
+        planned.inputs_mut().parameters = parameters.collect();
         planned.kind = ChangeSetKind::Update;
         planned.settings_only = false;
         planned.previous_parameters = [("Open".to_owned(), "1".to_owned())].into();

@@ -36,11 +36,11 @@ fn version_2_stays_as_it_is() {
     plan.definition.left_out.clear();
     plan.not_enabled.clear();
     for planned in &mut plan.planned {
-        planned.inputs.options.resources_to_import.clear();
+        planned.inputs_mut().options.resources_to_import.clear();
         planned.gone_exports.clear();
-        planned.inputs.uploads = Uploads::default();
+        planned.inputs_mut().uploads = Uploads::default();
         planned.drift = None;
-        planned.inputs.options.revert_drift = false;
+        planned.inputs_mut().options.revert_drift = false;
         for change in &mut planned.changes {
             change.drift = None;
             for detail in &mut change.details {
@@ -77,7 +77,7 @@ fn what_is_packaged_is_approved() {
     let mut plan = plan();
     let mut digests = vec![digest_of(&plan)];
     for text in ["one", "two"] {
-        plan.planned[0].inputs.packaged = Some(Digest::of(text.as_bytes()));
+        plan.planned[0].inputs_mut().packaged = Some(Digest::of(text.as_bytes()));
         digests.push(digest_of(&plan));
     }
     digests.dedup();
@@ -480,7 +480,7 @@ fn reordered() -> impl Strategy<Value = Plan> {
                     .find(|p| p.target.place() == "111111111111/us-east-1")
                     .unwrap();
                 first.changes = changes;
-                first.inputs.parameters = parameters;
+                first.inputs_mut().parameters = parameters;
                 let queue = (first.changes.iter_mut())
                     .find(|c| c.logical_id.as_str() == "Queue")
                     .unwrap();

@@ -48,8 +48,14 @@ impl Fleet<'_> {
             each,
             has_gates: false,
         };
-        if let Some((_, until)) = self.view.gate() {
-            left.time += until.duration_since(now).max(SignedDuration::ZERO);
+        if let Some((place, until)) = self.view.gate() {
+            match place.gate {
+                Gate::Bake { .. } | Gate::Alarms(_) => {
+                    left.time += until.duration_since(now).max(SignedDuration::ZERO);
+                }
+                // Until when they may take is not how long they take.
+                Gate::Command(_) | Gate::Approval => left.has_gates = true,
+            }
         }
         for (index, wave) in self.waves.iter().enumerate().take(last + 1) {
             if wave.has_ended() {

@@ -197,6 +197,7 @@ pub(in crate::report) fn rollout(
         }
         // Of all targets: more than all cannot fail.
         CountOrPercent::Percent(100..) => "no number of failures stops it".to_owned(),
+        CountOrPercent::Count(1) => format!("more than 1 failure{place} stops {what}"),
         CountOrPercent::Count(number) => {
             let failures = count(number as usize, "failure");
             format!("more than {failures}{place} stop {what}")
