@@ -286,11 +286,12 @@ fn what_somebody_changed_while_it_was_planned_is_never_overwritten_unseen() {
     let theirs = MORE
         .replace("Other:", "Colleague:")
         .replace("/other", "/colleague");
-    cloud.update(
+    let updated = cloud.update(
         "app",
         &format!("{FIRST}{MORE}{theirs}"),
         &[("Name", "/name")],
     );
+    assert_eq!(updated, "UPDATE_COMPLETE");
     let executions = env.run(&["list", "--output=json"]);
     let executions = document(&env, executions.success())["executions"].clone();
     let id = executions[1]["execution"].as_str().unwrap();
