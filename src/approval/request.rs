@@ -167,6 +167,7 @@ mod tests {
             origin: Origin::Command,
             at,
             summary: String::new(),
+            covers: None,
         }
     }
 

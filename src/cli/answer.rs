@@ -10,8 +10,8 @@ use super::{CliError, denied, exit, identity, output, portable, prompt, resume, 
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
-    Answer, Approver, Caller, Decision, Digest, ExecutionId, InboxMessage, Invocation, Origin,
-    WaveName,
+    Answer, Approver, Caller, Decision, Digest, ExecutionDefinition, ExecutionId, InboxMessage,
+    Invocation, Origin, RiskLevel, WaveName,
 };
 use crate::report::{Recorded, View, review};
 use crate::runtime;
@@ -246,6 +246,21 @@ pub(super) fn given(
     Ok(answers.find(|answer| judge(&request, answer, now).is_ok()))
 }
 
+/// Returns up to which risk an answer covers the rollback that follows where the rollout fails: who answers a plan in a terminal
+/// is asked about that, too.
+pub(super) fn covered(
+    decision: Decision,
+    is_about_wave: bool,
+    definition: Option<&ExecutionDefinition>,
+) -> Option<RiskLevel> {
+    match decision {
+        Decision::Approve if !is_about_wave && !output::is_interactive() => {
+            definition?.covered(RiskLevel::Medium)
+        }
+        Decision::Approve | Decision::Reject => None,
+    }
+}
+
 /// Puts the answer into the inbox, then takes the execution up unless another process has it.
 fn answer(
     global: &Global,
@@ -268,6 +283,7 @@ fn answer(
             None
         }
     };
+    let wave_is_asked = wave.is_some();
     let answer = Answer {
         decision,
         plan,
@@ -276,6 +292,7 @@ fn answer(
         origin: Origin::Command,
         at: now,
         summary: args.summary,
+        covers: covered(decision, wave_is_asked, resume::definition(&events)),
     };
     journal.post(&id, &InboxMessage::Answer(answer), now)?;
     if owned || args.detach {
@@ -294,7 +311,7 @@ fn answer(
     }
     resume::take_up(
         global,
-        journal,
+        &journal,
         id,
         &args.connection,
         resume::Policy::of(Answering::Given),

@@ -95,18 +95,18 @@ impl Earlier {
         targets.filter(is_done).collect()
     }
 
-    /// Returns what became of the stacks of `targets` since, in their order. It only reads.
-    pub(super) async fn since(&self, aws: &Aws, targets: &[&TargetView]) -> Vec<Since> {
+    /// Returns the stacks of `targets` as they are now, in their order. It only reads.
+    pub(super) async fn since(&self, aws: &Aws, targets: &[&TargetView]) -> Vec<Found> {
         let specs = self.specs();
         let asked = targets.iter().map(|target| {
             let spec = specs.get(target.target()).copied();
             async move {
                 let Some(spec) = spec else {
-                    return Since::NotRead("it is no target of the execution".to_owned());
+                    let why = "it is no target of the execution".to_owned();
+                    return Found::of(Since::NotRead(why));
                 };
                 let found = self.look(aws, spec, target).await;
-                let found = found.map(|found| found.since);
-                found.unwrap_or_else(|failure| Since::NotRead(failure.message))
+                found.unwrap_or_else(|failure| Found::of(Since::NotRead(failure.message)))
             }
         });
         stream::iter(asked).buffered(AT_ONCE).collect().await
@@ -132,13 +132,13 @@ impl Earlier {
         let Some((summary, parameters)) = found.filter(is_there) else {
             return Ok(Found::of(Since::Changed("the stack is gone".to_owned())));
         };
-        let newer = aws
-            .events_since(spec, stack, newest_known(target).as_deref())
-            .await?;
+        let known = newest_known(target);
+        let newer = aws.events_since(spec, stack, known.as_deref()).await?;
         let own = execute_token(&self.id, target.target());
         Ok(Found {
             since: judge(summary.status, &newer, &own),
             status: Some(summary.status),
+            newest_event: newer.last().map(|event| event.id.clone()).or(known),
             parameters,
         })
     }
@@ -155,6 +155,8 @@ pub(super) fn newest_known(target: &TargetView) -> Option<String> {
 pub(super) struct Found {
     pub since: Since,
     pub status: Option<StackStatus>,
+    /// The newest of its events.
+    pub newest_event: Option<String>,
     /// The values of its parameters; a secret one is what the service shows of it.
     pub parameters: BTreeMap<String, String>,
 }
@@ -164,6 +166,7 @@ impl Found {
         Self {
             since,
             status: None,
+            newest_event: None,
             parameters: BTreeMap::new(),
         }
     }

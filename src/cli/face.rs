@@ -161,6 +161,11 @@ impl TerminalFace {
         match self.answering {
             Answering::Detached | Answering::Given => {}
             Answering::Yes(limit) | Answering::Foreseen(limit) => {
+                if let Some(text) = overwrites(&self.view, self.answering) {
+                    self.progress.suspend(|| output::stderr(&text));
+                    self.detach.store(true, Ordering::SeqCst);
+                    return;
+                }
                 let planned = self.view.planned();
                 let risks: Vec<_> = planned.iter().flat_map(|p| sources.risks(p)).collect();
                 let level = diff::level(&risks);
@@ -173,7 +178,8 @@ impl TerminalFace {
                         }
                         (_, Some(_) | None) => String::new(),
                     };
-                    self.post(plan, Decision::Approve, why, Origin::Flag);
+                    let covers = self.view.definition().and_then(|d| d.covered(limit));
+                    self.approve(plan, why, covers);
                 } else {
                     let answering = self.answering;
                     let text = refused(&planned, &sources, answering, limit, self.view.execution());
@@ -211,7 +217,7 @@ impl TerminalFace {
             match question.ask(plan, asked, full) {
                 None => return,
                 Some(Said::Decision(decision, summary)) => {
-                    poster.post(plan, wave, decision, summary, Origin::Prompt);
+                    poster.post(plan, wave, (decision, Origin::Prompt), summary, None);
                 }
                 Some(Said::Later | Said::Gone) => detach.store(true, Ordering::SeqCst),
             }
@@ -226,8 +232,9 @@ impl TerminalFace {
         }
     }
 
-    fn post(&self, plan: Digest, decision: Decision, summary: String, origin: Origin) {
-        self.poster().post(plan, None, decision, summary, origin);
+    fn approve(&self, plan: Digest, summary: String, covers: Option<RiskLevel>) {
+        let given = (Decision::Approve, Origin::Flag);
+        self.poster().post(plan, None, given, summary, covers);
         self.bell.notify_one();
     }
 
@@ -238,6 +245,23 @@ impl TerminalFace {
             state_folder: self.state_folder.clone(),
         }
     }
+}
+
+/// Returns why nobody but who looks at it approves a rollback: it would overwrite what somebody else did in the meantime, or it
+/// is not known whether it would.
+fn overwrites(view: &View, answering: Answering) -> Option<String> {
+    let is_foreseen = matches!(answering, Answering::Foreseen(_));
+    let unknown = || {
+        (is_foreseen && !view.is_as_seen()).then(|| {
+            "what the stacks were when the deployment had failed is not on record".to_owned()
+        })
+    };
+    let why = view.told_overwritten().or_else(unknown)?;
+    let id = view.execution().map(ExecutionId::to_string);
+    let id = id.unwrap_or_default();
+    Some(format!(
+        "not approved: {why}\nlook at the review, then approve it with `stackgate approve {id}`\n"
+    ))
 }
 
 /// Returns why `--yes`, or what was approved before, does not approve: each risk above its limit, where it is, and what to do.
@@ -300,9 +324,9 @@ impl Poster {
         &self,
         plan: Digest,
         wave: Option<WaveName>,
-        decision: Decision,
+        (decision, origin): (Decision, Origin),
         summary: String,
-        origin: Origin,
+        covers: Option<RiskLevel>,
     ) {
         let Some(execution) = &self.execution else {
             return;
@@ -316,6 +340,7 @@ impl Poster {
             origin,
             at: now,
             summary,
+            covers,
         };
         let posted = Journal::open(&self.state_folder)
             .and_then(|journal| journal.post(execution, &InboxMessage::Answer(answer), now));

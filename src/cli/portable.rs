@@ -321,6 +321,7 @@ pub(super) fn deploy(
                 origin: Origin::Flag,
                 at: now,
                 summary: String::new(),
+                covers: answer::covered(Decision::Approve, false, view.definition()),
             };
             journal.post(&id, &InboxMessage::Answer(answer), now)?;
             Answering::Given
@@ -329,7 +330,7 @@ pub(super) fn deploy(
         None if is_given => Answering::Given,
         None => answering,
     };
-    take_up(global, journal, id, connection, Policy::of(answering))
+    take_up(global, &journal, id, connection, Policy::of(answering))
 }
 
 /// Returns who took the execution over.

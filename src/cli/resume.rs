@@ -69,8 +69,9 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         answering,
         unknown,
         secrets: secrets(&args.secrets)?,
+        account: Account::Always,
     };
-    take_up(global, journal, id, &args.connection, policy)
+    take_up(global, &journal, id, &args.connection, policy)
 }
 
 /// What is said to an execution that is taken up.
@@ -81,6 +82,8 @@ pub(super) struct Policy {
     pub unknown: UnknownPolicy,
     /// Where secrets are found now.
     pub secrets: BTreeMap<String, SecretRef>,
+    /// When it is accounted for.
+    pub account: Account,
 }
 
 impl Policy {
@@ -90,6 +93,7 @@ impl Policy {
             answering,
             unknown: UnknownPolicy::Ask,
             secrets: BTreeMap::new(),
+            account: Account::Always,
         }
     }
 }
@@ -97,20 +101,20 @@ impl Policy {
 /// Takes an execution up in this process.
 pub(super) fn take_up(
     global: &Global,
-    journal: Journal,
+    journal: &Journal,
     id: ExecutionId,
     connection: &Connection,
     policy: Policy,
 ) -> Result<u8, CliError> {
     let started = journal.events(&id, 0)?;
     let mut ended = View::of(&started);
-    match rollback::next(&journal, &mut ended, policy.answering)? {
+    match rollback::next(journal, &mut ended, policy.answering)? {
         None | Some(Next::Over) => {}
         Some(Next::Begin) => {
             let failed = Failed {
                 global,
-                journal: &journal,
-                earlier: Earlier::of(&journal, id.as_str(), connection)?,
+                journal,
+                earlier: Earlier::of(journal, id.as_str(), connection)?,
                 answering: policy.answering,
             };
             return block_on(failed.roll_back())?;
@@ -119,9 +123,11 @@ pub(super) fn take_up(
             output::stderr(&format!("going on with its rollback, execution {id}\n"));
             let policy = Policy {
                 answering,
+                account: Account::ForPeople,
                 ..policy
             };
-            return take_up(global, journal, id, connection, policy);
+            let code = take_up(global, journal, id, connection, policy)?;
+            return rollback::account_for(global, journal, &mut ended, code);
         }
     }
     if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
@@ -134,21 +140,21 @@ pub(super) fn take_up(
         run::account(global, &ended, journal.folder())?;
         return Ok(run::outcome_code(*outcome));
     }
-    if let Some(file) = left_in(&journal, &id, &ended)? {
+    if let Some(file) = left_in(journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));
     }
     if let Some(definition) = definition(&started) {
         only_secrets_of(definition, &policy.secrets)?;
     }
-    if let Some(why) = denied_answer(&journal, &id, &ended)? {
+    if let Some(why) = denied_answer(journal, &id, &ended)? {
         output::stderr(&why);
         return Ok(exit::FAILED);
     }
-    let lease = acquire(&journal, &id)?;
+    let lease = acquire(journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
     let view = View::of(&events);
-    if let Some(file) = left_in(&journal, &id, &view)? {
+    if let Some(file) = left_in(journal, &id, &view)? {
         journal.release(&lease)?;
         return Err(portable::left_in(file, &id));
     }
@@ -178,13 +184,13 @@ pub(super) fn take_up(
         )?;
         let run = Run {
             global,
-            journal: &journal,
+            journal,
             lease,
             aws,
             caller: None,
             answering: policy.answering,
             out: None,
-            account: Account::Always,
+            account: policy.account,
         };
         run.go(view, machine, turn, &definition).await
     })?

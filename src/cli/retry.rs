@@ -175,6 +175,11 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
 /// Returns what the earlier execution did, to be done again.
 fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
     let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
+    // What a rollback did itself is nothing that somebody else changed.
+    definition.pipeline.renew_newest_events(|target| {
+        let view = earlier.view.target(target)?;
+        Some(view.newest_event()?.id.clone())
+    });
     let given = secrets(&args.secrets)?;
     resume::only_secrets_of(&definition, &given)?;
     definition.secrets.extend(given);

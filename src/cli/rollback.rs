@@ -20,13 +20,13 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
-use super::{CliError, exit, newer, others, output};
+use super::{CliError, answer, exit, newer, others, output};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{ExecutionId, Follows, SecretRef, Target};
 use crate::report::{RolledBack, View};
 
-pub(super) use self::failed::{Failed, Next, next};
+pub(super) use self::failed::{Failed, Next, account_for, next};
 
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
@@ -212,7 +212,8 @@ fn asked(
     Ok(found)
 }
 
-/// Returns the executions that roll `earlier` back, newest first.
+/// Returns the executions that roll `earlier` back, and those that retry them, newest first; with what is known of them besides
+/// their events.
 pub(super) fn of(
     journal: &Journal,
     earlier: &ExecutionId,
@@ -220,13 +221,23 @@ pub(super) fn of(
 ) -> Result<Vec<View>, CliError> {
     let all = journal.executions()?.into_iter();
     let newer = all.take_while(|other| other.id != *earlier);
-    let mut found = Vec::new();
-    for other in newer.filter(|other| other.pipeline == pipeline) {
-        let view = View::of(&journal.events(&other.id, 0)?);
-        if view.follows() == Some(&Follows::RollsBack(earlier.clone())) {
+    let mut newer: Vec<_> = newer.filter(|other| other.pipeline == pipeline).collect();
+    // What is retried is older than its retry.
+    newer.reverse();
+    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
+    for other in newer {
+        let mut view = View::of(&journal.events(&other.id, 0)?);
+        let rolls_back = view.follows().is_some_and(|follows| match follows {
+            Follows::RollsBack(id) => id == earlier,
+            Follows::Retries(id) => ids.contains(id),
+        });
+        if rolls_back {
+            answer::note(journal, &mut view)?;
+            ids.insert(other.id);
             found.push(view);
         }
     }
+    found.reverse();
     Ok(found)
 }
 

@@ -76,7 +76,7 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
             give_up(&journal, &id, &view, request)?;
             resume::take_up(
                 global,
-                journal,
+                &journal,
                 id,
                 &args.connection,
                 resume::Policy::of(Answering::Given),

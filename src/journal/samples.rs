@@ -165,6 +165,7 @@ pub fn answer() -> Answer {
         origin: Origin::Command,
         at: now(),
         summary: "looks good; 👍 \u{1b}[31m — 'quoted'\n\0second line".into(),
+        covers: Some(RiskLevel::Medium),
     }
 }
 

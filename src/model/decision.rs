@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, WaveName};
+use super::{Digest, RiskLevel, WaveName};
 
 /// The answer to an approval request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,10 @@ pub struct Answer {
     /// Why, in the approver's words.
     #[serde(default)]
     pub summary: String,
+    /// Up to which risk it covers the rollback that follows by itself where the rollout fails, which nobody has seen yet;
+    /// none where that has to be answered on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<RiskLevel>,
 }
 
 /// How to stop.

@@ -17,6 +17,7 @@ mod inputs;
 mod limits;
 mod lookup;
 mod nearest;
+mod newest_events;
 mod observation;
 mod on_failure;
 pub mod options;
@@ -74,6 +75,7 @@ pub use inputs::{
 pub use limits::Limits;
 pub use lookup::{LookedUp, Lookup};
 pub use nearest::nearest;
+pub use newest_events::NEWEST_EVENTS;
 pub use observation::{
     Collection, DeletableStack, Ending, Preparation, Reading, Removal, Settlement,
 };

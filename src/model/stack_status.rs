@@ -136,6 +136,20 @@ impl StackStatus {
         }
     }
 
+    /// Returns whether an operation failed and left the stack in what it was in the middle of.
+    pub fn is_failed(self) -> bool {
+        use StackStatus::*;
+        matches!(
+            self,
+            CreateFailed
+                | RollbackFailed
+                | DeleteFailed
+                | UpdateFailed
+                | UpdateRollbackFailed
+                | ImportRollbackFailed
+        )
+    }
+
     /// Returns whether the stack, as it is, takes an UPDATE change set.
     pub fn takes_update(self) -> bool {
         use StackStatus::*;

@@ -106,6 +106,7 @@ fn answered(decision: Decision, plan: Digest) -> EventKind {
             origin: Origin::Command,
             at: jiff::Timestamp::UNIX_EPOCH,
             summary: String::new(),
+            covers: None,
         },
     }
 }

@@ -24,6 +24,7 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod overwritten;
 mod parameters;
 mod recorded;
 mod recover;

@@ -401,7 +401,7 @@ impl Review {
             version: DOCUMENT_VERSION,
             plan: view.plan(),
             risk: diff::level(&all),
-            notes: view.definition().map_or(Vec::new(), |d| d.notes()),
+            notes: view.notes(),
             risks: risk_groups(&risks),
             groups,
             parameters,

@@ -7,7 +7,7 @@ use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
 use super::screen::Tone;
 use super::summary::next;
 use super::words::{self, count};
-use super::{TargetView, View};
+use super::{State, TargetView, View};
 
 /// How far the rollback of an execution is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +25,9 @@ pub struct RolledBack {
     pub changed: usize,
     /// How many of those are rolled back.
     pub rolled_back: usize,
+    /// What the execution that rolls back stands still for.
+    #[serde(skip)]
+    stands: Option<&'static str>,
     /// How the rollback goes on.
     #[serde(skip)]
     pub(super) next: Vec<String>,
@@ -57,6 +60,7 @@ impl RolledBack {
             execution: newest.and_then(|rollback| rollback.execution().cloned()),
             state: newest.map(|rollback| words::state_id(&rollback.state(), None)),
             outcome: newest.and_then(|rollback| rollback.outcome().copied()),
+            stands: newest.and_then(|rollback| stands(&rollback.state())),
             rolled_back: changed
                 .iter()
                 .filter(|t| by(rollbacks, t).is_some())
@@ -83,6 +87,7 @@ impl RolledBack {
             outcome,
             changed,
             rolled_back,
+            stands,
             state: _,
             next: _,
         } = self;
@@ -91,16 +96,20 @@ impl RolledBack {
             let text = format!("to be rolled back, which has not begun: {all}");
             return (text, Tone::Warn);
         };
-        match outcome {
-            None => (
+        match (outcome, stands) {
+            (None, Some(stands)) => (
+                format!("to be rolled back in execution {execution}, which {stands}: {all}"),
+                Tone::Warn,
+            ),
+            (None, None) => (
                 format!("rolling back {all}, in execution {execution}"),
                 Tone::Warn,
             ),
-            Some(_) if self.is_complete() => (
+            (Some(_), _) if self.is_complete() => (
                 format!("rolled back {all}, in execution {execution}"),
                 Tone::Good,
             ),
-            Some(_) => (
+            (Some(_), _) => (
                 format!("rolled back {rolled_back} of {all}, in execution {execution}"),
                 Tone::Bad,
             ),
@@ -110,18 +119,35 @@ impl RolledBack {
 
 /// Returns which of `rollbacks` gave the target back what it had.
 pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
-    let found = rollbacks.iter().find(|rollback| {
-        let outcome = rollback.target(target).and_then(TargetView::outcome);
-        outcome.is_some_and(|outcome| match outcome {
-            TargetOutcome::Succeeded { .. } | TargetOutcome::NoChanges => true,
+    let is_rolled_back = |target: &TargetView| {
+        target.outcome().is_some_and(|outcome| match outcome {
+            TargetOutcome::Succeeded { .. } => true,
+            // An operation that failed there may have left anything.
+            TargetOutcome::NoChanges => target.former_status().is_none_or(|s| !s.is_failed()),
             TargetOutcome::NotPlanned { .. }
             | TargetOutcome::Failed { .. }
             | TargetOutcome::Stale { .. }
             | TargetOutcome::Skipped { .. }
             | TargetOutcome::Unknown { .. } => false,
         })
-    });
+    };
+    let found = rollbacks
+        .iter()
+        .find(|rollback| rollback.target(target).is_some_and(is_rolled_back));
     found.and_then(View::execution)
+}
+
+/// Returns what an execution stands still for, where nothing runs.
+fn stands(state: &State) -> Option<&'static str> {
+    match state {
+        State::WaitingForApproval => Some("waits for approval"),
+        State::Denied => Some("cannot be approved"),
+        State::Answered(_) => Some("is answered, and to be resumed"),
+        State::Overdue => Some("nobody answered in time"),
+        State::Paused => Some("is paused"),
+        State::Stopping => Some("was stopped"),
+        State::Unknown | State::Running | State::GivingUp | State::Ended(_) => None,
+    }
 }
 
 impl View {
@@ -140,7 +166,9 @@ mod tests {
     use super::super::fixtures::{self, Script};
     use super::super::{ScreenOptions, Status, Summary, summary};
     use super::*;
-    use crate::model::{Cause, EventKind, ON_FAILURE, ROLLBACK, StackStatus};
+    use crate::model::{
+        Cause, ChangeSetKind, EventKind, ON_FAILURE, ROLLBACK, StackStatus, StackSummary,
+    };
 
     /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
     fn failed() -> View {
@@ -195,6 +223,47 @@ mod tests {
                 .notes()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_stack_that_is_left_failed_is_not_rolled_back() {
+        let failed = failed();
+        let changed = failed.targets().into_iter().find(|t| t.is_changed());
+        let changed = changed.unwrap();
+        let target = changed.target();
+        for (status, expected) in [
+            (StackStatus::UpdateFailed, false),
+            (StackStatus::UpdateComplete, true),
+        ] {
+            let mut script = Script::new(std::slice::from_ref(target));
+            let inputs = changed.inputs().unwrap().clone();
+            script.intend(target, ChangeSetKind::Update, inputs);
+            for event in &mut script.events {
+                if let EventKind::ChangeSetIntended { stack, .. } = &mut event.kind {
+                    *stack = Some(StackSummary {
+                        id: changed.stack().unwrap().clone(),
+                        status,
+                        reason: None,
+                        parameters: Vec::new(),
+                        outputs: Default::default(),
+                        tags: None,
+                    });
+                }
+            }
+            script.end(target, TargetOutcome::NoChanges);
+            let rollbacks = [script.view()];
+            assert_eq!(by(&rollbacks, target).is_some(), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_not_told_to_be_under_way() {
+        let mut view = failed();
+        let mut waiting = Script::new(&[]);
+        waiting.ask();
+        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()])));
+        let text = view.rolled_back().unwrap().text();
+        assert!(text.contains("which waits for approval"), "{text}");
     }
 
     #[test]

@@ -407,6 +407,18 @@ impl TargetView {
         }
     }
 
+    /// Returns the status that the stack had before its change set was made, where there was one.
+    pub fn former_status(&self) -> Option<StackStatus> {
+        let intended = self.intended.as_ref()?;
+        Some(intended.value.stack.as_ref()?.status)
+    }
+
+    /// Returns what the change set or the deletion stands on.
+    pub fn base(&self) -> Option<&Base> {
+        let deletion = self.deletion.as_ref().map(|fact| &fact.value.base);
+        deletion.or_else(|| self.ready.as_ref().map(|fact| &fact.value.base))
+    }
+
     /// Returns the tags that the stack had before, where they are on record.
     pub fn former_tags(&self) -> Option<&BTreeMap<String, String>> {
         let intended = self.intended.as_ref()?;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices,
+    GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices, RiskLevel,
     SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave,
     WaveName,
 };
@@ -58,6 +58,7 @@ pub struct View {
     held: Option<Fact<Option<String>>>,
     gates: BTreeMap<(WaveName, u32), GateTimes>,
     answer: Option<Fact<Answer>>,
+    covers: Option<Fact<Option<RiskLevel>>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
@@ -349,7 +350,12 @@ impl View {
                 keep(&mut self.gate_times(place).ended, event, is_open);
                 keep(&mut self.gate, event, None);
             }
-            EventKind::Answered { answer } => keep(&mut self.answer, event, answer.clone()),
+            EventKind::Answered { answer } => {
+                if answer.wave.is_none() {
+                    keep(&mut self.covers, event, answer.covers);
+                }
+                keep(&mut self.answer, event, answer.clone());
+            }
             EventKind::AnswerRefused { answer, reason } => {
                 let refused = Refused {
                     answer: answer.clone(),
@@ -638,6 +644,11 @@ impl View {
             expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq))
                 || told.is_none() && self.outside.is_late,
         })
+    }
+
+    /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
+    pub fn covers(&self) -> Option<RiskLevel> {
+        self.covers.as_ref()?.value
     }
 
     /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.

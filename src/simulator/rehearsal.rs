@@ -209,6 +209,7 @@ impl Rehearsal {
                 origin: Origin::Command,
                 at,
                 summary: String::new(),
+                covers: None,
             });
             self.plan(
                 self.thinks,

@@ -211,7 +211,11 @@ fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
             false => assert_eq!(next, format!("stackgate resume {id}")),
         }
 
-        let _ = env.run(&["resume", id, "--output=json"]);
+        let output = env.run(&["resume", id, "--output=json"]);
+        output.code(1);
+        let resumed = document(&env, &output);
+        assert_eq!(resumed["execution"], *id);
+        assert_eq!(resumed["rollback"]["rolled_back"], 3, "{output}");
         all_are_first(&env);
         let output = env.run(&["status", id]);
         let said = "rolled back 3 changed targets";
@@ -219,6 +223,102 @@ fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
         assert_eq!(proxy.count("CreateChangeSet"), PLACES.len() + 3);
         assert_eq!(proxy.count("ExecuteChangeSet"), PLACES.len() + 3);
     }
+}
+
+#[test]
+fn a_rollback_that_was_refused_waits_for_a_person_whoever_resumes() {
+    let env = before();
+    let low = [
+        "deploy",
+        "app",
+        "--parameter=Name=/name",
+        "--regions=us-east-1,eu-west-1",
+        "--yes=low",
+        "--output=json",
+    ];
+    let refused = "what was approved with the deployment takes low at most";
+    let output = env.run(&[&low[..], &[TWO], &SECOND].concat());
+    let failed = document(&env, &output);
+    let id = failed["execution"].as_str().unwrap();
+    let is_waiting = |output: &Output| {
+        output.code(1);
+        assert!(output.stderr.contains(refused), "{output}");
+        let found = document(&env, output);
+        assert_eq!(found["execution"], *id);
+        assert_eq!(found["rollback"]["state"], "waiting_for_approval");
+        assert_eq!(found["rollback"]["rolled_back"], 0);
+    };
+    is_waiting(&output);
+    is_waiting(&env.run(&["resume", id, "--output=json"]));
+    let output = env.run(&["resume", id]);
+    output.code(1);
+    let said = "which waits for approval: 3 changed targets";
+    assert!(output.stdout.contains(said), "{output}");
+
+    approve(&env, failed["rollback"]["execution"].as_str().unwrap());
+    all_are_first(&env);
+}
+
+/// Approves the plan that an execution waits with.
+fn approve(env: &TestEnv, id: &str) {
+    let status = env.run(&["status", id, "--output=json"]);
+    let plan = document(env, status.success())["approval"]["plan"].clone();
+    let output = env.run(&["approve", id, "--plan", plan.as_str().unwrap()]);
+    output.success();
+}
+
+#[test]
+fn what_somebody_changed_while_it_was_planned_is_never_overwritten_unseen() {
+    let env = before();
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let process = env.start(&[&DEPLOY[..], &[TWO], &SECOND].concat());
+    proxy.victim(process.victim());
+    let create = Rule::new(Fault::Kill).operation("CreateChangeSet");
+    proxy.disturb(create.skip(PLACES.len()));
+    let killed = env.finish(process);
+    assert_eq!(killed.code, None, "{killed}");
+    proxy.leave_alone();
+
+    // It was looked at already what others had changed.
+    let (account, region) = PLACES[0];
+    let cloud = env.cloud(account, region);
+    let theirs = MORE
+        .replace("Other:", "Colleague:")
+        .replace("/other", "/colleague");
+    let updated = cloud.update(
+        "app",
+        &format!("{FIRST}{MORE}{theirs}"),
+        &[("Name", "/name")],
+    );
+    assert_eq!(updated, "UPDATE_COMPLETE");
+    let executions = env.run(&["list", "--output=json"]);
+    let executions = document(&env, executions.success())["executions"].clone();
+    let id = executions[1]["execution"].as_str().unwrap();
+    let said = "1 stack changed by somebody else since it was looked at, which is lost: 111111111111/us-east-1/app";
+    let output = env.run(&["resume", id, "--output=json"]);
+    output.code(1);
+    assert!(output.stderr.contains(said), "{output}");
+    let found = document(&env, &output);
+    assert_eq!(found["rollback"]["state"], "waiting_for_approval");
+    let rollback = found["rollback"]["execution"].as_str().unwrap();
+    let status = env.run(&["status", rollback, "--output=json"]);
+    let notes = document(&env, status.success())["review"]["notes"].to_string();
+    assert!(notes.contains(said), "{notes}");
+
+    // Nor does a retry overwrite it unseen; one that a person approves is a rollback, too.
+    let _ = env.run(&["stop", rollback, "--give-up"]);
+    let output = env.run(&["retry", rollback, "--yes=high", "--output=json"]);
+    output.code(3);
+    assert!(output.stderr.contains(said), "{output}");
+    assert!(cloud.parameter("/name/colleague").is_some());
+    let retry = document(&env, &output)["execution"].clone();
+    approve(&env, retry.as_str().unwrap());
+    all_are_first(&env);
+    let status = env.run(&["status", id, "--output=json"]);
+    let status = document(&env, status.success());
+    assert_eq!(status["rollback"]["rolled_back"], 3, "{status}");
+    assert_eq!(status["rollback"]["execution"], retry);
 }
 
 #[test]

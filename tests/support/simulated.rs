@@ -289,6 +289,7 @@ impl Face for Approves<'_> {
                 origin: Origin::Command,
                 at: stackgate::runtime::now(),
                 summary: String::new(),
+                covers: None,
             });
             let id = &state.id;
             self.journal

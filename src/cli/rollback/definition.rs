@@ -10,8 +10,8 @@ use crate::cli::earlier::{Earlier, only};
 use crate::cli::{CliError, deploy, prompt};
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactRef, Digest, ExecutionDefinition, FanOut, Follows,
-    NOTES, OverrideLine, PipelineDeclaration, Region, SecretRef, SourceRevision, Target,
-    TemplateBuckets,
+    NEWEST_EVENTS, NOTES, OverrideLine, PipelineDeclaration, Region, SecretRef, SourceRevision,
+    Target, TemplateBuckets,
 };
 
 /// The folder of the artifact in which each target has its values.
@@ -56,6 +56,11 @@ pub(super) fn definition(
     // Serialising maps and lists of texts cannot fail.
     set(TEMPLATE_PATHS, serde_json::json!(paths).to_string());
     set("TemplateConfiguration", at(VALUES));
+    let events: BTreeMap<String, &Option<String>> = former
+        .iter()
+        .filter_map(|f| Some((f.target.to_string(), f.unchanged.as_ref()?)))
+        .collect();
+    set(NEWEST_EVENTS, serde_json::json!(events).to_string());
     set(NOTES, serde_json::json!(notes).to_string());
     Ok(definition)
 }

@@ -5,7 +5,7 @@ use crate::cli::earlier::Earlier;
 use crate::cli::face::Answering;
 use crate::cli::options::{Global, OutputForm};
 use crate::cli::run::{self, Account};
-use crate::cli::{CliError, ci, exit, output};
+use crate::cli::{CliError, answer, ci, exit, output};
 use crate::journal::Journal;
 use crate::model::{Digest, ExecutionId, RiskLevel};
 use crate::report::{RolledBack, View};
@@ -37,7 +37,11 @@ impl Failed<'_> {
             journal: self.journal,
             earlier: &self.earlier,
             id: id_for(&self.earlier.view, &id)?,
-            answering: answering(self.answering, output::is_interactive()),
+            answering: answering(
+                self.earlier.view.covers(),
+                self.answering,
+                output::is_interactive(),
+            ),
             account: Account::ForPeople,
             wish: Wish::default(),
         };
@@ -51,22 +55,33 @@ impl Failed<'_> {
                 code
             }
         };
-        let view = &mut self.earlier.view;
-        note(self.journal, view)?;
-        ci::tell(view, &run::store_folder(self.journal.folder()));
-        match view.rolled_back().filter(|_| is_text) {
-            Some(rolled_back) => output::stdout(&format!(
-                "{}: failed, {}\n",
-                view.pipeline(),
-                rolled_back.text()
-            ))?,
-            None => run::account(self.global, view, self.journal.folder())?,
-        }
-        Ok(match code {
-            exit::INTERRUPTED => exit::INTERRUPTED,
-            _ => exit::FAILED,
-        })
+        account_for(self.global, self.journal, &mut self.earlier.view, code)
     }
+}
+
+/// Accounts for the rollout in `view`, which failed, and for its rollback, of which a run ended with `code`; returns the exit
+/// code, which is that of a failure.
+pub(in crate::cli) fn account_for(
+    global: &Global,
+    journal: &Journal,
+    view: &mut View,
+    code: u8,
+) -> Result<u8, CliError> {
+    note(journal, view)?;
+    ci::tell(view, &run::store_folder(journal.folder()));
+    let is_text = global.output == OutputForm::Text;
+    match view.rolled_back().filter(|_| is_text) {
+        Some(rolled_back) => output::stdout(&format!(
+            "{}: failed, {}\n",
+            view.pipeline(),
+            rolled_back.text()
+        ))?,
+        None => run::account(global, view, journal.folder())?,
+    }
+    Ok(match code {
+        exit::INTERRUPTED => exit::INTERRUPTED,
+        _ => exit::FAILED,
+    })
 }
 
 /// What comes next for a rollout that failed and is to be rolled back.
@@ -102,27 +117,35 @@ pub(in crate::cli) fn next(
         None => Next::Over,
         Some(id) => Next::GoOn {
             id: id.clone(),
-            // One that somebody began by hand is answered as they like.
             answering: match *id == own {
-                true => answering(of_deployment, output::is_interactive()),
+                // The answer is in the inbox already.
+                true if answer::given(journal, id, newest)?.is_some() => Answering::Given,
+                true => answering(view.covers(), of_deployment, output::is_interactive()),
+                // One that somebody began by hand is answered as they like.
                 false => of_deployment,
             },
         },
     }))
 }
 
-/// Returns how the rollback is answered. Who approved the deployment approved that it is rolled back, and has not seen the
-/// changes: a high risk is never covered, and where somebody can be asked, they are.
-fn answering(of_deployment: Answering, is_interactive: bool) -> Answering {
-    match of_deployment {
-        Answering::Prompt => Answering::Prompt,
-        Answering::Yes(limit) | Answering::Foreseen(limit) => {
-            Answering::Foreseen(limit.min(RiskLevel::Medium))
-        }
-        Answering::Given if is_interactive => Answering::Prompt,
-        // Somebody who could be asked does not want to be.
-        Answering::Detached if is_interactive => Answering::Detached,
-        Answering::Given | Answering::Detached => Answering::Foreseen(RiskLevel::Medium),
+/// Returns how the rollback is answered. What the approval of the deployment `covers` is on record with it; else a person
+/// answers, who has not seen the changes yet, and whoever put that off is not passed over.
+fn answering(
+    covers: Option<RiskLevel>,
+    of_deployment: Answering,
+    is_interactive: bool,
+) -> Answering {
+    match (covers, of_deployment) {
+        (Some(limit), _) => Answering::Foreseen(limit),
+        (None, Answering::Prompt | Answering::Given) if is_interactive => Answering::Prompt,
+        (
+            None,
+            Answering::Prompt
+            | Answering::Given
+            | Answering::Detached
+            | Answering::Yes(_)
+            | Answering::Foreseen(_),
+        ) => Answering::Detached,
     }
 }
 
@@ -143,21 +166,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_approval_beforehand_covers_medium_risk_and_nobody_is_passed_over() {
+    fn only_what_is_on_record_covers_a_rollback_and_nobody_is_passed_over() {
         use Answering::{Detached, Foreseen, Given, Prompt, Yes};
         use RiskLevel::{High, Low, Medium};
-        for (of_deployment, is_interactive, expected) in [
-            (Prompt, true, Prompt),
-            (Yes(Low), true, Foreseen(Low)),
-            (Yes(Medium), false, Foreseen(Medium)),
-            (Yes(High), false, Foreseen(Medium)),
-            (Given, true, Prompt),
-            (Given, false, Foreseen(Medium)),
-            (Detached, true, Detached),
-            (Detached, false, Foreseen(Medium)),
+        for (covers, of_deployment, is_interactive, expected) in [
+            // Whoever takes it up, and whatever they were asked.
+            (Some(Low), Yes(Low), false, Foreseen(Low)),
+            (Some(Low), Detached, false, Foreseen(Low)),
+            (Some(Low), Given, false, Foreseen(Low)),
+            (Some(Medium), Prompt, true, Foreseen(Medium)),
+            (None, Prompt, true, Prompt),
+            (None, Given, true, Prompt),
+            (None, Given, false, Detached),
+            (None, Detached, true, Detached),
+            (None, Detached, false, Detached),
+            (None, Yes(High), false, Detached),
+            (None, Foreseen(Medium), false, Detached),
         ] {
-            let found = answering(of_deployment, is_interactive);
-            assert_eq!(found, expected, "{of_deployment:?} {is_interactive}");
+            let found = answering(covers, of_deployment, is_interactive);
+            assert_eq!(
+                found, expected,
+                "{covers:?} {of_deployment:?} {is_interactive}"
+            );
         }
     }
 

@@ -32,8 +32,8 @@ pub(super) struct Former {
     pub tags: BTreeMap<String, String>,
     /// Whether the tags are its own.
     pub has_former_tags: bool,
-    /// Whether nobody else changed the stack since.
-    pub is_unchanged: bool,
+    /// The newest event of the stack, where nobody else changed it since.
+    pub unchanged: Option<Option<String>>,
 }
 
 /// Returns what is to be done with the target, where the execution may have changed its stack.
@@ -82,11 +82,11 @@ fn judge(planned: &PlannedTarget, failed: Option<StackStatus>) -> Touched {
 }
 
 impl Former {
-    /// Returns what the target's stack was. `is_unchanged`: whether nobody else changed it since.
+    /// Returns what the target's stack was. `unchanged`: the newest event of the stack, where nobody else changed it since.
     pub(super) fn of(
         target: &TargetView,
         store: &Store,
-        is_unchanged: bool,
+        unchanged: Option<Option<String>>,
     ) -> Result<Self, CliError> {
         let named = || format!("what {} was", target.target());
         let planned = target.planned();
@@ -98,7 +98,7 @@ impl Former {
         let text = store.blob(&digest).map_err(|e| failed(e.into()))?;
         let template =
             Template::parse("the former template", &text).map_err(|e| failed(e.into()))?;
-        let (kept, asked) = hidden(&planned, &template, is_unchanged);
+        let (kept, asked) = hidden(&planned, &template, unchanged.is_some());
         let declared = template.parameters();
         let values = planned.previous_parameters.into_iter();
         Ok(Self {
@@ -116,7 +116,7 @@ impl Former {
                 .former_tags()
                 .cloned()
                 .unwrap_or_else(|| planned.inputs.tags.clone()),
-            is_unchanged,
+            unchanged,
         })
     }
 

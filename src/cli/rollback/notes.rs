@@ -43,7 +43,7 @@ pub(super) fn of(earlier: &ExecutionId, sorted: &Sorted) -> Vec<String> {
     );
     tell(
         "changed by somebody else since that execution, which is lost",
-        count(|f| !f.is_unchanged),
+        count(|f| f.unchanged.is_none()),
     );
     tell(
         "created by that execution, and deleted afterwards: reviewed and approved on its own",

@@ -171,9 +171,9 @@ pub(super) async fn sort(
     open.sort_by_key(|(target, _)| std::cmp::Reverse(target.ended_at()));
     let targets: Vec<&TargetView> = open.iter().map(|(target, _)| *target).collect();
     let since = earlier.since(aws, &targets).await;
-    for ((target, is_created), since) in open.into_iter().zip(since) {
-        let is_unchanged = since == Since::Nothing;
-        let why = match since {
+    for ((target, is_created), found) in open.into_iter().zip(since) {
+        let unchanged = (found.since == Since::Nothing).then_some(found.newest_event);
+        let why = match found.since {
             Since::Nothing => None,
             Since::Changed(what) => Some(Why::ChangedSince(what)),
             Since::NotRead(why) => Some(Why::NotRead(why)),
@@ -181,7 +181,7 @@ pub(super) async fn sort(
         if let Some(why) = why.filter(|_| !wish.include_changed) {
             leave(&mut sorted.left, target, why);
         } else if !is_created {
-            sorted.former.push(Former::of(target, store, is_unchanged)?);
+            sorted.former.push(Former::of(target, store, unchanged)?);
         } else if let Some(stack) = target.stack() {
             sorted.created.push(Created {
                 target: target.target().clone(),

@@ -413,6 +413,7 @@ pub(super) fn answer(
         origin: Origin::Command,
         at,
         summary: String::new(),
+        covers: None,
     })
 }
 

@@ -1,0 +1,121 @@
+//! What somebody else did to the stacks after a rollback had looked at them, which its plan would overwrite.
+
+use crate::model::Target;
+
+use super::View;
+use super::words::count;
+
+/// How many stacks are named one by one.
+const NAMED: usize = 8;
+
+/// Names the targets, as many as can be read.
+fn named(targets: &[&Target]) -> String {
+    let some = targets.iter().take(NAMED).map(|target| target.to_string());
+    let mut text = some.collect::<Vec<_>>().join(", ");
+    if let Some(more) = targets.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+impl View {
+    /// Returns the planned targets whose stacks went through something since a rollback found them unchanged.
+    fn overwritten(&self) -> Vec<&Target> {
+        let Some(seen) = self.definition().map(|d| d.newest_events()) else {
+            return Vec::new();
+        };
+        if seen.is_empty() {
+            return Vec::new();
+        }
+        let targets = self.targets().into_iter();
+        let changed = targets.filter(|target| {
+            let seen = seen.get(&target.target().to_string());
+            match (seen, target.base()) {
+                (Some(seen), Some(base)) => *seen != base.newest_event,
+                (Some(_) | None, _) => false,
+            }
+        });
+        changed.map(|target| target.target()).collect()
+    }
+
+    /// Returns whether every planned target is as a rollback found it; one that it did not look at is not.
+    pub fn is_as_seen(&self) -> bool {
+        let seen = self.definition().map(|d| d.newest_events());
+        let seen = seen.unwrap_or_default();
+        let targets = self.targets().into_iter();
+        let mut planned = targets.filter_map(|target| Some((target.target(), target.base()?)));
+        planned.all(|(target, base)| {
+            let seen = seen.get(&target.to_string());
+            seen == Some(&base.newest_event)
+        })
+    }
+
+    /// Says which planned targets those are, if any.
+    pub fn told_overwritten(&self) -> Option<String> {
+        let overwritten = self.overwritten();
+        (!overwritten.is_empty()).then(|| {
+            format!(
+                "{} changed by somebody else since it was looked at, which is lost: {}",
+                count(overwritten.len(), "stack"),
+                named(&overwritten)
+            )
+        })
+    }
+
+    /// Returns what a reviewer is told beside the changes.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let notes = self.definition().map_or(Vec::new(), |d| d.notes());
+        self.told_overwritten().into_iter().chain(notes).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures;
+    use super::*;
+    use crate::model::{EventKind, NEWEST_EVENTS};
+
+    /// Returns a plan whose stacks had the newest events that `seen` makes of those they have.
+    fn plan(seen: impl Fn(Option<String>) -> Option<String>) -> View {
+        let mut script = fixtures::halted();
+        let view = script.view();
+        let planned = view.targets().into_iter();
+        let planned = planned.filter_map(|t| Some((t.target(), t.base()?)));
+        let events: std::collections::BTreeMap<String, Option<String>> = planned
+            .map(|(target, base)| (target.to_string(), seen(base.newest_event.clone())))
+            .collect();
+        assert!(events.len() > 1);
+        if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+            let stages = definition.pipeline.stages.last_mut();
+            let settings = &mut stages.unwrap().actions[0].configuration;
+            let events = serde_json::json!(events).to_string();
+            settings.insert(NEWEST_EVENTS.to_owned(), events);
+        }
+        script.view()
+    }
+
+    #[test]
+    fn what_came_after_it_was_looked_at_is_told() {
+        let same = plan(|event| event);
+        assert!(same.is_as_seen());
+        assert!(same.overwritten().is_empty());
+        assert!(same.notes().is_empty());
+        let other = plan(|_| Some("another".to_owned()));
+        assert!(!other.is_as_seen());
+        let note = &other.notes()[0];
+        assert!(note.contains("changed by somebody else"), "{note}");
+        let overwritten = other.overwritten();
+        for target in overwritten.iter().take(NAMED) {
+            assert!(note.contains(&target.to_string()), "{note}");
+        }
+        let more = overwritten.len() - NAMED;
+        assert!(note.ends_with(&format!(" and {more} more")), "{note}");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_vouched_for() {
+        let unknown = fixtures::halted().view();
+        assert!(!unknown.is_as_seen());
+        assert!(unknown.overwritten().is_empty());
+    }
+}
