@@ -110,6 +110,7 @@ fn engine(scenario: Scenario, targets: Vec<Target>) -> Result<()> {
         ideal,
         real: begun.elapsed(),
         events: Some(events),
+        resident: simulated::resident(),
         counts: rehearsal.cloud().counts(),
     });
     Ok(())
@@ -138,6 +139,7 @@ fn sdk(expected: Expected, scenario: Scenario, targets: Vec<Target>) -> Result<(
         ideal,
         real: begun.elapsed(),
         events: None,
+        resident: outcome.resident,
         counts: outcome.world.cloud().counts(),
     });
     Ok(())
@@ -150,6 +152,7 @@ struct Figures<'a> {
     ideal: Duration,
     real: Duration,
     events: Option<usize>,
+    resident: Option<u64>,
     counts: &'a Counts,
 }
 
@@ -167,19 +170,11 @@ fn print(figures: &Figures<'_>) {
         "ideal_s": figures.ideal.as_secs_f64(),
         "ratio": figures.makespan.as_secs_f64() / figures.ideal.as_secs_f64(),
         "real_s": figures.real.as_secs_f64(),
-        "resident_mb": resident(),
+        "resident_mb": figures.resident,
         "events": figures.events,
         "calls": figures.counts.calls,
         "calls_per_target_besides_event_polling": besides as f64 / figures.count as f64,
         "throttled": figures.counts.throttled,
     });
     println!("{text:#}");
-}
-
-/// Returns the most memory that this process ever had, in MB.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024)
 }

@@ -178,6 +178,16 @@ pub struct Outcome {
     pub state: Execution,
     /// The world after it.
     pub world: Simulated,
+    /// The most memory that this process had until it ended, in MB, before the journal was read back for `state`.
+    pub resident: Option<u64>,
+}
+
+/// Returns the most memory that this process ever had, in MB.
+pub fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
 }
 
 /// Runs `definition` in `scenario` to its end; state and files are kept in `project`.
@@ -238,7 +248,7 @@ pub fn run_expecting(
             operator: approver(),
         };
         let ended = driver.run(machine, turn).await.expect("the journal works");
-        let executed = face.executed;
+        let (executed, resident) = (face.executed, resident());
         let events = journal.events(&id, 0).expect("the journal works");
         Outcome {
             ended,
@@ -246,6 +256,7 @@ pub fn run_expecting(
             executed,
             state: Execution::replay(&events).expect("they are its own"),
             world: simulated.clone(),
+            resident,
         }
     })
 }
