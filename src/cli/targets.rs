@@ -1,24 +1,30 @@
 //! Which stacks are meant: accounts times regions, or a ragged list from a file.
 
+mod listed;
+mod taken;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
 
+use self::listed::read;
 use super::options::Connection;
 use super::selection::{AccountList, Organization, Places, SelectionArgs};
 use super::session::SessionArgs;
-use super::settings::{FILE, Settings, SettingsError, Values, WaveValues};
+use super::settings::{Settings, SettingsError, Values, WaveValues};
 use super::{CliError, output, waves};
-use crate::approval;
 use crate::aws::Aws;
 use crate::model::{
     AccountId, Caller, Chosen, ConcurrencyMode, CountOrPercent, Invocation, LeftOut,
-    OperationPreferences, Region, RegionConcurrency, RiskChoices, RoleSession, StackName, Target,
-    TargetSpec, Wave, clean,
+    OperationPreferences, Region, RegionConcurrency, RoleSession, StackName, Target, TargetSpec,
+    Wave, clean,
 };
 use crate::report;
+
+#[cfg(test)]
+pub(super) use self::listed::parse;
+pub(super) use self::taken::Taken;
 
 /// The role that StackSets assumes in other accounts.
 pub(super) const DEFAULT_TARGET_ROLE: &str =
@@ -94,112 +100,6 @@ struct Filled {
     is_narrowed: bool,
 }
 
-/// What `stackgate.yaml` says, for a command to take the rest of.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// The values that are left.
-    pub values: Values,
-    /// The names that were chosen.
-    pub chosen: Chosen,
-    /// What was taken, in words.
-    said: Vec<String>,
-}
-
-impl Taken {
-    /// Fills in a value that no flag gave.
-    pub(super) fn fill<T>(
-        &mut self,
-        name: &str,
-        slot: &mut Option<T>,
-        value: Option<T>,
-        word: impl Fn(&T) -> String,
-    ) {
-        if slot.is_none()
-            && let Some(value) = value
-        {
-            self.note(name, &word(&value));
-            *slot = Some(value);
-        }
-    }
-
-    /// Fills in a list that no flag gave.
-    pub(super) fn fill_list<T: ToString>(
-        &mut self,
-        name: &str,
-        slot: &mut Vec<T>,
-        value: Option<Vec<T>>,
-    ) {
-        if slot.is_empty()
-            && let Some(value) = value
-        {
-            let words: Vec<String> = value.iter().map(T::to_string).collect();
-            self.note(name, &words.join(","));
-            *slot = value;
-        }
-    }
-
-    /// Fills in the role that CloudFormation acts with.
-    pub(super) fn fill_role(&mut self, slot: &mut Option<String>) {
-        let role = self.values.role_arn.take();
-        self.fill("role-arn", slot, role, String::clone);
-    }
-
-    /// Fills in how long an answer is waited for, in minutes.
-    pub(super) fn fill_expiry(&mut self, slot: &mut Option<u32>) {
-        let time = self.values.approval_expires.take();
-        if slot.is_none() && time == Some(approval::DEFAULT_VALIDITY_MINUTES) {
-            // It is so without the file, as `init` writes it: nothing to tell.
-            *slot = time;
-            return;
-        }
-        self.fill("approval-expires", slot, time, |minutes| match minutes {
-            m if m % 1440 == 0 => format!("{}d", m / 1440),
-            m if m % 60 == 0 => format!("{}h", m / 60),
-            m => format!("{m}m"),
-        });
-    }
-
-    /// Notes what is made of risk rules.
-    pub(super) fn note_risks(&mut self, risks: &RiskChoices) {
-        for (rule, choice) in &risks.0 {
-            self.note("risk", &format!("{rule} {}", choice.setting.as_str()));
-        }
-    }
-
-    /// Notes what was taken.
-    pub(super) fn note(&mut self, name: &str, value: &str) {
-        self.said.push(clean(&format!("{name} {value}")));
-    }
-
-    /// Says on standard error what was taken.
-    pub(super) fn say(&self) {
-        let mut names = Vec::new();
-        names.extend(
-            self.chosen
-                .environment
-                .iter()
-                .map(|n| format!("environment {n}")),
-        );
-        names.extend(
-            self.chosen
-                .target_set
-                .iter()
-                .map(|n| format!("target set {n}")),
-        );
-        if names.is_empty() && self.said.is_empty() {
-            return;
-        }
-        if names.is_empty() {
-            names.push("defaults".to_owned());
-        }
-        output::stderr(&format!(
-            "{FILE}: {}\n  {}\n",
-            clean(&names.join(", ")),
-            self.said.join(" · ")
-        ));
-    }
-}
-
 /// The targets, and what was left out of them when they were chosen.
 #[derive(Debug, Clone)]
 pub(super) struct Resolved {
@@ -217,32 +117,6 @@ pub(super) enum RegionConcurrencyArg {
 pub(super) enum ConcurrencyModeArg {
     Strict,
     Soft,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Entry {
-    account: AccountText,
-    regions: Vec<Region>,
-}
-
-/// An account id as people write it in YAML: a number loses its leading zeros, so it is refused.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "serde_yaml::Value")]
-struct AccountText(AccountId);
-
-impl TryFrom<serde_yaml::Value> for AccountText {
-    type Error = String;
-    fn try_from(value: serde_yaml::Value) -> Result<Self, String> {
-        let text = match value {
-            serde_yaml::Value::String(text) => text,
-            serde_yaml::Value::Number(number) => number.to_string(),
-            _ => return Err("an account is 12 digits".to_owned()),
-        };
-        AccountId::new(text)
-            .map(Self)
-            .map_err(|e| format!("{e}; put it in quotes"))
-    }
 }
 
 impl Resolved {
@@ -344,13 +218,10 @@ impl TargetArgs {
         let (mut values, target_set) = settings
             .choose(self.environment.as_deref(), self.target_set.as_deref())
             .map_err(CliError::usage)?;
-        let mut taken = Taken {
-            chosen: Chosen {
-                environment: self.environment.clone(),
-                target_set,
-            },
-            ..Taken::default()
-        };
+        let mut taken = Taken::of(Chosen {
+            environment: self.environment.clone(),
+            target_set,
+        });
         filled.is_narrowed =
             !self.accounts.is_empty() || !self.regions.is_empty() || self.targets.is_some();
         filled.waves = self.waves_of(&mut values);
@@ -774,36 +645,4 @@ fn word<T: ValueEnum>(choice: &T) -> String {
     choice
         .to_possible_value()
         .map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::unread("targets file", &file.display().to_string(), error))?;
-    if text.len() > 4 << 20 {
-        return Err(CliError::message(format!(
-            "targets file `{}` is larger than 4 MB",
-            file.display()
-        )));
-    }
-    parse(file, &text)
-}
-
-/// Returns what the text of a targets file says.
-pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Entry>, CliError> {
-    serde_yaml::from_str(text).map_err(|error| {
-        let said = error.to_string();
-        // The place comes first, as everywhere, and once.
-        let place = error
-            .location()
-            .map(|at| format!(":{}:{}", at.line(), at.column()));
-        let what = said.split(" at line ").next().unwrap_or(&said);
-        CliError::message(format!(
-            "{}{}: {what}",
-            file.display(),
-            place.unwrap_or_default()
-        ))
-        .hint(
-            "it is a list such as `- account: \"111111111111\"` with `regions: [eu-west-1]` below",
-        )
-    })
 }

@@ -4,6 +4,9 @@
 //! wins. So the fold does not depend on the order of events, and an event applied twice changes
 //! nothing: a view of the stored log equals the live one.
 
+mod counts;
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
@@ -12,13 +15,15 @@ use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
     GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices, RiskLevel,
-    SourceRevision, StageName, StopMode, StopRequest, Target, TargetOutcome, TargetSpec, Wave,
-    WaveName,
+    SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave, WaveName,
 };
 
 use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
+
+pub use self::counts::Counts;
+pub use self::state::State;
 
 /// A fact, and the event that brought it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,127 +157,6 @@ pub struct Approval<'a> {
     pub answer: Option<&'a Answer>,
     /// Whether nobody answered in time.
     pub expired: bool,
-}
-
-/// What an execution is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Nothing is known of it.
-    Unknown,
-    /// It works.
-    Running,
-    /// It waits for an answer.
-    WaitingForApproval,
-    /// It cannot be approved, since the plan holds something that the project denies, and goes on standing.
-    Denied,
-    /// The answer that counts waits for a process to take it up.
-    Answered(Decision),
-    /// Nobody answered in time, and no process has taken that up.
-    Overdue,
-    /// It waits for somebody outside and can be resumed.
-    Paused,
-    /// Somebody asked it to stop, and what runs is being finished.
-    Stopping,
-    /// It was given up, and what may have been executed is being looked into.
-    GivingUp,
-    /// It ended.
-    Ended(ExecutionOutcome),
-}
-
-/// How many targets are in which phase.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// All of them.
-    pub total: usize,
-    /// Nothing happened yet.
-    pub waiting: usize,
-    /// The change set is being made.
-    pub planning: usize,
-    /// The change set waits for approval or its turn.
-    pub ready: usize,
-    /// Being checked or executed, or cleaned up after.
-    pub running: usize,
-    /// Executed.
-    pub succeeded: usize,
-    /// Nothing to change.
-    pub unchanged: usize,
-    /// No change set could be made.
-    pub not_planned: usize,
-    /// The execution failed.
-    pub failed: usize,
-    /// Differs from what was approved; not executed.
-    pub stale: usize,
-    /// Not executed, for a reason that is not the target's own.
-    pub skipped: usize,
-    /// Whether it was executed cannot be found out.
-    pub unknown: usize,
-}
-
-impl Counts {
-    /// Returns how many targets have ended.
-    pub fn ended(&self) -> usize {
-        self.succeeded
-            + self.unchanged
-            + self.not_planned
-            + self.failed
-            + self.stale
-            + self.skipped
-            + self.unknown
-    }
-
-    /// Returns the number of the targets that are in `phase`.
-    pub(super) fn slot(&mut self, phase: Phase<'_>) -> &mut usize {
-        match phase {
-            Phase::Waiting => &mut self.waiting,
-            Phase::Creating | Phase::Reading => &mut self.planning,
-            Phase::Ready | Phase::Deletable => &mut self.ready,
-            Phase::Checking | Phase::Executing | Phase::CleaningUp => &mut self.running,
-            Phase::Ended(outcome) => match outcome {
-                TargetOutcome::Succeeded { .. } => &mut self.succeeded,
-                TargetOutcome::NoChanges => &mut self.unchanged,
-                TargetOutcome::NotPlanned { .. } => &mut self.not_planned,
-                TargetOutcome::Failed { .. } => &mut self.failed,
-                TargetOutcome::Stale { .. } => &mut self.stale,
-                TargetOutcome::Skipped { .. } => &mut self.skipped,
-                TargetOutcome::Unknown { .. } => &mut self.unknown,
-            },
-        }
-    }
-
-    /// Adds other targets.
-    pub(super) fn add(&mut self, other: &Counts) {
-        let Counts {
-            total,
-            waiting,
-            planning,
-            ready,
-            running,
-            succeeded,
-            unchanged,
-            not_planned,
-            failed,
-            stale,
-            skipped,
-            unknown,
-        } = other;
-        self.total += total;
-        self.waiting += waiting;
-        self.planning += planning;
-        self.ready += ready;
-        self.running += running;
-        self.succeeded += succeeded;
-        self.unchanged += unchanged;
-        self.not_planned += not_planned;
-        self.failed += failed;
-        self.stale += stale;
-        self.skipped += skipped;
-        self.unknown += unknown;
-    }
-
-    /// Returns how many targets count as failures.
-    pub fn failures(&self) -> usize {
-        self.not_planned + self.failed + self.stale + self.unknown
-    }
 }
 
 impl View {
@@ -728,46 +612,6 @@ impl View {
     /// Returns what the project that took the plan over makes of risk rules, where the plan came in a file.
     pub fn imported_risks(&self) -> Option<&RiskChoices> {
         self.imported.as_ref().map(|fact| &fact.value.1)
-    }
-
-    /// Returns what the execution is doing.
-    pub fn state(&self) -> State {
-        if let Some(outcome) = self.outcome() {
-            State::Ended(*outcome)
-        } else if self.definition.is_none() {
-            State::Unknown
-        } else if self.paused().is_some() {
-            State::Paused
-        } else if self.given_up.is_some() {
-            State::GivingUp
-        } else if self.stop().is_some() {
-            State::Stopping
-        } else if let Some(waiting) = self.waiting() {
-            waiting
-        } else {
-            State::Running
-        }
-    }
-
-    /// Returns what is waited for, while no event says that the request was answered or expired.
-    fn waiting(&self) -> Option<State> {
-        let request = self.request.as_ref()?;
-        let told = [
-            self.answer.as_ref().map(|fact| fact.seq),
-            self.expired.as_ref().map(|fact| fact.seq),
-        ];
-        if told.iter().flatten().any(|seq| *seq > request.seq) {
-            return None;
-        }
-        Some(match &self.outside {
-            Outside {
-                answer: Some(answer),
-                ..
-            } => State::Answered(answer.decision),
-            Outside { is_late: true, .. } => State::Overdue,
-            Outside { denied, .. } if !denied.is_empty() => State::Denied,
-            Outside { .. } => State::WaitingForApproval,
-        })
     }
 
     /// Returns how many targets are in which phase.
