@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
+use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
@@ -94,10 +94,7 @@ impl Machine {
         matches!(
             failure.kind,
             FailureKind::Ambiguous | FailureKind::AlreadyExists
-        ) && self
-            .attempts
-            .get(target)
-            .is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS)
+        ) && self.attempts.get(target).is_none_or(|n| *n < MAX_ATTEMPTS)
     }
 
     pub(super) fn not_planned(

@@ -478,7 +478,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Plain, &text), 4);
     }
     if let Some(reason) = view.paused() {
-        let (why, what) = words::pause(reason);
+        let (why, what) = words::pause(reason, view.unknown().len().saturating_sub(1));
         page.line(Line::of(Tone::Warn, &format!("  {why}")), 4);
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }
