@@ -1,5 +1,6 @@
 //! Plain values that every room speaks. Nothing here decides, waits or does I/O.
 
+mod aftermath;
 mod alarm;
 mod artifact;
 mod bucket;
@@ -38,6 +39,7 @@ mod text;
 mod uploads;
 mod wave;
 
+pub use aftermath::{by_others, newest_of};
 pub use alarm::{AlarmCheck, AlarmFound, AlarmName, AlarmState, NoAlarmName};
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{

@@ -102,6 +102,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             inputs,
             artifacts,
             buckets,
+            seen,
         } => {
             let asked = cloudformation::Asked {
                 change_set: &change_set,
@@ -109,6 +110,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
                 kind,
                 inputs: &inputs,
                 buckets: buckets.as_deref(),
+                seen: seen.as_deref(),
             };
             Input::ChangeSetRead {
                 result: apart(cloudformation::read(world, &spec, &asked, &artifacts))
