@@ -101,6 +101,6 @@ pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
-pub use text::{clean, inert};
+pub use text::{base64, clean, inert};
 pub use uploads::{BucketObject, PackagedObject, Uploads};
 pub use wave::{EndedTarget, Gate, GatePlace, Wave};
