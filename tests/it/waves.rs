@@ -134,10 +134,7 @@ fn a_rollback_takes_the_last_wave_first_and_passes_no_gates() {
     let planned = env.run(&["rollback", "latest", "--detach"]);
     planned.code(3);
     let review = planned.to_string();
-    assert!(
-        review.contains("wave 1 rest · 3 targets") || review.contains("wave 1 others · 3 targets"),
-        "{review}"
-    );
+    assert!(review.contains("wave 1 others · 3 targets"), "{review}");
     assert!(review.contains("wave 2 canary · 1 target\n"), "{review}");
     assert!(review.contains("goes wave by wave"), "{review}");
     approve(&[]).success();
@@ -147,7 +144,7 @@ fn a_rollback_takes_the_last_wave_first_and_passes_no_gates() {
         .lines()
         .map(|line| serde_json::from_str(&env.public(line)).unwrap())
         .collect();
-    let is_execution = |event: &&Value| event["kind"]["type"] == "execute_intended";
+    let is_execution = |event: &&Value| event["event"] == "execute_intended";
     let order: Vec<String> = events
         .iter()
         .filter(is_execution)
@@ -156,7 +153,7 @@ fn a_rollback_takes_the_last_wave_first_and_passes_no_gates() {
                 + &event["scope"]["target"]["region"].to_string()
         })
         .collect();
-    assert_eq!(order.len(), 4, "{events:?}");
+    assert_eq!(order.len(), 4);
     assert_eq!(order[3], "\"222222222222\"\"eu-west-1\"");
     for (account, region) in [("222222222222", "eu-west-1"), ("111111111111", "us-east-1")] {
         let value = env.cloud(account, region).parameter("/settings/wave");
