@@ -16,7 +16,8 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Reading,
     Removal, ResourceChange, SecretRef, SetDrift, Settlement, StackEvent, StackId, StackSetting,
-    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
+    StackStatus, StackSummary, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket,
+    TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -34,6 +35,18 @@ pub async fn prepare(
     let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let caller = world.aws.caller_at(spec).await?;
     let stack = world.aws.stack_at_rest(spec, wait, busy).await?;
+    let is_live = |stack: &StackSummary| {
+        !matches!(
+            stack.status,
+            StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+        )
+    };
+    // Who deleted it meant it to be gone.
+    if !stack.as_ref().is_some_and(is_live) && action.was_seen(&spec.target) {
+        let why = "the stack was there when the rollback looked at it, and is gone: a rollback makes no stacks; roll the execution back \
+                   again, which leaves it out";
+        return Err(CallFailure::new(FailureKind::Refused, why));
+    }
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref());
     let inputs = Box::pin(inputs).await?;
     Ok(Preparation {
