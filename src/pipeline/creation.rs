@@ -359,7 +359,15 @@ impl Machine {
             inputs: intended.inputs.clone(),
             artifacts: self.state.artifacts.clone(),
             buckets: self.setting("TemplateBuckets"),
+            seen: self.seen(target),
         };
         self.step(turn, target, kind);
+    }
+
+    /// Returns the newest event that the stack of a target had when a rollback looked at it.
+    fn seen(&self, target: &Target) -> Option<String> {
+        let definition = &self.state.definition;
+        let seen = self.seen.get_or_init(|| definition.newest_events());
+        seen.get(&target.to_string()).cloned().flatten()
     }
 }

@@ -3,6 +3,7 @@
 //! What is to be done next follows from the state alone (`push`), never from the input that led
 //! there, so a resumed execution asks for the same steps as one that never stopped.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub struct Machine {
     pub(super) checking: bool,
     /// Whether the gate was looked at by this machine before.
     pub(super) checked: bool,
+    /// The newest event of each stack as a rollback found it, read once: the text names every target.
+    pub(super) seen: OnceCell<BTreeMap<String, Option<String>>>,
 }
 
 /// What a turn decided: events to append, then steps to start.
@@ -165,6 +168,7 @@ impl Machine {
             looked_at,
             checking: false,
             checked: false,
+            seen: OnceCell::new(),
         };
         machine.refill();
         machine

@@ -107,6 +107,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             inputs,
             artifacts,
             buckets,
+            seen,
         } => {
             let asked = cloudformation::Asked {
                 change_set: &change_set,
@@ -114,6 +115,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
                 kind,
                 inputs: &inputs,
                 buckets: buckets.as_deref(),
+                seen: seen.as_deref(),
             };
             Input::ChangeSetRead {
                 result: apart(cloudformation::read(world, &spec, &asked, &artifacts))
