@@ -20,7 +20,7 @@ use super::view::Counts;
 use super::words::{self, Places};
 use super::{Phase, TargetView, View};
 
-pub(super) use screen::{Rooms, UNDER_WAY, WHEN_LEFT, now_in, sections};
+pub(super) use screen::{Rooms, UNDER_WAY, WHEN_LEFT, now_in, sections, wave_now};
 
 /// An execution and the figures of its targets.
 #[derive(Debug, Clone, Default, PartialEq)]

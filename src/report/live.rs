@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Event;
 
-use super::fleet::{Fleet, Rooms, UNDER_WAY, sections};
+use super::fleet::{Fleet, Rooms, UNDER_WAY, sections, wave_now};
 use super::screen::{Line, ScreenOptions, Tone, columns};
 use super::status::{detail, mark};
 use super::view::State;
@@ -17,6 +17,9 @@ const RESERVED_LINES: usize = 2;
 
 /// How long a picture stands at least: events come faster than the eye, and each picture costs time.
 const PICTURE: SignedDuration = SignedDuration::from_millis(66);
+
+/// The lines that a notice and why a target failed may take.
+const NOTICE: usize = 3;
 
 /// The targets up to which those that do not fit are merely counted: of so few, the ones under way tell it all.
 const FEW: usize = 10;
@@ -152,11 +155,8 @@ pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) ->
         width: options.width.saturating_sub(1),
         ..*options
     };
-    let gate = view.gate().map(|(place, until)| {
-        let text = words::gate(place, *until, view.held(), options.now);
-        Line::of(Tone::Busy, &text)
-    });
-    let room = height.saturating_sub(RESERVED_LINES + 1 + usize::from(gate.is_some()));
+    let notices = notices(fleet, options);
+    let room = height.saturating_sub(RESERVED_LINES + 1 + notices.len());
     let total = fleet.counts().total;
     let mut lines = if total > room && total > FEW {
         of_many(fleet, options, room)
@@ -164,9 +164,24 @@ pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) ->
         of_few(fleet, options, room)
     };
     let summary = lines.pop();
-    lines.extend(gate);
+    lines.extend(notices);
     lines.extend(summary);
     lines.iter().map(|line| line.render_cut(options)).collect()
+}
+
+/// What nobody may miss: that it stops, and the gate that is waited for.
+fn notices(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Line> {
+    let view = fleet.view();
+    let stopping = (view.state() == State::Stopping)
+        .then(|| Line::of(Tone::Warn, "stopping: what runs is being finished"));
+    let gate = view.gate().map(|(place, until)| {
+        let text = words::gate(place, *until, view.held(), options.now);
+        Line::of(Tone::Busy, &text)
+    });
+    let lines = stopping.into_iter().chain(gate);
+    lines
+        .flat_map(|line| line.wrap_within(options.width, 2, NOTICE))
+        .collect()
 }
 
 /// The targets one by one, those under way first where not all fit, and a summary.
@@ -180,11 +195,21 @@ fn of_few(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> 
     let places = fleet.places();
     let names = all.iter().map(|t| columns(&places.name(t.target())));
     let wide = names.max().unwrap_or(0).min(options.width / 2);
-    let mut out: Vec<Line> = shown
-        .iter()
-        .map(|target| row(target, places, wide, options))
-        .collect();
-    let mut line = counts(fleet, options);
+    let mut spare = room.saturating_sub(shown.len());
+    let mut out = Vec::new();
+    for target in &shown {
+        let is_failure = matches!(target.phase(), Phase::Ended(outcome) if outcome.is_failure());
+        // Why something failed is worth more lines, where there are any.
+        let most = if is_failure { NOTICE.min(1 + spare) } else { 1 };
+        let lines = row(target, places, wide, options).wrap_within(options.width, 4, most);
+        spare = spare.saturating_sub(lines.len() - 1);
+        out.extend(lines);
+    }
+    let mut line = Line::default();
+    if let Some(wave) = wave_now(fleet) {
+        line.push(Tone::Busy, &format!("{wave} {} ", options.glyphs().dot));
+    }
+    line.join(counts(fleet, options));
     if let (Some(started), Some(now)) = (fleet.view().started(), options.now) {
         line.push(Tone::Dim, &format!("   {}", words::between(started, now)));
     }
@@ -192,36 +217,31 @@ fn of_few(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> 
     if hidden > 0 {
         line.push(Tone::Dim, &format!("   {hidden} not shown"));
     }
-    if let Some(text) = stopping(fleet) {
-        line.push(Tone::Warn, &format!("   {text}"));
-    }
     out.push(line);
     out
 }
 
 /// What many targets come to: where they are, what takes long, why some failed, how long it still takes, and a summary.
 fn of_many(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
-    let rooms = Rooms::within(room.saturating_sub(1), fleet);
+    let rooms = Rooms::within(room.saturating_sub(1), fleet, options);
     let mut out = sections(fleet, options, rooms, UNDER_WAY);
     if room > 0
         && let (Some(started), Some(now)) = (fleet.view().started(), options.now)
     {
+        let mut line = Line::default();
+        if let Some(wave) = wave_now(fleet) {
+            line.push(Tone::Busy, &format!("{wave}   "));
+        }
         let text = format!("{} so far", words::between(started, now));
-        let mut line = Line::of(Tone::Dim, &text);
-        if let Some(text) = stopping(fleet) {
-            line.push(Tone::Warn, &format!("   {text}"));
-        } else if let Some(left) = fleet.left(now) {
+        line.push(Tone::Dim, &text);
+        let is_stopping = fleet.view().state() == State::Stopping;
+        if let Some(left) = fleet.left(now).filter(|_| !is_stopping) {
             line.push(Tone::Dim, &format!("   {}", left.told()));
         }
         out.push(line);
     }
     out.push(counts(fleet, options));
     out
-}
-
-fn stopping(fleet: &Fleet<'_>) -> Option<&'static str> {
-    let is_stopping = fleet.view().state() == State::Stopping;
-    is_stopping.then_some("stopping: what runs is being finished")
 }
 
 /// `▸ 111111111111/us-east-1   executing   3/7   12 s   Orders CREATE_IN_PROGRESS`.
@@ -260,7 +280,8 @@ fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOption
 fn counts(fleet: &Fleet<'_>, options: &ScreenOptions) -> Line {
     let counts = fleet.counts();
     let glyphs = options.glyphs();
-    let mut line = Line::of(Tone::Strong, &count(counts.total, "target"));
+    let mut line = Line::default();
+    line.push(Tone::Strong, &count(counts.total, "target"));
     for (text, tone) in words::counts(counts) {
         line.push(Tone::Dim, &format!(" {} ", glyphs.dot));
         line.push(tone, &text);
@@ -342,6 +363,87 @@ mod tests {
             1,
             "the summary is always there"
         );
+    }
+
+    fn drawn(script: &fixtures::Script, width: usize) -> String {
+        let options = ScreenOptions {
+            now: Some(script.now()),
+            width,
+            ..ScreenOptions::default()
+        };
+        rows(&Fleet::of(script.view()), &options, 24).join("\n")
+    }
+
+    #[test]
+    fn the_wave_is_named_however_few_targets_there_are() {
+        let targets = fixtures::four();
+        let mut script = fixtures::canary();
+        script.approve().start(&targets[0]);
+        let text = drawn(&script, 80);
+        assert!(
+            text.contains("\nwave canary, 1 of 3 · 4 targets · "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_a_gate_is_held_by_is_told_in_full() {
+        use crate::model::{AlarmCheck, EventKind, Gate, GatePlace};
+        let targets = fixtures::four();
+        let mut script = fixtures::canary();
+        script.approve().start(&targets[0]);
+        script.end(&targets[0], fixtures::succeeded());
+        let check = AlarmCheck {
+            names: vec!["orders-errors".parse().unwrap()],
+            minutes: 10,
+        };
+        let place = GatePlace {
+            wave: "canary".parse().unwrap(),
+            number: 1,
+            gate: Gate::Alarms(check),
+        };
+        let until = script.now() + SignedDuration::from_mins(10);
+        script.say(EventKind::GateStarted {
+            place: place.clone(),
+            until,
+        });
+        let reason = "the alarms of 111111111111/us-east-1 cannot be read, and are asked for again: access is denied";
+        script.say(EventKind::GateHeld {
+            place,
+            reason: Some(reason.to_owned()),
+        });
+        let text = drawn(&script, 80);
+        assert!(!text.contains('…'), "{text}");
+        assert!(text.contains("access is denied"), "{text}");
+    }
+
+    #[test]
+    fn why_a_target_failed_is_told_in_full_where_there_is_room() {
+        let targets = fixtures::four();
+        let mut script = fixtures::fleet();
+        script.approve().start(&targets[0]);
+        script.end(&targets[0], fixtures::quota(&targets[0]));
+        script.start(&targets[1]);
+        let text = drawn(&script, 80);
+        assert!(text.contains("quota for"), "{text}");
+        assert!(!text.lines().next().unwrap().ends_with('…'), "{text}");
+    }
+
+    #[test]
+    fn that_it_stops_has_a_line_of_its_own() {
+        let targets = fixtures::four();
+        let mut script = fixtures::fleet();
+        script.approve().start(&targets[0]);
+        script.say(crate::model::EventKind::StopRequested {
+            request: crate::model::StopRequest {
+                mode: crate::model::StopMode::Wait,
+                by: fixtures::alice(),
+                reason: "interrupted at the keyboard".to_owned(),
+            },
+        });
+        let text = drawn(&script, 80);
+        let expected = "\nstopping: what runs is being finished\n4 targets · ";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

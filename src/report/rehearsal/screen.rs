@@ -62,7 +62,7 @@ fn head(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     let durations = match &rehearsed.durations {
         Durations::Given => None,
         Durations::Assumed => Some(
-            "assumed: 1 minute a stack, since no earlier execution is known; `--duration` says otherwise"
+            "assumed: 1 minute a stack where none is given, since no earlier execution is known; `--duration` gives one"
                 .to_owned(),
         ),
         Durations::Journal {
@@ -168,7 +168,7 @@ fn regions(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     };
     let waves = all.iter().any(|one| one.wave.is_some());
     let title = match waves {
-        true => "failures by wave, region",
+        true => "failures by wave",
         false => "failures by region",
     };
     page.blank();
@@ -198,19 +198,14 @@ fn regions(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         line.push(Tone::Plain, &format!("  {:>6}  {:>5}", of.median, of.worst));
         page.line(line, 4);
     }
-    let mut rest = Vec::new();
-    if failing > order.len() {
-        let more = count(failing - order.len(), "other region");
-        rest.push(format!("failures in {more}"));
-    }
-    if all.len() > failing {
-        let calm = count(all.len() - failing, "other region");
-        rest.push(format!("no failure in {calm}"));
-    }
-    if !rest.is_empty() {
-        let text = format!("{}, in any run", rest.join(", "));
-        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
-    }
+    let more = failing - order.len();
+    let rest = match (more, all.len() > failing) {
+        (0, false) => return,
+        (0, true) => "no failure elsewhere in any run".to_owned(),
+        (more, false) => format!("and {more} more"),
+        (more, true) => format!("and {more} more; no failure elsewhere in any run"),
+    };
+    page.line(Line::indent(2).add(Tone::Dim, &rest), 4);
 }
 
 /// What other tolerances come to beside what was asked for.
