@@ -328,6 +328,9 @@ impl Line {
                     // Each begins with its indent, and the one before ends in the space between.
                     for (at, (tone, text)) in line.pieces.iter().enumerate() {
                         let text = if at == 0 { text.trim_start() } else { text };
+                        if text.is_empty() {
+                            continue;
+                        }
                         last.push(*tone, text);
                     }
                 }

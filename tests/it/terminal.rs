@@ -314,8 +314,10 @@ fn an_interrupt_leaves_no_row_of_progress_behind() {
     screen.expect("stopping: nothing new is started");
     cloud.signal("app", "Handle", true);
     let shown = screen.ends_with(0);
+    // The library gives each byte as a character.
+    let bytes: Vec<u8> = shown.chars().map(|c| u8::try_from(c).unwrap()).collect();
     let mut terminal = Terminal::new(100);
-    terminal.feed(&shown);
+    terminal.feed(&String::from_utf8(bytes).unwrap());
     let left = terminal.screen();
     for row in ["executing", "1 target · 1 running", "^C"] {
         assert!(!left.contains(row), "`{row}` is left:\n{left}");
