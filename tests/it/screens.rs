@@ -292,6 +292,27 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
         "{note}"
     );
     assert!(note.contains("more of these targets"), "{note}");
+    // Whoever approves it elsewhere, or later, is told the same: in the review, and for machines.
+    let note = note.strip_prefix("note: ").unwrap();
+    let review = again
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(review.contains(&format!("note {note}")), "{again}");
+    let document = env.run(&["status", "latest", "--output", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&document.success().raw).unwrap();
+    assert_documented(&document);
+    assert_eq!(document["notes"], serde_json::json!([note]));
+    assert_eq!(document["review"]["notes"], document["notes"]);
+    let markdown = env.run(&["status", "latest", "--output", "markdown"]);
+    assert!(
+        markdown
+            .success()
+            .stdout
+            .contains("another execution waits"),
+        "{markdown}"
+    );
     // The command works as it is printed, and other targets are none of its business.
     env.run(&["reject", "latest", "-m", "no"]).code(4);
     let elsewhere = env.run(&["plan", "messaging", "--region", "sa-east-1"]);
