@@ -128,9 +128,7 @@ impl TerminalFace {
             Answering::Yes(_) | Answering::Foreseen(_) => {
                 let id = self.view.execution().map(ExecutionId::to_string);
                 let id = id.unwrap_or_default();
-                let text = wave_account(&self.view, &output::progress_screen());
                 self.progress.suspend(|| {
-                    output::stderr(&text);
                     output::stderr(&format!(
                         "wave {wave} ended, and `--yes` approves the plan only: look at what became of it, then go on with `stackgate approve {id}`\n"
                     ));

@@ -217,7 +217,7 @@ impl MfaPrompt for TerminalMfa {
     }
 }
 
-/// Asks whether `question`, about something that changes no stack; no without a terminal, and by default.
+/// Asks whether `question`, about something that is no plan; no without a terminal, and by default.
 ///
 /// Who approves a plan types the word: see [`Question::ask`].
 pub(super) fn confirm(question: &str) -> bool {

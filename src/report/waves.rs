@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::model::{Gate, Target, TargetOutcome, Wave, WaveName, status_reason};
 
+use super::review_data::ReviewWave;
 use super::review_facts::limited;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, GateEnd};
@@ -16,6 +17,9 @@ use super::{TargetView, View};
 
 /// The targets with one cause that are named.
 const NAMED: usize = 8;
+
+/// The causes that are told one by one.
+const CAUSES: usize = 8;
 
 /// How far a wave is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -92,6 +96,22 @@ fn members(view: &View) -> Vec<(WaveName, Option<&Wave>, Vec<&TargetView>)> {
     members
 }
 
+/// Returns the waves as they are reviewed, with that of the targets that none of them names.
+pub(super) fn reviewed(view: &View) -> Vec<ReviewWave> {
+    let members = members(view).into_iter();
+    let waves = members.map(|(name, wave, targets)| match wave {
+        Some(wave) => ReviewWave::of(wave),
+        None => ReviewWave {
+            name: name.to_string(),
+            targets: targets.iter().map(|t| t.target().clone()).collect(),
+            preferences: None,
+            gates: Vec::new(),
+            ended: Vec::new(),
+        },
+    });
+    waves.collect()
+}
+
 impl WaveStatus {
     /// Returns how far each wave is, in their order; nothing where there are no waves.
     pub fn of(view: &View) -> Vec<Self> {
@@ -126,7 +146,7 @@ impl WaveStatus {
         self.started.is_some() || self.gates.iter().any(is_reached)
     }
 
-    /// Returns whether no later wave has begun and none of its own targets runs.
+    /// Returns whether all of its targets ended.
     fn is_over(&self) -> bool {
         self.counts.ended() == self.counts.total
     }
@@ -163,7 +183,7 @@ impl GateReached {
 pub(super) struct Told {
     /// How it went, in short texts.
     pub(super) parts: Vec<String>,
-    /// What went wrong in it, and what commands wrote: a label and a text each.
+    /// What went wrong in it, where it is asked about, and what commands wrote: a label and a text each.
     pub(super) details: Vec<(String, String, Tone)>,
 }
 
@@ -184,18 +204,24 @@ pub(super) fn told(view: &View) -> Vec<(WaveName, Told)> {
             let noun = if passed.len() == 1 { "gate" } else { "gates" };
             parts.push(format!("{noun} passed: {}", passed.join(", ")));
         }
-        parts.extend(of(GateStage::NotPassed).map(|g| format!("not passed: {}", g.gate)));
-        if view.outcome().is_none() && wave.is_over() {
-            parts.extend(next(&members[at + 1..]));
+        let later = all.get(at + 1..).unwrap_or_default();
+        let is_last = wave.is_over() && !later.iter().any(WaveStatus::has_begun);
+        if view.outcome().is_none() && is_last {
+            parts.extend(next(members.get(at + 1..).unwrap_or_default()));
         }
-        let mut details = failures(own, &places);
+        // Otherwise they are told with the targets.
+        let asked = view.approval().filter(|_| view.awaits_answer());
+        let mut details = match asked.is_some_and(|asked| asked.wave == Some(&wave.name)) {
+            true => failures(own, &places),
+            false => Vec::new(),
+        };
         details.extend(wave.gates.iter().filter_map(|gate| {
             let said = gate.said.clone()?;
-            Some(match (&gate.gate, gate.state) {
-                (Gate::Command(_), GateStage::Passed) => {
+            Some(match gate.state {
+                GateStage::NotPassed => (format!("{} not passed", gate.gate), said, Tone::Bad),
+                GateStage::Waiting | GateStage::Passing | GateStage::Passed => {
                     (format!("{} wrote", gate.gate), said, Tone::Dim)
                 }
-                (_, _) => ("not passed".to_owned(), said, Tone::Bad),
             })
         }));
         (wave.name.clone(), Told { parts, details })
@@ -283,7 +309,14 @@ fn failures(targets: &[&TargetView], places: &Places) -> Vec<(String, String, To
             let names = limited(places.names(&targets), NAMED).join(", ");
             (word.to_owned(), format!("{names}: {detail}"), tone)
         });
-    lines.collect()
+    let mut lines: Vec<_> = lines.collect();
+    let more = lines.len().saturating_sub(CAUSES);
+    if more > 0 {
+        lines.truncate(CAUSES);
+        let text = format!("{more} more causes, told with --output json");
+        lines.push(("and".to_owned(), text, Tone::Bad));
+    }
+    lines
 }
 
 /// Adds what is to be told of the waves that have begun; of one of them, where it is named.

@@ -301,8 +301,9 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
         .join(" ");
     assert!(review.contains(&format!("note {note}")), "{again}");
     let document = env.run(&["status", "latest", "--output", "json"]);
-    let document: serde_json::Value = serde_json::from_str(&document.success().raw).unwrap();
-    assert_documented(&document);
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_documented(&parse(&document.success().raw));
+    let document = parse(&document.stdout);
     assert_eq!(document["notes"], serde_json::json!([note]));
     assert_eq!(document["review"]["notes"], document["notes"]);
     let markdown = env.run(&["status", "latest", "--output", "markdown"]);

@@ -502,6 +502,7 @@ fn regions_side_by_side_are_told_with_how_many_targets_that_is_at_once() {
         told("1", "0"),
         "1 target at a time in each region, 3 at once"
     );
+    assert_eq!(told("3", "2"), "all at once");
     assert_eq!(
         told("100%", "34%"),
         "2 targets at a time (100% asked for; strict mode allows one more than may fail) in each region, 5 at once"
@@ -537,7 +538,7 @@ fn waves_are_told_with_what_is_between_them() {
     for told in [
         "Rollout  3 waves, one after the other\n",
         "wave 1 canary · 1 target · us-east-1 · the first failure stops the rollout · then bake 10m, then approval",
-        "wave 2 half · 2 targets · us-east-1, then eu-west-1 · 50% of a region's targets at a time · the first failure stops the rollout",
+        "wave 2 half · 2 targets · us-east-1, then eu-west-1 · 50% of the targets at a time (1 of 1) in a region · the first failure stops the rollout",
         "wave 3 rest · 1 target · eu-west-1 · the first failure stops the rollout",
     ] {
         assert!(screen.contains(told), "{screen}");

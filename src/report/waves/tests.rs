@@ -1,5 +1,5 @@
 use super::super::fixtures::{self, Script};
-use super::super::{Status, documents, html, markdown, status};
+use super::super::{Status, documents, html, markdown, status, summary};
 use super::*;
 use crate::model::{EventKind, GateCommand, GatePlace};
 
@@ -43,6 +43,12 @@ fn whoever_is_asked_after_a_wave_is_told_how_it_went_and_what_comes_next() {
     assert!(account.contains(told), "{account}");
     let screen = status(&view, None, &wide());
     assert!(screen.contains(told), "{screen}");
+    let ending = summary(&view, &wide());
+    assert!(ending.contains(told), "{ending}");
+    assert!(
+        ending.contains("what comes after wave canary waits for approval"),
+        "{ending}"
+    );
     assert!(!screen.contains("wave half:"), "it has not begun: {screen}");
     assert!(markdown(&view, None, None).contains("1 of 1 succeeded in 40 s"));
     assert!(html(&view, None, None).contains("gate passed: bake 10m"));

@@ -41,7 +41,8 @@ pub(in crate::report) fn rollout<'a>(
     if regions.values().map(|size| size.changed).sum::<usize>() > 1 {
         parts.push(at_a_time(preferences, &regions, is_parallel));
     }
-    parts.push(stop(preferences, several, is_parallel));
+    let most = regions.values().map(|size| size.all).max().unwrap_or(0);
+    parts.push(stop(preferences, most, several, is_parallel));
     parts
 }
 
@@ -69,19 +70,30 @@ fn at_a_time(
     is_parallel: bool,
 ) -> String {
     let most = regions.values().map(|size| size.all).max().unwrap_or(0);
-    let text = concurrency(preferences, most, regions.len() > 1);
+    let text = concurrency(preferences, most);
     if !is_parallel {
-        return text;
+        return match preferences.max_concurrent {
+            CountOrPercent::Percent(_) if regions.len() > 1 => format!("{text} in a region"),
+            CountOrPercent::Percent(_) | CountOrPercent::Count(_) => text,
+        };
     }
     let allowed = |size: &Size| {
         let allowed = Limits::new(size.all, preferences).allowed(0);
         usize::try_from(allowed).map_or(size.changed, |allowed| allowed.min(size.changed))
     };
     let together: usize = regions.values().map(allowed).sum();
+    if together == regions.values().map(|size| size.changed).sum::<usize>() {
+        return "all at once".to_owned();
+    }
     format!("{text} in each region, {together} at once")
 }
 
-fn stop(preferences: &OperationPreferences, several: bool, is_parallel: bool) -> String {
+fn stop(
+    preferences: &OperationPreferences,
+    most: usize,
+    several: bool,
+    is_parallel: bool,
+) -> String {
     let place = if several { " in a region" } else { "" };
     let what = if is_parallel { "it" } else { "the rollout" };
     match preferences.failure_tolerance {
@@ -97,27 +109,30 @@ fn stop(preferences: &OperationPreferences, several: bool, is_parallel: bool) ->
             format!("more than {failures}{place} stop {what}")
         }
         CountOrPercent::Percent(share) => {
-            format!("more than {share}% failures{place} stop {what}")
+            let tolerance = Limits::new(most, preferences).tolerance;
+            format!("more than {share}% failures ({tolerance} of {most}){place} stop {what}")
         }
     }
 }
 
-/// Returns how many targets are changed at a time: fewer than were asked for where a strict mode says so. `several`: whether
-/// there are several regions, of which the largest has `most`.
-pub(in crate::report) fn concurrency(
-    preferences: &OperationPreferences,
-    most: usize,
-    several: bool,
-) -> String {
+/// Returns how many targets are changed at a time: fewer than were asked for where a strict mode says so. `most`: how
+/// many there are in the largest region, of which percentages are taken.
+pub(in crate::report) fn concurrency(preferences: &OperationPreferences, most: usize) -> String {
     let share = |value: CountOrPercent| match value {
         CountOrPercent::Count(number) => number as usize,
         CountOrPercent::Percent(share) => most.saturating_mul(usize::from(share)) / 100,
     };
     let asked = match preferences.max_concurrent {
-        CountOrPercent::Count(number) => count(number as usize, "target"),
-        // Of each region on its own.
-        CountOrPercent::Percent(share) if several => format!("{share}% of a region's targets"),
-        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
+        CountOrPercent::Count(number) => {
+            format!("{} at a time", count(number as usize, "target"))
+        }
+        CountOrPercent::Percent(percent @ 100..) => {
+            format!("{percent}% of the targets at a time")
+        }
+        CountOrPercent::Percent(percent) => {
+            let limit = Limits::new(most, preferences).max_concurrent;
+            format!("{percent}% of the targets at a time ({limit} of {most})")
+        }
     };
     // Strict: never more than could all fail with one failure beyond the tolerance.
     let allowed = share(preferences.failure_tolerance).saturating_add(1);
@@ -132,6 +147,6 @@ pub(in crate::report) fn concurrency(
                 count(allowed, "target")
             )
         }
-        ConcurrencyMode::Strict | ConcurrencyMode::Soft => format!("{asked} at a time"),
+        ConcurrencyMode::Strict | ConcurrencyMode::Soft => asked,
     }
 }

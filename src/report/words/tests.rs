@@ -25,7 +25,7 @@ fn a_strict_mode_that_shrinks_what_was_asked_for_says_so() {
             concurrency_mode: mode,
             ..OperationPreferences::default()
         };
-        concurrency(&preferences, most, false)
+        concurrency(&preferences, most)
     };
     let (count, percent) = (CountOrPercent::Count, CountOrPercent::Percent);
     let strict = ConcurrencyMode::Strict;
