@@ -332,6 +332,22 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
     let told = "note: 2 other executions wait for an answer for some of these targets; see them with `stackgate list`";
     assert!(fourth.stderr.contains(told), "{fourth}");
     assert_eq!(fourth.stderr.matches("note: ").count(), 1, "{fourth}");
+
+    // What another one does once the plan is made is news to whoever approves it.
+    let status = |id: &str| parse(&env.run(&["status", id, "--output", "json"]).success().raw);
+    let waiting = status("latest");
+    let id = waiting["execution"].as_str().unwrap();
+    assert!(
+        !waiting["notes"].to_string().contains("after it was made"),
+        "{waiting}"
+    );
+    let deploy = [&["deploy", "messaging", "--yes=high"], &FLEET[..]].concat();
+    env.run(&deploy).code(1);
+    let notes = status(id)["notes"].to_string();
+    assert!(
+        notes.contains(" of this plan after it was made: there it is stale"),
+        "{notes}"
+    );
 }
 
 #[test]
