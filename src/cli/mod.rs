@@ -19,6 +19,7 @@ mod events;
 mod expected;
 mod face;
 mod findings;
+mod followers;
 mod health;
 mod identity;
 mod imports;

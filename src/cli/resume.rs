@@ -12,7 +12,7 @@ use super::rollback::{self, Failed, Next};
 use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
-use super::{CliError, answer, exit, output, portable};
+use super::{CliError, answer, exit, followers, output, portable};
 use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
@@ -137,8 +137,10 @@ pub(super) fn take_up(
             ""
         };
         output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
+        let code = run::outcome_code(*outcome);
+        followers::note(journal, &mut ended)?;
         run::account(global, &ended, journal.folder())?;
-        return Ok(run::outcome_code(*outcome));
+        return Ok(code);
     }
     if let Some(file) = left_in(journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));

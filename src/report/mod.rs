@@ -16,6 +16,7 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod fleet;
+mod followed;
 mod html;
 mod impact;
 mod left_out;
@@ -54,6 +55,7 @@ pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
+pub use followed::{Followed, Follower, Since, since};
 pub use html::{html, html_text};
 pub use left_out::left_out_line;
 pub use lines::Lines;

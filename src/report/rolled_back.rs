@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
 
+use super::followed::commands;
 use super::screen::Tone;
-use super::summary::next;
 use super::words::{self, count};
 use super::{State, TargetView, View};
 
@@ -36,7 +36,9 @@ pub struct RolledBack {
 impl RolledBack {
     /// Returns how far the rollback of the execution in `view` is. `rollbacks`: the executions that roll it back, newest
     /// first.
-    pub fn of(view: &View, rollbacks: &[View]) -> Self {
+    ///
+    /// `alive`: whether a process works on the newest of them, where that is known.
+    pub fn of(view: &View, rollbacks: &[View], alive: Option<bool>) -> Self {
         let targets = view.targets().into_iter();
         let changed: Vec<&Target> = targets
             .filter(|target| target.is_changed())
@@ -51,16 +53,13 @@ impl RolledBack {
                     .into()
             }),
             Some(rollback) if rollback.outcome().is_some() => Vec::new(),
-            Some(rollback) => {
-                let id = rollback.execution().map(ExecutionId::to_string);
-                next(rollback, &id.unwrap_or_default())
-            }
+            Some(rollback) => commands(rollback, alive),
         };
         Self {
             execution: newest.and_then(|rollback| rollback.execution().cloned()),
-            state: newest.map(|rollback| words::state_id(&rollback.state(), None)),
+            state: newest.map(|rollback| words::state_id(&rollback.state(), alive)),
             outcome: newest.and_then(|rollback| rollback.outcome().copied()),
-            stands: newest.and_then(|rollback| stands(&rollback.state())),
+            stands: newest.and_then(|rollback| stands(&rollback.state(), alive)),
             rolled_back: changed
                 .iter()
                 .filter(|t| by(rollbacks, t).is_some())
@@ -119,27 +118,33 @@ impl RolledBack {
 
 /// Returns which of `rollbacks` gave the target back what it had.
 pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
-    let is_rolled_back = |target: &TargetView| {
-        target.outcome().is_some_and(|outcome| match outcome {
-            TargetOutcome::Succeeded { .. } => true,
-            // An operation that failed there may have left anything.
-            TargetOutcome::NoChanges => target.former_status().is_none_or(|s| !s.is_failed()),
-            TargetOutcome::NotPlanned { .. }
-            | TargetOutcome::Failed { .. }
-            | TargetOutcome::Stale { .. }
-            | TargetOutcome::Skipped { .. }
-            | TargetOutcome::Unknown { .. } => false,
-        })
-    };
     let found = rollbacks
         .iter()
-        .find(|rollback| rollback.target(target).is_some_and(is_rolled_back));
+        .find(|rollback| rollback.target(target).is_some_and(gave_back));
     found.and_then(View::execution)
 }
 
+/// Returns whether a target of a rollback has what it had before.
+pub(super) fn gave_back(target: &TargetView) -> bool {
+    target.outcome().is_some_and(|outcome| match outcome {
+        TargetOutcome::Succeeded { .. } => true,
+        // An operation that failed there may have left anything.
+        TargetOutcome::NoChanges => target.former_status().is_none_or(|s| !s.is_failed()),
+        TargetOutcome::NotPlanned { .. }
+        | TargetOutcome::Failed { .. }
+        | TargetOutcome::Stale { .. }
+        | TargetOutcome::Skipped { .. }
+        | TargetOutcome::Unknown { .. } => false,
+    })
+}
+
 /// Returns what an execution stands still for, where nothing runs.
-fn stands(state: &State) -> Option<&'static str> {
+fn stands(state: &State, alive: Option<bool>) -> Option<&'static str> {
     match state {
+        State::Running if alive == Some(false) => {
+            Some("was left before its end: no process works on it")
+        }
+        State::Answered(_) | State::Overdue if alive == Some(true) => None,
         State::WaitingForApproval => Some("waits for approval"),
         State::Denied => Some("cannot be approved"),
         State::Answered(_) => Some("is answered, and to be resumed"),
@@ -261,7 +266,7 @@ mod tests {
         let mut view = failed();
         let mut waiting = Script::new(&[]);
         waiting.ask();
-        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()])));
+        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()], None)));
         let text = view.rolled_back().unwrap().text();
         assert!(text.contains("which waits for approval"), "{text}");
     }
@@ -270,7 +275,7 @@ mod tests {
     fn both_are_told_that_it_failed_and_how_much_is_rolled_back() {
         let text = |rollbacks: &dyn Fn(&View) -> Vec<View>| {
             let mut view = failed();
-            let rolled_back = RolledBack::of(&view, &rollbacks(&view));
+            let rolled_back = RolledBack::of(&view, &rollbacks(&view), None);
             view.note_rolled_back(Some(rolled_back));
             crate::report::documents::assert_valid(&Summary::of(&view));
             crate::report::documents::assert_valid(&Status::of(&view, None));

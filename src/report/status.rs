@@ -11,6 +11,7 @@ use crate::model::{
 };
 
 use super::fleet::{Fleet, Rooms, UNDER_WAY, WHEN_LEFT, sections};
+use super::followed::{Followed, Follower};
 use super::review::execution;
 use super::rolled_back::RolledBack;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
@@ -71,6 +72,9 @@ pub struct Status {
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
+    /// What went on from it by hand, in the order in which it began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followed: Vec<Follower>,
     /// The commands that go on from here, the likeliest first.
     pub next: Vec<String>,
     /// What there is to review, once there is a plan; whoever has the templates fills it in.
@@ -219,6 +223,9 @@ impl Status {
             targets: view.targets().into_iter().map(target_status).collect(),
             proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
+            followed: view
+                .followed()
+                .map_or_else(Vec::new, |f| f.executions.clone()),
             next: next_of(view, alive),
             review: None,
         }
@@ -262,7 +269,7 @@ pub fn status(view: &View, alive: Option<bool>, options: &ScreenOptions) -> Stri
 }
 
 /// Returns whether a process works on it, which needs no resuming.
-fn is_busy(view: &View, alive: Option<bool>) -> bool {
+pub(super) fn is_busy(view: &View, alive: Option<bool>) -> bool {
     alive == Some(true) && view.approval().is_none_or(|a| a.answer.is_some())
 }
 
@@ -314,6 +321,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         let (text, tone) = rolled_back.told();
         page.line(Line::indent(2).add(tone, &text), 4);
     }
+    followed(page, view);
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
         if let Some(wave) = approval.wave {
@@ -391,6 +399,14 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
     if let Some(failure) = view.trouble() {
         page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);
+    }
+}
+
+/// Says what became of it afterwards.
+pub(super) fn followed(page: &mut Page<'_>, view: &View) {
+    let told = view.followed().map(Followed::told);
+    for (text, tone) in told.into_iter().flatten() {
+        page.line(Line::indent(2).add(tone, &text), 4);
     }
 }
 

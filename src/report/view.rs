@@ -18,6 +18,7 @@ use crate::model::{
     SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave, WaveName,
 };
 
+use super::followed::Followed;
 use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
@@ -107,6 +108,7 @@ struct Outside {
     is_late: bool,
     denied: Vec<String>,
     rolled_back: Option<RolledBack>,
+    followed: Option<Followed>,
 }
 
 /// How far a stage is.
@@ -311,6 +313,16 @@ impl View {
     /// Returns how far the rollback of what the execution changed is, where there is one.
     pub fn rolled_back(&self) -> Option<&RolledBack> {
         self.outside.rolled_back.as_ref()
+    }
+
+    /// Notes what went on from the execution by hand, which other executions tell.
+    pub fn note_followed(&mut self, followed: Option<Followed>) {
+        self.outside.followed = followed;
+    }
+
+    /// Returns what went on from the execution by hand.
+    pub fn followed(&self) -> Option<&Followed> {
+        self.outside.followed.as_ref()
     }
 
     /// Returns what the plan is known to hold that the project denies.

@@ -1,6 +1,6 @@
 //! `--on-failure rollback`: what follows where a rollout fails, as was approved with its plan.
 
-use super::{Rollback, Wish, note, of};
+use super::{Rollback, Wish, note, note_these, of};
 use crate::cli::earlier::Earlier;
 use crate::cli::face::Answering;
 use crate::cli::options::{Global, OutputForm};
@@ -8,7 +8,7 @@ use crate::cli::run::{self, Account};
 use crate::cli::{CliError, answer, ci, exit, output};
 use crate::journal::Journal;
 use crate::model::{Digest, ExecutionId, RiskLevel};
-use crate::report::{RolledBack, View};
+use crate::report::View;
 
 /// A rollout that failed, and is rolled back.
 pub(in crate::cli) struct Failed<'a> {
@@ -108,7 +108,7 @@ pub(in crate::cli) fn next(
     };
     let rollbacks = of(journal, earlier, view.pipeline())?;
     let own = id_for(view, earlier)?;
-    view.note_rolled_back(Some(RolledBack::of(view, &rollbacks)));
+    note_these(journal, view, &rollbacks)?;
     let Some(newest) = rollbacks.first() else {
         return Ok(Some(Next::Begin));
     };
