@@ -78,7 +78,7 @@ pub use risk_rules::{RiskRule, RiskRules, risk_rules};
 pub use rolled_back::{RolledBack, by as rolled_back_by};
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
-pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
+pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary, summary_so_far};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
 pub use words::count;

@@ -95,13 +95,19 @@ impl RolledBack {
             let text = format!("to be rolled back, which has not begun: {all}");
             return (text, Tone::Warn);
         };
+        let so_far = match rolled_back {
+            0 => String::new(),
+            some => format!(", {some} of them rolled back so far"),
+        };
         match (outcome, stands) {
             (None, Some(stands)) => (
-                format!("to be rolled back in execution {execution}, which {stands}: {all}"),
+                format!(
+                    "to be rolled back in execution {execution}, which {stands}: {all}{so_far}"
+                ),
                 Tone::Warn,
             ),
             (None, None) => (
-                format!("rolling back {all}, in execution {execution}"),
+                format!("rolling back {all}, in execution {execution}{so_far}"),
                 Tone::Warn,
             ),
             (Some(_), _) if self.is_complete() => (
@@ -141,8 +147,8 @@ pub(super) fn gave_back(target: &TargetView) -> bool {
 /// Returns what an execution stands still for, where nothing runs.
 fn stands(state: &State, alive: Option<bool>) -> Option<&'static str> {
     match state {
-        State::Running if alive == Some(false) => {
-            Some("was left before its end: no process works on it")
+        State::Running | State::GivingUp if alive == Some(false) => {
+            Some("no process works on any more")
         }
         State::Answered(_) | State::Overdue if alive == Some(true) => None,
         State::WaitingForApproval => Some("waits for approval"),
@@ -269,6 +275,22 @@ mod tests {
         view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()], None)));
         let text = view.rolled_back().unwrap().text();
         assert!(text.contains("which waits for approval"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_works_on_is_not_told_to_be_under_way() {
+        let told = |alive: bool| {
+            let view = failed();
+            RolledBack::of(&view, &[rollback(&view, 1, false)], Some(alive))
+        };
+        let left = told(false);
+        let text = left.text();
+        assert!(text.contains("no process works on any more"), "{text}");
+        assert!(left.next[0].starts_with("stackgate resume "), "{left:?}");
+        assert_eq!(left.state, Some("interrupted"));
+        let busy = told(true);
+        assert!(busy.text().starts_with("rolling back"), "{busy:?}");
+        assert!(busy.next.is_empty(), "{busy:?}");
     }
 
     #[test]

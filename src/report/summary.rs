@@ -234,6 +234,13 @@ pub fn summary(view: &View, options: &ScreenOptions) -> String {
     page.finish()
 }
 
+/// Returns the account of a run that goes on by itself, so that nobody is asked to do anything next.
+pub fn summary_so_far(view: &View, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    account(&mut page, view);
+    page.finish()
+}
+
 /// Adds the account of a run, without what to do next.
 pub(super) fn account(page: &mut Page<'_>, view: &View) {
     let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();

@@ -4,14 +4,14 @@ pub(super) mod drift;
 mod inputs;
 mod people;
 mod progress;
+mod selection;
 mod time;
 
 pub(super) use inputs::*;
 pub(super) use people::*;
 pub(super) use progress::*;
+pub(super) use selection::*;
 pub(super) use time::*;
-
-use std::collections::BTreeSet;
 
 use crate::model::Target;
 
@@ -30,21 +30,6 @@ pub(super) fn listed(items: &[String]) -> String {
         [only] => only.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// Returns the options that name the accounts and regions of targets.
-pub(super) fn place_options<'a>(targets: impl IntoIterator<Item = &'a Target>) -> String {
-    let (mut accounts, mut regions) = (BTreeSet::new(), BTreeSet::new());
-    for target in targets {
-        accounts.insert(target.account.as_str());
-        regions.insert(target.region.as_str());
-    }
-    let joined = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(",");
-    format!(
-        "--accounts {} --regions {}",
-        joined(accounts),
-        joined(regions)
-    )
 }
 
 /// The most findings that are told one by one where there is a review with all of them.
