@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod expected;
 mod face;
+mod find;
 mod findings;
 mod followers;
 mod health;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::denied::denied;
 use super::earlier::Earlier;
 use super::face::Answering;
+use super::find::find;
 use super::options::{Connection, Global};
 use super::rollback::{self, Failed, Next};
 use super::run::{self, Account, Run, acquire, block_on, connect};
@@ -51,7 +52,7 @@ enum UnknownArg {
 /// Runs `stackgate resume`.
 pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
-    let id = journal.find(&args.execution)?;
+    let id = find(&journal, &args.execution)?;
     let unknown = match args.unknown {
         None => UnknownPolicy::Ask,
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,

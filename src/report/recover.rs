@@ -106,6 +106,19 @@ impl RecoveryFate {
         }
     }
 
+    /// Returns whether there is, or was, something to recover: the others are only counted.
+    fn is_worth_a_line(&self) -> bool {
+        match self {
+            Self::NoStack | Self::NotStuck => false,
+            Self::Possible { .. }
+            | Self::TakesAnother { .. }
+            | Self::TakesNone { .. }
+            | Self::Recovered { .. }
+            | Self::Failed { .. }
+            | Self::NotLookedAt { .. } => true,
+        }
+    }
+
     fn is_failure(&self) -> bool {
         match self {
             Self::TakesAnother { .. }
@@ -220,8 +233,13 @@ pub fn recovering(all: &Recovering, options: &ScreenOptions) -> String {
     let places = Places::of(all.targets.iter().map(|one| &one.target));
     headline(&mut page, all);
     let mut groups: IndexMap<String, Vec<&RecoveryTarget>> = IndexMap::new();
+    let mut others: IndexMap<String, usize> = IndexMap::new();
     for one in &all.targets {
         let (_, what, detail) = told(one);
+        if !one.fate.is_worth_a_line() {
+            *others.entry(what).or_default() += 1;
+            continue;
+        }
         let key = format!(
             "{:?} {what} {} {:?}",
             one.status,
@@ -254,6 +272,13 @@ pub fn recovering(all: &Recovering, options: &ScreenOptions) -> String {
         }
         let names = places.names(group.iter().map(|one| &one.target));
         page.items(Line::indent(6), 6, Tone::Dim, &names);
+    }
+    if !others.is_empty() {
+        let all = others.iter().map(|(what, number)| {
+            format!("{what} {} {}", page.glyphs.dot, count(*number, "target"))
+        });
+        let text = all.collect::<Vec<_>>().join("   ");
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
     }
     for (at, command) in all.next.iter().enumerate() {
         let label = if at == 0 { "next: " } else { "      " };

@@ -456,6 +456,20 @@ impl View {
         known.chain(others).collect()
     }
 
+    /// Returns whether `stage` works on targets.
+    pub(super) fn works_on_targets(&self, stage: &StageName) -> bool {
+        let stages = self.definition().map_or(&[][..], |d| &d.pipeline.stages);
+        let declared = stages.iter().filter(|declared| declared.name == *stage);
+        declared
+            .flat_map(|declared| &declared.actions)
+            .any(|action| action.fan_out.is_some())
+    }
+
+    /// Returns whether a gate was not passed.
+    pub(super) fn has_closed_gate(&self) -> bool {
+        self.gates.values().any(GateTimes::is_closed)
+    }
+
     /// Returns how the approval ended without a yes, where that is why `stage` failed.
     pub(super) fn refused_stage(&self, stage: &StageName) -> Option<&'static str> {
         let is_failed = |fact: &Fact<StageStatus>| matches!(fact.value, StageStatus::Failed(_));

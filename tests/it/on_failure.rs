@@ -82,7 +82,12 @@ fn a_rollout_that_fails_is_rolled_back_as_was_approved() {
     assert_eq!(rollback["outcome"], "succeeded");
     all_are_first(&env);
 
-    assert!(output.stderr.contains("going on with the rollback of 3 changed targets"), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("going on with the rollback of 3 changed targets"),
+        "{output}"
+    );
 
     // It was said before it was approved, and nothing is left to do.
     let id = failed["execution"].as_str().unwrap();
