@@ -165,7 +165,7 @@ impl Plan {
 
     /// Returns what an execution of the journal does.
     fn recorded(journal: &Journal, text: &str) -> Result<Self, CliError> {
-        let id = find(&journal, text)?;
+        let id = find(journal, text)?;
         let view = View::of(&journal.events(&id, 0)?);
         let definition = view
             .definition()
