@@ -322,7 +322,7 @@ async fn try_act(
         Some(now) => return Ok(RecoveryFate::of(&spec.target, now.status, Some(operation))),
         None => return Ok(RecoveryFate::NoStack),
     }
-    let after = aws.newest_event(spec, stack).await?;
+    let after = aws.newest_event(spec, stack, None).await?;
     let token = uuid::Uuid::now_v7().to_string();
     let role = args.role_arn.as_ref().map(|role| spec.target.fill(role));
     let asked = RecoverStack {

@@ -7,6 +7,7 @@ mod failed;
 mod former;
 mod notes;
 mod sorted;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 

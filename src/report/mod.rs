@@ -17,6 +17,7 @@ mod events;
 mod fixtures;
 mod fleet;
 mod followed;
+mod halted;
 mod html;
 mod impact;
 mod left_out;
@@ -56,6 +57,7 @@ pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
 pub use followed::{Followed, Follower, Since, since};
+pub use halted::HaltedRegion;
 pub use html::{html, html_text};
 pub use left_out::left_out_line;
 pub use lines::Lines;
@@ -66,8 +68,8 @@ pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameter
 pub use recorded::Recorded;
 pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 pub use rehearsal::{
-    Advice, Durations, Rehearsed, RehearsedRun, Spread, SpreadOf, TimelineRow, TypicalRun,
-    rehearsal,
+    Durations, Figures, RegionOfRun, Rehearsed, RehearsedRun, Spread, SpreadOf, SpreadRegion,
+    TimelineRow, TypicalRun, Verdict, WhatIf, rehearsal,
 };
 pub use review::{draw, review};
 pub use review_data::{
@@ -78,7 +80,7 @@ pub use risk_rules::{RiskRule, RiskRules, risk_rules};
 pub use rolled_back::{RolledBack, by as rolled_back_by};
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
-pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary, summary_so_far};
+pub use summary::{StaleTarget, Summary, TargetOutputs, summary, summary_so_far};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
 pub use words::count;
