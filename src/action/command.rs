@@ -1,6 +1,7 @@
 //! Runs the command of a gate.
 
 mod files;
+mod holder;
 mod list;
 mod processes;
 
@@ -41,27 +42,32 @@ pub struct Told<'a> {
 }
 
 /// Runs a command and returns what it wrote last, or why the rollout does not go on. It is ended, with all that it began,
-/// when its time is over or nobody waits for it any more.
-pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Result<String, String> {
+/// when its time is over or nobody waits for it any more. `tell` is told what it waits for before it begins, and that it does.
+pub async fn run(
+    world: &World,
+    command: &GateCommand,
+    told: &Told<'_>,
+    tell: impl FnMut(Option<String>),
+) -> Result<String, String> {
     files::changed(&world.root, command)?;
     let hidden = world.secrets.hidden().await;
     let limit = Duration::from_secs(u64::from(command.timeout_minutes) * 60);
     let list = list_of(&world.store, told.execution);
-    run_for(&world.root, &list, command, told, limit, &hidden).await
+    run_for((&world.root, &list), command, told, limit, &hidden, tell).await
 }
 
 async fn run_for(
-    root: &Path,
-    list: &Path,
+    (root, list): (&Path, &Path),
     command: &GateCommand,
     told: &Told<'_>,
     limit: Duration,
     hidden: &Hidden,
+    tell: impl FnMut(Option<String>),
 ) -> Result<String, String> {
     let Some((program, arguments)) = command.line.split_first() else {
         return Err("it names no program".to_owned());
     };
-    let (list, input) = List::write(list, told.targets, limit).await?;
+    let (list, input) = List::write(list, told.targets, limit, tell).await?;
     // A path is counted from the project, whatever a system makes of one in another folder; a name is looked for
     // on the `PATH`.
     let program = match program.contains('/') {

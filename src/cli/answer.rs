@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::face::Answering;
+use super::find::find;
 use super::options::{Connection, Global};
 use super::prompt::{Asked, Question, Said};
 use super::run::{self, block_on, connect};
@@ -137,7 +138,7 @@ pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> 
 /// Opens the journal and returns the execution named and its view.
 pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId, View), CliError> {
     let journal = Journal::open_existing(&global.state)?;
-    let id = journal.find(name)?;
+    let id = find(&journal, name)?;
     let mut view = View::of(&journal.events(&id, 0)?);
     note(&journal, &mut view)?;
     beside::note(&journal, &mut view);

@@ -36,6 +36,7 @@ pub(super) struct DriftArgs {
 /// Runs `stackgate drift`. It keeps nothing.
 pub(super) fn drift(global: &Global, mut args: DriftArgs) -> Result<u8, CliError> {
     let root = std::env::current_dir()?;
+    let options = args.targets.reached_by(&args.connection);
     let taken = args.targets.fill(&root, &mut args.connection)?;
     taken.say();
     let invocation = args
@@ -63,7 +64,7 @@ pub(super) fn drift(global: &Global, mut args: DriftArgs) -> Result<u8, CliError
         let found: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
         Ok::<_, CliError>(found)
     })??;
-    let all = Drift::new(args.stack, found);
+    let all = Drift::new(args.stack, found, &options);
     let screen = ScreenOptions {
         full: args.full,
         ..output::screen()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
+use super::find::find;
 use super::options::Connection;
 use super::{CliError, output, resume, run};
 use crate::aws::{Aws, StackRef};
@@ -35,7 +36,7 @@ impl Earlier {
         name: &str,
         connection: &Connection,
     ) -> Result<Self, CliError> {
-        let id = journal.find(name)?;
+        let id = find(journal, name)?;
         let events = journal.events(&id, 0)?;
         let view = View::of(&events);
         if view.outcome().is_none() {

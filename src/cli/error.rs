@@ -118,7 +118,8 @@ impl From<crate::journal::JournalError> for CliError {
                 let hint = format!(
                     "watch it with `stackgate status {execution}`, or end it with `stackgate stop {execution}`"
                 );
-                Self::failed(error).hint(hint)
+                // Nothing failed: what was asked does not fit what the execution is doing.
+                Self::usage(error).hint(hint)
             }
             J::NoExecution { .. } => {
                 Self::failed(error).hint("`stackgate deploy STACK` starts one")

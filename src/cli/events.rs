@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::find::find;
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output};
 use crate::journal::Journal;
@@ -21,7 +22,7 @@ pub(super) struct EventsArgs {
 /// Runs `stackgate events`.
 pub(super) fn events(global: &Global, args: &EventsArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
-    let id = journal.find(&args.execution)?;
+    let id = find(&journal, &args.execution)?;
     let events = journal.events(&id, args.after)?;
     match global.output {
         OutputForm::Text => output::stdout(&draw(&events, &output::screen()))?,

@@ -1,11 +1,15 @@
 //! What `doctor` finds: one thing each, and those that need no network.
 
+mod drawn;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use jiff::Timestamp;
 use rustix::fs::{Access, access};
 use serde::Serialize;
+
+pub(super) use drawn::draw;
 
 use super::CliError;
 use super::project::{self, TEMPLATES};
@@ -18,7 +22,7 @@ use crate::model::clean;
 const SKEW_TOLD: i64 = 60;
 const SKEW_REFUSED: i64 = 300;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Health {
     Ok,
@@ -65,32 +69,6 @@ impl Check {
             ..Self::ok(what, found)
         }
     }
-}
-
-pub(super) fn draw(checks: &[Check]) -> String {
-    let width = checks.iter().map(|c| c.what.chars().count()).max();
-    let width = width.unwrap_or(0);
-    let mut text = String::new();
-    for check in checks {
-        let health = match check.health {
-            Health::Ok => "ok",
-            Health::Warning => "warning",
-            Health::Failed => "failed",
-        };
-        text.push_str(&format!(
-            "{health:<7}  {:<width$}  {}\n",
-            check.what, check.found
-        ));
-        if let Some(remedy) = &check.remedy {
-            text.push_str(&format!(
-                "{:width$}remedy: {remedy}\n",
-                "",
-                width = width + 11
-            ));
-        }
-    }
-    text.push_str("`stackgate doctor --policy` prints what each stage must be allowed\n");
-    text
 }
 
 /// Tells where a fleet of hundreds of targets would be slower than it could be, because few files may be open.

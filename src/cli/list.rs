@@ -5,7 +5,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::options::{Global, OutputForm};
 use super::{CliError, answer, exit, output, run};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{ExecutionSummary, Journal, JournalError};
 use crate::report::{List, ListEntry, ScreenOptions, View, list as draw, markdown_list};
 
 /// Arguments of `list`.
@@ -21,26 +21,7 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let mut entries = Vec::new();
     for execution in journal.executions()?.into_iter().take(args.limit) {
-        let alive = run::is_alive(&journal, &execution.id)?;
-        match journal.events(&execution.id, 0) {
-            Ok(events) => {
-                let mut view = View::of(&events);
-                answer::note(&journal, &mut view)?;
-                entries.extend(ListEntry::of(&view, alive));
-            }
-            // One execution of a newer program does not hide the others.
-            Err(error @ JournalError::UnreadableEvent { .. }) => {
-                output::stderr(&format!("warning: {error}\n"));
-                entries.push(ListEntry::unreadable(
-                    execution.id,
-                    execution.pipeline,
-                    alive,
-                    execution.started,
-                    execution.last_event,
-                ));
-            }
-            Err(error) => return Err(error.into()),
-        }
+        entries.extend(entry(&journal, execution)?);
     }
     match global.output {
         OutputForm::Text => output::stdout(&draw(&entries, &output::screen()))?,
@@ -56,4 +37,31 @@ pub(super) fn list(global: &Global, args: &ListArgs) -> Result<u8, CliError> {
         OutputForm::Ndjson => output::line(&List::of(entries))?,
     }
     Ok(exit::DONE)
+}
+
+/// Returns the entry of an execution, if it has begun.
+pub(super) fn entry(
+    journal: &Journal,
+    execution: ExecutionSummary,
+) -> Result<Option<ListEntry>, CliError> {
+    let alive = run::is_alive(journal, &execution.id)?;
+    match journal.events(&execution.id, 0) {
+        Ok(events) => {
+            let mut view = View::of(&events);
+            answer::note(journal, &mut view)?;
+            Ok(ListEntry::of(&view, alive))
+        }
+        // One execution of a newer program does not hide the others.
+        Err(error @ JournalError::UnreadableEvent { .. }) => {
+            output::stderr(&format!("warning: {error}\n"));
+            Ok(Some(ListEntry::unreadable(
+                execution.id,
+                execution.pipeline,
+                alive,
+                execution.started,
+                execution.last_event,
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

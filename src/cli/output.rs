@@ -13,6 +13,15 @@ use super::options::OutputForm;
 use crate::model::inert;
 use crate::report::{ScreenOptions, html_text, markdown_text};
 
+/// Returns `text` as a word of a command that can be copied into a shell.
+pub(super) fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@=,+%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Writes data to standard output. A reader that went away is no error.
 pub(super) fn stdout(text: &str) -> std::io::Result<()> {
     let text = logged(text);
@@ -130,4 +139,19 @@ fn options(choice: ColorChoice, term: &Term) -> ScreenOptions {
 /// Returns whether standard error is a terminal that redraws.
 pub(super) fn is_terminal_stderr() -> bool {
     std::io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_can_be_copied_into_a_shell() {
+        assert_eq!(word("prod"), "prod");
+        assert_eq!(word("http://127.0.0.1:4566"), "http://127.0.0.1:4566");
+        assert_eq!(word("my profile"), "'my profile'");
+        assert_eq!(word("role/{account}"), "'role/{account}'");
+        assert_eq!(word("it's"), r"'it'\''s'");
+        assert_eq!(word(""), "''");
+    }
 }

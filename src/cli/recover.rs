@@ -116,6 +116,7 @@ pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliE
     match args.of.clone() {
         Whose::Stack(stack) => {
             let root = std::env::current_dir()?;
+            let options = args.targets.reached_by(&args.connection);
             let taken = args.targets.fill(&root, &mut args.connection)?;
             taken.say();
             let invocation = args
@@ -137,7 +138,7 @@ pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliE
                     of: None,
                 };
                 go_on(global, &args, found, |targets| {
-                    Recovering::new(stack.clone(), operation, targets)
+                    Recovering::new(stack.clone(), operation, targets, &options)
                 })
                 .await
             })?
@@ -161,7 +162,7 @@ pub(super) fn recover(global: &Global, mut args: RecoverArgs) -> Result<u8, CliE
                     return Ok(exit::DONE);
                 };
                 go_on(global, &args, found, |targets| {
-                    Recovering::new(stack.clone(), operation, targets).of_execution(id.clone())
+                    Recovering::new(stack.clone(), operation, targets, "").of_execution(id.clone())
                 })
                 .await
             })?

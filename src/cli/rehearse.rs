@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use self::assumed::{Assumed, AssumedArgs};
 use self::learned::Learned;
 use super::deploy::{Asked, OF_DEPLOYMENT, WhatArgs};
+use super::find::find;
 use super::options::{Global, OutputForm};
 use super::{CliError, exit, output};
 use crate::journal::{Journal, JournalError};
@@ -164,7 +165,7 @@ impl Plan {
 
     /// Returns what an execution of the journal does.
     fn recorded(journal: &Journal, text: &str) -> Result<Self, CliError> {
-        let id = journal.find(text)?;
+        let id = find(journal, text)?;
         let view = View::of(&journal.events(&id, 0)?);
         let definition = view
             .definition()

@@ -7,12 +7,13 @@ use clap::{Args, ValueEnum};
 use super::denied::denied;
 use super::earlier::Earlier;
 use super::face::Answering;
+use super::find::find;
 use super::options::{Connection, Global};
 use super::rollback::{self, Failed, Next};
 use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
-use super::{CliError, answer, exit, output, portable};
+use super::{CliError, answer, exit, followers, output, portable};
 use crate::action::command;
 use crate::artifact::Store;
 use crate::aws::Aws;
@@ -53,7 +54,7 @@ enum UnknownArg {
 /// Runs `stackgate resume`.
 pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
-    let id = journal.find(&args.execution)?;
+    let id = find(&journal, &args.execution)?;
     let unknown = match args.unknown {
         None => UnknownPolicy::Ask,
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
@@ -139,8 +140,10 @@ pub(super) fn take_up(
             ""
         };
         output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
+        let code = run::outcome_code(*outcome);
+        followers::note(journal, &mut ended)?;
         run::account(global, &ended, journal.folder())?;
-        return Ok(run::outcome_code(*outcome));
+        return Ok(code);
     }
     if let Some(file) = left_in(journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));

@@ -2,7 +2,7 @@
 
 mod gates;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
@@ -12,16 +12,16 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
-use super::{CliError, delete, exit, newer, others, output, proof, resume};
+use super::{CliError, delete, exit, followers, newer, others, output, proof, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{
-    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, Follows,
+    ActionCategory, ActionDeclaration, CountOrPercent, ExecutionDefinition, ExecutionId, Follows,
     PipelineDeclaration, Target, TargetOutcome,
 };
 use crate::pipeline::Deletion;
-use crate::report::{View, count};
+use crate::report::{Since, View, count};
 
 /// Arguments of `retry`.
 #[derive(Debug, Args)]
@@ -109,7 +109,11 @@ impl RetryArgs {
 pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
-    let not_done = not_done(&earlier.view);
+    let followers = followers::of(&journal, &earlier.view)?;
+    let since = followers::since(&earlier.view, &followers);
+    let mut not_done = not_done(&earlier.view);
+    not_done.retain(|(target, _)| !matches!(since.get(target), Some(Since::Done(_))));
+    tell_of_done(&earlier, &since);
     let kinds = args.kinds();
     let chosen: BTreeSet<&Target> = not_done
         .iter()
@@ -271,6 +275,23 @@ fn forget_stored(pipeline: &mut PipelineDeclaration) -> Result<(), CliError> {
         action.configuration.shift_remove(STORED);
     }
     Ok(())
+}
+
+/// Says which targets are left alone since a later execution was done with them.
+fn tell_of_done(earlier: &Earlier, since: &BTreeMap<&Target, Since<'_>>) {
+    let was_open = not_done(&earlier.view).into_iter();
+    let mut done: BTreeMap<&ExecutionId, usize> = BTreeMap::new();
+    for (target, _) in was_open {
+        if let Some(Since::Done(by)) = since.get(target) {
+            *done.entry(by).or_default() += 1;
+        }
+    }
+    for (by, number) in done {
+        let targets = count(number, "target");
+        output::stderr(&format!(
+            "note: execution {by} is done with {targets} of these already; not run again\n"
+        ));
+    }
 }
 
 /// Says which files of the project are no longer what the execution stored.

@@ -250,7 +250,15 @@ pub(super) fn of(
 pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
     if let (true, Some(id)) = (view.is_to_be_rolled_back(), view.execution()) {
         let rollbacks = of(journal, id, view.pipeline())?;
-        view.note_rolled_back(Some(RolledBack::of(view, &rollbacks)));
+        note_these(journal, view, &rollbacks)?;
     }
+    Ok(())
+}
+
+/// Notes in `view` how far `rollbacks` are, the newest of which comes first.
+fn note_these(journal: &Journal, view: &mut View, rollbacks: &[View]) -> Result<(), CliError> {
+    let newest = rollbacks.first().and_then(View::execution);
+    let alive = newest.map(|id| run::is_alive(journal, id)).transpose()?;
+    view.note_rolled_back(Some(RolledBack::of(view, rollbacks, alive.flatten())));
     Ok(())
 }

@@ -50,6 +50,19 @@ impl SessionArgs {
     }
 }
 
+impl SessionArgs {
+    /// Returns what was given, as flags with their values.
+    pub(super) fn flags(&self) -> Vec<(&'static str, String)> {
+        let external_id = self.external_id.iter().cloned();
+        let name = self.session_name.iter().cloned();
+        let tags = self.session_tags.iter();
+        let mut flags: Vec<_> = external_id.map(|id| ("--external-id", id)).collect();
+        flags.extend(name.map(|name| ("--session-name", name)));
+        flags.extend(tags.map(|(key, value)| ("--session-tag", format!("{key}={value}"))));
+        flags
+    }
+}
+
 fn external_id(text: &str) -> Result<String, String> {
     let is_good = (2..=1224).contains(&text.len())
         && text

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::options::{Global, OutputForm};
 use super::sources::Sources;
-use super::{CliError, answer, exit, output, rollback, run};
+use super::{CliError, answer, exit, followers, output, run};
 use crate::report::{Review, ScreenOptions, Status, html, markdown, review, status as draw};
 
 /// Arguments of `status`.
@@ -21,7 +21,7 @@ pub(super) struct StatusArgs {
 /// Runs `stackgate status`.
 pub(super) fn status(global: &Global, args: &StatusArgs) -> Result<u8, CliError> {
     let (journal, id, mut view) = answer::open(global, &args.execution)?;
-    rollback::note(&journal, &mut view)?;
+    followers::note(&journal, &mut view)?;
     let options = ScreenOptions {
         full: args.full,
         ..output::screen()

@@ -166,6 +166,26 @@ impl TargetArgs {
         self.sessions.session()
     }
 
+    /// Returns the options as they were given that say how targets are reached, and with what settings, beside their places; for
+    /// a command that goes on. To be asked before anything is filled in.
+    pub(super) fn reached_by(&self, connection: &Connection) -> String {
+        let given = [
+            ("--environment", &self.environment),
+            ("--target-set", &self.target_set),
+            ("--profile", &connection.profile),
+            ("--endpoint-url", &connection.endpoint_url),
+            ("--target-role", &self.target_role),
+            ("--plan-role", &self.plan_role),
+            ("--execute-role", &self.execute_role),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(flag, value)| Some((flag, value.clone()?)));
+        let all = given.chain(self.sessions.flags());
+        all.map(|(flag, value)| format!(" {flag} {}", output::word(&value)))
+            .collect()
+    }
+
     /// Returns whether any option chooses targets, or how they are reached.
     pub(super) fn are_chosen(&self) -> bool {
         let SelectionArgs {
@@ -244,6 +264,12 @@ impl TargetArgs {
                 }
             } else {
                 self.fill_accounts(&mut taken, &mut values);
+            }
+            // An order is of the regions that are left.
+            if !self.regions.is_empty() {
+                let order = values.region_order.take().into_iter().flatten();
+                let left: Vec<Region> = order.filter(|r| self.regions.contains(r)).collect();
+                values.region_order = Some(left).filter(|left| !left.is_empty());
             }
             taken.fill_list("regions", &mut self.regions, values.regions.take());
         }

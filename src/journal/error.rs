@@ -175,7 +175,7 @@ pub enum JournalError {
         state: PathBuf,
     },
     /// Several executions match.
-    #[error("`{text}` matches {count} executions; give more of one of {list}", count = .candidates.len(), list = listed(.candidates))]
+    #[error("`{text}` matches {} executions; give more of the id of one, or `latest` for the newest", .candidates.len())]
     AmbiguousExecution {
         /// What was asked for.
         text: String,
@@ -321,19 +321,6 @@ impl Failure {
                 source,
             },
         }
-    }
-}
-
-fn listed(candidates: &[ExecutionId]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<&str> = candidates
-        .iter()
-        .take(SHOWN)
-        .map(ExecutionId::as_str)
-        .collect();
-    match candidates.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

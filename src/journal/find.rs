@@ -163,16 +163,13 @@ mod tests {
             "{message}"
         );
         let message = journal.find("019a4c3e").unwrap_err().to_string();
-        assert_eq!(
-            message,
-            format!(
-                "`019a4c3e` matches 7 executions; give more of one of {}, {}, {}, {}, {} and 2 more",
-                id(7),
-                id(6),
-                id(5),
-                id(4),
-                id(3)
-            )
-        );
+        let expected = "`019a4c3e` matches 7 executions; give more of the id of one, or `latest` for the newest";
+        assert_eq!(message, expected);
+        let JournalError::AmbiguousExecution { candidates, .. } =
+            journal.find("019a4c3e").unwrap_err()
+        else {
+            panic!("several match");
+        };
+        assert_eq!(candidates.first(), Some(&id(7)));
     }
 }

@@ -17,7 +17,7 @@ mod folder;
 mod inbox;
 mod lease;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod schema;
 mod store;
 

@@ -115,6 +115,23 @@ impl Journal {
         })
     }
 
+    /// Returns the first event of an execution, which says what it is to do.
+    pub fn first_event(&self, id: &ExecutionId) -> Result<Option<Event>, JournalError> {
+        self.read("read", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT data FROM event
+                  WHERE execution = (SELECT number FROM execution WHERE id = ?1) AND seq = 1",
+            )?;
+            let mut rows = statement.query(params![id.as_str()])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let data = row.get_ref(0)?.as_str().map_err(|_| Failure::Garbled)?;
+            let event = serde_json::from_str(data).map_err(|e| unreadable(id, 1, data, e))?;
+            Ok(Some(event))
+        })
+    }
+
     /// Returns the last events of an execution, at most `most`, oldest first.
     pub fn last_events(&self, id: &ExecutionId, most: u32) -> Result<Vec<Event>, JournalError> {
         let last: i64 = self.read("read", |connection| {

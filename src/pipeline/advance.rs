@@ -150,10 +150,10 @@ impl Machine {
         let ended = |p| p == Progress::Succeeded || failed(p);
         let mut all = group.iter().map(|&i| progress(&self.state, i));
         if all.clone().any(failed) && all.all(ended) {
-            let reason = if given_up {
-                GIVEN_UP.to_owned()
-            } else {
-                "an action failed".to_owned()
+            let reason = match failure(turn, &scope) {
+                _ if given_up => GIVEN_UP.to_owned(),
+                Some(reason) => reason,
+                None => "an action failed".to_owned(),
             };
             self.emit(turn, now, scope, EventKind::StageFailed { reason });
             return true;
@@ -395,4 +395,13 @@ impl Machine {
                 ChangeSetKind::Update | ChangeSetKind::Delete => false,
             })
     }
+}
+
+/// Returns why an action of the stage failed, where that happened in this turn.
+fn failure(turn: &Turn, stage: &Scope) -> Option<String> {
+    let mut failures = turn.events.iter().filter_map(|event| match &event.kind {
+        EventKind::ActionFailed { reason } if event.scope.stage == stage.stage => Some(reason),
+        _ => None,
+    });
+    failures.next().cloned()
 }

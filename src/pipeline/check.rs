@@ -101,6 +101,24 @@ impl Machine {
         self.end_check(turn, now, kind);
     }
 
+    pub(super) fn take_command_waits(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        place: &GatePlace,
+        reason: Option<String>,
+    ) {
+        let Some((_, _, held)) = self.being_checked(place) else {
+            return;
+        };
+        let reason = reason.map(|reason| crate::model::clean(&reason));
+        if reason != held {
+            let scope = self.current_action_scope();
+            let place = place.clone();
+            self.emit(turn, now, scope, EventKind::GateHeld { place, reason });
+        }
+    }
+
     pub(super) fn take_command(
         &mut self,
         turn: &mut Turn,

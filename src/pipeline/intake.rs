@@ -151,6 +151,9 @@ impl Machine {
                 self.take_ending(turn, now, &target, result);
             }
             Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
+            Input::CommandWaits { place, reason } => {
+                self.take_command_waits(turn, now, &place, reason);
+            }
             Input::CommandEnded { place, result } => {
                 self.take_command(turn, now, &place, result);
             }

@@ -323,6 +323,13 @@ pub enum Input {
         /// Those that are not OK.
         result: Result<Vec<AlarmFound>, CallFailure>,
     },
+    /// The command of a gate cannot begin yet, for this reason; or it begins now.
+    CommandWaits {
+        /// The gate.
+        place: GatePlace,
+        /// What it waits for.
+        reason: Option<String>,
+    },
     /// The command of a gate ended, or could not be run.
     CommandEnded {
         /// The gate.

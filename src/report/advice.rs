@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{TargetView, View, causes};
+use super::{Counts, TargetView, View, causes};
 use crate::model::status_reason::{Obstacle, obstacle};
-use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, TargetOutcome};
+use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, Target, TargetOutcome};
 
 /// How stacks whose creation failed are made anew.
 const REPLACE: &str = "then run the same command again with --replace-failed: what is left of stacks whose creation failed is \
@@ -19,6 +19,9 @@ const ROLLED_BACK: &str =
 
 /// Returns what to do besides the commands.
 pub(super) fn advice(view: &View) -> Option<String> {
+    if let Some(followed) = view.followed() {
+        return followed.is_back.then(|| ROLLED_BACK.to_owned());
+    }
     if let Some(rolled_back) = view.rolled_back() {
         let is_over = rolled_back.outcome.is_some() && rolled_back.is_complete();
         return is_over.then(|| ROLLED_BACK.to_owned());
@@ -64,14 +67,24 @@ fn otherwise(view: &View) -> Option<String> {
 /// Returns the command that runs the targets again that are not done. Where no change set could be made, something has to
 /// be mended first, and the same command then takes it up.
 pub(super) fn retry(view: &View, id: &str) -> Option<String> {
-    let counts = view.counts();
+    retry_of(view, id, |_| true)
+}
+
+/// Returns the same where only some of its targets are still open.
+pub(super) fn retry_of(view: &View, id: &str, is_open: impl Fn(&Target) -> bool) -> Option<String> {
+    let targets = view.targets().into_iter();
+    let open: Vec<&TargetView> = targets.filter(|t| is_open(t.target())).collect();
+    let mut counts = Counts::default();
+    for target in &open {
+        *counts.slot(target.phase()) += 1;
+    }
     let failed = counts.failed + counts.unknown;
     let others = counts.skipped + counts.stale;
     if counts.not_planned > 0 || failed + others == 0 {
         return None;
     }
     let which = if others == 0 { " --failed" } else { "" };
-    let anew = match has_failed_creation(view) && !view.deletes() {
+    let anew = match open.into_iter().any(is_failed_creation) && !view.deletes() {
         true => " --replace-failed",
         false => "",
     };
@@ -80,7 +93,16 @@ pub(super) fn retry(view: &View, id: &str) -> Option<String> {
 
 /// Returns whether a rollout that did not go through to the end changed stacks that there were before.
 pub(super) fn can_roll_back(view: &View) -> bool {
-    let is_cut_short = match view.outcome() {
+    // One that has not come to its end goes on, and nothing is left where it is complete.
+    let is_taken_care_of = view
+        .rolled_back()
+        .is_some_and(|rolled_back| !rolled_back.next.is_empty() || rolled_back.is_complete());
+    is_cut_short(view) && !is_taken_care_of && view.targets().into_iter().any(is_updated)
+}
+
+/// Returns whether an execution did not go through to the end.
+pub(super) fn is_cut_short(view: &View) -> bool {
+    match view.outcome() {
         Some(ExecutionOutcome::Failed | ExecutionOutcome::Stopped) => true,
         Some(
             ExecutionOutcome::Succeeded
@@ -90,22 +112,21 @@ pub(super) fn can_roll_back(view: &View) -> bool {
             | ExecutionOutcome::Expired,
         )
         | None => false,
-    };
-    let is_changed = |target: &&TargetView| {
-        let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
-        is_done && target.kind() == Some(ChangeSetKind::Update)
-    };
-    // One that has not come to its end goes on, and nothing is left where it is complete.
-    let is_taken_care_of = view
-        .rolled_back()
-        .is_some_and(|rolled_back| !rolled_back.next.is_empty() || rolled_back.is_complete());
-    is_cut_short && !is_taken_care_of && view.targets().iter().any(is_changed)
+    }
+}
+
+/// Returns whether a stack that there was before was changed.
+pub(super) fn is_updated(target: &TargetView) -> bool {
+    let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
+    is_done && target.kind() == Some(ChangeSetKind::Update)
 }
 
 fn has_failed_creation(view: &View) -> bool {
-    view.targets().iter().any(|target| {
-        matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
-    })
+    view.targets().into_iter().any(is_failed_creation)
+}
+
+fn is_failed_creation(target: &TargetView) -> bool {
+    matches!(target.outcome(), Some(TargetOutcome::Failed { status: Some(status), .. }) if status.is_failed_creation())
 }
 
 /// Returns what stood in the way of the targets that have no change set.

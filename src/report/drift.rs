@@ -70,7 +70,8 @@ pub enum TargetDrift {
 
 impl Drift {
     /// Returns the drift of the stack over all targets.
-    pub fn new(stack: StackName, found: Vec<(Target, TargetDrift)>) -> Self {
+    /// `options`: those with which the targets are reached, for the commands that go on.
+    pub fn new(stack: StackName, found: Vec<(Target, TargetDrift)>, options: &str) -> Self {
         let mut groups: Vec<DriftGroup> = Vec::new();
         let mut known: HashMap<String, usize> = HashMap::new();
         let (mut in_sync, mut no_stack, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -106,7 +107,7 @@ impl Drift {
             }
         }
         groups.sort_by_key(|group| std::cmp::Reverse(group.targets.len()));
-        let next = next(&stack, &groups);
+        let next = next(&stack, &groups, options);
         Self {
             document: "drift",
             version: DOCUMENT_VERSION,
@@ -138,13 +139,14 @@ fn key(target: &Target, resources: &[DriftedResource]) -> String {
 }
 
 /// Returns the command that plans to put back what drifted.
-fn next(stack: &StackName, groups: &[DriftGroup]) -> Vec<String> {
+fn next(stack: &StackName, groups: &[DriftGroup], options: &str) -> Vec<String> {
     let targets = || groups.iter().flat_map(|group| &group.targets);
     if groups.is_empty() {
         return Vec::new();
     }
-    let places = super::words::place_options(targets());
-    vec![format!("stackgate plan {stack} --revert-drift {places}")]
+    let all = super::words::place_options(targets()).into_iter();
+    all.map(|places| format!("stackgate plan {stack} --revert-drift {places}{options}"))
+        .collect()
 }
 
 /// Returns the drift as people read it.
@@ -178,8 +180,9 @@ pub fn drift(all: &Drift, options: &ScreenOptions) -> String {
         let names = names(&group.targets, &places, options);
         page.items(Line::indent(4), 4, Tone::Dim, &names);
     }
-    for command in &all.next {
-        page.verbatim(Line::of(Tone::Dim, "next: ").add(Tone::Strong, command));
+    for (at, command) in all.next.iter().enumerate() {
+        let label = if at == 0 { "next: " } else { "      " };
+        page.verbatim(Line::of(Tone::Dim, label).add(Tone::Strong, command));
     }
     page.finish()
 }
@@ -352,7 +355,7 @@ mod tests {
             failure: Some("Failed to detect drift on resource [R]".to_owned()),
         };
         found.push((other('6'), partly));
-        Drift::new("network".parse().unwrap(), found)
+        Drift::new("network".parse().unwrap(), found, " --environment prod")
     }
 
     #[test]
@@ -377,7 +380,11 @@ mod tests {
                 resources: Vec::new(),
                 failure: failure.map(str::to_owned),
             };
-            Drift::new("network".parse().unwrap(), vec![(target.clone(), drift)])
+            Drift::new(
+                "network".parse().unwrap(),
+                vec![(target.clone(), drift)],
+                "",
+            )
         };
         let all = checked(None);
         assert_eq!((all.in_sync.len(), all.not_checked.len()), (1, 0));

@@ -335,6 +335,12 @@ fn about(view: &View) -> Vec<String> {
     about.extend(facts::follows(view).map(|(what, earlier)| format!("{what} {earlier}")));
     about.extend(facts::proven(view));
     about.extend(view.rolled_back().map(|rolled_back| rolled_back.text()));
+    about.extend(
+        view.followed()
+            .map(super::Followed::texts)
+            .into_iter()
+            .flatten(),
+    );
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

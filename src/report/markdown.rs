@@ -282,6 +282,12 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
     );
     about.extend(facts::proven(view));
     about.extend(view.rolled_back().map(|r| format!("**{}**", r.text())));
+    let followed = view
+        .followed()
+        .map(super::Followed::texts)
+        .into_iter()
+        .flatten();
+    about.extend(followed.map(|text| format!("**{text}**")));
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();

@@ -106,6 +106,19 @@ impl RecoveryFate {
         }
     }
 
+    /// Returns whether there is, or was, something to recover: the others are only counted.
+    fn is_worth_a_line(&self) -> bool {
+        match self {
+            Self::NoStack | Self::NotStuck => false,
+            Self::Possible { .. }
+            | Self::TakesAnother { .. }
+            | Self::TakesNone { .. }
+            | Self::Recovered { .. }
+            | Self::Failed { .. }
+            | Self::NotLookedAt { .. } => true,
+        }
+    }
+
     fn is_failure(&self) -> bool {
         match self {
             Self::TakesAnother { .. }
@@ -120,13 +133,15 @@ impl RecoveryFate {
 }
 
 impl Recovering {
-    /// Returns the document of what was found, or of what came of it.
+    /// Returns the document of what was found, or of what came of it. `options`: those with which the targets are reached, for
+    /// the commands that go on.
     pub fn new(
         stack: StackName,
         operation: Option<Recovery>,
         targets: Vec<RecoveryTarget>,
+        options: &str,
     ) -> Self {
-        let next = commands(ways(operation, &targets));
+        let next = commands(ways(operation, &targets), options);
         Self {
             document: "recover",
             version: DOCUMENT_VERSION,
@@ -186,24 +201,26 @@ fn ways(asked: Option<Recovery>, targets: &[RecoveryTarget]) -> Vec<(&Target, Re
 }
 
 /// Returns the commands that get stacks out of where they are stuck, with the places of the targets.
-fn commands(stuck: Vec<(&Target, Recovery)>) -> Vec<String> {
+fn commands(stuck: Vec<(&Target, Recovery)>, options: &str) -> Vec<String> {
     let mut by_way: IndexMap<(&StackName, Recovery), Vec<&Target>> = IndexMap::new();
     for (target, recovery) in stuck {
         let key = (&target.stack, recovery);
         by_way.entry(key).or_default().push(target);
     }
-    let command = |((stack, recovery), targets): ((&StackName, Recovery), Vec<&Target>)| {
-        let places = words::place_options(targets);
-        format!("stackgate recover {stack} {} {places}", recovery.flag())
-    };
-    by_way.into_iter().map(command).collect()
+    let mut all = Vec::new();
+    for ((stack, recovery), targets) in by_way {
+        let flag = recovery.flag();
+        let places = words::place_options(targets).into_iter();
+        all.extend(places.map(|at| format!("stackgate recover {stack} {flag} {at}{options}")));
+    }
+    all
 }
 
 /// Returns the same for the stacks of an execution. A single one is named, since that goes on without the journal; several
 /// are not, since options for all their places may fit other targets, too.
 pub(super) fn commands_of(id: &str, stuck: Vec<(&Target, Recovery)>) -> Vec<String> {
     if let [_] = stuck.as_slice() {
-        return commands(stuck);
+        return commands(stuck, "");
     }
     let ways: IndexSet<Recovery> = stuck.into_iter().map(|(_, recovery)| recovery).collect();
     let command = |way: Recovery| format!("stackgate recover {id} {}", way.flag());
@@ -216,8 +233,13 @@ pub fn recovering(all: &Recovering, options: &ScreenOptions) -> String {
     let places = Places::of(all.targets.iter().map(|one| &one.target));
     headline(&mut page, all);
     let mut groups: IndexMap<String, Vec<&RecoveryTarget>> = IndexMap::new();
+    let mut others: IndexMap<String, usize> = IndexMap::new();
     for one in &all.targets {
         let (_, what, detail) = told(one);
+        if !one.fate.is_worth_a_line() {
+            *others.entry(what).or_default() += 1;
+            continue;
+        }
         let key = format!(
             "{:?} {what} {} {:?}",
             one.status,
@@ -250,6 +272,13 @@ pub fn recovering(all: &Recovering, options: &ScreenOptions) -> String {
         }
         let names = places.names(group.iter().map(|one| &one.target));
         page.items(Line::indent(6), 6, Tone::Dim, &names);
+    }
+    if !others.is_empty() {
+        let all = others.iter().map(|(what, number)| {
+            format!("{what} {} {}", page.glyphs.dot, count(*number, "target"))
+        });
+        let text = all.collect::<Vec<_>>().join("   ");
+        page.line(Line::indent(2).add(Tone::Dim, &text), 4);
     }
     for (at, command) in all.next.iter().enumerate() {
         let label = if at == 0 { "next: " } else { "      " };
@@ -347,7 +376,7 @@ mod tests {
                 target,
             }
         });
-        Recovering::new("network".parse().unwrap(), asked, targets.collect())
+        Recovering::new("network".parse().unwrap(), asked, targets.collect(), "")
     }
 
     #[test]
@@ -425,7 +454,7 @@ mod tests {
                 },
             };
         }
-        let all = Recovering::new(all.stack, all.operation, all.targets);
+        let all = Recovering::new(all.stack, all.operation, all.targets, "");
         assert!(all.has_failed());
         assert_eq!(all.next.len(), 1);
         assert_documented(&serde_json::to_value(&all).unwrap());

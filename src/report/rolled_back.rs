@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
 
+use super::followed::commands;
 use super::screen::Tone;
-use super::summary::next;
 use super::words::{self, count};
 use super::{State, TargetView, View};
 
@@ -36,7 +36,9 @@ pub struct RolledBack {
 impl RolledBack {
     /// Returns how far the rollback of the execution in `view` is. `rollbacks`: the executions that roll it back, newest
     /// first.
-    pub fn of(view: &View, rollbacks: &[View]) -> Self {
+    ///
+    /// `alive`: whether a process works on the newest of them, where that is known.
+    pub fn of(view: &View, rollbacks: &[View], alive: Option<bool>) -> Self {
         let targets = view.targets().into_iter();
         let changed: Vec<&Target> = targets
             .filter(|target| target.is_changed())
@@ -51,16 +53,13 @@ impl RolledBack {
                     .into()
             }),
             Some(rollback) if rollback.outcome().is_some() => Vec::new(),
-            Some(rollback) => {
-                let id = rollback.execution().map(ExecutionId::to_string);
-                next(rollback, &id.unwrap_or_default())
-            }
+            Some(rollback) => commands(rollback, alive),
         };
         Self {
             execution: newest.and_then(|rollback| rollback.execution().cloned()),
-            state: newest.map(|rollback| words::state_id(&rollback.state(), None)),
+            state: newest.map(|rollback| words::state_id(&rollback.state(), alive)),
             outcome: newest.and_then(|rollback| rollback.outcome().copied()),
-            stands: newest.and_then(|rollback| stands(&rollback.state())),
+            stands: newest.and_then(|rollback| stands(&rollback.state(), alive)),
             rolled_back: changed
                 .iter()
                 .filter(|t| by(rollbacks, t).is_some())
@@ -96,13 +95,19 @@ impl RolledBack {
             let text = format!("to be rolled back, which has not begun: {all}");
             return (text, Tone::Warn);
         };
+        let so_far = match rolled_back {
+            0 => String::new(),
+            some => format!(", {some} of them rolled back so far"),
+        };
         match (outcome, stands) {
             (None, Some(stands)) => (
-                format!("to be rolled back in execution {execution}, which {stands}: {all}"),
+                format!(
+                    "to be rolled back in execution {execution}, which {stands}: {all}{so_far}"
+                ),
                 Tone::Warn,
             ),
             (None, None) => (
-                format!("rolling back {all}, in execution {execution}"),
+                format!("rolling back {all}, in execution {execution}{so_far}"),
                 Tone::Warn,
             ),
             (Some(_), _) if self.is_complete() => (
@@ -119,27 +124,33 @@ impl RolledBack {
 
 /// Returns which of `rollbacks` gave the target back what it had.
 pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
-    let is_rolled_back = |target: &TargetView| {
-        target.outcome().is_some_and(|outcome| match outcome {
-            TargetOutcome::Succeeded { .. } => true,
-            // An operation that failed there may have left anything.
-            TargetOutcome::NoChanges => target.former_status().is_none_or(|s| !s.is_failed()),
-            TargetOutcome::NotPlanned { .. }
-            | TargetOutcome::Failed { .. }
-            | TargetOutcome::Stale { .. }
-            | TargetOutcome::Skipped { .. }
-            | TargetOutcome::Unknown { .. } => false,
-        })
-    };
     let found = rollbacks
         .iter()
-        .find(|rollback| rollback.target(target).is_some_and(is_rolled_back));
+        .find(|rollback| rollback.target(target).is_some_and(gave_back));
     found.and_then(View::execution)
 }
 
+/// Returns whether a target of a rollback has what it had before.
+pub(super) fn gave_back(target: &TargetView) -> bool {
+    target.outcome().is_some_and(|outcome| match outcome {
+        TargetOutcome::Succeeded { .. } => true,
+        // An operation that failed there may have left anything.
+        TargetOutcome::NoChanges => target.former_status().is_none_or(|s| !s.is_failed()),
+        TargetOutcome::NotPlanned { .. }
+        | TargetOutcome::Failed { .. }
+        | TargetOutcome::Stale { .. }
+        | TargetOutcome::Skipped { .. }
+        | TargetOutcome::Unknown { .. } => false,
+    })
+}
+
 /// Returns what an execution stands still for, where nothing runs.
-fn stands(state: &State) -> Option<&'static str> {
+fn stands(state: &State, alive: Option<bool>) -> Option<&'static str> {
     match state {
+        State::Running | State::GivingUp if alive == Some(false) => {
+            Some("no process works on any more")
+        }
+        State::Answered(_) | State::Overdue if alive == Some(true) => None,
         State::WaitingForApproval => Some("waits for approval"),
         State::Denied => Some("cannot be approved"),
         State::Answered(_) => Some("is answered, and to be resumed"),
@@ -261,16 +272,32 @@ mod tests {
         let mut view = failed();
         let mut waiting = Script::new(&[]);
         waiting.ask();
-        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()])));
+        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()], None)));
         let text = view.rolled_back().unwrap().text();
         assert!(text.contains("which waits for approval"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_works_on_is_not_told_to_be_under_way() {
+        let told = |alive: bool| {
+            let view = failed();
+            RolledBack::of(&view, &[rollback(&view, 1, false)], Some(alive))
+        };
+        let left = told(false);
+        let text = left.text();
+        assert!(text.contains("no process works on any more"), "{text}");
+        assert!(left.next[0].starts_with("stackgate resume "), "{left:?}");
+        assert_eq!(left.state, Some("interrupted"));
+        let busy = told(true);
+        assert!(busy.text().starts_with("rolling back"), "{busy:?}");
+        assert!(busy.next.is_empty(), "{busy:?}");
     }
 
     #[test]
     fn both_are_told_that_it_failed_and_how_much_is_rolled_back() {
         let text = |rollbacks: &dyn Fn(&View) -> Vec<View>| {
             let mut view = failed();
-            let rolled_back = RolledBack::of(&view, &rollbacks(&view));
+            let rolled_back = RolledBack::of(&view, &rollbacks(&view), None);
             view.note_rolled_back(Some(rolled_back));
             crate::report::documents::assert_valid(&Summary::of(&view));
             crate::report::documents::assert_valid(&Status::of(&view, None));

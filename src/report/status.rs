@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::model::{
     Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
-    Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName, clean,
+    Proof, StackEvent, StackId, StageName, StopRequest, Target, TargetOutcome, WaveName, clean,
 };
 
 use super::fleet::{Fleet, Rooms, UNDER_WAY, WHEN_LEFT, sections};
+use super::followed::{Followed, Follower};
 use super::review::execution;
 use super::rolled_back::RolledBack;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
@@ -18,7 +19,9 @@ use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
 use super::waves::{WaveStatus, waves};
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View, review_facts as facts, summary};
+use super::{
+    DOCUMENT_VERSION, Phase, Review, TargetView, View, causes, review_facts as facts, summary,
+};
 
 /// The targets that are listed one by one; of more, it is told what they come to.
 const LISTED: usize = 40;
@@ -78,6 +81,9 @@ pub struct Status {
     /// What is to be known beside it, such as what other executions do to the same targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What went on from it by hand, in the order in which it began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followed: Vec<Follower>,
     /// The commands that go on from here, the likeliest first.
     pub next: Vec<String>,
     /// What there is to review, once there is a plan; whoever has the templates fills it in.
@@ -193,11 +199,11 @@ impl Status {
         });
         let state = view.state();
         let stages = view.stages().into_iter().map(|(name, status)| {
-            let reason = view.refused_stage(name).or(stage_reason(status));
+            let reason = view.refused_stage(name).map(str::to_owned);
             Stage {
                 name: name.to_string(),
                 state: words::stage_id(status, &state, alive),
-                reason: reason.map(str::to_owned),
+                reason: reason.or_else(|| stage_reason(view, name, status)),
             }
         });
         Self {
@@ -228,6 +234,9 @@ impl Status {
             proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
             notes: view.beside().to_vec(),
+            followed: view
+                .followed()
+                .map_or_else(Vec::new, |f| f.executions.clone()),
             next: next_of(view, alive),
             review: None,
         }
@@ -248,11 +257,41 @@ fn target_status(target: &TargetView) -> TargetStatus {
     }
 }
 
-fn stage_reason(status: &StageStatus) -> Option<&str> {
-    match status {
-        StageStatus::Failed(reason) | StageStatus::Skipped(reason) => Some(reason),
-        StageStatus::Waiting | StageStatus::Running | StageStatus::Succeeded => None,
+/// Returns why a stage failed or was not needed: of what failed in targets, the cause that struck most of them.
+fn stage_reason(view: &View, name: &StageName, status: &StageStatus) -> Option<String> {
+    let reason = match status {
+        StageStatus::Skipped(reason) => return Some(reason.clone()),
+        StageStatus::Failed(reason) => reason,
+        StageStatus::Waiting | StageStatus::Running | StageStatus::Succeeded => return None,
+    };
+    if !view.works_on_targets(name) || view.has_closed_gate() || view.given_up().is_some() {
+        return Some(reason.clone());
     }
+    let mut groups = match view.plan() {
+        None => causes::not_planned(view),
+        Some(_) => causes::failures(view),
+    };
+    if groups.is_empty() {
+        groups = causes::unknown(view);
+    }
+    let Some(first) = groups.first() else {
+        return Some(match view.counts().stale {
+            // An earlier stackgate did not record more.
+            0 if reason == "an action failed" => format!("{reason}, see its events"),
+            0 => reason.clone(),
+            stale => format!("{} no longer as approved", count(stale, "target")),
+        });
+    };
+    let problem = words::problems(&first.cause).into_iter().next();
+    let mut text = problem.unwrap_or_else(|| reason.clone());
+    if first.targets.len() > 1 {
+        text.push_str(&format!(" (in {})", count(first.targets.len(), "target")));
+    }
+    let others = groups.len() - 1;
+    if others > 0 {
+        text.push_str(&format!(", and {}", count(others, "other cause")));
+    }
+    Some(text)
 }
 
 /// Returns the state of an execution. `alive`: whether a process works on it, where that is known.
@@ -272,7 +311,7 @@ pub fn status(view: &View, alive: Option<bool>, options: &ScreenOptions) -> Stri
 }
 
 /// Returns whether a process works on it, which needs no resuming.
-fn is_busy(view: &View, alive: Option<bool>) -> bool {
+pub(super) fn is_busy(view: &View, alive: Option<bool>) -> bool {
     alive == Some(true) && view.approval().is_none_or(|a| a.answer.is_some())
 }
 
@@ -324,6 +363,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         let (text, tone) = rolled_back.told();
         page.line(Line::indent(2).add(tone, &text), 4);
     }
+    followed(page, view);
     if let Some(approval) = view.approval() {
         let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
         if let Some(wave) = approval.wave {
@@ -409,6 +449,14 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
 }
 
+/// Says what became of it afterwards.
+pub(super) fn followed(page: &mut Page<'_>, view: &View) {
+    let told = view.followed().map(Followed::told);
+    for (text, tone) in told.into_iter().flatten() {
+        page.line(Line::indent(2).add(tone, &text), 4);
+    }
+}
+
 fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let stages = view.stages();
     let state = view.state();
@@ -427,7 +475,7 @@ fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         line.push(Tone::Plain, &format!(" {name}"));
         line.pad(4 + wide, 0);
         line.push(tone, &format!("   {word}"));
-        if let Some(reason) = stage_reason(status).filter(|_| refused.is_none()) {
+        if let Some(reason) = stage_reason(view, name, status).filter(|_| refused.is_none()) {
             line.push(Tone::Dim, &format!("   {reason}"));
         }
         page.line(line, 7 + wide);

@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
+use super::followed::Follower;
 use super::halted::{HaltedRegion, halted, held_back};
 use super::recover;
 use super::review::execution;
@@ -21,7 +22,7 @@ use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
 use super::waves::waves;
 use super::words::{self, Places, count};
-use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts};
+use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts, status};
 
 /// How many targets of a kind are named.
 const NAMED: usize = 8;
@@ -75,6 +76,9 @@ pub struct Summary {
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
+    /// What went on from it by hand, in the order in which it began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followed: Vec<Follower>,
     /// The outputs of the executed stacks.
     pub outputs: Vec<TargetOutputs>,
     /// The commands that go on from here.
@@ -153,6 +157,9 @@ impl Summary {
             not_started: causes::skipped(view),
             proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
+            followed: view
+                .followed()
+                .map_or_else(Vec::new, |f| f.executions.clone()),
             outputs,
             next: id.map_or_else(Vec::new, |id| next_for_machines(view, &id)),
             review: None,
@@ -165,6 +172,13 @@ pub fn summary(view: &View, options: &ScreenOptions) -> String {
     let mut page = Page::new(options);
     account(&mut page, view);
     next_commands(&mut page, view);
+    page.finish()
+}
+
+/// Returns the account of a run that goes on by itself, so that nobody is asked to do anything next.
+pub fn summary_so_far(view: &View, options: &ScreenOptions) -> String {
+    let mut page = Page::new(options);
+    account(&mut page, view);
     page.finish()
 }
 
@@ -181,6 +195,7 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
         let (text, tone) = rolled_back.told();
         page.line(Line::indent(2).add(tone, &text), 4);
     }
+    status::followed(page, view);
     body(page, view, &summary, &places);
 }
 
@@ -676,14 +691,22 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             };
             vec![go_on, format!("stackgate reject {id}")]
         }
-        State::Ended(outcome) => match outcome {
-            ExecutionOutcome::Succeeded
-            | ExecutionOutcome::NothingToDo
-            | ExecutionOutcome::Rejected
-            | ExecutionOutcome::Expired => Vec::new(),
-            ExecutionOutcome::SucceededWithFailures
-            | ExecutionOutcome::Failed
-            | ExecutionOutcome::Stopped => {
+        State::Ended(outcome) => match (view.followed(), outcome) {
+            // Somebody went on from it already.
+            (Some(followed), _) => followed.next.clone(),
+            (
+                None,
+                ExecutionOutcome::Succeeded
+                | ExecutionOutcome::NothingToDo
+                | ExecutionOutcome::Rejected
+                | ExecutionOutcome::Expired,
+            ) => Vec::new(),
+            (
+                None,
+                ExecutionOutcome::SucceededWithFailures
+                | ExecutionOutcome::Failed
+                | ExecutionOutcome::Stopped,
+            ) => {
                 let mut commands = match view.rolled_back() {
                     // What is to be retried has gone back, or is going to.
                     Some(rolled_back) => rolled_back.next.clone(),
@@ -701,7 +724,7 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
 }
 
 /// Returns the targets that this execution left stuck, and what gets them out. A creation that failed is made anew instead.
-fn stuck(view: &View) -> Vec<(&Target, Recovery)> {
+pub(super) fn stuck(view: &View) -> Vec<(&Target, Recovery)> {
     let targets = view.targets().into_iter();
     let stuck = targets.filter_map(|target| match target.outcome() {
         Some(TargetOutcome::Failed { status, .. }) => {

@@ -18,6 +18,7 @@ use crate::model::{
     SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave, WaveName,
 };
 
+use super::followed::Followed;
 use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
@@ -124,6 +125,7 @@ struct Outside {
     denied: Vec<String>,
     rolled_back: Option<RolledBack>,
     beside: Vec<String>,
+    followed: Option<Followed>,
 }
 
 /// How far a stage is.
@@ -350,6 +352,16 @@ impl View {
         &self.outside.beside
     }
 
+    /// Notes what went on from the execution by hand, which other executions tell.
+    pub fn note_followed(&mut self, followed: Option<Followed>) {
+        self.outside.followed = followed;
+    }
+
+    /// Returns what went on from the execution by hand.
+    pub fn followed(&self) -> Option<&Followed> {
+        self.outside.followed.as_ref()
+    }
+
     /// Returns what the plan is known to hold that the project denies.
     pub fn denied(&self) -> &[String] {
         &self.outside.denied
@@ -478,6 +490,20 @@ impl View {
             (!is_declared).then_some((name, &fact.value))
         });
         known.chain(others).collect()
+    }
+
+    /// Returns whether `stage` works on targets.
+    pub(super) fn works_on_targets(&self, stage: &StageName) -> bool {
+        let stages = self.definition().map_or(&[][..], |d| &d.pipeline.stages);
+        let declared = stages.iter().filter(|declared| declared.name == *stage);
+        declared
+            .flat_map(|declared| &declared.actions)
+            .any(|action| action.fan_out.is_some())
+    }
+
+    /// Returns whether a gate was not passed.
+    pub(super) fn has_closed_gate(&self) -> bool {
+        self.gates.values().any(GateTimes::is_closed)
     }
 
     /// Returns how the approval ended without a yes, where that is why `stage` failed.

@@ -5,6 +5,7 @@ mod inputs;
 mod people;
 mod progress;
 mod rollout;
+mod selection;
 mod time;
 
 pub(super) use inputs::*;
@@ -13,9 +14,8 @@ pub(super) use progress::*;
 #[cfg(test)]
 pub(super) use rollout::concurrency;
 pub(super) use rollout::rollout;
+pub(super) use selection::*;
 pub(super) use time::*;
-
-use std::collections::BTreeSet;
 
 use crate::model::Target;
 
@@ -34,21 +34,6 @@ pub(super) fn listed(items: &[String]) -> String {
         [only] => only.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// Returns the options that name the accounts and regions of targets.
-pub(super) fn place_options<'a>(targets: impl IntoIterator<Item = &'a Target>) -> String {
-    let (mut accounts, mut regions) = (BTreeSet::new(), BTreeSet::new());
-    for target in targets {
-        accounts.insert(target.account.as_str());
-        regions.insert(target.region.as_str());
-    }
-    let joined = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(",");
-    format!(
-        "--accounts {} --regions {}",
-        joined(accounts),
-        joined(regions)
-    )
 }
 
 /// The most findings that are told one by one where there is a review with all of them.

@@ -217,8 +217,12 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
                 wave: &place.wave,
                 targets: &targets,
             };
+            let tell = |reason| {
+                let place = place.clone();
+                let _ = sender.send(Input::CommandWaits { place, reason });
+            };
             Input::CommandEnded {
-                result: apart(command::run(world, &asked, &told)).await,
+                result: apart(command::run(world, &asked, &told, tell)).await,
                 place,
             }
         }

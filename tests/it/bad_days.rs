@@ -440,7 +440,7 @@ fn an_execution_that_another_process_runs() {
             .iter()
             .any(|call| call.operation == "ExecuteChangeSet")
     });
-    golden("lease_held", 1, &env.run(&["resume", "latest"]));
+    golden("lease_held", 2, &env.run(&["resume", "latest"]));
     gate.open();
     env.finish(process).success();
 }

@@ -338,7 +338,7 @@ fn one_process_runs_an_execution() {
     });
     let before = fleet.proxy.calls().len();
     let refused = fleet.env.run(&["resume", "latest"]);
-    refused.code(1);
+    refused.code(2);
     let owner = Regex::new(r"is being run by \S+:\d+, last heard of at \[TIME\]").unwrap();
     assert!(owner.is_match(&refused.stderr), "{refused}");
     assert!(refused.stderr.contains("stackgate status "), "{refused}");

@@ -82,6 +82,13 @@ fn a_rollout_that_fails_is_rolled_back_as_was_approved() {
     assert_eq!(rollback["outcome"], "succeeded");
     all_are_first(&env);
 
+    assert!(
+        output
+            .stderr
+            .contains("going on with the rollback of 3 changed targets"),
+        "{output}"
+    );
+
     // It was said before it was approved, and nothing is left to do.
     let id = failed["execution"].as_str().unwrap();
     let status = env.run(&["status", id, "--output=json"]);
@@ -207,7 +214,11 @@ fn a_crash_between_a_failed_rollout_and_its_rollback_loses_nothing() {
         let status = document(&env, status.success());
         let next = status["next"][0].as_str().unwrap();
         match is_begun {
-            true => assert_ne!(next, format!("stackgate resume {id}")),
+            true => {
+                assert_ne!(next, format!("stackgate resume {id}"));
+                assert!(next.starts_with("stackgate resume "), "{next}");
+                assert_eq!(status["rollback"]["state"], "interrupted", "{status:#}");
+            }
             false => assert_eq!(next, format!("stackgate resume {id}")),
         }
 

@@ -78,6 +78,11 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     let status = env.run(&["status", "latest", "--output=json"]);
     let status = document(&env, status.success());
     assert_eq!(accounts(&status), ["222222222222"]);
+    // The first one knows what became of it.
+    let retry = retried["execution"].as_str().unwrap();
+    let of_first = document(&env, &env.run(&["status", id, "--output=json"]));
+    assert_eq!(of_first["followed"][0]["execution"], retry, "{of_first:#}");
+    assert_eq!(of_first["next"][0], format!("stackgate retry {id}"));
     let value = |account| there(account).parameter("/name");
     assert_eq!(value("222222222222").as_deref(), Some("ours"));
     assert_eq!(value("333333333333"), None);
@@ -99,6 +104,18 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     assert!(output.stderr.contains(said), "{output}");
     assert_eq!(value("111111111111").as_deref(), Some("theirs"));
     assert_eq!(value("333333333333").as_deref(), Some("newer"));
+    // What a retry did is not done again.
+    let output = env.run(&["retry", id]);
+    output.success();
+    assert!(output.stderr.contains("nothing to retry"), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("is done with 1 target of these already"),
+        "{output}"
+    );
+    let of_first = document(&env, &env.run(&["status", id, "--output=json"]));
+    assert_eq!(of_first["next"], json!([]), "{of_first:#}");
     let list = env.run(&["list"]);
     assert!(list.success().stdout.contains("retry app"), "{list}");
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::holder;
+
 use crate::model::{Target, TargetOutcome};
 
 /// How often it is looked whether the earlier run has ended.
@@ -28,11 +30,13 @@ pub(super) struct List {
 
 impl List {
     /// Writes it, once the run that a killed process began has ended. Returns with it what the command gets as its
-    /// input: nothing is left to be read there, and whoever has it has the lock.
+    /// input: nothing is left to be read there, and whoever has it has the lock. `tell` is told what is waited for, if
+    /// anything is, and when that is over.
     pub(super) async fn write(
         path: &Path,
         targets: &[(Target, TargetOutcome)],
         limit: Duration,
+        mut tell: impl FnMut(Option<String>),
     ) -> Result<(Self, File), String> {
         let failed = |error: std::io::Error| format!("failed to write its targets: {error}");
         let mut options = File::options();
@@ -40,11 +44,16 @@ impl List {
         let file = options.mode(0o600).open(path).map_err(failed)?;
         let begun = tokio::time::Instant::now();
         let mut looks = tokio::time::interval(POLL);
+        let mut is_told = false;
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {
+                    if !is_told {
+                        tell(Some(holder::told(path, &file)));
+                        is_told = true;
+                    }
                     looks.tick().await;
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -55,6 +64,9 @@ impl List {
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
+        }
+        if is_told {
+            tell(None);
         }
         let list = Self {
             path: path.to_owned(),

@@ -34,6 +34,17 @@ async fn run_with(
     limit: Duration,
     secrets: &[&str],
 ) -> Result<String, String> {
+    run_telling(root, list, line, limit, secrets, |_| {}).await
+}
+
+async fn run_telling(
+    root: &Path,
+    list: &Path,
+    line: &[&str],
+    limit: Duration,
+    secrets: &[&str],
+    tell: impl FnMut(Option<String>),
+) -> Result<String, String> {
     let target = Target {
         account: AccountId::new("111111111111").unwrap(),
         region: Region::new("eu-west-1").unwrap(),
@@ -47,7 +58,8 @@ async fn run_with(
         wave: &WaveName::new("canary").unwrap(),
         targets: &[(target, outcome)],
     };
-    run_for(root, list, &command(line), &told, limit, &hidden(secrets)).await
+    let hidden = hidden(secrets);
+    run_for((root, list), &command(line), &told, limit, &hidden, tell).await
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -220,7 +232,22 @@ async fn it_does_not_run_beside_one_that_a_killed_process_began() {
     let told = beside.unwrap_err();
     assert!(told.contains("was not run again"), "{told}");
     assert!(!root.path().join("second").exists());
-    std::fs::write(root.path().join("go"), "").unwrap();
+    // Whoever waits is told for what, and that it is over.
+    let go = root.path().join("go");
+    let mut said = Vec::new();
+    let tell = |waits: Option<String>| {
+        if waits.is_some() {
+            std::fs::write(&go, "").unwrap();
+        }
+        said.push(waits);
+    };
+    let waited = run_telling(root.path(), &list, &["true"], LONG, &[], tell).await;
+    assert_eq!(waited, Ok(String::new()));
+    let [Some(told), None] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert!(told.contains("end it with `kill -- -"), "{told}");
+    assert!(told.contains(", begun at "), "{told}");
     assert_eq!(running.await.unwrap(), Ok(String::new()));
     assert!(!list.exists(), "nothing is left of it");
     let after = run_with(root.path(), &list, &["touch", "second"], LONG, &[]).await;

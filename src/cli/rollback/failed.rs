@@ -1,6 +1,6 @@
 //! `--on-failure rollback`: what follows where a rollout fails, as was approved with its plan.
 
-use super::{Rollback, Wish, note, of};
+use super::{Rollback, Wish, note, note_these, of};
 use crate::cli::earlier::Earlier;
 use crate::cli::face::Answering;
 use crate::cli::options::{Global, OutputForm};
@@ -8,7 +8,7 @@ use crate::cli::run::{self, Account};
 use crate::cli::{CliError, answer, ci, exit, output};
 use crate::journal::Journal;
 use crate::model::{Digest, ExecutionId, RiskLevel};
-use crate::report::{RolledBack, View};
+use crate::report::{View, count, summary_so_far};
 
 /// A rollout that failed, and is rolled back.
 pub(in crate::cli) struct Failed<'a> {
@@ -24,19 +24,23 @@ impl Failed<'_> {
     pub(in crate::cli) async fn roll_back(mut self) -> Result<u8, CliError> {
         let id = self.earlier.id.clone();
         let is_text = self.global.output == OutputForm::Text;
-        // What comes next if this process ends before the rollback begins.
+        let own = id_for(&self.earlier.view, &id)?;
         note(self.journal, &mut self.earlier.view)?;
         if is_text {
-            run::account(self.global, &self.earlier.view, self.journal.folder())?;
+            let view = &self.earlier.view;
+            output::stdout(&summary_so_far(view, &output::screen()))?;
         }
+        let targets = self.earlier.view.targets().into_iter();
+        let changed = targets.filter(|target| target.is_changed()).count();
         output::stderr(&format!(
-            "execution {id} failed: what it changed is rolled back\n"
+            "execution {id} failed: going on with the rollback of {}, in execution {own}\n",
+            count(changed, "changed target")
         ));
         let rollback = Rollback {
             global: self.global,
             journal: self.journal,
             earlier: &self.earlier,
-            id: id_for(&self.earlier.view, &id)?,
+            id: own,
             answering: answering(
                 self.earlier.view.covers(),
                 self.answering,
@@ -108,7 +112,7 @@ pub(in crate::cli) fn next(
     };
     let rollbacks = of(journal, earlier, view.pipeline())?;
     let own = id_for(view, earlier)?;
-    view.note_rolled_back(Some(RolledBack::of(view, &rollbacks)));
+    note_these(journal, view, &rollbacks)?;
     let Some(newest) = rollbacks.first() else {
         return Ok(Some(Next::Begin));
     };

@@ -1,0 +1,85 @@
+//! The executions that go on from another one: what somebody retried or rolled back by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CliError, answer, rollback, run};
+use crate::journal::{Journal, JournalError};
+use crate::model::{EventKind, ExecutionId, Follows, Target};
+use crate::report::{self, Followed, Since, View};
+
+/// An execution, and whether a process works on it.
+pub(super) type Follower = (View, Option<bool>);
+
+/// Notes in `view` what became of the execution afterwards: how far the rollback is that follows it by itself, and what somebody
+/// went on with by hand.
+pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
+    rollback::note(journal, view)?;
+    if view.outcome().is_none() {
+        return Ok(());
+    }
+    let followers = of(journal, view)?;
+    let by_itself = match (view.rolled_back(), view.execution()) {
+        (Some(_), Some(id)) => rollback::of(journal, id, view.pipeline())?,
+        (Some(_) | None, _) => Vec::new(),
+    };
+    let is_by_hand = |(follower, _): &Follower| {
+        let same = |other: &View| other.execution() == follower.execution();
+        !by_itself.iter().any(same)
+    };
+    if followers.iter().any(is_by_hand) {
+        view.note_followed(Followed::of(view, &followers));
+    }
+    Ok(())
+}
+
+/// Returns the executions that go on from the one in `view`, or from one that does, in the order in which they began. A retry is
+/// retried with what it retries: who runs that again runs again what the retry left open.
+pub(super) fn of(journal: &Journal, view: &View) -> Result<Vec<Follower>, CliError> {
+    let Some(id) = view.execution() else {
+        return Ok(Vec::new());
+    };
+    let mut line = BTreeSet::from([id.clone()]);
+    let mut earlier = view.follows().cloned();
+    while let Some(Follows::Retries(retried)) = earlier {
+        earlier = follows(journal, &retried)?;
+        if !line.insert(retried) {
+            break;
+        }
+    }
+    let all = journal.executions()?.into_iter();
+    let mut newer: Vec<ExecutionId> = all.map(|one| one.id).take_while(|one| one != id).collect();
+    newer.reverse();
+    let mut found = Vec::new();
+    for other in newer {
+        let is_follower = follows(journal, &other)?.is_some_and(|follows| match follows {
+            Follows::Retries(earlier) | Follows::RollsBack(earlier) => line.contains(&earlier),
+        });
+        if is_follower {
+            let mut view = View::of(&journal.events(&other, 0)?);
+            answer::note(journal, &mut view)?;
+            let alive = run::is_alive(journal, &other)?;
+            line.insert(other);
+            found.push((view, alive));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns what became of the targets of the execution in `view`.
+pub(super) fn since<'a>(view: &View, followers: &'a [Follower]) -> BTreeMap<&'a Target, Since<'a>> {
+    let views: Vec<&View> = followers.iter().map(|(follower, _)| follower).collect();
+    report::since(view, &views)
+}
+
+/// Returns what an execution goes on from; nothing of one that cannot be read, which does not hide the others.
+fn follows(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, CliError> {
+    let first = match journal.first_event(id) {
+        Ok(first) => first,
+        Err(JournalError::UnreadableEvent { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(first.and_then(|event| match event.kind {
+        EventKind::ExecutionStarted { definition } => definition.invocation.follows,
+        _ => None,
+    }))
+}
