@@ -108,10 +108,20 @@ impl Aws {
         spec: &TargetSpec,
         stack: &StackId,
     ) -> Result<Option<String>, CallFailure> {
+        let page = self.newest_events(spec, stack).await?;
+        Ok(page.into_iter().next().map(|e| e.id))
+    }
+
+    /// Returns the newest events of the stack, the newest first: as many as one call gives.
+    pub async fn newest_events(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
         let (page, _) = self
             .page_of_events(spec, stack, None, Priority::Read)
             .await?;
-        Ok(page.into_iter().next().map(|e| e.id))
+        Ok(page)
     }
 
     /// Returns the events newer than `after`, oldest first; all that there are without it.
