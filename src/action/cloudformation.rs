@@ -16,7 +16,8 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeSetId, ChangeSetKind, ChangeSetName,
     ChangeSetOutcome, Ending, FailureKind, ParameterValue, PlannedTarget, Preparation, Reading,
     Removal, ResourceChange, SecretRef, SetDrift, Settlement, StackEvent, StackId, StackSetting,
-    StackStatus, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket, TemplateBuckets,
+    StackStatus, StackSummary, StackWait, Staleness, TargetInputs, TargetSpec, TemplateBucket,
+    TemplateBuckets,
 };
 use crate::parameters::parse_override_file;
 use crate::plan::{self, Found, FoundChangeSet};
@@ -34,6 +35,18 @@ pub async fn prepare(
     let wait = StackWait::of(action).map_err(|e| bad_input(&e))?;
     let caller = world.aws.caller_at(spec).await?;
     let stack = world.aws.stack_at_rest(spec, wait, busy).await?;
+    let is_live = |stack: &StackSummary| {
+        !matches!(
+            stack.status,
+            StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+        )
+    };
+    // Who deleted it meant it to be gone.
+    if !stack.as_ref().is_some_and(is_live) && action.was_seen(&spec.target) {
+        let why = "the stack was there when the rollback looked at it, and is gone: a rollback makes no stacks; roll the execution back \
+                   again, which leaves it out";
+        return Err(CallFailure::new(FailureKind::Refused, why));
+    }
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref());
     let inputs = Box::pin(inputs).await?;
     Ok(Preparation {
@@ -168,6 +181,8 @@ pub struct Asked<'a> {
     pub inputs: &'a TargetInputs,
     /// The buckets for large templates.
     pub buckets: Option<&'a str>,
+    /// The newest event that the stack had when it was looked at before; the rest of its operation may follow.
+    pub seen: Option<&'a str>,
 }
 
 /// Waits until a change set is ready or failed, and reads it and what it stands on.
@@ -214,7 +229,7 @@ pub async fn read(
             }
         }
         if read.settings_differ {
-            read.base = base(world, spec, asked.stack).await?;
+            read.base = base(world, spec, asked.stack, asked.seen).await?;
         }
         return Ok(read);
     }
@@ -232,7 +247,7 @@ pub async fn read(
             None
         }
         ChangeSetKind::Update | ChangeSetKind::Import => {
-            if let Some((base, found)) = live(world, spec, asked.stack).await? {
+            if let Some((base, found)) = live(world, spec, asked.stack, asked.seen).await? {
                 read.base = Some(base);
                 values = found.parameters;
                 exported = found.exports;
@@ -282,13 +297,15 @@ fn drift(asked: &Asked<'_>, said: SetDrift) -> Option<SetDrift> {
     is_asked.then_some(said)
 }
 
-/// Returns what a change set of `stack` stands on, or `None` if the stack is gone.
+/// Returns what a change set of `stack` stands on, or `None` if the stack is gone. `known`: the newest event as far as it is
+/// known, which stands for what is left of its operation.
 async fn base(
     world: &World,
     spec: &TargetSpec,
     stack: &StackId,
+    known: Option<&str>,
 ) -> Result<Option<Base>, CallFailure> {
-    let found = live(world, spec, stack).await?;
+    let found = live(world, spec, stack, known).await?;
     Ok(found.map(|(base, _)| base))
 }
 
@@ -297,6 +314,7 @@ async fn live(
     world: &World,
     spec: &TargetSpec,
     stack: &StackId,
+    known: Option<&str>,
 ) -> Result<Option<(Base, DescribedStack)>, CallFailure> {
     let by_id = StackRef::Id(stack);
     let Some(described) = world.aws.described_stack(spec, by_id).await? else {
@@ -307,7 +325,7 @@ async fn live(
     let newest_event = if found.status == StackStatus::ReviewInProgress {
         None
     } else {
-        world.aws.newest_event(spec, stack).await?
+        world.aws.newest_event(spec, stack, known).await?
     };
     let base = Base {
         stack: found.id.clone(),
@@ -364,7 +382,7 @@ pub async fn delete_change_set(
         match world.aws.read_change_set(spec, change_set).await? {
             // The status is told where it can be had; the change set is gone whatever it is.
             None => {
-                let found = base(world, spec, stack).await.ok().flatten();
+                let found = base(world, spec, stack, None).await.ok().flatten();
                 let stack = found.map(|base| base.status);
                 return Ok(Removal::Gone { stack });
             }
@@ -408,10 +426,11 @@ pub async fn verify(
     approved: &PlannedTarget,
     artifacts: &Artifacts,
 ) -> Result<Vec<Staleness>, CallFailure> {
+    let known = approved.base.newest_event.as_deref();
     if approved.settings_only {
         let found = Found {
             change_set: None,
-            base: base(world, spec, &approved.base.stack).await?,
+            base: base(world, spec, &approved.base.stack, known).await?,
         };
         return Ok(plan::staleness(approved, &found));
     }
@@ -419,7 +438,7 @@ pub async fn verify(
         .aws
         .read_change_set(spec, change_set_of(approved)?)
         .await?;
-    let base = base(world, spec, &approved.base.stack).await?;
+    let base = base(world, spec, &approved.base.stack, known).await?;
     let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
     let change_set = match set {
         None => None,

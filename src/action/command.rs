@@ -2,8 +2,9 @@
 
 mod files;
 mod list;
+mod processes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use list::List;
 
 use super::World;
 use super::secrets::Hidden;
+use crate::artifact::Store;
 use crate::model::{ExecutionId, GateCommand, Target, TargetOutcome, WaveName, clean};
 
 /// So much of what a command wrote last is kept.
@@ -44,7 +46,7 @@ pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Resul
     files::changed(&world.root, command)?;
     let hidden = world.secrets.hidden().await;
     let limit = Duration::from_secs(u64::from(command.timeout_minutes) * 60);
-    let list = world.store.beside(&format!("gate-{}.json", told.execution));
+    let list = list_of(&world.store, told.execution);
     run_for(&world.root, &list, command, told, limit, &hidden).await
 }
 
@@ -71,7 +73,7 @@ async fn run_for(
         .current_dir(root)
         .env("STACKGATE_EXECUTION", told.execution.as_str())
         .env("STACKGATE_WAVE", told.wave.as_str())
-        .env("STACKGATE_TARGETS", &list.path)
+        .env(processes::MARK, &list.path)
         .stdin(Stdio::from(input))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -80,7 +82,7 @@ async fn run_for(
         .process_group(0)
         .spawn()
         .map_err(|error| format!("it could not be started: {error}"))?;
-    let mut group = Group::of(child.id());
+    let mut group = Group::of(child.id(), &list.path);
     let tail = Arc::new(Mutex::new(Tail::default()));
     let mut readers = JoinSet::new();
     if let Some(pipe) = child.stdout.take() {
@@ -122,23 +124,46 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
+/// Ends what a killed process of this machine left running of the command of an execution, which nobody else runs now.
+/// Returns how many processes that were.
+pub fn end_left_over(store: &Store, execution: &ExecutionId) -> usize {
+    let list = list_of(store, execution);
+    // Without a list, no command was running.
+    match list.exists() {
+        true => processes::end(&list, None, || ()),
+        false => 0,
+    }
+}
+
+fn list_of(store: &Store, execution: &ExecutionId) -> PathBuf {
+    store.beside(&format!("gate-{execution}.json"))
+}
+
 /// The processes of a command; they end with it.
-struct Group(Option<Pid>);
+struct Group {
+    leader: Option<Pid>,
+    list: PathBuf,
+}
 
 impl Group {
-    fn of(leader: Option<u32>) -> Self {
+    fn of(leader: Option<u32>, list: &Path) -> Self {
         let leader = leader.and_then(|id| i32::try_from(id).ok());
-        Self(leader.and_then(Pid::from_raw))
+        Self {
+            leader: leader.and_then(Pid::from_raw),
+            list: list.to_owned(),
+        }
     }
 
     fn forget(&mut self) {
-        self.0 = None;
+        self.leader = None;
     }
 
     fn end(&mut self) {
-        if let Some(leader) = self.0.take() {
+        if let Some(leader) = self.leader.take() {
             // Gone already is as good.
-            let _ = kill_process_group(leader, Signal::KILL);
+            processes::end(&self.list, Some(leader), || {
+                let _ = kill_process_group(leader, Signal::KILL);
+            });
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{
     ActionDeclaration, Base, CallFailure, ChangeAction, Collection, DeletableStack, Digest, Ending,
     FailureKind, LogicalId, PlannedTarget, PolicyAction, Priority, Replacement, ResourceChange,
     STACK_IDS, STACKS_LEFT, Settlement, StackEvent, StackId, StackLeft, StackStatus, StackWait,
-    Staleness, TargetSpec,
+    Staleness, TargetSpec, by_others,
 };
 use crate::plan;
 use crate::template::Template;
@@ -59,7 +59,7 @@ pub async fn collect(
         let after = left.newest_event.as_deref();
         let id = &stack.base.stack;
         let newer = world.aws.events_since(spec, id, after).await?;
-        if let Some(event) = by_others(&newer, &left.token) {
+        if let Some(event) = by_others(id, &newer, &left.token) {
             return Err(CallFailure::new(
                 FailureKind::Refused,
                 format!(
@@ -71,12 +71,6 @@ pub async fn collect(
         }
     }
     Ok(Collection { caller, stack })
-}
-
-/// Returns the newest event that is not of the operation with `token`.
-fn by_others<'a>(newer: &'a [StackEvent], token: &str) -> Option<&'a StackEvent> {
-    let is_own = |event: &StackEvent| event.token.as_deref() == Some(token);
-    newer.iter().rfind(|event| !is_own(event))
 }
 
 async fn look(
@@ -95,7 +89,7 @@ async fn look(
     if status == StackStatus::DeleteComplete || only_failed && !status.is_failed_creation() {
         return Ok(None);
     }
-    let newest_event = world.aws.newest_event(spec, id).await?;
+    let newest_event = world.aws.newest_event(spec, id, None).await?;
     let held = world.aws.held_resources(spec, id).await?;
     // A stack in review has no template yet, and some endpoints fail when they are asked for it.
     let (digest, template) = match status {

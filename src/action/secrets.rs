@@ -1,5 +1,7 @@
 //! Secret parameter values: looked up when a change set is created, kept in memory only.
 
+mod encoded;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,12 +21,16 @@ pub(super) struct Hidden {
     pub(super) unknown: Option<String>,
 }
 
-/// Returns the texts that stand for secrets: each as a whole, and its lines.
+/// Returns the texts that stand for secrets: each as a whole, also encoded, and its lines.
 fn masked(secrets: &[String]) -> Vec<String> {
     let mut texts = Vec::new();
     for secret in secrets {
         let whole = secret.trim_end_matches(['\r', '\n']);
         texts.push(whole.to_owned());
+        // Encoded, a short one is as good as any text.
+        if whole.chars().count() >= SHORTEST_KNOWN {
+            texts.extend(encoded::encodings(whole));
+        }
         if whole.contains('\n') {
             let lines = whole.lines().map(str::trim);
             let lines = lines.filter(|line| line.chars().count() >= SHORTEST_KNOWN);
@@ -251,6 +257,11 @@ mod tests {
         let key = "-----BEGIN KEY-----\r\n  abcd1234\nabc\n-----END KEY-----\n";
         let texts = masked(&[key.to_owned(), "pin".to_owned(), String::new()]);
         let whole = key.trim_end();
+        let encoded = encoded::encodings(whole);
+        let plain: Vec<&String> = texts
+            .iter()
+            .filter(|text| *text == whole || !encoded.contains(*text))
+            .collect();
         let expected = [
             whole,
             "-----BEGIN KEY-----",
@@ -258,6 +269,8 @@ mod tests {
             "abcd1234",
             "pin",
         ];
-        assert_eq!(texts, expected);
+        assert_eq!(plain, expected);
+        assert!(encoded.iter().all(|text| texts.contains(text)));
+        assert!(texts.is_sorted_by_key(|text| std::cmp::Reverse(text.len())));
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn logical_id(text: Option<&str>) -> Option<LogicalId> {
 pub(super) fn event(event: &sdk::StackEvent) -> Option<StackEvent> {
     let at = event
         .timestamp()
-        .and_then(|t| Timestamp::new(t.secs(), i32::try_from(t.subsec_nanos()).ok()?).ok())
+        .and_then(timestamp)
         .unwrap_or(Timestamp::UNIX_EPOCH);
     Some(StackEvent {
         id: event.event_id()?.to_owned(),
@@ -302,6 +302,11 @@ pub(super) fn merged(
         known.drift = known.drift.take().or(other.drift);
     }
     all
+}
+
+/// Returns a time of the service.
+pub(super) fn timestamp(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 use aws_sdk_cloudformation::types::ChangeSetSummary;
 
+use jiff::Timestamp;
+
 use super::call::Call;
 use super::connection::Aws;
+use super::convert;
 use crate::model::{CallFailure, ChangeSetId, Priority, StackId, TargetSpec, clean};
 
 /// A change set in the list of its stack.
@@ -17,6 +20,8 @@ pub struct ListedChangeSet {
     pub status: String,
     /// Whether it can be or was executed, such as `AVAILABLE`.
     pub execution_status: String,
+    /// When it was made, where the endpoint says so.
+    pub created: Option<Timestamp>,
 }
 
 impl ListedChangeSet {
@@ -66,6 +71,7 @@ impl Aws {
                     name: clean(one.change_set_name().unwrap_or_default()),
                     status: clean(one.status().map_or("", |s| s.as_str())),
                     execution_status: clean(one.execution_status().map_or("", |s| s.as_str())),
+                    created: one.creation_time().and_then(convert::timestamp),
                 })
             }));
             match reply.next_token {
@@ -132,6 +138,7 @@ mod tests {
             name: "plan".into(),
             status: status.into(),
             execution_status: execution.into(),
+            created: None,
         };
         for (status, execution, under_way, executed) in [
             ("CREATE_IN_PROGRESS", "UNAVAILABLE", true, false),

@@ -52,6 +52,7 @@ mod upload;
 mod uploaded;
 mod watch;
 
+pub use cadence::approved;
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use check::TemplateSummary;
 pub use connection::{Aws, Settings};

@@ -11,7 +11,7 @@ use super::convert;
 use super::failure::Effect;
 use crate::model::{
     CallFailure, ChangeSetId, FailureKind, Priority, StackEvent, StackId, StackName, StackStatus,
-    StackSummary, TargetSpec, clean,
+    StackSummary, TargetSpec, clean, newest_of,
 };
 
 /// A stack by its name, or by its ARN, which stays valid when the stack is gone.
@@ -102,14 +102,16 @@ impl Aws {
         Ok(found)
     }
 
-    /// Returns the id of the stack's newest event, or `None` if it has none.
+    /// Returns the id of the stack's newest event, or `None` if it has none; `known` instead where all that came after it
+    /// is the rest of the same operation.
     pub async fn newest_event(
         &self,
         spec: &TargetSpec,
         stack: &StackId,
+        known: Option<&str>,
     ) -> Result<Option<String>, CallFailure> {
         let page = self.newest_events(spec, stack).await?;
-        Ok(page.into_iter().next().map(|e| e.id))
+        Ok(newest_of(&page, known))
     }
 
     /// Returns the newest events of the stack, the newest first: as many as one call gives.

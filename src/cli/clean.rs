@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
 
 use super::options::{Connection, Global, OutputForm};
 use super::run::{self, block_on, connect};
@@ -19,7 +20,8 @@ use crate::model::{
     CallFailure, Caller, ChangeSetId, Priority, StackName, StackStatus, Target, TargetSpec,
 };
 use crate::report::{Cleaning, Fate, Kept, Leftover, LeftoverKind, View, cleaning};
-use traces::{Found, Trace, judge, traces};
+use crate::runtime::now;
+use traces::{Found, Trace, Unknown, judge, traces};
 
 /// Arguments of `clean`.
 #[derive(Debug, Args)]
@@ -33,6 +35,10 @@ pub(super) struct CleanArgs {
     /// Remove without asking
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
+    /// Also remove what an execution that this journal does not know made, as from another machine or with a lost journal,
+    /// where it is older than a time such as `30d`: a plan that still waits there is lost
+    #[arg(long, value_name = "DURATION", value_parser = super::deploy::minutes)]
+    unknown_older_than: Option<u32>,
     // Last, since its headings hold for what follows.
     #[command(flatten)]
     targets: TargetArgs,
@@ -47,6 +53,8 @@ struct Known {
     traces: BTreeMap<Target, Vec<Trace>>,
     /// Their targets, as they were reached last, and whether that was at an endpoint of its own.
     targets: IndexMap<Target, (TargetSpec, bool)>,
+    /// What counts as abandoned of the rest.
+    unknown: Unknown,
 }
 
 /// Runs `stackgate clean`.
@@ -65,7 +73,11 @@ pub(super) fn clean(global: &Global, mut args: CleanArgs) -> Result<u8, CliError
         taken.say();
     }
     let journal = Journal::open_existing(&global.state)?;
-    let known = known(&journal)?;
+    let mut known = known(&journal)?;
+    known.unknown.before = args.unknown_older_than.map(|minutes| {
+        let age = SignedDuration::from_mins(i64::from(minutes));
+        now().checked_sub(age).unwrap_or(Timestamp::MIN)
+    });
     let invocation = args.targets.invocation(&root, &args.connection, chosen)?;
     block_on(async {
         let aws = connect(&invocation, None).await?;
@@ -127,6 +139,7 @@ fn known(journal: &Journal) -> Result<Known, CliError> {
             Ok(events) => events,
             Err(error @ JournalError::UnreadableEvent { .. }) => {
                 output::stderr(&format!("warning: {error}\n"));
+                known.unknown.unread.push(execution.id);
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -189,7 +202,17 @@ async fn look_at(aws: &Aws, spec: &TargetSpec, known: &Known) -> Result<Found, C
         .traces
         .get(&spec.target)
         .map_or(&[][..], Vec::as_slice);
-    Ok(judge(&spec.target, &stack, &listed, traces))
+    let is_in_doubt =
+        known.unknown.before.is_some() && stack.status == StackStatus::ReviewInProgress;
+    let begun = match is_in_doubt {
+        true => {
+            let events = aws.events_since(spec, &stack.id, None).await?;
+            events.first().map(|event| event.at)
+        }
+        false => None,
+    };
+    let unknown = &known.unknown;
+    Ok(judge(&spec.target, &stack, begun, &listed, traces, unknown))
 }
 
 /// Removes what can be, target by target: each looked at again just before.
@@ -230,6 +253,7 @@ async fn remove_at(
         }
     };
     let mut is_all_gone = true;
+    let mut removed = None;
     // Change sets come before their stack.
     for one in here.iter_mut() {
         if one.fate == Fate::Removable {
@@ -240,12 +264,15 @@ async fn remove_at(
                 Some(_) if one.kind == LeftoverKind::ReviewStack && !is_all_gone => Fate::Kept {
                     why: Kept::HasChangeSets,
                 },
-                Some(_) => remove_one(aws, spec, known, one)
+                Some(_) => remove_one(aws, spec, known, one, removed.as_ref())
                     .await
                     .unwrap_or_else(|failure| not_removed(failure.message)),
             };
         }
         is_all_gone &= one.fate == Fate::Removed;
+        if let (LeftoverKind::ChangeSet, Fate::Removed) = (one.kind, &one.fate) {
+            removed = ChangeSetId::new(one.id.clone()).ok();
+        }
     }
     here
 }
@@ -259,6 +286,7 @@ async fn remove_one(
     spec: &TargetSpec,
     known: &Known,
     one: &Leftover,
+    removed: Option<&ChangeSetId>,
 ) -> Result<Fate, CallFailure> {
     let traces = known.traces.get(&spec.target).into_iter().flatten();
     let by = StackRef::Name(&spec.target.stack);
@@ -276,7 +304,10 @@ async fn remove_one(
         },
         LeftoverKind::ReviewStack => {
             let mut made = traces.filter(|trace| trace.made.as_ref() == Some(&stack));
-            let ours = made.find_map(|trace| trace.change_set.as_ref());
+            let ours = match one.execution {
+                Some(_) => made.find_map(|trace| trace.change_set.as_ref()),
+                None => removed,
+            };
             let (Some(ours), true) = (ours, stack.as_str() == one.id) else {
                 return Ok(not_removed("it is another stack now".to_owned()));
             };

@@ -10,7 +10,7 @@ use crate::aws::{Aws, StackRef};
 use crate::journal::Journal;
 use crate::model::{
     CallFailure, Caller, ExecutionDefinition, ExecutionId, Follows, PipelineDeclaration, Priority,
-    StackEvent, StackStatus, StackSummary, Target, TargetOutcome, TargetSpec,
+    StackEvent, StackId, StackStatus, StackSummary, Target, TargetOutcome, TargetSpec, by_others,
 };
 use crate::pipeline::execute_token;
 use crate::report::{TargetView, View};
@@ -136,7 +136,7 @@ impl Earlier {
         let newer = aws.events_since(spec, stack, known.as_deref()).await?;
         let own = execute_token(&self.id, target.target());
         Ok(Found {
-            since: judge(summary.status, &newer, &own),
+            since: judge(stack, summary.status, &newer, &own),
             status: Some(summary.status),
             newest_event: newer.last().map(|event| event.id.clone()).or(known),
             parameters,
@@ -184,12 +184,8 @@ pub(super) enum Since {
 }
 
 /// Judges a stack by its status and the events since the last one that the execution saw.
-fn judge(status: StackStatus, newer: &[StackEvent], own_token: &str) -> Since {
-    // Clean-up after an update goes on by itself, under the token of the execution.
-    let foreign = newer
-        .iter()
-        .rfind(|event| event.token.as_deref() != Some(own_token));
-    match foreign {
+fn judge(stack: &StackId, status: StackStatus, newer: &[StackEvent], own_token: &str) -> Since {
+    match by_others(stack, newer, own_token) {
         Some(event) => Since::Changed(format!("{}, last event {}", status.as_str(), event.at)),
         None => Since::Nothing,
     }
@@ -256,15 +252,16 @@ mod tests {
     #[test]
     fn a_stack_is_current_until_somebody_else_works_on_it() {
         let status = StackStatus::UpdateComplete;
-        assert_eq!(judge(status, &[], "own"), Since::Nothing);
+        let stack = "arn:stack".parse().unwrap();
+        assert_eq!(judge(&stack, status, &[], "own"), Since::Nothing);
         let cleanup = event("1", Some("own"));
         assert_eq!(
-            judge(status, std::slice::from_ref(&cleanup), "own"),
+            judge(&stack, status, std::slice::from_ref(&cleanup), "own"),
             Since::Nothing
         );
         for token in [None, Some("other")] {
             let events = [cleanup.clone(), event("2", token)];
-            let Since::Changed(what) = judge(status, &events, "own") else {
+            let Since::Changed(what) = judge(&stack, status, &events, "own") else {
                 panic!("an event of somebody else is a change");
             };
             assert_eq!(what, "UPDATE_COMPLETE, last event 2026-01-02T03:04:05Z");

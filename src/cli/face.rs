@@ -399,12 +399,14 @@ impl Face for TerminalFace {
     }
 
     fn interrupted(&mut self, _: &Execution) {
+        // Beside a question or a log, the terminal has echoed the key.
+        let above = if self.progress.is_redrawn() { "" } else { "\n" };
         self.close_question();
         // How to go on is told once, at the end: leaving at once leads there, too.
         self.progress.suspend(|| {
-            output::stderr(
-                "\nstopping: nothing new is started, what runs is finished; Ctrl-C again leaves at once\n",
-            );
+            output::stderr(&format!(
+                "{above}stopping: nothing new is started, what runs is finished; Ctrl-C again leaves at once\n",
+            ));
         });
     }
 }

@@ -1,5 +1,7 @@
 //! Standard output and standard error, and how wide and colourful they are.
 
+mod wrapped;
+
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
@@ -52,7 +54,15 @@ fn escaped(json: &str) -> String {
 
 /// Writes progress or a prompt to standard error.
 pub(super) fn stderr(text: &str) {
-    command(&logged(text));
+    let text = logged(text);
+    // A log has lines of any width.
+    let width = std::io::stderr()
+        .is_terminal()
+        .then(|| width(&Term::stderr()));
+    match width.flatten() {
+        Some(width) => command(&wrapped::wrapped(&text, width)),
+        None => command(&text),
+    }
 }
 
 /// Writes a command to the CI system to standard error, or any text as it is.
@@ -94,11 +104,15 @@ pub(super) fn progress_screen() -> ScreenOptions {
     options(AutoStream::choice(&std::io::stderr()), &Term::stderr())
 }
 
-fn options(choice: ColorChoice, term: &Term) -> ScreenOptions {
+/// Returns the columns of a terminal, if they are known.
+fn width(term: &Term) -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    let width = columns.or_else(|| term.size_checked().map(|(_, columns)| usize::from(columns)));
+    columns.or_else(|| term.size_checked().map(|(_, columns)| usize::from(columns)))
+}
+
+fn options(choice: ColorChoice, term: &Term) -> ScreenOptions {
     ScreenOptions {
-        width: width.unwrap_or(100).clamp(60, 160),
+        width: width(term).unwrap_or(100).clamp(60, 160),
         colour: choice != ColorChoice::Never,
         unicode: true,
         full: false,

@@ -1,8 +1,8 @@
 //! `stackgate rehearse`: the user's own plan in a simulated world, before anything is touched.
 
 mod assumed;
-mod better;
 mod learned;
+mod what_if;
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
     let mut rehearsed = Rehearsed::new(all, seed, &view, durations, given);
     rehearsed.execution = recorded;
     rehearsed.standing = world.learned.standing(&world.targets);
-    rehearsed.advice = better::tolerance(&world, &rehearsed)?;
+    rehearsed.what_if = what_if::tolerances(&world, &rehearsed)?;
 
     match global.output {
         OutputForm::Text => output::stdout(&rehearsal(&rehearsed, &view, &output::screen()))?,

@@ -13,6 +13,8 @@ use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
 use super::{CliError, answer, exit, output, portable};
+use crate::action::command;
+use crate::artifact::Store;
 use crate::aws::Aws;
 use crate::journal::Journal;
 use crate::model::{
@@ -151,6 +153,7 @@ pub(super) fn take_up(
         return Ok(exit::FAILED);
     }
     let lease = acquire(journal, &id)?;
+    end_left_over(journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
     let events = journal.events(&id, 0)?;
     let view = View::of(&events);
@@ -194,6 +197,20 @@ pub(super) fn take_up(
         };
         run.go(view, machine, turn, &definition).await
     })?
+}
+
+/// Ends the command of a gate that a killed process left running: it is run again where that is still to be passed, and its end
+/// counts for nothing where it is not.
+fn end_left_over(journal: &Journal, id: &ExecutionId) -> Result<(), CliError> {
+    let store = Store::open(&run::store_folder(journal.folder()))?;
+    match command::end_left_over(&store, id) {
+        0 => {}
+        some => output::stderr(&format!(
+            "the `stackgate` that ran this execution was killed and left the command of a gate running; it was ended ({some} of its \
+             processes)\n"
+        )),
+    }
+    Ok(())
 }
 
 /// Refuses to look for secrets that the execution does not have: a slip in a name would be found out only where

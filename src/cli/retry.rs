@@ -148,7 +148,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         gates::tell(&definition.pipeline);
         if has_percentages(&definition) {
             output::stderr(&format!(
-                "note: the percentages of the preferences count over the {} retried here\n",
+                "note: the percentages of the preferences count over the {} retried here, by region and wave\n",
                 count(again.len(), "target")
             ));
         }
@@ -335,8 +335,12 @@ fn has_percentages(definition: &ExecutionDefinition) -> bool {
         .actions()
         .filter_map(|a| a.fan_out.as_ref());
     let mut numbers = fan_outs.flat_map(|fan_out| {
-        let preferences = &fan_out.preferences;
-        [preferences.max_concurrent, preferences.failure_tolerance]
+        let waves = fan_out
+            .waves
+            .iter()
+            .filter_map(|wave| wave.preferences.as_ref());
+        let all = std::iter::once(&fan_out.preferences).chain(waves);
+        all.flat_map(|preferences| [preferences.max_concurrent, preferences.failure_tolerance])
     });
     numbers.any(|number| match number {
         CountOrPercent::Percent(_) => true,

@@ -8,6 +8,7 @@ mod former;
 mod notes;
 mod original;
 mod sorted;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 

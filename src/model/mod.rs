@@ -1,5 +1,6 @@
 //! Plain values that every room speaks. Nothing here decides, waits or does I/O.
 
+mod aftermath;
 mod alarm;
 mod artifact;
 mod bucket;
@@ -38,6 +39,7 @@ mod text;
 mod uploads;
 mod wave;
 
+pub use aftermath::{by_others, newest_of};
 pub use alarm::{AlarmCheck, AlarmFound, AlarmName, AlarmState, NoAlarmName};
 pub use artifact::{ArtifactPath, ArtifactPathError, ArtifactRef, SourceRevision};
 pub use bucket::{
@@ -99,6 +101,6 @@ pub use stack::{Caller, StackEvent, StackSummary};
 pub use stack_status::{Sentiment, StackStatus};
 pub use stack_wait::{ParseWaitError, StackWait};
 pub use target::{RoleSession, Target, TargetSpec};
-pub use text::{clean, inert};
+pub use text::{base64, clean, inert};
 pub use uploads::{BucketObject, PackagedObject, Uploads};
 pub use wave::{EndedTarget, Gate, GatePlace, Wave};

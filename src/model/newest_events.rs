@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ExecutionDefinition, PipelineDeclaration, Target};
+use super::{ActionDeclaration, ExecutionDefinition, PipelineDeclaration, Target};
 
 /// The key of an action's configuration under which the id of the newest event of each stack is, by target, that was there
 /// when a rollback found that nobody else had changed the stack: what is newer where the plan is made is not looked at yet.
@@ -19,6 +19,15 @@ impl ExecutionDefinition {
         maps.filter_map(|map| serde_json::from_str::<NewestEvents>(map).ok())
             .flatten()
             .collect()
+    }
+}
+
+impl ActionDeclaration {
+    /// Returns whether a rollback found the stack of a target to be there.
+    pub fn was_seen(&self, target: &Target) -> bool {
+        let map = self.configuration.get(NEWEST_EVENTS);
+        let seen = map.and_then(|map| serde_json::from_str::<NewestEvents>(map).ok());
+        seen.is_some_and(|seen| seen.contains_key(&target.to_string()))
     }
 }
 

@@ -148,6 +148,8 @@ pub enum Staleness {
         /// What is the matter with it, in one line.
         why: String,
     },
+    /// Another run of the same plan, from its file, executed the change set.
+    ExecutedElsewhere,
     /// The stack can no longer be deleted.
     NotDeletable {
         /// Why, in one line.

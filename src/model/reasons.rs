@@ -132,6 +132,19 @@ impl TargetOutcome {
             | Self::Unknown { .. } => true,
         }
     }
+
+    /// Returns whether another run of the same plan executed the target.
+    pub fn was_elsewhere(&self) -> bool {
+        match self {
+            Self::Stale { differences } => differences.contains(&Staleness::ExecutedElsewhere),
+            Self::Succeeded { .. }
+            | Self::NoChanges
+            | Self::Skipped { .. }
+            | Self::NotPlanned { .. }
+            | Self::Failed { .. }
+            | Self::Unknown { .. } => false,
+        }
+    }
 }
 
 /// Why an execution waits for somebody outside.

@@ -24,6 +24,28 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// Returns bytes in Base64.
+pub fn base64(bytes: &[u8]) -> String {
+    let letter = |bits: u32| {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        char::from(letters[(bits & 63) as usize])
+    };
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            // Three bytes make four letters, two make three, and one makes two.
+            out.push(if place <= three.len() {
+                letter(bits >> (18 - 6 * place))
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
 /// Returns `text` in which no line is a command to a CI system that reads commands from the log.
 ///
 /// GitHub takes a line that begins with `::error::`, `::add-mask::` or the like as one, whatever is before it but spaces, and

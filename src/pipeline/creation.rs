@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
+use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
@@ -94,10 +94,7 @@ impl Machine {
         matches!(
             failure.kind,
             FailureKind::Ambiguous | FailureKind::AlreadyExists
-        ) && self
-            .attempts
-            .get(target)
-            .is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS)
+        ) && self.attempts.get(target).is_none_or(|n| *n < MAX_ATTEMPTS)
     }
 
     pub(super) fn not_planned(
@@ -362,7 +359,15 @@ impl Machine {
             inputs: intended.inputs.clone(),
             artifacts: self.state.artifacts.clone(),
             buckets: self.setting("TemplateBuckets"),
+            seen: self.seen(target),
         };
         self.step(turn, target, kind);
+    }
+
+    /// Returns the newest event that the stack of a target had when a rollback looked at it.
+    fn seen(&self, target: &Target) -> Option<String> {
+        let definition = &self.state.definition;
+        let seen = self.seen.get_or_init(|| definition.newest_events());
+        seen.get(&target.to_string()).cloned().flatten()
     }
 }

@@ -7,14 +7,13 @@ use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
 use super::gate::closed_gate;
-use super::machine::{MAX_EXECUTE_ATTEMPTS, Machine, Turn};
+use super::machine::{Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
-use super::step::{StepKind, UnknownPolicy};
+use super::step::StepKind;
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, Settlement, StackSetting, StackStatus, Staleness, StopMode, Target,
-    TargetOutcome,
+    Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, Target, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -71,14 +70,24 @@ impl Machine {
             Some(Ok(differences)) if self.state.targets[target].phase == Phase::Executing => {
                 self.differing.insert(target.clone(), differences);
             }
+            // Where the plan may run elsewhere too, what differs may be that run's doing.
+            Some(Ok(differences)) if self.state.in_file => {
+                self.differing.insert(target.clone(), differences);
+                self.look_into(turn, target);
+            }
             Some(Ok(differences)) => self.stale(turn, now, target, differences),
+            // An earlier attempt may still be accepted: this one, which is not made, counts as a later one.
+            Some(Err(failure)) if self.state.targets[target].phase == Phase::Executing => {
+                *self.attempts.entry(target.clone()).or_default() += 1;
+                self.refused.insert(target.clone(), failure);
+            }
             Some(Err(failure)) => self.not_executed(turn, now, target, &failure),
             None => {}
         }
     }
 
     /// Ends a target that is no longer what was approved, and was provably not executed.
-    fn stale(
+    pub(super) fn stale(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
@@ -91,7 +100,7 @@ impl Machine {
     }
 
     /// Ends a target whose change set was provably not executed.
-    fn not_executed(
+    pub(super) fn not_executed(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
@@ -135,84 +144,13 @@ impl Machine {
                     | FailureKind::Throttled
                     | FailureKind::MissingCapabilities(_)
                     | FailureKind::Unreachable
-                    | FailureKind::BadInput => self.not_executed(turn, now, target, &failure),
+                    | FailureKind::BadInput => match self.is_first_attempt(target) {
+                        true => self.not_executed(turn, now, target, &failure),
+                        false => drop(self.refused.insert(target.clone(), failure)),
+                    },
                 }
             }
             None => {}
-        }
-    }
-
-    pub(super) fn take_settlement(
-        &mut self,
-        turn: &mut Turn,
-        now: Timestamp,
-        target: &Target,
-        result: Option<Result<Settlement, CallFailure>>,
-    ) {
-        let unknown = match result {
-            Some(Ok(Settlement::Accepted)) => {
-                self.refused.remove(target);
-                return self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
-            }
-            Some(Ok(Settlement::NotAccepted)) => {
-                if let Some(failure) = self.refused.remove(target) {
-                    return self.not_executed(turn, now, target, &failure);
-                }
-                if let Some(differences) = self.differing.remove(target) {
-                    return self.stale(turn, now, target, differences);
-                }
-                if self.is_draining() {
-                    self.held.insert(target.clone());
-                    return;
-                }
-                let attempts = self.attempts.get(target);
-                if self.state.given_up || attempts.is_none_or(|n| *n < MAX_EXECUTE_ATTEMPTS) {
-                    // Compared with what was approved once more, then asked for with the same token.
-                    return self.verify(turn, target);
-                }
-                "the service keeps losing the request".to_owned()
-            }
-            Some(Ok(Settlement::Unknown { reason })) => {
-                // Only the first attempt ever made is known to be refused by its own answer; before a
-                // later one, an earlier may have been accepted.
-                let is_first = self.attempts.get(target).is_none_or(|n| *n <= 1);
-                match self.refused.remove(target) {
-                    Some(failure) if is_first => {
-                        return self.not_executed(turn, now, target, &failure);
-                    }
-                    Some(failure) => {
-                        format!(
-                            "{reason}; asked again, the service said: {}",
-                            failure.message
-                        )
-                    }
-                    None => reason,
-                }
-            }
-            Some(Err(failure)) => failure.message,
-            None => return,
-        };
-        // What somebody found out holds for what was under way then, not for what was asked since.
-        let policy = if self.looked_at.remove(target) {
-            self.unknown
-        } else {
-            UnknownPolicy::Ask
-        };
-        match policy {
-            UnknownPolicy::Ask => {
-                let reason = PauseReason::OutcomeUnknown {
-                    target: target.clone(),
-                    message: unknown,
-                };
-                self.pause(turn, now, reason);
-            }
-            UnknownPolicy::Executed => {
-                self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
-            }
-            UnknownPolicy::NotExecuted => {
-                let outcome = TargetOutcome::Unknown { reason: unknown };
-                self.finish(turn, now, target, outcome, Ending::none());
-            }
         }
     }
 
@@ -374,24 +312,14 @@ impl Machine {
         }
         for target in self.at_rest(turn) {
             let state = &self.state.targets[&target];
-            let token = execute_token(&self.state.id, &target);
             match state.phase {
                 Phase::Started if !self.begins_nothing() => self.verify(turn, &target),
                 // An unknown outcome is asked about once, not looked up over and over.
-                Phase::Executing if self.state.paused.is_none() && !self.held.contains(&target) => {
-                    if let Some((spec, approved)) = self.approved(&target) {
-                        self.step(
-                            turn,
-                            &target,
-                            StepKind::Settle {
-                                spec,
-                                approved,
-                                token,
-                            },
-                        );
-                    }
+                Phase::Executing if self.is_looked_into(&target) => {
+                    self.look_into(turn, &target);
                 }
                 Phase::Running if self.state.paused.is_none() => {
+                    let token = execute_token(&self.state.id, &target);
                     let artifacts = self.state.artifacts.clone();
                     if let Some((spec, approved)) = self.approved(&target) {
                         self.step(
@@ -450,7 +378,7 @@ impl Machine {
         true
     }
 
-    fn verify(&mut self, turn: &mut Turn, target: &Target) {
+    pub(super) fn verify(&mut self, turn: &mut Turn, target: &Target) {
         if let Some((spec, approved)) = self.approved(target) {
             let artifacts = self.state.artifacts.clone();
             self.step(
@@ -465,7 +393,10 @@ impl Machine {
         }
     }
 
-    fn approved(&self, target: &Target) -> Option<(crate::model::TargetSpec, Arc<PlannedTarget>)> {
+    pub(super) fn approved(
+        &self,
+        target: &Target,
+    ) -> Option<(crate::model::TargetSpec, Arc<PlannedTarget>)> {
         let state = self.state.targets.get(target)?;
         Some((state.spec.clone().executing(), state.planned.clone()?))
     }

@@ -235,8 +235,13 @@ impl Machine {
 
     pub(super) fn pause(&mut self, turn: &mut Turn, now: Timestamp, reason: PauseReason) {
         if self.state.paused.is_none() {
-            self.emit(turn, now, Scope::default(), EventKind::Paused { reason });
+            self.pause_also(turn, now, reason);
         }
+    }
+
+    /// Pauses the execution for `reason`, also where it is paused for another.
+    pub(super) fn pause_also(&mut self, turn: &mut Turn, now: Timestamp, reason: PauseReason) {
+        self.emit(turn, now, Scope::default(), EventKind::Paused { reason });
     }
 
     fn take_answer(&mut self, turn: &mut Turn, now: Timestamp, answer: Answer) {

@@ -3,6 +3,7 @@
 //! What is to be done next follows from the state alone (`push`), never from the input that led
 //! there, so a resumed execution asks for the same steps as one that never stopped.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -14,8 +15,8 @@ use crate::model::{
     SecretRef, StackStatus, Staleness, Target, TargetOutcome,
 };
 
-/// How often an execution that was provably not accepted is asked for again before a person is asked.
-pub(super) const MAX_EXECUTE_ATTEMPTS: u32 = 3;
+/// How often what was provably not accepted is asked for again before it fails, or a person is asked.
+pub(super) const MAX_ATTEMPTS: u32 = 3;
 
 /// Drives one execution.
 #[derive(Debug)]
@@ -37,12 +38,16 @@ pub struct Machine {
     pub(super) attempts: BTreeMap<Target, u32>,
     /// What somebody found out about the targets below.
     pub(super) unknown: UnknownPolicy,
-    /// Targets that were being executed when the execution was taken up.
+    /// Targets that somebody was asked about before the execution was taken up.
+    pub(super) asked_before: BTreeSet<Target>,
+    /// Those of them that nothing was asked for since.
     pub(super) looked_at: BTreeSet<Target>,
     /// Whether a gate is being looked at.
     pub(super) checking: bool,
     /// Whether the gate was looked at by this machine before.
     pub(super) checked: bool,
+    /// The newest event of each stack as a rollback found it, read once: the text names every target.
+    pub(super) seen: OnceCell<BTreeMap<String, Option<String>>>,
 }
 
 /// What a turn decided: events to append, then steps to start.
@@ -141,15 +146,14 @@ impl Machine {
         turn
     }
 
-    fn over(state: Execution, unknown: UnknownPolicy) -> Self {
-        let looked_at: BTreeSet<Target> = state
+    pub(super) fn over(state: Execution, unknown: UnknownPolicy) -> Self {
+        // The process before this one asked, or was about to: what is asked now is no first attempt.
+        let executing = state
             .targets
             .iter()
-            .filter(|(_, t)| t.phase == Phase::Executing)
-            .map(|(target, _)| target.clone())
-            .collect();
-        // The process before this one asked, or was about to: what is asked now is no first attempt.
-        let attempts = looked_at.iter().map(|target| (target.clone(), 1)).collect();
+            .filter(|(_, t)| t.phase == Phase::Executing);
+        let attempts = executing.map(|(target, _)| (target.clone(), 1)).collect();
+        let looked_at = state.answerable();
         let mut machine = Self {
             state,
             busy: BTreeSet::new(),
@@ -160,9 +164,11 @@ impl Machine {
             held: BTreeSet::new(),
             attempts,
             unknown,
+            asked_before: looked_at.clone(),
             looked_at,
             checking: false,
             checked: false,
+            seen: OnceCell::new(),
         };
         machine.refill();
         machine
@@ -190,7 +196,8 @@ impl Machine {
         self.emit_for(turn, now, target, kind);
     }
 
-    /// Intends the removal of what this execution left at `target`, if it left anything.
+    /// Intends the removal of what this execution left at `target`, if it left anything and no other run of its plan
+    /// needs it.
     pub(super) fn clean_up(
         &mut self,
         turn: &mut Turn,
@@ -199,7 +206,7 @@ impl Machine {
         why: CleanupWhy,
     ) {
         let state = &self.state.targets[target];
-        if state.change_set.is_some() && state.cleanup == Cleanup::None {
+        if state.change_set.is_some() && state.cleanup == Cleanup::None && !self.state.elsewhere {
             self.emit_for(turn, now, target, EventKind::CleanupIntended { why });
         }
     }

@@ -17,6 +17,7 @@ mod gate;
 mod intake;
 mod machine;
 mod names;
+mod settlement;
 #[cfg(test)]
 mod simulation;
 mod state;

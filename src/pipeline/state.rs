@@ -44,12 +44,17 @@ pub struct Execution {
     pub secrets: BTreeMap<String, SecretRef>,
     /// Why the execution waits for somebody outside.
     pub paused: Option<PauseReason>,
+    /// The targets that somebody was asked about because it cannot be told whether they were executed, since it was taken
+    /// up last.
+    pub asked_about: BTreeSet<Target>,
     /// How it was asked to stop.
     pub stop: Option<StopMode>,
     /// Whether it was given up: what was not executed never is, whoever takes it up.
     pub given_up: bool,
     /// Whether its plan left or came in a file, and may be run elsewhere too.
     pub in_file: bool,
+    /// Whether another run of its plan was come across: what is left is for that one to execute or remove.
+    pub elsewhere: bool,
     /// How it ended.
     pub outcome: Option<ExecutionOutcome>,
 }
@@ -234,9 +239,11 @@ impl Execution {
             rollout: None,
             secrets: BTreeMap::new(),
             paused: None,
+            asked_about: BTreeSet::new(),
             stop: None,
             given_up: false,
             in_file: false,
+            elsewhere: false,
             outcome: None,
         })
     }

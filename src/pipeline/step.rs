@@ -89,6 +89,8 @@ pub enum StepKind {
         artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
         /// The buckets for large templates, as the action names them.
         buckets: Option<String>,
+        /// The newest event that the stack had when a rollback looked at it.
+        seen: Option<String>,
     },
     /// Delete the change set. Mutating.
     DeleteChangeSet {

@@ -9,8 +9,8 @@ use super::state::{
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
-    ChangeSetKind, Event, EventKind, Gate, GatePlace, PlannedTarget, Scope, StopMode, Target,
-    TargetOutcome, TargetSpec,
+    ChangeSetKind, Event, EventKind, Gate, GatePlace, PauseReason, PlannedTarget, Scope, StopMode,
+    Target, TargetOutcome, TargetSpec,
 };
 use crate::rollout::Rollout;
 
@@ -39,6 +39,7 @@ impl Execution {
             EventKind::Resumed { secrets, .. } => {
                 self.secrets.extend(secrets.clone());
                 self.paused = None;
+                self.asked_about.clear();
                 self.stop = None;
                 // Whether the stack is still worked on is found out anew.
                 for target in self.targets.values_mut() {
@@ -168,7 +169,12 @@ impl Execution {
                 }
                 self.in_file = true;
             }
-            EventKind::Paused { reason } => self.paused = Some(reason.clone()),
+            EventKind::Paused { reason } => {
+                if let PauseReason::OutcomeUnknown { target, .. } = reason {
+                    self.asked_about.insert(target.clone());
+                }
+                self.paused = Some(reason.clone());
+            }
             EventKind::StopRequested { request } => match (request.mode, self.stop) {
                 // A request to leave at once outranks one to finish what runs, whichever came first.
                 (StopMode::Abandon, _) => self.stop = Some(StopMode::Abandon),
@@ -342,6 +348,10 @@ impl Execution {
             (phase, EventKind::TargetFinished { outcome, .. }) if phase != Phase::Finished => {
                 state.phase = Phase::Finished;
                 state.outcome = Some(outcome.clone());
+                if outcome.was_elsewhere() {
+                    self.elsewhere = true;
+                    self.given_up = true;
+                }
                 if let Some(rollout) = &mut self.rollout {
                     // One that had begun is left out only where the execution is given up.
                     match (outcome, phase) {

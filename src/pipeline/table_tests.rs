@@ -30,6 +30,15 @@ fn of_target() -> Scope {
 }
 
 fn begun() -> Execution {
+    begun_for(&[target()])
+}
+
+fn begun_for(targets: &[Target]) -> Execution {
+    let specs = targets.iter().map(|target| TargetSpec {
+        target: target.clone(),
+        role_arn: None,
+        execute_role_arn: None,
+    });
     let deployment = Deployment {
         stack: StackName::new("network").unwrap(),
         template: "network.yaml".to_owned(),
@@ -48,11 +57,7 @@ fn begun() -> Execution {
         wait: None,
         fan_out: FanOut {
             waves: Vec::new(),
-            targets: vec![TargetSpec {
-                target: target(),
-                role_arn: None,
-                execute_role_arn: None,
-            }],
+            targets: specs.collect(),
             preferences: OperationPreferences::default(),
         },
         rolls_back: false,
@@ -189,7 +194,12 @@ fn life() -> Vec<EventKind> {
 
 /// An execution whose plan is approved, with a target that has lived through `names`.
 fn lived(names: &[&str]) -> Execution {
-    let mut state = begun();
+    lived_by(&[target()], names)
+}
+
+/// The same with `targets` that have all lived through them.
+pub(super) fn lived_by(targets: &[Target], names: &[&str]) -> Execution {
+    let mut state = begun_for(targets);
     let approval = scope(Some(APPROVAL_STAGE), Some("Review"));
     say(
         &mut state,
@@ -199,9 +209,15 @@ fn lived(names: &[&str]) -> Execution {
     .unwrap();
     say(&mut state, approval.clone(), requested(plan())).unwrap();
     say(&mut state, approval, answered(Decision::Approve, plan())).unwrap();
-    for name in names {
-        let kind = life().into_iter().find(|k| k.name() == *name).unwrap();
-        say(&mut state, of_target(), kind).unwrap();
+    for target in targets {
+        let scope = Scope {
+            target: Some(target.clone()),
+            ..Scope::default()
+        };
+        for name in names {
+            let kind = life().into_iter().find(|k| k.name() == *name).unwrap();
+            say(&mut state, scope.clone(), kind).unwrap();
+        }
     }
     state
 }

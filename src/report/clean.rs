@@ -150,7 +150,8 @@ impl Kept {
             }
             Self::UnderWay { status } => format!("is {status}; look again later"),
             Self::NotOfThisJournal => {
-                "made from another journal, where it may wait for an answer; `stackgate clean` there knows"
+                "made from another journal, where it may wait for an answer; `stackgate clean` there knows, and \
+                 `--unknown-older-than 30d` removes it where it is older"
                     .to_owned()
             }
             Self::AnotherOfThatName => {

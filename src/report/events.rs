@@ -298,7 +298,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
             }
         }
         EventKind::Paused { reason } => {
-            let (why, what) = words::pause(reason);
+            let (why, what) = words::pause(reason, 0);
             one(Tone::Warn, format!("paused: {why}; {what}"))
         }
         EventKind::StopRequested { request } => one(Tone::Warn, words::stop_request(request)),

@@ -20,7 +20,7 @@ use super::view::Counts;
 use super::words::{self, Places};
 use super::{Phase, TargetView, View};
 
-pub(super) use screen::{Rooms, UNDER_WAY, WHEN_LEFT, now_in, sections};
+pub(super) use screen::{Rooms, UNDER_WAY, WHEN_LEFT, now_in, sections, wave_now};
 
 /// An execution and the figures of its targets.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,6 +53,23 @@ struct Lane {
     region: Region,
     limits: Limits,
     counts: Counts,
+}
+
+/// A region in a wave, as it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RegionSeen<'f> {
+    pub(super) wave: Option<&'f WaveName>,
+    pub(super) region: &'f Region,
+    pub(super) limits: Limits,
+    pub(super) targets: usize,
+    pub(super) failed: u32,
+}
+
+impl RegionSeen<'_> {
+    /// Returns whether more targets failed than may.
+    pub(super) fn is_halted(&self) -> bool {
+        self.limits.is_exceeded(self.failed)
+    }
 }
 
 /// How long the executions took that ended.
@@ -122,6 +139,19 @@ impl<'v> Fleet<'v> {
     pub(super) fn under_way(&self) -> impl Iterator<Item = &TargetView> {
         let targets = self.under_way.iter();
         targets.filter_map(|(_, target)| self.view.target(target))
+    }
+
+    /// Returns the regions, wave by wave.
+    pub(super) fn regions(&self) -> impl Iterator<Item = RegionSeen<'_>> {
+        self.waves.iter().flat_map(|wave| {
+            wave.lanes.iter().map(|lane| RegionSeen {
+                wave: wave.name.as_ref(),
+                region: &lane.region,
+                limits: lane.limits,
+                targets: lane.counts.total,
+                failed: lane.failed(),
+            })
+        })
     }
 
     /// Returns why targets failed, the most frequent first.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Event;
 
-use super::fleet::{Fleet, Rooms, UNDER_WAY, sections};
+use super::fleet::{Fleet, Rooms, UNDER_WAY, sections, wave_now};
 use super::screen::{Line, ScreenOptions, Tone, columns};
 use super::status::{detail, mark};
 use super::view::State;
@@ -17,6 +17,9 @@ const RESERVED_LINES: usize = 2;
 
 /// How long a picture stands at least: events come faster than the eye, and each picture costs time.
 const PICTURE: SignedDuration = SignedDuration::from_millis(66);
+
+/// The lines that a notice and why a target failed may take.
+const NOTICE: usize = 3;
 
 /// The targets up to which those that do not fit are merely counted: of so few, the ones under way tell it all.
 const FEW: usize = 10;
@@ -152,11 +155,8 @@ pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) ->
         width: options.width.saturating_sub(1),
         ..*options
     };
-    let gate = view.gate().map(|(place, until)| {
-        let text = words::gate(place, *until, view.held(), options.now);
-        Line::of(Tone::Busy, &text)
-    });
-    let room = height.saturating_sub(RESERVED_LINES + 1 + usize::from(gate.is_some()));
+    let notices = notices(fleet, options);
+    let room = height.saturating_sub(RESERVED_LINES + 1 + notices.len());
     let total = fleet.counts().total;
     let mut lines = if total > room && total > FEW {
         of_many(fleet, options, room)
@@ -164,9 +164,24 @@ pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) ->
         of_few(fleet, options, room)
     };
     let summary = lines.pop();
-    lines.extend(gate);
+    lines.extend(notices);
     lines.extend(summary);
     lines.iter().map(|line| line.render_cut(options)).collect()
+}
+
+/// What nobody may miss: that it stops, and the gate that is waited for.
+fn notices(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Line> {
+    let view = fleet.view();
+    let stopping = (view.state() == State::Stopping)
+        .then(|| Line::of(Tone::Warn, "stopping: what runs is being finished"));
+    let gate = view.gate().map(|(place, until)| {
+        let text = words::gate(place, *until, view.held(), options.now);
+        Line::of(Tone::Busy, &text)
+    });
+    let lines = stopping.into_iter().chain(gate);
+    lines
+        .flat_map(|line| line.wrap_within(options.width, 2, NOTICE))
+        .collect()
 }
 
 /// The targets one by one, those under way first where not all fit, and a summary.
@@ -180,11 +195,21 @@ fn of_few(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> 
     let places = fleet.places();
     let names = all.iter().map(|t| columns(&places.name(t.target())));
     let wide = names.max().unwrap_or(0).min(options.width / 2);
-    let mut out: Vec<Line> = shown
-        .iter()
-        .map(|target| row(target, places, wide, options))
-        .collect();
-    let mut line = counts(fleet, options);
+    let mut spare = room.saturating_sub(shown.len());
+    let mut out = Vec::new();
+    for target in &shown {
+        let is_failure = matches!(target.phase(), Phase::Ended(outcome) if outcome.is_failure());
+        // Why something failed is worth more lines, where there are any.
+        let most = if is_failure { NOTICE.min(1 + spare) } else { 1 };
+        let lines = row(target, places, wide, options).wrap_within(options.width, 4, most);
+        spare = spare.saturating_sub(lines.len() - 1);
+        out.extend(lines);
+    }
+    let mut line = Line::default();
+    if let Some(wave) = wave_now(fleet) {
+        line.push(Tone::Busy, &format!("{wave} {} ", options.glyphs().dot));
+    }
+    line.join(counts(fleet, options));
     if let (Some(started), Some(now)) = (fleet.view().started(), options.now) {
         line.push(Tone::Dim, &format!("   {}", words::between(started, now)));
     }
@@ -192,36 +217,31 @@ fn of_few(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> 
     if hidden > 0 {
         line.push(Tone::Dim, &format!("   {hidden} not shown"));
     }
-    if let Some(text) = stopping(fleet) {
-        line.push(Tone::Warn, &format!("   {text}"));
-    }
     out.push(line);
     out
 }
 
 /// What many targets come to: where they are, what takes long, why some failed, how long it still takes, and a summary.
 fn of_many(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
-    let rooms = Rooms::within(room.saturating_sub(1), fleet);
+    let rooms = Rooms::within(room.saturating_sub(1), fleet, options);
     let mut out = sections(fleet, options, rooms, UNDER_WAY);
     if room > 0
         && let (Some(started), Some(now)) = (fleet.view().started(), options.now)
     {
+        let mut line = Line::default();
+        if let Some(wave) = wave_now(fleet) {
+            line.push(Tone::Busy, &format!("{wave}   "));
+        }
         let text = format!("{} so far", words::between(started, now));
-        let mut line = Line::of(Tone::Dim, &text);
-        if let Some(text) = stopping(fleet) {
-            line.push(Tone::Warn, &format!("   {text}"));
-        } else if let Some(left) = fleet.left(now) {
+        line.push(Tone::Dim, &text);
+        let is_stopping = fleet.view().state() == State::Stopping;
+        if let Some(left) = fleet.left(now).filter(|_| !is_stopping) {
             line.push(Tone::Dim, &format!("   {}", left.told()));
         }
         out.push(line);
     }
     out.push(counts(fleet, options));
     out
-}
-
-fn stopping(fleet: &Fleet<'_>) -> Option<&'static str> {
-    let is_stopping = fleet.view().state() == State::Stopping;
-    is_stopping.then_some("stopping: what runs is being finished")
 }
 
 /// `▸ 111111111111/us-east-1   executing   3/7   12 s   Orders CREATE_IN_PROGRESS`.
@@ -260,7 +280,8 @@ fn row(target: &TargetView, places: &Places, wide: usize, options: &ScreenOption
 fn counts(fleet: &Fleet<'_>, options: &ScreenOptions) -> Line {
     let counts = fleet.counts();
     let glyphs = options.glyphs();
-    let mut line = Line::of(Tone::Strong, &count(counts.total, "target"));
+    let mut line = Line::default();
+    line.push(Tone::Strong, &count(counts.total, "target"));
     for (text, tone) in words::counts(counts) {
         line.push(Tone::Dim, &format!(" {} ", glyphs.dot));
         line.push(tone, &text);
@@ -281,154 +302,4 @@ fn urgency(target: &TargetView) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    use indicatif::TermLike;
-    use jiff::Timestamp;
-
-    use super::super::fixtures::{self, assert_screens};
-    use super::*;
-
-    fn under_way() -> (View, Timestamp) {
-        let targets = fixtures::four();
-        let mut script = fixtures::fleet();
-        script.approve();
-        script.start(&targets[0]);
-        script.observe(
-            &targets[0],
-            vec![fixtures::stack_event("Alerts", "CREATE_COMPLETE", None)],
-        );
-        script.end(&targets[0], fixtures::succeeded());
-        script.start(&targets[1]);
-        let events = vec![
-            fixtures::stack_event("Alerts", "CREATE_COMPLETE", None),
-            fixtures::stack_event(
-                "Queue",
-                "UPDATE_IN_PROGRESS",
-                Some("Requested update requires a change in a long explanation that does not fit"),
-            ),
-        ];
-        script.wait(14).observe(&targets[1], events);
-        script.at(&targets[2], crate::model::EventKind::TargetStarted);
-        (script.view(), script.now())
-    }
-
-    #[test]
-    fn every_target_has_a_line() {
-        let (view, now) = under_way();
-        assert_screens!("live", |options: &ScreenOptions| {
-            let options = ScreenOptions {
-                now: Some(now),
-                ..*options
-            };
-            rows(&Fleet::of(view.clone()), &options, 24).join("\n")
-        });
-    }
-
-    #[test]
-    fn a_small_terminal_shows_what_is_under_way() {
-        let (view, now) = under_way();
-        let options = ScreenOptions {
-            now: Some(now),
-            ..ScreenOptions::default()
-        };
-        let shown = rows(&Fleet::of(view.clone()), &options, 5);
-        assert_eq!(shown.len(), 3);
-        insta::assert_snapshot!("live_small", shown.join("\n"));
-        assert_eq!(
-            rows(&Fleet::of(view.clone()), &options, 0).len(),
-            1,
-            "the summary is always there"
-        );
-    }
-
-    #[test]
-    fn no_line_reaches_the_edge_of_the_terminal() {
-        let (view, now) = under_way();
-        for width in 8..130 {
-            let options = ScreenOptions {
-                now: Some(now),
-                width,
-                ..ScreenOptions::default()
-            };
-            for text in rows(&Fleet::of(view.clone()), &options, 24) {
-                assert!(columns(&text) < width, "{width}: {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_is_shown_while_somebody_is_asked() {
-        let options = ScreenOptions::default();
-        assert!(rows(&Fleet::of(fixtures::fleet().view()), &options, 24).is_empty());
-        assert!(rows(&Fleet::of(fixtures::finished().view()), &options, 24).is_empty());
-    }
-
-    /// A terminal that keeps what is written to it.
-    #[derive(Debug, Clone, Default)]
-    struct Written(Arc<Mutex<String>>);
-
-    impl TermLike for Written {
-        fn width(&self) -> u16 {
-            80
-        }
-        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn write_line(&self, text: &str) -> io::Result<()> {
-            self.write_str(text)?;
-            self.write_str("\n")
-        }
-        fn write_str(&self, text: &str) -> io::Result<()> {
-            self.0.lock().unwrap().push_str(text);
-            Ok(())
-        }
-        fn clear_line(&self) -> io::Result<()> {
-            self.write_str("<clear>")
-        }
-        fn flush(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn lines_are_drawn_hidden_for_a_prompt_and_drawn_again() {
-        let (view, now) = under_way();
-        let options = ScreenOptions {
-            now: Some(now),
-            ..ScreenOptions::default()
-        };
-        let terminal = Written::default();
-        let take = || std::mem::take(&mut *terminal.0.lock().unwrap());
-        // The draw target limits its rate; one high enough never drops a draw in a test.
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let mut live = Live::new(view, target);
-
-        live.draw(&options, 24);
-        let drawn = take();
-        for text in rows(&live.fleet, &options, 24) {
-            assert!(drawn.contains(text.trim_end()), "{text} in {drawn}");
-        }
-        live.hide();
-        assert!(take().contains("<clear>"));
-        live.draw(&options, 24);
-        assert_eq!(take(), "", "hidden lines are not drawn");
-        live.show();
-        live.draw(&options, 24);
-        assert!(take().contains("4 targets"));
-        assert_eq!(live.suspend(|| 7), 7);
-        live.finish();
-        assert!(take().contains("<clear>"));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod fleet;
+mod halted;
 mod html;
 mod impact;
 mod left_out;
@@ -54,6 +55,7 @@ pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use drift::{Drift, DriftGroup, TargetDrift, drift};
 pub use events::{EventLine, Events, events};
+pub use halted::HaltedRegion;
 pub use html::{html, html_text};
 pub use left_out::left_out_line;
 pub use lines::Lines;
@@ -64,8 +66,8 @@ pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameter
 pub use recorded::Recorded;
 pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 pub use rehearsal::{
-    Advice, Durations, Rehearsed, RehearsedRun, Spread, SpreadOf, TimelineRow, TypicalRun,
-    rehearsal,
+    Durations, Figures, RegionOfRun, Rehearsed, RehearsedRun, Spread, SpreadOf, SpreadRegion,
+    TimelineRow, TypicalRun, Verdict, WhatIf, rehearsal,
 };
 pub use review::{draw, review};
 pub use review_data::{
@@ -76,7 +78,7 @@ pub use risk_rules::{RiskRule, RiskRules, risk_rules};
 pub use rolled_back::{RolledBack, by as rolled_back_by};
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
-pub use summary::{HaltedRegion, StaleTarget, Summary, TargetOutputs, summary};
+pub use summary::{StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
 pub use words::count;

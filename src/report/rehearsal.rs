@@ -4,21 +4,25 @@
 
 mod screen;
 mod timeline;
+mod what_if;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::model::{ExecutionId, Region};
+use crate::model::{ExecutionId, Region, WaveName};
 
-use super::summary::halted;
+use super::fleet::{Fleet, RegionSeen};
+use super::halted::halted;
 use super::view::Counts;
 use super::words;
 use super::{DOCUMENT_VERSION, Summary, View};
 
 pub use screen::rehearsal;
 pub use timeline::TimelineRow;
+pub use what_if::{Figures, Verdict, WhatIf};
 
 /// What rehearsals of an execution came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,8 +51,8 @@ pub struct Rehearsed {
     pub spread: Spread,
     /// The run in the middle.
     pub typical: TypicalRun,
-    /// Another failure tolerance that would do better.
-    pub advice: Option<Advice>,
+    /// Other failure tolerances that are better in something.
+    pub what_if: Vec<WhatIf>,
 }
 
 /// Where the durations of operations come from.
@@ -81,8 +85,26 @@ pub struct RehearsedRun {
     pub seconds: u64,
     /// How many targets ended in which way.
     pub counts: Counts,
-    /// The regions in which too many targets failed.
+    /// The regions in which more targets failed than may.
     pub halted: Vec<Region>,
+    /// How many targets failed in each region of each wave, which is told over all runs.
+    #[serde(skip)]
+    pub regions: Vec<RegionOfRun>,
+}
+
+/// A region of a wave in one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionOfRun {
+    /// The wave, where there are waves.
+    pub wave: Option<WaveName>,
+    /// The region.
+    pub region: Region,
+    /// How many targets it has.
+    pub targets: usize,
+    /// How many of them failed.
+    pub failed: usize,
+    /// Whether these are more than may.
+    pub is_halted: bool,
 }
 
 /// What all runs came to.
@@ -100,6 +122,26 @@ pub struct Spread {
     pub not_executed: SpreadOf,
     /// How long it took, in seconds.
     pub seconds: SpreadOf,
+    /// Where targets failed, wave by wave.
+    pub regions: Vec<SpreadRegion>,
+}
+
+/// A region of a wave over all runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpreadRegion {
+    /// The wave, where there are waves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveName>,
+    /// The region.
+    pub region: Region,
+    /// How many targets it has.
+    pub targets: usize,
+    /// In how many runs any of them failed.
+    pub with_failures: usize,
+    /// In how many runs more failed than may.
+    pub halted: usize,
+    /// Failed targets.
+    pub failed: SpreadOf,
 }
 
 /// A number over all runs.
@@ -122,19 +164,6 @@ pub struct TypicalRun {
     pub result: Summary,
 }
 
-/// Another failure tolerance, as it was rehearsed with the same seeds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Advice {
-    /// The tolerance, as it is given.
-    pub failure_tolerance: String,
-    /// How many of the runs are not halted with it.
-    pub goes_through: usize,
-    /// Executed targets with it.
-    pub succeeded: SpreadOf,
-    /// Failed targets with it.
-    pub failed: SpreadOf,
-}
-
 impl RehearsedRun {
     /// Returns what the run in `view` came to.
     pub fn of(seed: u64, view: &View) -> Self {
@@ -147,8 +176,14 @@ impl RehearsedRun {
             state: words::state_id(&view.state(), None),
             seconds: u64::try_from(took).unwrap_or(0),
             counts: view.counts(),
-            halted: halted(view).into_iter().map(|one| one.region).collect(),
+            halted: halted_regions(view),
+            regions: regions(view),
         }
+    }
+
+    /// Returns whether more targets failed than may.
+    pub fn is_halted(&self) -> bool {
+        !self.halted.is_empty()
     }
 
     /// Returns the place of the run in the middle: by executed targets, then by time.
@@ -165,6 +200,28 @@ impl RehearsedRun {
         let ended = self.counts.succeeded + self.counts.unchanged + self.counts.failures();
         self.counts.total.saturating_sub(ended)
     }
+}
+
+/// Returns the regions in which more targets failed than may, each once, however many waves it was in.
+fn halted_regions(view: &View) -> Vec<Region> {
+    let mut regions: Vec<Region> = Vec::new();
+    for one in halted(view) {
+        if !regions.contains(&one.region) {
+            regions.push(one.region);
+        }
+    }
+    regions
+}
+
+fn regions(view: &View) -> Vec<RegionOfRun> {
+    let of = |seen: RegionSeen<'_>| RegionOfRun {
+        wave: seen.wave.cloned(),
+        region: seen.region.clone(),
+        targets: seen.targets,
+        failed: usize::try_from(seen.failed).unwrap_or(usize::MAX),
+        is_halted: view.planned_at().is_some() && seen.is_halted(),
+    };
+    Fleet::seen(view).regions().map(of).collect()
 }
 
 impl Spread {
@@ -190,7 +247,31 @@ impl Spread {
             failed: SpreadOf::rising(&of(|run| run.counts.failures())),
             not_executed: SpreadOf::rising(&of(RehearsedRun::not_executed)),
             seconds: SpreadOf::rising(&sorted(runs.iter().map(|run| run.seconds))),
+            regions: SpreadRegion::all(runs),
         }
+    }
+}
+
+impl SpreadRegion {
+    /// Returns the regions of `runs`, which are the same in all of them.
+    fn all(runs: &[RehearsedRun]) -> Vec<Self> {
+        let mut seen: IndexMap<(Option<&WaveName>, &Region), Vec<&RegionOfRun>> = IndexMap::new();
+        for one in runs.iter().flat_map(|run| &run.regions) {
+            let place = (one.wave.as_ref(), &one.region);
+            seen.entry(place).or_default().push(one);
+        }
+        let of = |((wave, region), all): ((Option<&WaveName>, &Region), Vec<&RegionOfRun>)| Self {
+            wave: wave.cloned(),
+            region: region.clone(),
+            targets: all.iter().map(|one| one.targets).max().unwrap_or(0),
+            with_failures: all.iter().filter(|one| one.failed > 0).count(),
+            halted: all.iter().filter(|one| one.is_halted).count(),
+            failed: SpreadOf::rising(&sorted(
+                all.iter()
+                    .map(|one| u64::try_from(one.failed).unwrap_or(u64::MAX)),
+            )),
+        };
+        seen.into_iter().map(of).collect()
     }
 }
 
@@ -254,7 +335,7 @@ impl Rehearsed {
                     ..Summary::of(view)
                 },
             },
-            advice: None,
+            what_if: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The values are taken apart field by field, so that a new one does not compile until somebody has decided how it is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{
     ChangeAction, ChangeScope, ChangeSetKind, CountOrPercent, ExecutionId, Follows, Gate,
@@ -410,16 +410,29 @@ pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
         }
     }
     match view.preferences().filter(|_| changed.len() > 1) {
-        Some(preferences) => {
-            let within = |region: &Region| {
-                let targets = all.iter().map(|t| t.target());
-                targets.filter(|t| t.region == *region).count()
-            };
-            let most = regions.iter().map(within).max().unwrap_or(0);
-            words::rollout(preferences, &regions, most)
-        }
+        Some(preferences) => words::rollout(preferences, &regions, most(view, &regions)),
         None => Vec::new(),
     }
+}
+
+/// Returns how many targets there are at most in one of the `regions`, in a wave that has no preferences of its own: a percentage is
+/// of those.
+fn most(view: &View, regions: &[Region]) -> usize {
+    let mut wave_of: HashMap<&Target, usize> = HashMap::new();
+    for (index, wave) in view.waves().iter().enumerate() {
+        for target in &wave.targets {
+            wave_of.entry(target).or_insert(index);
+        }
+    }
+    let mut counts: HashMap<(Option<usize>, &Region), usize> = HashMap::new();
+    for target in view.targets() {
+        let wave = wave_of.get(target.target()).copied();
+        let own = wave.and_then(|index| view.waves().get(index)?.preferences.as_ref());
+        if own.is_none() && regions.contains(&target.target().region) {
+            *counts.entry((wave, &target.target().region)).or_default() += 1;
+        }
+    }
+    counts.into_values().max().unwrap_or(0)
 }
 
 /// Returns the waves of the rollout: what each is called, how many targets it has, how it moves over them if that is not as

@@ -287,6 +287,58 @@ impl Line {
         out
     }
 
+    /// Returns the line over as many as it needs, broken at spaces; those after the first begin under column `hang`.
+    ///
+    /// A word that is longer than a line stays whole.
+    pub(super) fn wrap(self, width: usize, hang: usize) -> Vec<Line> {
+        if self.columns <= width {
+            return vec![self];
+        }
+        let mut out = Vec::new();
+        let mut current = Line::default();
+        let mut begun = false;
+        let mut continued = false;
+        for (tone, text) in self.pieces {
+            for word in words(&text) {
+                let is_space = word.trim().is_empty();
+                if begun && current.columns + columns(word.trim_end()) > width {
+                    out.push(std::mem::replace(&mut current, Line::indent(hang)));
+                    begun = false;
+                    continued = true;
+                }
+                if is_space && continued && !begun {
+                    // Spaces at the beginning of a continued line would move it.
+                    continue;
+                }
+                begun |= !is_space;
+                current.push(tone, word);
+            }
+        }
+        out.push(current);
+        out
+    }
+
+    /// Returns the line over at most `most` lines; what does not fit there is cut by whoever draws the last one.
+    pub(super) fn wrap_within(self, width: usize, hang: usize, most: usize) -> Vec<Line> {
+        let mut lines = self.wrap(width, hang);
+        if lines.len() > most.max(1) {
+            let rest = lines.split_off(most.max(1));
+            if let Some(last) = lines.last_mut() {
+                for line in rest {
+                    // Each begins with its indent, and the one before ends in the space between.
+                    for (at, (tone, text)) in line.pieces.iter().enumerate() {
+                        let text = if at == 0 { text.trim_start() } else { text };
+                        if text.is_empty() {
+                            continue;
+                        }
+                        last.push(*tone, text);
+                    }
+                }
+            }
+        }
+        lines
+    }
+
     /// Returns the line cut to `width` columns, as text.
     pub(super) fn render_cut(&self, options: &ScreenOptions) -> String {
         if self.columns <= options.width {
@@ -336,31 +388,9 @@ impl<'a> Page<'a> {
     ///
     /// A word that is longer than a line stays whole: an ARN or a command that is cut cannot be copied.
     pub(super) fn line(&mut self, line: Line, hang: usize) {
-        if line.columns <= self.options.width {
+        for line in line.wrap(self.options.width, hang) {
             self.put(&line);
-            return;
         }
-        let mut current = Line::default();
-        let mut begun = false;
-        let mut continued = false;
-        for (tone, text) in line.pieces {
-            for word in words(&text) {
-                let is_space = word.trim().is_empty();
-                if begun && current.columns + columns(word.trim_end()) > self.options.width {
-                    self.put(&current);
-                    current = Line::indent(hang);
-                    begun = false;
-                    continued = true;
-                }
-                if is_space && continued && !begun {
-                    // Spaces at the beginning of a continued line would move it.
-                    continue;
-                }
-                begun |= !is_space;
-                current.push(tone, word);
-            }
-        }
-        self.put(&current);
     }
 
     /// Adds a line as it is, however long.
@@ -484,6 +514,19 @@ mod tests {
             page.finish(),
             "  one two\n    three\n    arn:aws:sqs:us-east-1:1\n    end\n"
         );
+    }
+
+    #[test]
+    fn a_line_takes_no_more_lines_than_it_may() {
+        let line = || Line::of(Tone::Plain, "one two three").add(Tone::Dim, "  four five six");
+        let drawn = |most| -> Vec<String> {
+            let lines = line().wrap_within(12, 2, most);
+            lines.iter().map(|l| l.render_cut(&narrow(12))).collect()
+        };
+        assert_eq!(drawn(0), ["one two thr…"]);
+        assert_eq!(drawn(1), ["one two thr…"]);
+        assert_eq!(drawn(2), ["one two", "  three  fo…"]);
+        assert_eq!(drawn(9), ["one two", "  three", "  four five", "  six"]);
     }
 
     #[test]

@@ -382,7 +382,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
     if let Some(reason) = view.paused() {
-        let (why, what) = words::pause(reason);
+        let (why, what) = words::pause(reason, view.unknown().len().saturating_sub(1));
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
     }
     if let Some(request) = view.stop() {

@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 use super::causes::{self, CauseGroup, SkipGroup};
+use super::halted::{HaltedRegion, halted, held_back};
 use super::recover;
 use super::review::execution;
 use super::rolled_back::RolledBack;
@@ -80,17 +81,6 @@ pub struct Summary {
     /// What there is to review, while an answer is awaited; whoever has the templates fills it in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
-}
-
-/// A region in which too many targets failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HaltedRegion {
-    /// The region.
-    pub region: Region,
-    /// The failures.
-    pub failed: u32,
-    /// The failures tolerated, where that was said.
-    pub tolerance: Option<u32>,
 }
 
 /// A target that differed from what was approved.
@@ -167,56 +157,6 @@ impl Summary {
             review: None,
         }
     }
-}
-
-/// Returns the regions that stopped the rollout, as far as targets were kept back for them.
-pub(super) fn halted(view: &View) -> Vec<HaltedRegion> {
-    let failures = |region: &Region| {
-        let targets = view.targets();
-        let failed = targets.iter().filter(|target| {
-            let is_failure = target.outcome().is_some_and(TargetOutcome::is_failure);
-            is_failure && target.target().region == *region
-        });
-        u32::try_from(failed.count()).unwrap_or(u32::MAX)
-    };
-    let mut halted: Vec<HaltedRegion> = Vec::new();
-    for target in view.targets() {
-        let Some(TargetOutcome::Skipped { reason }) = target.outcome() else {
-            continue;
-        };
-        let found = match reason {
-            SkipReason::ToleranceExceeded { failed, tolerance } => HaltedRegion {
-                region: target.target().region.clone(),
-                failed: *failed,
-                tolerance: Some(*tolerance),
-            },
-            // Counted once for a region, however many targets it kept back.
-            SkipReason::EarlierRegionFailed { region }
-                if halted.iter().any(|known| known.region == *region) =>
-            {
-                continue;
-            }
-            SkipReason::EarlierRegionFailed { region } => HaltedRegion {
-                region: region.clone(),
-                failed: failures(region),
-                tolerance: None,
-            },
-            SkipReason::EarlierWaveFailed { .. }
-            | SkipReason::GateClosed { .. }
-            | SkipReason::Rejected
-            | SkipReason::ApprovalExpired
-            | SkipReason::Stopped
-            | SkipReason::PlanIncomplete
-            | SkipReason::NothingToDo
-            | SkipReason::RegionNotEnabled => continue,
-        };
-        match halted.iter_mut().find(|known| known.region == found.region) {
-            Some(known) if known.tolerance.is_none() => *known = found,
-            Some(_) => {}
-            None => halted.push(found),
-        }
-    }
-    halted
 }
 
 /// Returns the account of a run.
@@ -306,20 +246,11 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
                 ),
                 Tone::Warn,
             ),
-            ExecutionOutcome::Failed if !summary.halted.is_empty() => {
+            ExecutionOutcome::Failed if !summary.halted.is_empty() && held_back(view) => {
                 for (at, halted) in summary.halted.iter().enumerate() {
-                    let failures = match halted.failed {
-                        1 => "1 failure exceeds".to_owned(),
-                        many => format!("{many} failures exceed"),
-                    };
-                    let mut more = format!(
-                        "rollout halted in {}: {failures} the tolerance",
-                        halted.region
-                    );
-                    if let Some(tolerance) = halted.tolerance {
-                        more.push_str(&format!(" of {tolerance}"));
-                    }
-                    let mut line = Line::of(Tone::Bad, &more);
+                    let (place, why) = (halted.place(), halted.told());
+                    let text = format!("rollout halted in {place}: {why}");
+                    let mut line = Line::of(Tone::Bad, &text);
                     if at + 1 == summary.halted.len() {
                         line.push(Tone::Dim, &took);
                     }
@@ -397,6 +328,13 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
     };
     page.line(Line::of(tone, &text).add(Tone::Dim, &took), 2);
     counts(page, summary);
+    // Of one target, that says nothing new.
+    if view.outcome() == Some(&ExecutionOutcome::Failed) && summary.counts.total > 1 {
+        for halted in &summary.halted {
+            let text = format!("in {}: {}", halted.place(), halted.told());
+            page.line(Line::indent(2).add(Tone::Bad, &text), 4);
+        }
+    }
 }
 
 /// Returns how many targets were executed, or may have been.
@@ -478,7 +416,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Plain, &text), 4);
     }
     if let Some(reason) = view.paused() {
-        let (why, what) = words::pause(reason);
+        let (why, what) = words::pause(reason, view.unknown().len().saturating_sub(1));
         page.line(Line::of(Tone::Warn, &format!("  {why}")), 4);
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }

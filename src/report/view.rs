@@ -70,6 +70,8 @@ pub struct View {
     imported: Option<Fact<(Approver, RiskChoices)>>,
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
+    /// The targets of which nobody can tell whether they were executed, by the event that says so.
+    unknown: BTreeMap<u64, Target>,
     stop: Option<Fact<StopRequest>>,
     given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
@@ -257,7 +259,12 @@ impl View {
                     keep(&mut self.trouble, event, failure.clone());
                 }
             }
-            EventKind::Paused { reason } => keep(&mut self.paused, event, reason.clone()),
+            EventKind::Paused { reason } => {
+                if let PauseReason::OutcomeUnknown { target, .. } = reason {
+                    self.unknown.insert(event.seq, target.clone());
+                }
+                keep(&mut self.paused, event, reason.clone());
+            }
             EventKind::StopRequested { request } => {
                 let slot = match request.mode {
                     StopMode::Wait | StopMode::Abandon => &mut self.stop,
@@ -558,6 +565,24 @@ impl View {
     /// Returns why the execution waits for somebody outside, while it does.
     pub fn paused(&self) -> Option<&PauseReason> {
         self.standing(&self.paused)
+    }
+
+    /// Returns the targets of which nobody can tell whether they were executed, while the execution waits for an answer.
+    pub fn unknown(&self) -> Vec<&Target> {
+        let resumed = self.resumed.as_ref().map_or(0, |fact| fact.seq);
+        match self.paused() {
+            Some(PauseReason::OutcomeUnknown { .. }) => self
+                .unknown
+                .range(resumed..)
+                .map(|(_, target)| target)
+                .collect(),
+            Some(
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::GateUnreadable { .. },
+            )
+            | None => Vec::new(),
+        }
     }
 
     /// Returns the request to stop, while it stands; one to give up stands to the end and beyond.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{World, cloudformation, command, deletion, source_local};
+use crate::action::{World, approved, cloudformation, command, deletion, source_local};
 use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
@@ -31,6 +31,11 @@ fn tell_busy(target: &Target, sender: &UnboundedSender<Input>) -> impl FnMut(Sta
 /// of all. A fleet has ten thousand tasks, which wait most of their time.
 fn apart<F: Future>(doing: F) -> Pin<Box<F>> {
     Box::pin(doing)
+}
+
+/// Does the same with what was approved, and with the patience that is due to it.
+fn patient<F: Future>(doing: F) -> Pin<Box<impl Future<Output = F::Output>>> {
+    apart(approved(doing))
 }
 
 async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input>) -> Input {
@@ -102,6 +107,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             inputs,
             artifacts,
             buckets,
+            seen,
         } => {
             let asked = cloudformation::Asked {
                 change_set: &change_set,
@@ -109,6 +115,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
                 kind,
                 inputs: &inputs,
                 buckets: buckets.as_deref(),
+                seen: seen.as_deref(),
             };
             Input::ChangeSetRead {
                 result: apart(cloudformation::read(world, &spec, &asked, &artifacts))
@@ -154,9 +161,9 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
         } => Input::Verified {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    apart(cloudformation::verify(world, &spec, &approved, &artifacts)).await
+                    patient(cloudformation::verify(world, &spec, &approved, &artifacts)).await
                 }
-                ChangeSetKind::Delete => apart(deletion::verify(world, &spec, &approved)).await,
+                ChangeSetKind::Delete => patient(deletion::verify(world, &spec, &approved)).await,
             },
             target: spec.target,
         },
@@ -167,10 +174,10 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
         } => Input::Executed {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    apart(cloudformation::execute(world, &spec, &approved, &token)).await
+                    patient(cloudformation::execute(world, &spec, &approved, &token)).await
                 }
                 ChangeSetKind::Delete => {
-                    apart(deletion::execute(world, &spec, &approved, &token)).await
+                    patient(deletion::execute(world, &spec, &approved, &token)).await
                 }
             },
             target: spec.target,
@@ -182,10 +189,10 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
         } => Input::Settled {
             result: match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    apart(cloudformation::settle(world, &spec, &approved, &token)).await
+                    patient(cloudformation::settle(world, &spec, &approved, &token)).await
                 }
                 ChangeSetKind::Delete => {
-                    apart(deletion::settle(world, &spec, &approved, &token)).await
+                    patient(deletion::settle(world, &spec, &approved, &token)).await
                 }
             },
             target: spec.target,
@@ -220,7 +227,7 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             approved,
             setting,
         } => Input::SettingApplied {
-            result: apart(cloudformation::apply_setting(
+            result: patient(cloudformation::apply_setting(
                 world, &spec, &approved, setting,
             ))
             .await,

@@ -90,6 +90,14 @@ fn what_an_ended_execution_left_is_removed_and_nothing_else() {
     for region in ["us-east-2", "us-west-1"] {
         assert_eq!(cloud(region).change_sets("app").len(), 1, "{region}");
     }
+    // What is younger than was asked for stays, too.
+    let aged = ["clean", "app", REGIONS, "--yes", "--unknown-older-than"];
+    let young = env.run(&[&aged[..], &["1d"]].concat());
+    assert!(
+        young.success().stdout.starts_with("nothing to remove"),
+        "{young}"
+    );
+    assert_eq!(cloud("eu-west-1").change_sets("app").len(), 1);
     // Without a stack, the journal names the targets.
     let again = env.run(&["clean", "--yes"]);
     assert!(

@@ -37,7 +37,7 @@ fn settings() -> TestEnv {
 }
 
 /// Returns a place with a template that waits for a signal.
-fn waiting() -> TestEnv {
+pub fn waiting() -> TestEnv {
     let env = TestEnv::on(Emulator::Ministack);
     env.write("templates/app.yaml", WAITING);
     env

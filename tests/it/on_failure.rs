@@ -29,7 +29,7 @@ const PLACES: [(&str, &str); 4] = [
     ("222222222222", "eu-west-1"),
 ];
 
-const TWO: &str = "--accounts=111111111111,222222222222";
+pub const TWO: &str = "--accounts=111111111111,222222222222";
 
 const DEPLOY: [&str; 6] = [
     "deploy",
@@ -40,14 +40,14 @@ const DEPLOY: [&str; 6] = [
     "--output=json",
 ];
 
-const SECOND: [&str; 2] = ["--tag=version=two", "--on-failure=rollback"];
+pub const SECOND: [&str; 2] = ["--tag=version=two", "--on-failure=rollback"];
 
 fn document(env: &TestEnv, output: &Output) -> Value {
     serde_json::from_str(&env.public(&output.raw)).unwrap()
 }
 
 /// Returns a place where the first version was deployed to four stacks, and the second one will fail in the last of them.
-fn before() -> TestEnv {
+pub fn before() -> TestEnv {
     let env = TestEnv::on(Emulator::Ministack);
     env.write("templates/app.yaml", FIRST);
     let first = [&DEPLOY[..], &[TWO, "--tag=version=one"]].concat();
@@ -61,7 +61,7 @@ fn before() -> TestEnv {
 }
 
 /// Checks that every stack has the first version, with its tags.
-fn all_are_first(env: &TestEnv) {
+pub fn all_are_first(env: &TestEnv) {
     for (account, region) in PLACES {
         let cloud = env.cloud(account, region);
         assert_eq!(cloud.template("app"), FIRST, "{account}/{region}");

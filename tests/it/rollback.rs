@@ -174,6 +174,32 @@ fn stacks_that_the_execution_created_are_named_and_left() {
 }
 
 #[test]
+fn a_stack_that_is_deleted_after_it_was_looked_at_is_not_made_again() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let regions = "--regions=us-east-1,eu-west-1";
+    let deploy = ["deploy", "app", regions, "--yes=high", "--output=json"];
+    env.write("templates/app.yaml", text);
+    env.run(&deploy).success();
+    env.write("templates/app.yaml", &text.replace("one", "two"));
+    env.run(&deploy).success();
+
+    let planned = env.run(&["rollback", "latest", "--detach", "--output=json"]);
+    let plan = document(&env, planned.code(3))["plan"].clone();
+    let there = env.cloud("111111111111", "eu-west-1");
+    there.delete("app");
+    env.run(&["approve", "latest", "--plan", plan.as_str().unwrap()])
+        .code(1);
+    // Whoever deleted it meant it to be gone.
+    let again = env.run(&["retry", "latest", "--stale", "--yes=high"]);
+    again.code(1);
+    let told = again.to_string();
+    assert!(told.contains("a rollback makes no stacks"), "{told}");
+    let status = there.status("app");
+    assert!(status.is_none_or(|status| status == "DELETE_COMPLETE"));
+}
+
+#[test]
 fn a_rollback_that_is_killed_is_resumed() {
     // While it plans, and while it executes.
     for append in ["5", "14"] {

@@ -8,7 +8,9 @@ use regex::Regex;
 use rexpect::process::WaitStatus;
 use rexpect::session::PtySession;
 
+use crate::support::vt::Terminal;
 use crate::support::{Emulator, TestEnv};
+use crate::{ministack, on_failure};
 
 const SETTINGS: &str = r#"
 Parameters:
@@ -133,7 +135,7 @@ impl Screen {
         let is_shown = self.shown.rfind(SHOW_CURSOR) >= self.shown.rfind(HIDE_CURSOR);
         assert!(is_shown, "the cursor is hidden:\n{}", self.shown);
         let settings = self.stty("-a");
-        for wanted in ["echo", "icanon", "isig"] {
+        for wanted in ["echo", "echoctl", "icanon", "isig"] {
             assert!(
                 settings.split_whitespace().any(|word| word == wanted),
                 "the terminal was left without `{wanted}`: {settings}"
@@ -299,6 +301,61 @@ fn an_interrupt_at_the_prompt_can_be_resumed() {
     screen.type_line("approve");
     screen.ends_with(0);
     assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+}
+
+#[test]
+fn an_interrupt_leaves_no_row_of_progress_behind() {
+    let env = ministack::waiting();
+    let mut screen = Screen::open(&env, &["deploy", "app", "--yes=high"]);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    cloud.await_status("app", "CREATE_IN_PROGRESS");
+    screen.expect("executing");
+    screen.control('c');
+    screen.expect("stopping: nothing new is started");
+    cloud.signal("app", "Handle", true);
+    let shown = screen.ends_with(0);
+    // The library gives each byte as a character.
+    let bytes: Vec<u8> = shown.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let mut terminal = Terminal::new(100);
+    terminal.feed(&String::from_utf8(bytes).unwrap());
+    let left = terminal.screen();
+    for row in ["executing", "1 target · 1 running", "^C"] {
+        assert!(!left.contains(row), "`{row}` is left:\n{left}");
+    }
+    assert_eq!(left.matches("stopping: ").count(), 1, "{left}");
+}
+
+#[test]
+fn a_rollback_that_the_approval_foresaw_shows_its_changes_and_asks() {
+    for (answer, is_rolled_back) in [("reject", false), ("approve", true)] {
+        let env = on_failure::before();
+        let deploy = [
+            "deploy",
+            "app",
+            "--parameter=Name=/name",
+            "--regions=us-east-1,eu-west-1",
+            on_failure::TWO,
+        ];
+        let mut screen = Screen::open(&env, &[&deploy[..], &on_failure::SECOND].concat());
+        screen.expect_question();
+        screen.type_line("approve");
+        screen.expect("failed: what it changed is rolled back");
+        // The person at the prompt sees what is taken back before it is.
+        screen.expect("Other");
+        screen.expect_question();
+        screen.type_line(answer);
+        screen.ends_with(1);
+        let output = env.run(&["list", "--output=json"]);
+        let list: serde_json::Value = serde_json::from_str(&output.success().raw).unwrap();
+        assert_eq!(list["executions"].as_array().unwrap().len(), 3, "{list}");
+        match is_rolled_back {
+            true => on_failure::all_are_first(&env),
+            false => {
+                let first = env.cloud("111111111111", "us-east-1");
+                assert_eq!(first.tags("app")["version"], "two");
+            }
+        }
+    }
 }
 
 #[test]

@@ -112,3 +112,51 @@ fn a_canary_that_is_rejected_is_the_only_one_deployed() {
         .count();
     assert_eq!(skipped, 3);
 }
+
+#[test]
+fn a_rollback_takes_the_last_wave_first_and_passes_no_gates() {
+    let env = deployed_canary();
+    let approve = |wave: &[&str]| {
+        let plan = status(&env)["approval"]["plan"].clone();
+        let plan = plan.as_str().unwrap();
+        let approve = ["approve", "latest", "--plan", plan];
+        env.run(&[&approve[..], wave].concat())
+    };
+    approve(&["--wave", "canary"]).success();
+    env.write(
+        "templates/app.yaml",
+        &TEMPLATE.replace("Value: one", "Value: two"),
+    );
+    let deploy = ["deploy", "app", "--target-set", "fleet", "--yes"];
+    env.run(&deploy).code(3);
+    approve(&["--wave", "canary"]).success();
+
+    let planned = env.run(&["rollback", "latest", "--detach"]);
+    planned.code(3);
+    let review = planned.to_string();
+    assert!(review.contains("wave 1 others · 3 targets"), "{review}");
+    assert!(review.contains("wave 2 canary · 1 target\n"), "{review}");
+    assert!(review.contains("goes wave by wave"), "{review}");
+    approve(&[]).success();
+    let events = env.run(&["events", "latest", "--output", "ndjson"]);
+    let events: Vec<Value> = events
+        .raw
+        .lines()
+        .map(|line| serde_json::from_str(&env.public(line)).unwrap())
+        .collect();
+    let is_execution = |event: &&Value| event["event"] == "execute_intended";
+    let order: Vec<String> = events
+        .iter()
+        .filter(is_execution)
+        .map(|event| {
+            event["scope"]["target"]["account"].to_string()
+                + &event["scope"]["target"]["region"].to_string()
+        })
+        .collect();
+    assert_eq!(order.len(), 4);
+    assert_eq!(order[3], "\"222222222222\"\"eu-west-1\"");
+    for (account, region) in [("222222222222", "eu-west-1"), ("111111111111", "us-east-1")] {
+        let value = env.cloud(account, region).parameter("/settings/wave");
+        assert_eq!(value.as_deref(), Some("one"));
+    }
+}

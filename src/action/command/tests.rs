@@ -143,6 +143,53 @@ async fn it_ends_with_all_that_it_began_when_nobody_waits_any_more() {
     assert_eq!(run_in(root.path(), &freed, LONG, &[]).await, Ok(()));
 }
 
+/// A script whose processes leave its group: one below a parent that ends, and one without the environment.
+#[cfg(target_os = "linux")]
+const DAEMONS: &str = "exec 9> lock; flock -s 9
+(setsid sh -c 'touch a; sleep 600' &)
+setsid env -i /bin/sh -c 'touch b; sleep 600' &
+while [ ! -e a ] || [ ! -e b ]; do sleep 0.05; done
+touch begun; wait";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_left_its_group_ends_with_it() {
+    let root = tempfile::tempdir().unwrap();
+    script(root.path(), DAEMONS);
+    let short = Duration::from_secs(5);
+    let failed = run_in(root.path(), &["./smoke.sh"], short, &[]).await;
+    assert_eq!(
+        failed,
+        Err("it did not end in 5 s, and was ended".to_owned())
+    );
+    assert!(root.path().join("begun").exists());
+    let freed = ["flock", "--timeout", "20", "lock", "true"];
+    assert_eq!(run_in(root.path(), &freed, LONG, &[]).await, Ok(()));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_killed_process_left_running_is_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap();
+    assert_eq!(end_left_over(&store, &id), 0);
+    let list = list_of(&store, &id);
+    script(root.path(), DAEMONS);
+    let path = root.path().to_owned();
+    let own = list.clone();
+    let running =
+        tokio::spawn(async move { run_with(&path, &own, &["./smoke.sh"], LONG, &[]).await });
+    let begun = "while [ ! -e begun ]; do sleep 0.05; done";
+    let begun = run_in(root.path(), &["sh", "-c", begun], LONG, &[]).await;
+    assert_eq!(begun, Ok(()));
+    assert!(end_left_over(&store, &id) >= 3);
+    assert_eq!(running.await.unwrap(), Err("ended by signal 9".to_owned()));
+    let freed = ["flock", "--timeout", "20", "lock", "true"];
+    assert_eq!(run_in(root.path(), &freed, LONG, &[]).await, Ok(()));
+}
+
 #[tokio::test]
 async fn it_does_not_run_beside_one_that_a_killed_process_began() {
     let root = tempfile::tempdir().unwrap();

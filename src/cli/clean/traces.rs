@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::aws::ListedChangeSet;
 use crate::model::{
     ChangeSetId, ExecutionId, ExecutionOutcome, StackId, StackStatus, StackSummary, Target,
@@ -80,6 +82,39 @@ fn needed(state: State, file: Option<&str>, alive: bool) -> Option<Kept> {
     }
 }
 
+/// How far apart a change set and the stack that was made for it are, as the service says it.
+const TOGETHER: SignedDuration = SignedDuration::from_secs(60);
+
+/// What counts as abandoned of what the journal does not know.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    /// What was made before; nothing without it.
+    pub before: Option<Timestamp>,
+    /// Executions that are in the journal and cannot be read: what they made is not unknown.
+    pub unread: Vec<ExecutionId>,
+}
+
+impl Unknown {
+    /// Returns whether a change set with a name of this program's, which no trace knows, is abandoned. Without a time, nothing says
+    /// that it is old enough.
+    fn takes(&self, target: &Target, set: &ListedChangeSet) -> bool {
+        let (Some(before), Some(created)) = (self.before, set.created) else {
+            return false;
+        };
+        let mut unread = self.unread.iter();
+        created < before && !unread.any(|id| change_set_name(id, target).as_str() == set.name)
+    }
+
+    fn fate(&self, target: &Target, set: &ListedChangeSet) -> Fate {
+        let why = match under_way(set) {
+            Some(why) => why,
+            None if self.takes(target, set) => return Fate::Removable,
+            None => Kept::NotOfThisJournal,
+        };
+        Fate::Kept { why }
+    }
+}
+
 /// What was found at a target.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -90,11 +125,15 @@ pub(super) struct Found {
 }
 
 /// Judges the change sets of a stack, and the stack if it is in review, by the traces that executions left there.
+///
+/// `begun`: when the stack was made, where that is asked for. `unknown`: what counts as abandoned where there is no trace.
 pub(super) fn judge(
     target: &Target,
     stack: &StackSummary,
+    begun: Option<Timestamp>,
     listed: &[ListedChangeSet],
     traces: &[Trace],
+    unknown: &Unknown,
 ) -> Found {
     let by_name: BTreeMap<&str, &Trace> = traces.iter().map(|t| (t.name.as_str(), t)).collect();
     let mut found = Found::default();
@@ -104,9 +143,7 @@ pub(super) fn judge(
         let known = by_name.get(set.name.as_str()).copied();
         let fate = match known {
             Some(trace) => fate(set, trace),
-            None if is_change_set_name(&set.name) => Fate::Kept {
-                why: Kept::NotOfThisJournal,
-            },
+            None if is_change_set_name(&set.name) => unknown.fate(target, set),
             None => {
                 found.others += 1;
                 continue;
@@ -122,8 +159,19 @@ pub(super) fn judge(
         });
     }
     let made = |trace: &&Trace| trace.made.as_ref() == Some(&stack.id) && trace.needed.is_none();
-    let maker = traces.iter().find(made);
-    if let (StackStatus::ReviewInProgress, Some(trace)) = (stack.status, maker) {
+    let maker = traces
+        .iter()
+        .find(made)
+        .map(|trace| Some(trace.execution.clone()));
+    let is_known = |set: &ListedChangeSet| by_name.contains_key(set.name.as_str());
+    let is_maker = |set: &&ListedChangeSet| {
+        let apart = |made: Timestamp| Some(set.created?.duration_since(made).abs());
+        let is_together = begun.and_then(apart).is_some_and(|apart| apart <= TOGETHER);
+        is_together && !is_known(set) && is_change_set_name(&set.name) && unknown.takes(target, set)
+    };
+    // A stack in review that was made together with a change set was made for it.
+    let maker = maker.or_else(|| listed.iter().any(|set| is_maker(&set)).then_some(None));
+    if let (StackStatus::ReviewInProgress, Some(execution)) = (stack.status, maker) {
         let removable = found
             .leftovers
             .iter()
@@ -134,7 +182,7 @@ pub(super) fn judge(
             kind: LeftoverKind::ReviewStack,
             name: target.stack.to_string(),
             id: stack.id.to_string(),
-            execution: Some(trace.execution.clone()),
+            execution,
             fate: match is_all {
                 true => Fate::Removable,
                 false => Fate::Kept {
@@ -150,19 +198,22 @@ fn fate(set: &ListedChangeSet, trace: &Trace) -> Fate {
     let is_another = trace.change_set.as_ref().is_some_and(|id| *id != set.id);
     let why = if is_another {
         Some(Kept::AnotherOfThatName)
-    } else if set.is_under_way() {
-        let is_executed = set.execution_status.starts_with("EXECUTE_");
-        let status = match is_executed {
-            true => &set.execution_status,
-            false => &set.status,
-        };
-        Some(Kept::UnderWay {
-            status: status.clone(),
-        })
     } else {
-        trace.needed.clone()
+        under_way(set).or_else(|| trace.needed.clone())
     };
     why.map_or(Fate::Removable, |why| Fate::Kept { why })
+}
+
+/// Returns why a change set stays that the service works on.
+fn under_way(set: &ListedChangeSet) -> Option<Kept> {
+    let is_executed = set.execution_status.starts_with("EXECUTE_");
+    let status = match is_executed {
+        true => &set.execution_status,
+        false => &set.status,
+    };
+    set.is_under_way().then(|| Kept::UnderWay {
+        status: status.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -91,7 +91,12 @@ impl AssumedArgs {
                 fails: Some(one.value),
                 ..Rule::default()
             };
-            let told = format!("{} of the operations fail{}", one.text, one.place());
+            let told = format!(
+                "{} of the operations fail{}{}",
+                one.text,
+                one.place(),
+                drawn(one.value)
+            );
             add("--fail", &one.targets, told, rule)?;
         }
         for one in &self.duration {
@@ -133,6 +138,14 @@ impl<T> Placed<T> {
             true => String::new(),
             false => format!(" in {}", self.targets),
         }
+    }
+}
+
+/// Returns that each operation has its own chance, so that a share of one target is none or one.
+fn drawn(share: Percent) -> &'static str {
+    match 0.0 < share.0 && share.0 < 100.0 {
+        true => ", each by chance",
+        false => "",
     }
 }
 

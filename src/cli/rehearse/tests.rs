@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::model::{
     AccountId, CountOrPercent, FanOut, Invocation, OperationPreferences, Region, RiskChoices,
-    StackName, StackOptions, TargetSpec,
+    StackName, StackOptions, TargetSpec, Wave,
 };
 use crate::pipeline::Deployment;
-use crate::report::Durations;
+use crate::report::{Durations, Spread, Verdict};
 
 fn targets(accounts: u32, regions: &[&str]) -> Vec<Target> {
     let target = |account: u32, region: &str| Target {
@@ -83,7 +83,7 @@ fn screens(name: &str, world: &World, seeds: &[u64], given: &[&str]) -> Rehearse
     let given = given.iter().map(|text| (*text).to_owned()).collect();
     let durations = world.learned.durations(&world.scenario, &world.targets);
     let mut rehearsed = Rehearsed::new(all, seed, &view, durations, given);
-    rehearsed.advice = better::tolerance(world, &rehearsed).unwrap();
+    rehearsed.what_if = what_if::tolerances(world, &rehearsed).unwrap();
     for (variant, width, colour) in [
         ("80", 80, false),
         ("120", 120, false),
@@ -115,16 +115,24 @@ fn a_region_that_fails_now_and_then_is_told_at_a_glance() {
         &world,
         &seeds,
         &[
-            "30% of the operations fail in eu-west-1",
+            "30% of the operations fail in eu-west-1, each by chance",
             "a stack takes 1m..4m in eu-west-1",
         ],
     );
     assert_eq!(rehearsed.runs.len(), 20);
     assert_eq!(rehearsed.spread.states.values().sum::<usize>(), 20);
-    // The same chances again, with more of them let pass.
-    let advice = rehearsed.advice.unwrap();
-    assert!(advice.goes_through >= 18, "{advice:?}");
-    assert!(advice.succeeded.median > rehearsed.spread.succeeded.median);
+    // The same chances again, with fewer and with more failures let pass: each has a price.
+    let [fewer, more] = &rehearsed.what_if[..] else {
+        panic!("{:?}", rehearsed.what_if);
+    };
+    assert!(more.figures.not_halted >= 18, "{more:?}");
+    let all: usize = rehearsed.runs.iter().map(|r| r.counts.failures()).sum();
+    assert!(more.figures.failed_in_all > all && fewer.figures.failed_in_all < all);
+    assert!(more.figures.succeeded.median > rehearsed.spread.succeeded.median);
+    assert_eq!(
+        (fewer.verdict, more.verdict),
+        (Verdict::Trade, Verdict::Trade)
+    );
 }
 
 #[test]
@@ -132,7 +140,7 @@ fn what_nothing_happens_to_is_told_in_a_few_lines() {
     let world = world("{}", targets(1, &["eu-west-1"]), at_once(1, "0"));
     let rehearsed = screens("rehearsal_one", &world, &[1], &[]);
     assert_eq!(rehearsed.durations, Durations::Assumed);
-    assert_eq!(rehearsed.advice, None);
+    assert_eq!(rehearsed.what_if, []);
     assert_eq!(rehearsed.runs[0].state, "succeeded");
 }
 
@@ -168,4 +176,64 @@ fn an_outage_without_end_ends_the_rehearsal_all_the_same() {
     let world = world(scenario, targets(1, &["eu-west-1"]), at_once(1, "0"));
     let view = world.run(1).unwrap();
     assert_ne!(RehearsedRun::of(1, &view).state, "succeeded");
+}
+
+#[test]
+fn a_tolerance_is_better_where_it_lets_healthy_regions_begin_and_no_more_fail() {
+    // No more than this one ever fails.
+    let scenario = "rules: [{targets: 000000000003/eu-west-1, fails: 100%}]";
+    let all = targets(3, &["eu-west-1", "us-east-1"]);
+    let world = world(scenario, all, at_once(1, "0"));
+    let runs = world.runs(&[1]).unwrap();
+    // Its last target fails, which halts the next region all the same.
+    assert_eq!(runs[0].halted, ["eu-west-1".parse().unwrap()]);
+    let view = world.run(1).unwrap();
+    let rehearsed = Rehearsed::new(runs, 1, &view, Durations::Given, Vec::new());
+    let [one] = &what_if::tolerances(&world, &rehearsed).unwrap()[..] else {
+        panic!("another tolerance is better");
+    };
+    assert_eq!(
+        (one.failure_tolerance.as_str(), one.verdict),
+        ("34%", Verdict::Better)
+    );
+    assert_eq!((one.figures.not_halted, one.figures.failed_in_all), (1, 1));
+    assert_eq!(one.figures.succeeded.median, 5);
+}
+
+#[test]
+fn a_share_hits_a_canary_of_one_target_in_some_runs() {
+    let all = targets(4, &["eu-west-1"]);
+    let mut world = world("rules: [{fails: 38%}]", all.clone(), at_once(4, "50%"));
+    for action in world
+        .definition
+        .pipeline
+        .stages
+        .iter_mut()
+        .flat_map(|s| &mut s.actions)
+    {
+        if let Some(fan_out) = &mut action.fan_out {
+            fan_out.waves = vec![Wave {
+                name: "canary".parse().unwrap(),
+                targets: all[..1].to_vec(),
+                preferences: None,
+                gates: Vec::new(),
+                ended: Vec::new(),
+            }];
+        }
+    }
+    let runs = world.runs(&(1..=20).collect::<Vec<u64>>()).unwrap();
+    let spread = Spread::of(&runs);
+    let canary = &spread.regions[0];
+    assert_eq!((canary.targets, canary.failed.worst), (1, 1));
+    assert!((3..=14).contains(&canary.with_failures), "{canary:?}");
+    assert_eq!(
+        canary.halted, canary.with_failures,
+        "half of one target is none"
+    );
+    let ireland = &"eu-west-1".parse().unwrap();
+    let halted = runs
+        .iter()
+        .filter(|run| run.halted.contains(ireland))
+        .count();
+    assert_eq!(spread.halted.get(ireland).copied().unwrap_or(0), halted);
 }

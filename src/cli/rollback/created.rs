@@ -39,6 +39,11 @@ impl Rollback<'_> {
         let targets: Vec<&Target> = created.iter().map(|one| &one.target).collect();
         only(&mut definition.pipeline, &targets.iter().copied().collect());
         let mut deletion = delete::as_made_by(&definition)?;
+        // A deletion of what failed has no waves, but this one undoes a rollout that had.
+        let mut actions = definition.pipeline.actions();
+        let waves = actions.find_map(|action| Some(action.fan_out.as_ref()?.waves.clone()));
+        drop(actions);
+        deletion.fan_out.waves = waves.unwrap_or_default();
         turn_round(&mut deletion.fan_out, &targets);
         let mut pipeline = deletion.pipeline();
         let note =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::former::Former;
+use super::waves;
 use crate::action::inputs::TEMPLATE_PATHS;
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
@@ -39,6 +40,11 @@ pub(super) fn definition(
             turn_round(fan_out, &targets);
         }
     }
+    let is_in_waves = pipeline
+        .actions()
+        .filter_map(|action| action.fan_out.as_ref())
+        .any(|fan_out| !fan_out.waves.is_empty());
+    let order = is_in_waves.then_some(waves::NOTE);
     let artifact = source(pipeline, |output| {
         store.put_zip(output, &files).map_err(CliError::failed)
     })?;
@@ -61,6 +67,7 @@ pub(super) fn definition(
         .filter_map(|f| Some((f.target.to_string(), f.unchanged.as_ref()?)))
         .collect();
     set(NEWEST_EVENTS, serde_json::json!(events).to_string());
+    let notes: Vec<&str> = notes.iter().map(String::as_str).chain(order).collect();
     set(NOTES, serde_json::json!(notes).to_string());
     Ok(definition)
 }
@@ -172,7 +179,7 @@ fn source(
     Ok(artifact)
 }
 
-/// Turns the order of a rollout round: `order` of the targets, and the regions backwards.
+/// Turns the order of a rollout round: `order` of the targets, and the regions and waves backwards.
 pub(super) fn turn_round(fan_out: &mut FanOut, order: &[&Target]) {
     let mut regions: Vec<Region> = Vec::new();
     let named = fan_out.preferences.region_order.iter();
@@ -184,12 +191,12 @@ pub(super) fn turn_round(fan_out: &mut FanOut, order: &[&Target]) {
     }
     regions.reverse();
     fan_out.preferences.region_order = regions;
-    // What the waves tried out first is not what has to be given back first.
-    fan_out.waves.clear();
     let places: BTreeMap<&Target, usize> = order.iter().copied().zip(0..).collect();
     fan_out
         .targets
         .sort_by_key(|spec| places.get(&spec.target).copied());
+    let targets = fan_out.targets.iter().map(|spec| &spec.target);
+    fan_out.waves = waves::turned_round(std::mem::take(&mut fan_out.waves), targets);
 }
 
 /// Adds the capabilities that the former templates need, asking for those that nobody acknowledged.
@@ -251,7 +258,7 @@ pub(super) fn name_buckets(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{OperationPreferences, TargetSpec};
+    use crate::model::{Gate, OperationPreferences, TargetSpec, Wave, WaveName};
 
     fn target(place: &str) -> Target {
         let (account, region) = place.split_once('/').unwrap();
@@ -277,7 +284,13 @@ mod tests {
             execute_role_arn: None,
         };
         let mut fan_out = FanOut {
-            waves: Vec::new(),
+            waves: vec![Wave {
+                name: WaveName::new("canary").unwrap(),
+                targets: vec![all[3].clone()],
+                preferences: None,
+                gates: vec![Gate::Approval],
+                ended: Vec::new(),
+            }],
             targets: all.iter().map(spec).collect(),
             preferences: OperationPreferences {
                 region_order: vec!["us-east-1".parse().unwrap()],
@@ -291,5 +304,8 @@ mod tests {
         let order = fan_out.targets.iter().map(|spec| spec.target.place());
         let order: Vec<String> = order.collect();
         assert_eq!(order, [places[1], places[0], places[3], places[2]]);
+        let waves = fan_out.waves.iter().map(|wave| wave.targets.len());
+        assert_eq!(waves.collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(fan_out.waves[1].targets, [all[3].clone()]);
     }
 }

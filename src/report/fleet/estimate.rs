@@ -18,19 +18,20 @@ pub(in crate::report) struct Left {
 }
 
 impl Left {
-    /// Returns `about 25 min left, at 1 min 2 s a target`.
+    /// Returns `about 25 min left, at 1 min 2 s a target`; minutes are rounded up.
     pub(in crate::report) fn told(&self) -> String {
         let minutes = self.time.as_secs().saturating_add(59) / 60;
         let time = match (minutes / 60, minutes % 60) {
-            (0, minutes) => format!("{} min", minutes.max(1)),
-            (hours, minutes) => format!("{hours} h {minutes} min"),
+            (0, 0 | 1) => "less than a minute".to_owned(),
+            (0, minutes) => format!("about {minutes} min"),
+            (hours, minutes) => format!("about {hours} h {minutes} min"),
         };
         let each = words::duration(self.each);
         let besides = match self.has_gates {
             true => ", and what the gates take",
             false => "",
         };
-        format!("about {time} left, at {each} a target{besides}")
+        format!("{time} left, at {each} a target{besides}")
     }
 }
 

@@ -34,13 +34,17 @@ pub(in crate::report) const WHEN_LEFT: &str = "under way when left, the longest 
 
 impl Rooms {
     /// Shares `height` lines out: a part that needs less leaves the rest to the others.
-    pub(in crate::report) fn within(height: usize, fleet: &Fleet<'_>) -> Self {
+    pub(in crate::report) fn within(
+        height: usize,
+        fleet: &Fleet<'_>,
+        options: &ScreenOptions,
+    ) -> Self {
         let lanes = rows(fleet).len();
         let under_way = match fleet.under_way.len() {
             0 => 0,
             some => some + 1,
         };
-        let struck = fleet.struck.len().saturating_mul(2);
+        let struck = causes(fleet, options).iter().map(Vec::len).sum::<usize>();
         let mut rooms = Self {
             lanes: lanes.min(height * 4 / 10),
             under_way: 0,
@@ -86,6 +90,22 @@ pub(in crate::report) fn now_in(fleet: &Fleet<'_>) -> Option<String> {
     let mut waves: Vec<String> = fleet.waves.iter().filter_map(busy).collect();
     waves.truncate(1);
     waves.pop()
+}
+
+/// Returns the wave that has not ended: `wave canary, 1 of 3`.
+pub(in crate::report) fn wave_now(fleet: &Fleet<'_>) -> Option<String> {
+    fleet.view.planned_at()?;
+    let waves: Vec<&FleetWave> = fleet.waves.iter().filter(|w| !w.lanes.is_empty()).collect();
+    let is_open = |wave: &&FleetWave| !wave.has_ended();
+    let at = match fleet.view.gate() {
+        // What is passed after a wave belongs to it.
+        Some((place, _)) => waves
+            .iter()
+            .position(|wave| wave.name.as_ref() == Some(&place.wave)),
+        None => waves.iter().position(is_open),
+    }?;
+    let name = waves.get(at)?.name.as_ref()?;
+    Some(format!("wave {name}, {} of {}", at + 1, waves.len()))
 }
 
 /// A wave or a region in one.
@@ -258,7 +278,7 @@ impl Row<'_> {
     }
 }
 
-/// `▸ eu-west-1  ━━━╌╌╌╌╌╌╌  312/1000  10 running  3 of 50 failures allowed`.
+/// `▸ eu-west-1  ━━━╌╌╌╌╌╌╌  312/1000  10 running  3 failed so far, 50 allowed`.
 fn lane(row: &Row<'_>, widths: &Widths, options: &ScreenOptions) -> Line {
     let glyphs = options.glyphs();
     let tone = row.tone();
@@ -287,11 +307,11 @@ fn lane(row: &Row<'_>, widths: &Widths, options: &ScreenOptions) -> Line {
         let (tone, text) = match row.is_halted() {
             true => (
                 Tone::Bad,
-                format!("halted: {failed} of {tolerance} allowed"),
+                format!("halted: {failed} failed, {tolerance} allowed"),
             ),
             false => (
                 Tone::Warn,
-                format!("{failed} of {tolerance} failures allowed"),
+                format!("{failed} failed so far, {tolerance} allowed"),
             ),
         };
         line.push(tone, &format!("  {text}"));
@@ -370,37 +390,61 @@ fn doing(target: &TargetView) -> String {
     }
 }
 
-/// `✗ 12 targets   Orders (AWS::DynamoDB::Table): …`, and where.
-fn struck(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
-    let all = fleet.struck();
-    let fits = match all.len() * 2 <= room {
-        true => all.len(),
-        // The last line says how many more there are.
-        false => room.saturating_sub(1) / 2,
-    };
-    let mut out = Vec::new();
-    for (why, targets) in all.iter().take(fits) {
+/// Causes are told on so many lines at most, and where on one more.
+const CAUSE_LINES: usize = 2;
+/// The causes that are looked at for a screen: no more fit on any.
+const MOST_CAUSES: usize = 50;
+
+/// Returns the lines of each cause: `✗ 12 targets   Orders (AWS::DynamoDB::Table): …`, and where.
+fn causes(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Vec<Line>> {
+    let of = |(why, targets): (&str, &BTreeSet<Target>)| {
         let tone = Tone::Bad;
         let mut line = Line::of(tone, mark(options.glyphs(), tone));
-        line.push(
-            Tone::Strong,
-            &format!(" {}", count(targets.len(), "target")),
-        );
+        let number = count(targets.len(), "target");
+        line.push(Tone::Strong, &format!(" {number}"));
         let why = why.replace('…', options.glyphs().ellipsis);
         line.push(Tone::Plain, &format!("   {why}"));
-        out.push(line);
-        out.push(Line::indent(2).add(Tone::Dim, &examples(fleet, targets, options)));
+        let mut lines = line.wrap_within(options.width, 4, CAUSE_LINES);
+        lines.push(Line::indent(2).add(Tone::Dim, &examples(fleet, targets, options)));
+        lines
+    };
+    let all = fleet.struck().into_iter().take(MOST_CAUSES);
+    all.map(of).collect()
+}
+
+fn struck(fleet: &Fleet<'_>, options: &ScreenOptions, room: usize) -> Vec<Line> {
+    let all = fleet.struck();
+    let causes = causes(fleet, options);
+    let needed: usize = causes.iter().map(Vec::len).sum();
+    let is_all = causes.len() == all.len() && needed <= room;
+    // The last line says how many more there are.
+    let room_of_causes = if is_all { room } else { room.saturating_sub(1) };
+    let mut out = Vec::new();
+    let mut told = 0;
+    for lines in causes {
+        if out.len() + lines.len() > room_of_causes {
+            break;
+        }
+        out.extend(lines);
+        told += 1;
     }
-    if all.len() > fits && room > 0 {
-        let more = &all[fits..];
+    if all.len() > told && room > 0 {
+        let more = &all[told..];
         let targets: usize = more.iter().map(|(_, targets)| targets.len()).sum();
         let tone = Tone::Bad;
         let mut line = Line::of(tone, mark(options.glyphs(), tone));
-        let text = format!(
-            " {} for {}",
-            count(targets, "target"),
-            count(more.len(), "other cause")
-        );
+        let text = match told {
+            0 => format!(
+                " {} for {}",
+                count(targets, "target"),
+                count(more.len(), "cause")
+            ),
+            _ => format!(
+                " {} for {}",
+                count(targets, "target"),
+                count(more.len(), "other cause")
+            ),
+        };
         line.push(Tone::Plain, &text);
         out.push(line);
     }

@@ -1,3 +1,4 @@
+use super::estimate::Left;
 use super::*;
 use crate::report::fixtures::{self, Script};
 use crate::report::screen::ScreenOptions;
@@ -70,6 +71,12 @@ fn what_is_left_is_told_from_what_was_done() {
     assert!(!left.has_gates, "the gates after the first wave are behind");
     let text = left.told();
     assert!(text.starts_with("about 4 min left, at 1 min "), "{text}");
+    let seconds = Left {
+        time: SignedDuration::from_secs(8),
+        ..left
+    };
+    let text = seconds.told();
+    assert!(text.starts_with("less than a minute left, at "), "{text}");
 }
 
 #[test]
@@ -78,9 +85,10 @@ fn rooms_never_take_more_than_there_is() {
     script.events.truncate(script.events.len() - 2);
     let fleet = followed(&script);
     for height in 0..40 {
-        let rooms = Rooms::within(height, &fleet);
+        let options = ScreenOptions::default();
+        let rooms = Rooms::within(height, &fleet, &options);
         assert!(rooms.lanes + rooms.under_way + rooms.struck <= height);
-        let lines = sections(&fleet, &ScreenOptions::default(), rooms, UNDER_WAY);
+        let lines = sections(&fleet, &options, rooms, UNDER_WAY);
         assert!(lines.len() <= height, "{height}: {}", lines.len());
     }
 }

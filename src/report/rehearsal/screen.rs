@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::SignedDuration;
 
-use super::{Durations, Rehearsed, TimelineRow};
+use super::{Durations, Figures, Rehearsed, TimelineRow, Verdict};
 use crate::report::screen::{Line, Page, ScreenOptions, Tone, columns};
 use crate::report::summary::account;
 use crate::report::view::View;
@@ -12,6 +12,8 @@ use crate::report::words::{self, count};
 
 /// The column where figures over all runs begin.
 const FIGURES: usize = 27;
+/// The column where figures of other tolerances begin.
+const WHAT_IF: usize = 12;
 /// The widest name of a part of the timeline.
 const WIDEST: usize = 22;
 /// The parts of a timeline up to which all are drawn.
@@ -36,19 +38,7 @@ pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) ->
         let text = "  for days nothing happened any more, so the rehearsal ends here";
         page.line(Line::of(Tone::Warn, text), 4);
     }
-    if let Some(advice) = &rehearsed.advice {
-        page.blank();
-        let text = format!(
-            "with --failure-tolerance {}, {} of {} runs are not halted: {} {} and {} failed (median)",
-            advice.failure_tolerance,
-            advice.goes_through,
-            rehearsed.runs.len(),
-            advice.succeeded.median,
-            done(rehearsed),
-            advice.failed.median,
-        );
-        page.line(Line::of(Tone::Dim, "what if: ").add(Tone::Plain, &text), 9);
-    }
+    what_if(&mut page, rehearsed);
     page.finish()
 }
 
@@ -72,7 +62,7 @@ fn head(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     let durations = match &rehearsed.durations {
         Durations::Given => None,
         Durations::Assumed => Some(
-            "assumed: 1 minute a stack, since no earlier execution is known; `--duration` says otherwise"
+            "assumed: 1 minute a stack where none is given, since no earlier execution is known; `--duration` gives one"
                 .to_owned(),
         ),
         Durations::Journal {
@@ -142,15 +132,6 @@ fn spread(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         );
         page.line(line, 4);
     }
-    for (region, runs) in &spread.halted {
-        let mut line = Line::indent(2).add(Tone::Bad, &format!("halted in {region}"));
-        line.pad(FIGURES, 2);
-        line.push(
-            Tone::Plain,
-            &format!("{:>11}", format!("{runs} of {total}")),
-        );
-        page.line(line, 4);
-    }
     let mut line = Line::indent(FIGURES);
     line.push(Tone::Dim, &format!("{:>11}  {:>11}", "median", "worst"));
     page.line(line, 4);
@@ -164,6 +145,118 @@ fn spread(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     }
     let time = spread.seconds;
     figures(page, "time", &span(time.median), &span(time.worst));
+    regions(page, rehearsed);
+}
+
+/// How many targets fail where, and in how many runs: a share of few targets is often none, and sometimes some.
+fn regions(page: &mut Page<'_>, rehearsed: &Rehearsed) {
+    let total = rehearsed.runs.len();
+    let all = &rehearsed.spread.regions;
+    let mut order: Vec<usize> = (0..all.len())
+        .filter(|at| all[*at].with_failures > 0)
+        .collect();
+    let failing = order.len();
+    if failing == 0 {
+        return;
+    }
+    order.sort_by_key(|at| Reverse((all[*at].halted, all[*at].with_failures)));
+    order.truncate(LONGEST);
+    order.sort_unstable();
+    let label = |at: &usize| match &all[*at].wave {
+        Some(wave) => format!("{wave}, {}", all[*at].region),
+        None => all[*at].region.to_string(),
+    };
+    let waves = all.iter().any(|one| one.wave.is_some());
+    let title = match waves {
+        true => "failures by wave",
+        false => "failures by region",
+    };
+    page.blank();
+    let mut line = Line::indent(2).add(Tone::Dim, title);
+    line.pad(FIGURES, 1);
+    let columns = "targets  runs with some        halted  median  worst";
+    line.push(Tone::Dim, columns);
+    page.line(line, 4);
+    for at in &order {
+        let one = &all[*at];
+        let name = page.options.shorten_middle(&label(at), FIGURES - 3);
+        let mut line = Line::indent(2).add(Tone::Plain, &name);
+        line.pad(FIGURES, 1);
+        let runs = |number: usize| format!("{number} of {total}");
+        let (with_failures, halted) = (runs(one.with_failures), runs(one.halted));
+        line.push(
+            Tone::Plain,
+            &format!("{:>7}  {with_failures:>14}", one.targets),
+        );
+        let tone = if one.halted == 0 {
+            Tone::Dim
+        } else {
+            Tone::Bad
+        };
+        line.push(tone, &format!("  {halted:>12}"));
+        let of = one.failed;
+        line.push(Tone::Plain, &format!("  {:>6}  {:>5}", of.median, of.worst));
+        page.line(line, 4);
+    }
+    let more = failing - order.len();
+    let rest = match (more, all.len() > failing) {
+        (0, false) => return,
+        (0, true) => "no failure elsewhere in any run".to_owned(),
+        (more, false) => format!("and {more} more"),
+        (more, true) => format!("and {more} more; no failure elsewhere in any run"),
+    };
+    page.line(Line::indent(2).add(Tone::Dim, &rest), 4);
+}
+
+/// What other tolerances come to beside what was asked for.
+fn what_if(page: &mut Page<'_>, rehearsed: &Rehearsed) {
+    if rehearsed.what_if.is_empty() {
+        return;
+    }
+    let given = Figures::of(&rehearsed.runs);
+    let total = rehearsed.runs.len();
+    page.blank();
+    let seeds = if total == 1 { "seed" } else { "seeds" };
+    let title = format!("what if another failure tolerance was given (the same {seeds})");
+    page.line(Line::of(Tone::Strong, &title), 2);
+    let done = done(rehearsed);
+    let mut line = Line::indent(WHAT_IF);
+    let columns = format!(
+        "{:>12}  {:>6}  {:>6}  {:>5}  {done:>7}  {:>5}  {:>11}",
+        "not halted", "failed", "median", "worst", "worst", "median time"
+    );
+    line.push(Tone::Dim, &columns);
+    page.line(line, 4);
+    let others = rehearsed.what_if.iter();
+    let others = others.map(|one| (one.failure_tolerance.as_str(), &one.figures));
+    for (name, of) in std::iter::once(("as given", &given)).chain(others) {
+        let mut line = Line::indent(2).add(Tone::Plain, name);
+        line.pad(WHAT_IF, 1);
+        let runs = format!("{} of {total}", of.not_halted);
+        let numbers = format!(
+            "{runs:>12}  {:>6}  {:>6}  {:>5}  {:>7}  {:>5}  {:>11}",
+            of.failed_in_all,
+            of.failed.median,
+            of.failed.worst,
+            of.succeeded.median,
+            of.succeeded.worst,
+            span(of.seconds.median),
+        );
+        line.push(Tone::Plain, &numbers);
+        page.line(line, 4);
+    }
+    for one in &rehearsed.what_if {
+        let tone = match one.verdict {
+            Verdict::Better => Tone::Good,
+            Verdict::Trade => Tone::Plain,
+        };
+        let text = one.told(&given, done);
+        page.line(Line::indent(2).add(tone, &text), 4);
+    }
+    let text = format!(
+        "`failed` is of all runs together; a change that is bad has reached each {done} target too"
+    );
+    page.line(Line::indent(2).add(Tone::Dim, &text), 4);
 }
 
 fn figures(page: &mut Page<'_>, name: &str, median: &str, worst: &str) {

@@ -16,6 +16,7 @@ fn run(seed: u64, succeeded: usize, failed: usize, seconds: u64) -> RehearsedRun
             0 => Vec::new(),
             _ => vec!["eu-west-1".parse().unwrap()],
         },
+        regions: Vec::new(),
     }
 }
 

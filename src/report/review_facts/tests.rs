@@ -486,7 +486,7 @@ fn waves_are_told_with_what_is_between_them() {
     let screen = draw(&view, &review, &wide);
     for told in [
         "wave 1 canary · 1 target · then bake 10m, then approval",
-        "wave 2 half · 2 targets · 50% of the targets at a time · the first failure stops the rollout",
+        "wave 2 half · 2 targets · 50% of the targets at a time (1 of 1) · the first failure stops the rollout",
         "wave 3 rest · 1 target",
     ] {
         assert!(screen.contains(told), "{screen}");

@@ -4,8 +4,9 @@ use super::super::review_data::ParameterUse;
 use super::super::screen::Tone;
 use crate::diff::{DefaultDiff, value_text};
 use crate::model::{
-    ConcurrencyMode, CountOrPercent, Layer, OnStackFailure, OperationPreferences, ParameterValue,
-    PolicyAction, Provenance, Region, RegionConcurrency, StackOptions, StackSetting,
+    ConcurrencyMode, CountOrPercent, Layer, Limits, OnStackFailure, OperationPreferences,
+    ParameterValue, PolicyAction, Provenance, Region, RegionConcurrency, StackOptions,
+    StackSetting,
 };
 
 use super::count;
@@ -203,7 +204,8 @@ pub(in crate::report) fn rollout(
             format!("more than {failures}{place} stop {what}")
         }
         CountOrPercent::Percent(share) => {
-            format!("more than {share}% failures{place} stop {what}")
+            let tolerance = Limits::new(most, preferences).tolerance;
+            format!("more than {share}% failures ({tolerance} of {most}){place} stop {what}")
         }
     };
     vec![places, concurrency(preferences, most), stop]
@@ -216,8 +218,12 @@ pub(super) fn concurrency(preferences: &OperationPreferences, most: usize) -> St
         CountOrPercent::Percent(share) => most.saturating_mul(usize::from(share)) / 100,
     };
     let asked = match preferences.max_concurrent {
-        CountOrPercent::Count(number) => count(number as usize, "target"),
-        CountOrPercent::Percent(share) => format!("{share}% of the targets"),
+        CountOrPercent::Count(number) => format!("{} at a time", count(number as usize, "target")),
+        CountOrPercent::Percent(share @ 100..) => format!("{share}% of the targets at a time"),
+        CountOrPercent::Percent(share) => {
+            let limit = Limits::new(most, preferences).max_concurrent;
+            format!("{share}% of the targets at a time ({limit} of {most})")
+        }
     };
     // Strict: never more than could all fail with one failure beyond the tolerance.
     let allowed = share(preferences.failure_tolerance).saturating_add(1);
@@ -232,6 +238,6 @@ pub(super) fn concurrency(preferences: &OperationPreferences, most: usize) -> St
                 count(allowed, "target")
             )
         }
-        ConcurrencyMode::Strict | ConcurrencyMode::Soft => format!("{asked} at a time"),
+        ConcurrencyMode::Strict | ConcurrencyMode::Soft => asked,
     }
 }

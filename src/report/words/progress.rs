@@ -312,6 +312,9 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
         Staleness::NotExecutable { status } => {
             format!("the change set can no longer be executed ({status})")
         }
+        Staleness::ExecutedElsewhere => {
+            "another run of this plan executed it; what is left is that run's".to_owned()
+        }
         Staleness::StackReplaced => "the stack was deleted or made anew".to_owned(),
         Staleness::StatusChanged { approved, found } => {
             format!("the stack is {found}, it was {approved} when the plan was made")
@@ -331,8 +334,12 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
     }
 }
 
-/// Returns why an execution is paused and how it goes on.
-pub(in crate::report) fn pause(reason: &PauseReason) -> (String, &'static str) {
+/// Returns why an execution is paused and how it goes on, with the other targets that wait for the same answer.
+pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, &'static str) {
+    let also = match others {
+        0 => String::new(),
+        _ => format!(", nor those of {}", count(others, "other target")),
+    };
     match reason {
         PauseReason::CredentialsExpired { message } => (
             format!("credentials expired: {message}"),
@@ -343,7 +350,9 @@ pub(in crate::report) fn pause(reason: &PauseReason) -> (String, &'static str) {
             "provide the secret, then resume",
         ),
         PauseReason::OutcomeUnknown { target, message } => (
-            format!("it cannot be told whether the change set of {target} was executed: {message}"),
+            format!(
+                "it cannot be told whether the change set of {target} was executed{also}: {message}"
+            ),
             "look at the stack's events, then resume and say with `--unknown` what happened",
         ),
         PauseReason::GateUnreadable { wave, message } => (

@@ -34,6 +34,12 @@ fn a_strict_mode_that_shrinks_what_was_asked_for_says_so() {
         "1 target at a time (100% asked for; strict mode allows one more than may fail)"
     );
     assert!(of(count(9), percent(25), strict, 8).starts_with("3 targets at a time (9 asked for; "));
+    assert_eq!(
+        of(percent(25), percent(25), strict, 11),
+        "25% of the targets at a time (2 of 11)"
+    );
+    // Rounded down, but never to none.
+    assert!(of(percent(25), count(1), strict, 3).ends_with("(1 of 3)"));
     for (max, tolerance, mode, most) in [
         (count(1), count(0), strict, 8),
         (percent(100), count(0), strict, 1),

@@ -6,24 +6,7 @@ use super::super::scalar::ScalarValue;
 /// Returns a text in Base64. Others than texts are refused, and a dynamic reference is resolved at another time.
 pub(super) fn base64(node: &Node) -> Option<String> {
     let text = written_text(node).filter(|text| !text.contains("{{resolve"))?;
-    let letter = |bits: u32| {
-        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        char::from(letters[(bits & 63) as usize])
-    };
-    let mut out = String::with_capacity(text.len().div_ceil(3) * 4);
-    for three in text.as_bytes().chunks(3) {
-        let byte = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            // Three bytes make four letters, two make three, and one makes two.
-            out.push(if place <= three.len() {
-                letter(bits >> (18 - 6 * place))
-            } else {
-                '='
-            });
-        }
-    }
-    Some(out)
+    Some(crate::model::base64(text.as_bytes()))
 }
 
 /// Returns a list or mapping of texts as JSON.

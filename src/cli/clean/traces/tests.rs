@@ -41,13 +41,29 @@ fn listed(name: &str) -> ListedChangeSet {
         name: name.to_owned(),
         status: "CREATE_COMPLETE".to_owned(),
         execution_status: "AVAILABLE".to_owned(),
+        created: Some(at(1)),
     }
+}
+
+/// Returns a time on a day of a month.
+fn at(day: i8) -> Timestamp {
+    format!("2026-01-{day:02}T00:00:00Z").parse().unwrap()
 }
 
 fn judged(
     status: StackStatus,
     listed: &[ListedChangeSet],
     traces: &[Trace],
+) -> (Vec<(LeftoverKind, Fate)>, usize) {
+    judged_with(status, None, listed, traces, &Unknown::default())
+}
+
+fn judged_with(
+    status: StackStatus,
+    begun: Option<Timestamp>,
+    listed: &[ListedChangeSet],
+    traces: &[Trace],
+    unknown: &Unknown,
 ) -> (Vec<(LeftoverKind, Fate)>, usize) {
     let stack = StackSummary {
         id: StackId::new(STACK).unwrap(),
@@ -57,7 +73,7 @@ fn judged(
         outputs: BTreeMap::new(),
         tags: None,
     };
-    let found = judge(&target(), &stack, listed, traces);
+    let found = judge(&target(), &stack, begun, listed, traces, unknown);
     let fates = found.leftovers.into_iter().map(|one| (one.kind, one.fate));
     (fates.collect(), found.others)
 }
@@ -122,6 +138,63 @@ fn what_is_not_provably_ours_stays() {
     // A stack that was there before, or whose making is not on record.
     let before = Trace { made: None, ..ours };
     assert_eq!(judged(review, &[], &[before]), (vec![], 0));
+}
+
+#[test]
+fn what_the_journal_does_not_know_goes_where_it_is_old_enough() {
+    let foreign = change_set_name(&execution(9), &target()).to_string();
+    let (old, review) = ([listed(&foreign)], StackStatus::ReviewInProgress);
+    let before = |day| Unknown {
+        before: Some(at(day)),
+        unread: Vec::new(),
+    };
+    let of = |begun, sets: &[ListedChangeSet], unknown: &Unknown| {
+        judged_with(review, begun, sets, &[], unknown).0
+    };
+    let stays = vec![(SET, kept(Kept::NotOfThisJournal))];
+    // Made on the first; the stack with it.
+    let both = vec![(SET, Fate::Removable), (EMPTY, Fate::Removable)];
+    assert_eq!(of(Some(at(1)), &old, &before(2)), both);
+    assert_eq!(of(Some(at(1)), &old, &before(1)), stays);
+    assert_eq!(of(Some(at(1)), &old, &Unknown::default()), stays);
+    // Somebody else made the stack, or it is not known who.
+    let alone = vec![(SET, Fate::Removable)];
+    for begun in [None, Some(at(3))] {
+        assert_eq!(of(begun, &old, &before(9)), alone);
+    }
+    // Something of somebody else, or younger, is in it.
+    let young = ListedChangeSet {
+        created: Some(at(5)),
+        ..listed(change_set_name(&execution(8), &target()).as_str())
+    };
+    for (other, fate) in [
+        (young, Some((SET, kept(Kept::NotOfThisJournal)))),
+        (listed("by-hand"), None),
+    ] {
+        let sets = [old[0].clone(), other];
+        let mut expected = vec![(SET, Fate::Removable)];
+        expected.extend(fate);
+        expected.push((EMPTY, kept(Kept::HasChangeSets)));
+        assert_eq!(of(Some(at(1)), &sets, &before(2)), expected);
+    }
+    // Nothing says how old it is; it is worked on; or its execution is in the journal after all.
+    let ageless = ListedChangeSet {
+        created: None,
+        ..old[0].clone()
+    };
+    assert_eq!(of(Some(at(1)), &[ageless], &before(9)), stays);
+    let running = "EXECUTE_IN_PROGRESS".to_owned();
+    let executed = ListedChangeSet {
+        execution_status: running.clone(),
+        ..old[0].clone()
+    };
+    let under_way = vec![(SET, kept(Kept::UnderWay { status: running }))];
+    assert_eq!(of(None, &[executed], &before(9)), under_way);
+    let unread = Unknown {
+        unread: vec![execution(9)],
+        ..before(9)
+    };
+    assert_eq!(of(Some(at(1)), &old, &unread), stays);
 }
 
 #[test]

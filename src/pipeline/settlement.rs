@@ -1,0 +1,182 @@
+//! What became of a request to execute whose answer was lost, or came too late to be believed.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::machine::{MAX_ATTEMPTS, Machine, Turn};
+use super::names::execute_token;
+use super::state::{Execution, Phase};
+use super::step::{StepKind, UnknownPolicy};
+use crate::model::{
+    CallFailure, Ending, EventKind, PauseReason, Settlement, Staleness, Target, TargetOutcome,
+};
+
+impl Machine {
+    /// Finds out whether the target's change set is being executed.
+    pub(super) fn look_into(&mut self, turn: &mut Turn, target: &Target) {
+        let token = execute_token(&self.state.id, target);
+        if let Some((spec, approved)) = self.approved(target) {
+            let kind = StepKind::Settle {
+                spec,
+                approved,
+                token,
+            };
+            self.step(turn, target, kind);
+        }
+    }
+
+    /// Returns whether it is due to find out what became of a request for `target`. Who has to be asked about one target is
+    /// asked about all of them at once.
+    pub(super) fn is_looked_into(&self, target: &Target) -> bool {
+        let may_call = match &self.state.paused {
+            None => true,
+            Some(PauseReason::OutcomeUnknown { .. }) => !self.state.asked_about.contains(target),
+            Some(
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::GateUnreadable { .. },
+            ) => false,
+        };
+        may_call && !self.held.contains(target)
+    }
+
+    pub(super) fn take_settlement(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Option<Result<Settlement, CallFailure>>,
+    ) {
+        let Some(result) = result else {
+            return;
+        };
+        if self.state.targets[target].phase == Phase::Started {
+            return self.take_another_run(turn, now, target, result);
+        }
+        let unknown = match result {
+            Ok(Settlement::Accepted) => {
+                self.refused.remove(target);
+                return self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
+            }
+            Ok(Settlement::NotAccepted) => match self.not_accepted(turn, now, target) {
+                Some(reason) => reason,
+                None => return,
+            },
+            Ok(Settlement::Unknown { reason }) => match self.refused.remove(target) {
+                Some(failure) if self.is_first_attempt(target) => {
+                    return self.not_executed(turn, now, target, &failure);
+                }
+                Some(failure) => asked_again(&reason, &failure),
+                None => reason,
+            },
+            Err(failure) => failure.message,
+        };
+        self.unknown(turn, now, target, unknown);
+    }
+
+    /// Decides about a target that differs from what was approved and was not asked for here, where the plan may be run
+    /// elsewhere too.
+    fn take_another_run(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        result: Result<Settlement, CallFailure>,
+    ) {
+        let differences = self.differing.remove(target).unwrap_or_default();
+        match result {
+            // Its change set is the other run's, as all that this one does not get to: nothing is removed.
+            Ok(Settlement::Accepted) => {
+                let outcome = TargetOutcome::Stale {
+                    differences: vec![Staleness::ExecutedElsewhere],
+                };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+            Ok(Settlement::NotAccepted | Settlement::Unknown { .. }) => {
+                self.stale(turn, now, target, differences);
+            }
+            Err(failure) => self.not_executed(turn, now, target, &failure),
+        }
+    }
+
+    /// Goes on with a target for which no request was accepted so far; returns why that cannot be done.
+    fn not_accepted(&mut self, turn: &mut Turn, now: Timestamp, target: &Target) -> Option<String> {
+        if let Some(failure) = self.refused.remove(target) {
+            // Once somebody was asked and had it looked at again, no request that was lost before is on its way.
+            if !self.is_first_attempt(target) && !self.asked_before.contains(target) {
+                let reason = "an earlier request, whose answer was lost, may still arrive";
+                return Some(asked_again(reason, &failure));
+            }
+            self.not_executed(turn, now, target, &failure);
+        } else if let Some(differences) = self.differing.remove(target) {
+            self.stale(turn, now, target, differences);
+        } else if self.is_draining() {
+            self.held.insert(target.clone());
+        } else if self.state.given_up || self.attempts.get(target).is_none_or(|n| *n < MAX_ATTEMPTS)
+        {
+            // Compared with what was approved once more, then asked for with the same token.
+            self.verify(turn, target);
+        } else {
+            return Some("the service keeps losing the request".to_owned());
+        }
+        None
+    }
+
+    /// Asks what became of a target, or takes the answer of whoever was asked before.
+    fn unknown(&mut self, turn: &mut Turn, now: Timestamp, target: &Target, message: String) {
+        // What somebody found out holds for what was under way then, not for what was asked since.
+        let policy = if self.looked_at.remove(target) {
+            self.unknown
+        } else {
+            UnknownPolicy::Ask
+        };
+        match policy {
+            UnknownPolicy::Ask => {
+                let reason = PauseReason::OutcomeUnknown {
+                    target: target.clone(),
+                    message,
+                };
+                // Each is named, also those that are found while the execution comes to rest.
+                if !self.state.asked_about.contains(target) {
+                    self.pause_also(turn, now, reason);
+                }
+            }
+            UnknownPolicy::Executed => {
+                self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
+            }
+            UnknownPolicy::NotExecuted => {
+                let outcome = TargetOutcome::Unknown { reason: message };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
+        }
+    }
+
+    /// Returns whether the change set was asked for once: only then does a refusal prove that it is not executed. Before a
+    /// later attempt, an earlier one may have been accepted, or may be yet.
+    pub(super) fn is_first_attempt(&self, target: &Target) -> bool {
+        self.attempts.get(target).is_none_or(|n| *n <= 1)
+    }
+}
+
+/// Returns `reason`, and what the service said to the attempt that was refused.
+fn asked_again(reason: &str, refusal: &CallFailure) -> String {
+    format!(
+        "{reason}; asked again, the service said: {}",
+        refusal.message
+    )
+}
+
+impl Execution {
+    /// Returns the targets whose execution has no known answer and about which somebody was asked.
+    pub(super) fn answerable(&self) -> BTreeSet<Target> {
+        let executing = |target: &&Target| {
+            let state = self.targets.get(*target);
+            state.is_some_and(|t| t.phase == Phase::Executing)
+        };
+        self.asked_about.iter().filter(executing).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
