@@ -40,9 +40,9 @@ pub struct Told<'a> {
     pub targets: &'a [(Target, TargetOutcome)],
 }
 
-/// Runs a command and returns why the rollout does not go on, if that is so. It is ended, with all that it began, when
-/// its time is over or nobody waits for it any more.
-pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Result<(), String> {
+/// Runs a command and returns what it wrote last, or why the rollout does not go on. It is ended, with all that it began,
+/// when its time is over or nobody waits for it any more.
+pub async fn run(world: &World, command: &GateCommand, told: &Told<'_>) -> Result<String, String> {
     files::changed(&world.root, command)?;
     let hidden = world.secrets.hidden().await;
     let limit = Duration::from_secs(u64::from(command.timeout_minutes) * 60);
@@ -57,7 +57,7 @@ async fn run_for(
     told: &Told<'_>,
     limit: Duration,
     hidden: &Hidden,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let Some((program, arguments)) = command.line.split_first() else {
         return Err("it names no program".to_owned());
     };
@@ -99,16 +99,16 @@ async fn run_for(
     }
     let reading = async { while readers.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(LATE_OUTPUT, reading).await;
-    let what = match ended {
-        Ok(Ok(status)) if status.success() => return Ok(()),
-        Ok(Ok(status)) => how(status),
-        Ok(Err(error)) => format!("it cannot be told how it ended: {error}"),
-        Err(_) => format!("it did not end in {} s, and was ended", limit.as_secs()),
-    };
     let said = tail
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .last_lines(hidden);
+    let what = match ended {
+        Ok(Ok(status)) if status.success() => return Ok(said),
+        Ok(Ok(status)) => how(status),
+        Ok(Err(error)) => format!("it cannot be told how it ended: {error}"),
+        Err(_) => format!("it did not end in {} s, and was ended", limit.as_secs()),
+    };
     Err(match said.is_empty() {
         true => what,
         false => format!("{what}: {said}"),

@@ -4,16 +4,17 @@ use clap::Args;
 
 use super::face::Answering;
 use super::options::{Connection, Global};
+use super::prompt::{Asked, Question, Said};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, denied, exit, identity, output, portable, prompt, resume, stop};
+use super::{CliError, beside, denied, exit, identity, output, portable, resume, stop};
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
     Answer, Approver, Caller, Decision, Digest, ExecutionDefinition, ExecutionId, InboxMessage,
     Invocation, Origin, RiskLevel, WaveName,
 };
-use crate::report::{Recorded, View, review};
+use crate::report::{Recorded, ScreenOptions, View, review, wave_account};
 use crate::runtime;
 
 /// Arguments of `approve` and `reject`.
@@ -59,20 +60,30 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
     // Who names the plan only has looked at it, and not at what became of the wave.
     let named = args.plan.filter(|_| args.wave == wave);
     let plan = match named {
-        Some(plan) => plan,
+        Some(plan) => {
+            // The plan was looked at; what others do meanwhile may be news.
+            output::notes(view.beside());
+            plan
+        }
         None if output::is_interactive() => {
             output::stdout(&review(&view, &sources, &output::screen()))?;
-            let question = match &wave {
-                Some(wave) => format!("Go on with plan {} after wave {wave}?", shown.short()),
-                None => format!("Approve plan {}?", shown.short()),
-            };
-            if !prompt::confirm(&question) {
-                output::stderr(&format!(
-                    "not approved; it goes on waiting, or give it up with `stackgate reject {id}`\n"
-                ));
-                return Ok(exit::AWAITING);
+            match asked(&view, &sources, shown, wave.as_ref()) {
+                Said::Decision(decision, why) => {
+                    let summary = if why.is_empty() {
+                        args.summary.clone()
+                    } else {
+                        why
+                    };
+                    let args = AnswerArgs { summary, ..args };
+                    return answer(global, journal, id, (decision, shown, wave), args);
+                }
+                Said::Later | Said::Gone => {
+                    output::stderr(&format!(
+                        "not approved; it goes on waiting, or give it up with `stackgate reject {id}`\n"
+                    ));
+                    return Ok(exit::AWAITING);
+                }
             }
-            shown
         }
         None => {
             let (what, wave) = match &wave {
@@ -91,6 +102,28 @@ pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError>
     answer(global, journal, id, (Decision::Approve, plan, wave), args)
 }
 
+/// Asks in this terminal for the answer that `deploy` asks for.
+fn asked(view: &View, sources: &Sources, plan: Digest, wave: Option<&WaveName>) -> Said {
+    output::stderr(&wave_account(view, &output::progress_screen()));
+    let asked = match wave {
+        Some(wave) => Asked::GoOn(wave),
+        None => Asked::Plan {
+            targets: view.planned().len(),
+            deletes: view.deletes(),
+        },
+    };
+    let full = || {
+        let options = ScreenOptions {
+            full: true,
+            ..output::progress_screen()
+        };
+        review(view, sources, &options)
+    };
+    // Nobody closes this question but who answers it.
+    let said = Question::default().ask(plan, asked, full);
+    said.unwrap_or(Said::Gone)
+}
+
 /// Runs `stackgate reject`.
 pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
@@ -107,6 +140,7 @@ pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId,
     let id = journal.find(name)?;
     let mut view = View::of(&journal.events(&id, 0)?);
     note(&journal, &mut view)?;
+    beside::note(&journal, &mut view);
     Ok((journal, id, view))
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::answer::{verb, who};
+use super::beside;
 use super::denied::denied;
 use super::findings::{Findings, first};
 use super::options::OutputForm;
@@ -21,7 +22,7 @@ use crate::model::{
     Origin, PlannedTarget, Risk, RiskLevel, WaveName, clean,
 };
 use crate::pipeline::Execution;
-use crate::report::{EventLine, ReviewSources as _, View, review};
+use crate::report::{EventLine, ReviewSources as _, View, review, wave_account};
 use crate::runtime::{self, Face};
 
 /// How approvals are answered from the running process.
@@ -115,6 +116,9 @@ impl TerminalFace {
 
     /// Asks about the plan, or about what comes after a wave.
     fn open_request(&mut self, plan: Digest, wave: Option<WaveName>) {
+        if let Ok(journal) = Journal::open_existing(&self.state_folder) {
+            beside::note(&journal, &mut self.view);
+        }
         let Some(wave) = wave else {
             return self.open_review(plan);
         };
@@ -133,6 +137,8 @@ impl TerminalFace {
             }
             Answering::Prompt => {
                 if let Some(sources) = self.sources() {
+                    let text = wave_account(&self.view, &output::progress_screen());
+                    self.progress.suspend(|| output::stderr(&text));
                     self.open_prompt(plan, Some(wave), sources);
                 }
             }

@@ -1,6 +1,7 @@
 //! One file per command; the composition root, which nothing imports.
 
 mod answer;
+mod beside;
 mod ci;
 mod clean;
 mod completions;

@@ -1,13 +1,10 @@
-//! What later executions did to the targets of an earlier one and was not taken back, so that nobody who rolls the earlier
-//! one back takes the fleet for what it was before.
+//! What other executions did to the targets of one, so that nobody who approves it takes the fleet for what it was before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::earlier::Earlier;
-use super::{CliError, output};
-use crate::journal::Journal;
+use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{ExecutionId, Follows, Target, TargetOutcome};
-use crate::report::View;
+use crate::report::{View, count};
 
 /// An execution, and the targets that it changed.
 struct Done {
@@ -29,28 +26,91 @@ impl Done {
     }
 }
 
-/// Says on standard error which later executions changed targets of `earlier`, and how to take that back, too.
-pub(super) fn tell(journal: &Journal, earlier: &Earlier) -> Result<(), CliError> {
-    let all = journal.executions()?.into_iter();
-    let newer = all.take_while(|other| other.id != earlier.id);
-    let mut later: Vec<Done> = newer
-        .filter(|other| other.pipeline == earlier.view.pipeline())
-        // It is a remark only: what cannot be read is passed over.
-        .filter_map(|other| {
-            Some(Done::of(
-                &other.id,
-                &View::of(&journal.events(&other.id, 0).ok()?),
-            ))
-        })
+/// Returns which executions that began after `earlier` changed targets of it, and how to take that back, too.
+///
+/// `own`: the execution that rolls it back, where that has begun.
+pub(super) fn of_rollback(
+    journal: &Journal,
+    (id, earlier): (&ExecutionId, &View),
+    own: Option<&ExecutionId>,
+) -> Vec<String> {
+    let others = after(journal, id).into_iter();
+    let others = others.filter(|other| other.pipeline == earlier.pipeline());
+    let others = others.filter(|other| Some(&other.id) != own);
+    let mut later: Vec<Done> = others
+        .filter_map(|other| Some(Done::of(&other.id, &view(journal, &other.id)?)))
         .collect();
     later.reverse();
-    let targets = earlier.view.targets();
+    let targets = earlier.targets();
     let targets: Vec<&Target> = targets.iter().map(|t| t.target()).collect();
-    let first = Done::of(&earlier.id, &earlier.view);
-    for line in lines(&first, &later, &targets) {
-        output::stderr(&line);
+    lines(&Done::of(id, earlier), &later, &targets)
+}
+
+/// Returns which executions that began after `earlier`, and before `own` retried it, changed some of the targets.
+pub(super) fn of_retry(
+    journal: &Journal,
+    (id, pipeline): (&ExecutionId, &str),
+    own: Option<&ExecutionId>,
+    targets: &BTreeSet<&Target>,
+) -> Vec<String> {
+    let mut others = after(journal, id);
+    if let Some(at) = others.iter().position(|other| Some(&other.id) == own) {
+        others.drain(..=at);
     }
-    Ok(())
+    let others = others
+        .into_iter()
+        .filter(|other| other.pipeline == pipeline);
+    let told = others.filter_map(|other| {
+        let done = Done::of(&other.id, &view(journal, &other.id)?);
+        let shared = done.changed.iter().filter(|one| targets.contains(one));
+        match shared.count() {
+            0 => None,
+            some => Some(format!(
+                "execution {} is newer and changed {} of these: what is retried here is older",
+                other.id,
+                count(some, "target")
+            )),
+        }
+    });
+    told.collect()
+}
+
+/// Returns which executions changed targets of `own` after its plan was made, which is not executed in them any more.
+pub(super) fn of_plan(journal: &Journal, id: &ExecutionId, own: &View) -> Vec<String> {
+    let Some(planned) = own.planned_at() else {
+        return Vec::new();
+    };
+    let executions = journal.executions().unwrap_or_default().into_iter();
+    let others = executions.filter(|other| other.id != *id && other.last_event > planned);
+    let told = others.filter_map(|other| {
+        let view = view(journal, &other.id)?;
+        let changed = view.targets().into_iter().filter(|target| {
+            let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
+            let waits = || own.target(target.target()).is_some_and(|t| t.outcome().is_none());
+            is_done && target.ended_at().is_some_and(|at| at > planned) && waits()
+        });
+        match changed.count() {
+            0 => None,
+            some => Some(format!(
+                "execution {} changed {} of this plan after it was made: there it is stale and not executed; plan again to \
+                 see what is left to change",
+                other.id,
+                count(some, "target")
+            )),
+        }
+    });
+    told.collect()
+}
+
+/// Returns the executions that began after `id`, newest first.
+fn after(journal: &Journal, id: &ExecutionId) -> Vec<ExecutionSummary> {
+    let all = journal.executions().unwrap_or_default().into_iter();
+    all.take_while(|other| other.id != *id).collect()
+}
+
+/// Returns an execution; none where it cannot be read, since all that is told here is a remark.
+fn view(journal: &Journal, id: &ExecutionId) -> Option<View> {
+    Some(View::of(&journal.events(id, 0).ok()?))
 }
 
 /// Returns a line for each execution of `later`, which are in the order in which they began, whose changes still hold; the
@@ -78,18 +138,18 @@ fn lines(first: &Done, later: &[Done], targets: &[&Target]) -> Vec<String> {
     }
     let line = |done: &Done| {
         let count = match standing.get(&done.id)? {
-            1 => "1 of its targets".to_owned(),
-            many => format!("{many} of its targets"),
+            1 => format!("1 of the targets of {}", first.id),
+            many => format!("{many} of the targets of {}", first.id),
         };
         let what = match &done.follows {
-            Some(Follows::Retries(id)) if *id == first.id => ", a retry of it,",
+            Some(Follows::Retries(id)) if *id == first.id => ", a retry of that one,",
             Some(Follows::Retries(_)) => ", a retry,",
             Some(Follows::RollsBack(_)) => ", a rollback,",
             None => "",
         };
         Some(format!(
-            "note: execution {}{what} is newer and changed {count}, which this leaves as they are; to take that back, too, roll \
-             it back first: `stackgate rollback {}`\n",
+            "execution {}{what} is newer and changed {count}, which this leaves as they are; to take that back, too, roll it \
+             back first: `stackgate rollback {}`",
             done.id, done.id
         ))
     };
@@ -137,8 +197,8 @@ mod tests {
         assert_eq!(
             told(&[retry()]),
             [
-                "note: execution #2, a retry of it, is newer and changed 1 of its targets, which this leaves as they are; to take \
-                 that back, too, roll it back first: `stackgate rollback #2`\n"
+                "execution #2, a retry of that one, is newer and changed 1 of the targets of #1, which this leaves as they are; to \
+                 take that back, too, roll it back first: `stackgate rollback #2`"
             ]
         );
         let back = done(3, Some(Follows::RollsBack(id(2))), &["us-east-1"]);
@@ -153,11 +213,11 @@ mod tests {
         let told = told(&[done(2, None, &both), done(3, None, &both[..1])]);
         assert_eq!(told.len(), 2);
         assert!(
-            told[0].starts_with("note: execution #3 is newer and changed 1 of"),
+            told[0].starts_with("execution #3 is newer and changed 1 of"),
             "{told:?}"
         );
         assert!(
-            told[1].contains("#2 is newer and changed 2 of its targets"),
+            told[1].contains("#2 is newer and changed 2 of the targets of #1"),
             "{told:?}"
         );
     }

@@ -1,5 +1,7 @@
 //! What else is open for the targets of a new execution, so that nobody plans the same twice without knowing it.
 
+use std::collections::HashSet;
+
 use super::{answer, output, run};
 use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{EventKind, ExecutionId, Target};
@@ -16,15 +18,24 @@ struct Open {
     targets: String,
 }
 
-/// Says on standard error which executions of this journal are open for the same targets, with the command to look.
+/// Says on standard error which executions of this journal are open for the targets of one that is to begin.
+pub(super) fn tell(journal: &Journal, targets: &[Target]) {
+    output::notes(&notes(journal, None, targets));
+}
+
+/// Returns which executions of this journal beside `own` are open for the same targets, with the command to look.
 ///
 /// Those that do the same are told in one line: who plans again and again without an answer has many of them.
-pub(super) fn tell(journal: &Journal, targets: &[Target]) {
+pub(super) fn notes(
+    journal: &Journal,
+    own: Option<&ExecutionId>,
+    targets: &[Target],
+) -> Vec<String> {
+    let targets: HashSet<&Target> = targets.iter().collect();
     let executions = journal.executions().unwrap_or_default();
-    let all = executions.iter().filter_map(|e| open(journal, e, targets));
-    for line in lines(&all.collect::<Vec<_>>()) {
-        output::stderr(&line);
-    }
+    let others = executions.iter().filter(|other| Some(&other.id) != own);
+    let all = others.filter_map(|other| open(journal, other, &targets));
+    lines(&all.collect::<Vec<_>>())
 }
 
 /// Returns a line for each kind of what is done.
@@ -38,11 +49,11 @@ fn lines(all: &[Open]) -> Vec<String> {
     }
     let line = |((one, several), same): (Does, Vec<&Open>)| match &same[..] {
         [only] => format!(
-            "note: another execution {one} for {}; look at it with `stackgate status {}`\n",
+            "another execution {one} for {}; look at it with `stackgate status {}`",
             only.targets, only.id
         ),
         many => format!(
-            "note: {} other executions {several} for some of these targets; see them with `stackgate list`\n",
+            "{} other executions {several} for some of these targets; see them with `stackgate list`",
             many.len()
         ),
     };
@@ -52,7 +63,11 @@ fn lines(all: &[Open]) -> Vec<String> {
 /// Returns the execution if it is open for any of the targets.
 ///
 /// One that cannot be read is left out: it is only a remark, and what is wrong with the journal is told where it matters.
-fn open(journal: &Journal, execution: &ExecutionSummary, targets: &[Target]) -> Option<Open> {
+fn open(
+    journal: &Journal,
+    execution: &ExecutionSummary,
+    targets: &HashSet<&Target>,
+) -> Option<Open> {
     // Nearly all have ended, which the last event says alone.
     let last = journal.events(&execution.id, execution.events.saturating_sub(1));
     let has_ended = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
@@ -61,7 +76,7 @@ fn open(journal: &Journal, execution: &ExecutionSummary, targets: &[Target]) -> 
     }
     let mut view = View::of(&journal.events(&execution.id, 0).ok()?);
     let known = view.targets().into_iter().map(|known| known.target());
-    let shared: Vec<&Target> = known.filter(|target| targets.contains(target)).collect();
+    let shared: Vec<&Target> = known.filter(|target| targets.contains(*target)).collect();
     let first = shared.first()?;
     let told = match shared.len() {
         1 => first.to_string(),
@@ -125,14 +140,14 @@ mod tests {
         let mut all = vec![one(1, waits), one(2, paused)];
         assert_eq!(
             lines(&all)[0],
-            "note: another execution waits for an answer for 111111111111/eu-west-1/app; look at it with \
-             `stackgate status 019a4c3e-0000-7000-8000-000000000001`\n"
+            "another execution waits for an answer for 111111111111/eu-west-1/app; look at it with \
+             `stackgate status 019a4c3e-0000-7000-8000-000000000001`"
         );
         all.extend((3..7).map(|number| one(number, waits)));
         let told = lines(&all);
         assert_eq!(
             told[0],
-            "note: 5 other executions wait for an answer for some of these targets; see them with `stackgate list`\n"
+            "5 other executions wait for an answer for some of these targets; see them with `stackgate list`"
         );
         assert!(told[1].contains("another execution is paused"), "{told:?}");
         assert_eq!(told.len(), 2);

@@ -65,6 +65,13 @@ pub(super) fn stderr(text: &str) {
     }
 }
 
+/// Writes what is to be known to standard error, a line each.
+pub(super) fn notes(notes: &[String]) {
+    for note in notes {
+        stderr(&format!("note: {note}\n"));
+    }
+}
+
 /// Writes a command to the CI system to standard error, or any text as it is.
 pub(super) fn command(text: &str) {
     let mut out = anstream::stderr().lock();

@@ -13,6 +13,7 @@ use super::output;
 use crate::action::secrets::SecretPrompt;
 use crate::aws::MfaPrompt;
 use crate::model::{Decision, Digest, WaveName};
+use crate::report::count;
 
 /// What a person said to a review.
 pub(super) enum Said {
@@ -41,20 +42,13 @@ impl Question {
     }
 
     /// Asks until there is an answer; `full` draws the whole difference. The default is no answer.
-    ///
     pub(super) fn ask(
         &self,
         plan: Digest,
         asked: Asked<'_>,
         full: impl Fn() -> String,
     ) -> Option<Said> {
-        let question = match asked {
-            Asked::Plan { targets, .. } => {
-                let noun = if targets == 1 { "target" } else { "targets" };
-                format!("Approve plan {} for {targets} {noun}?", plan.short())
-            }
-            Asked::GoOn(wave) => format!("Go on with plan {} after wave {wave}?", plan.short()),
-        };
+        let question = asked.question(plan);
         loop {
             let line = line(&format!(
                 "{question} [approve · reject · full diff · later]"
@@ -97,6 +91,16 @@ pub(super) enum Asked<'a> {
 }
 
 impl Asked<'_> {
+    fn question(self, plan: Digest) -> String {
+        let plan = plan.short();
+        match self {
+            Asked::Plan { targets, .. } => {
+                format!("Approve plan {plan} for {}?", count(targets, "target"))
+            }
+            Asked::GoOn(wave) => format!("Go on with plan {plan} after wave {wave}?"),
+        }
+    }
+
     /// Returns what each answer means.
     fn help(self) -> &'static str {
         match self {
@@ -213,13 +217,12 @@ impl MfaPrompt for TerminalMfa {
     }
 }
 
-/// Asks whether `question`; no without a terminal, and by default.
+/// Asks whether `question`, about something that is no plan; no without a terminal, and by default.
+///
+/// Who approves a plan types the word: see [`Question::ask`].
 pub(super) fn confirm(question: &str) -> bool {
     output::is_interactive()
         && line(&format!("{question} [y/N]")).is_some_and(|answer| {
-            matches!(
-                answer.trim().to_ascii_lowercase().as_str(),
-                "y" | "yes" | "approve"
-            )
+            matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
         })
 }

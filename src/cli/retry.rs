@@ -13,7 +13,7 @@ use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
 use super::sources::Sources;
-use super::{CliError, delete, exit, others, output, proof, resume};
+use super::{CliError, delete, exit, newer, others, output, proof, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
 use crate::journal::Journal;
@@ -144,7 +144,8 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         gates::refuse_to_pass_over(&earlier.view, &again)?;
         gates::keep(&mut definition.pipeline, &earlier.view, &again);
         tell_of_files(&definition, &earlier.view, &store);
-        tell_of_newer(&journal, &earlier, &again)?;
+        let retried = (&earlier.id, earlier.view.pipeline());
+        output::notes(&newer::of_retry(&journal, retried, None, &again));
         gates::tell(&definition.pipeline);
         if has_percentages(&definition) {
             output::stderr(&format!(
@@ -297,36 +298,6 @@ fn tell_of_files(definition: &ExecutionDefinition, earlier: &View, store: &Store
             }
         }
     }
-}
-
-/// Says which executions that were begun later executed something in the same targets.
-fn tell_of_newer(
-    journal: &Journal,
-    earlier: &Earlier,
-    wanted: &BTreeSet<&Target>,
-) -> Result<(), CliError> {
-    let all = journal.executions()?;
-    let newer = all.iter().take_while(|other| other.id != earlier.id);
-    for other in newer.filter(|other| other.pipeline == earlier.view.pipeline()) {
-        // It is a remark only: what cannot be read is passed over.
-        let Ok(events) = journal.events(&other.id, 0) else {
-            continue;
-        };
-        let view = View::of(&events);
-        let done = view.targets().into_iter().filter(|t| {
-            let is_done = matches!(t.outcome(), Some(TargetOutcome::Succeeded { .. }));
-            is_done && wanted.contains(t.target())
-        });
-        match done.count() {
-            0 => {}
-            some => output::stderr(&format!(
-                "note: execution {} is newer and changed {} of these: what is retried here is older\n",
-                other.id,
-                count(some, "target")
-            )),
-        }
-    }
-    Ok(())
 }
 
 fn has_percentages(definition: &ExecutionDefinition) -> bool {

@@ -68,7 +68,11 @@ pub(super) struct RollbackArgs {
 pub(super) fn rollback(global: &Global, args: &RollbackArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
-    newer::tell(&journal, &earlier)?;
+    output::notes(&newer::of_rollback(
+        &journal,
+        (&earlier.id, &earlier.view),
+        None,
+    ));
     let rollback = Rollback {
         global,
         journal: &journal,

@@ -432,7 +432,10 @@ pub fn every_kind() -> Vec<EventKind> {
             place: alarms(),
             reason: Some(reason()),
         },
-        EventKind::GateOpened { place: gate() },
+        EventKind::GateOpened {
+            place: command(),
+            said: Some(reason()),
+        },
         EventKind::GateClosed {
             place: gate(),
             reason: reason(),

@@ -232,6 +232,9 @@ pub enum EventKind {
     GateOpened {
         /// What was passed.
         place: GatePlace,
+        /// What a command wrote last, without what is secret, in one line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
     },
     /// What stands between two waves will not be passed: no later wave begins.
     GateClosed {

@@ -93,7 +93,7 @@ impl Machine {
         self.checked = true;
         let place = place.clone();
         let kind = match judge(found, since, until, now) {
-            Verdict::Opens => EventKind::GateOpened { place },
+            Verdict::Opens => EventKind::GateOpened { place, said: None },
             Verdict::Closes(reason) => EventKind::GateClosed { place, reason },
             Verdict::Waits(reason) if reason != held => EventKind::GateHeld { place, reason },
             Verdict::Waits(_) => return,
@@ -106,7 +106,7 @@ impl Machine {
         turn: &mut Turn,
         now: Timestamp,
         place: &GatePlace,
-        result: Result<(), String>,
+        result: Result<String, String>,
     ) {
         self.checking = false;
         if self.being_checked(place).is_none() {
@@ -114,7 +114,10 @@ impl Machine {
         }
         let place = place.clone();
         let kind = match result {
-            Ok(()) => EventKind::GateOpened { place },
+            Ok(said) => {
+                let said = Some(crate::model::clean(&said)).filter(|said| !said.is_empty());
+                EventKind::GateOpened { place, said }
+            }
             Err(reason) => EventKind::GateClosed {
                 place,
                 reason: crate::model::clean(&reason),

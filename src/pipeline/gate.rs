@@ -84,11 +84,11 @@ impl GateState {
         let place = self.place.clone();
         match &self.wait {
             GateWait::Check { .. } => None,
-            GateWait::Until(until) => (now >= *until).then_some(EventKind::GateOpened { place }),
+            GateWait::Until(until) => (now >= *until).then_some(opened(place)),
             GateWait::Answer(request) => {
                 let answer = request.answered.as_ref()?;
                 Some(match answer.decision {
-                    Decision::Approve => EventKind::GateOpened { place },
+                    Decision::Approve => opened(place),
                     Decision::Reject => {
                         let why = match answer.summary.is_empty() {
                             true => String::new(),
@@ -104,6 +104,10 @@ impl GateState {
             }
         }
     }
+}
+
+fn opened(place: GatePlace) -> EventKind {
+    EventKind::GateOpened { place, said: None }
 }
 
 /// Returns why a rollout did not go on after a wave, in one line.

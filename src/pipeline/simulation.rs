@@ -434,6 +434,7 @@ fn a_gate_is_passed_once_and_only_where_it_stands() {
         },
         EventKind::GateOpened {
             place: other.clone(),
+            said: None,
         },
         EventKind::GateClosed {
             place: other,
@@ -452,6 +453,7 @@ fn a_gate_is_passed_once_and_only_where_it_stands() {
             run.now,
             EventKind::GateOpened {
                 place: place.clone(),
+                said: None,
             },
         )
         .unwrap();
@@ -459,7 +461,7 @@ fn a_gate_is_passed_once_and_only_where_it_stands() {
     passed.apply(&opened).unwrap();
     assert!(
         passed
-            .follow(run.now, EventKind::GateOpened { place })
+            .follow(run.now, EventKind::GateOpened { place, said: None })
             .is_err()
     );
 }

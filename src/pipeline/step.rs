@@ -327,8 +327,8 @@ pub enum Input {
     CommandEnded {
         /// The gate.
         place: GatePlace,
-        /// Why it does not let the rollout go on, where that is so.
-        result: Result<(), String>,
+        /// What it wrote last, or why it does not let the rollout go on.
+        result: Result<String, String>,
     },
     /// Messages of the inbox.
     Inbox(Vec<InboxMessage>),

@@ -149,7 +149,7 @@ impl Execution {
                 }) if passed == place => held.clone_from(reason),
                 Some(_) | None => return Err(illegal(event, "nothing is looked at there")),
             },
-            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
+            EventKind::GateOpened { place, .. } | EventKind::GateClosed { place, .. } => {
                 if self.gate.as_ref().map(|gate| &gate.place) != Some(place) {
                     return Err(illegal(event, "that gate is not being passed"));
                 }

@@ -199,10 +199,14 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
                 None => format!("wave {}: nothing holds it up any more", place.wave),
             },
         ),
-        EventKind::GateOpened { place } => one(
-            Tone::Good,
-            format!("wave {}: {} passed", place.wave, place.gate),
-        ),
+        EventKind::GateOpened { place, said } => {
+            let said = said.as_ref().map(|said| format!(": {said}"));
+            let said = said.unwrap_or_default();
+            one(
+                Tone::Good,
+                format!("wave {}: {} passed{said}", place.wave, place.gate),
+            )
+        }
         EventKind::GateClosed { place, reason } => one(
             Tone::Bad,
             format!("wave {}: {} not passed: {reason}", place.wave, place.gate),

@@ -67,6 +67,8 @@ struct Page {
     counts: Vec<Toned>,
     risk: Option<Risk>,
     rollout: String,
+    /// How the waves went that have begun.
+    waves: Vec<String>,
     plan: Option<String>,
     causes: Vec<Cause>,
     answer: Option<String>,
@@ -254,6 +256,8 @@ impl Page {
             about: about(view),
             counts: all,
             causes: context.causes(&Summary::of(view)),
+            notes: view.beside().iter().map(|note| visible(note)).collect(),
+            waves: went(view),
             answer: answered(view),
             next: view
                 .execution()
@@ -324,7 +328,9 @@ fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Returns what the execution was made from.
 fn about(view: &View) -> Vec<String> {
-    let mut about: Vec<String> = facts::template(view).into_iter().collect();
+    let mut about: Vec<String> = facts::template(view, ToString::to_string)
+        .into_iter()
+        .collect();
     about.extend(view.execution().map(|id| format!("execution {id}")));
     about.extend(facts::follows(view).map(|(what, earlier)| format!("{what} {earlier}")));
     about.extend(facts::proven(view));
@@ -338,6 +344,17 @@ fn about(view: &View) -> Vec<String> {
         }
     }
     about.iter().map(|text| visible(text)).collect()
+}
+
+/// Returns how the waves went that have begun, with what went wrong in them and what commands wrote.
+fn went(view: &View) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (_, wave) in super::waves::told(view) {
+        lines.push(visible(&wave.parts.join(" · ")));
+        let details = wave.details.into_iter();
+        lines.extend(details.map(|(label, text, _)| visible(&format!("{label}: {text}"))));
+    }
+    lines
 }
 
 /// Returns who answered, or that nobody did.

@@ -18,7 +18,7 @@ use super::review_resource::{note, notes, values, what, window};
 use super::screen::{Tone, shorten, visible};
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, left_out, links, review};
+use super::{Summary, View, impact, left_out, links, review, summary, waves};
 
 /// The longest comment that GitHub takes, in characters; GitLab takes more.
 const LONGEST: usize = 65_536;
@@ -52,8 +52,10 @@ fn draw(view: &View, alive: Option<bool>, review: Option<&Review>, file: Option<
     if let Some(review) = review {
         overview(&mut page, review, view);
     }
+    went(&mut page, view);
     failures(&mut page, view, &summary, &places);
     answer(&mut page, view, file);
+    go_on(&mut page, view);
     if let Some(review) = review {
         for group in &review.groups {
             details(&mut page, group, view, &places);
@@ -271,7 +273,7 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
         parts.join(" · ")
     );
     let mut about = Vec::new();
-    about.extend(facts::template(view).map(|template| code(&template)));
+    about.extend(facts::template(view, ToString::to_string).map(|text| code(&text)));
     if let Some(id) = view.execution() {
         about.push(format!("execution {}", code(id.as_str())));
     }
@@ -409,6 +411,33 @@ fn kinds(group: &ReviewGroup) -> String {
         text.trim_end_matches(", as above").to_owned()
     } else {
         parts.join(", ")
+    }
+}
+
+/// How the waves went that have begun.
+fn went(page: &mut Page, view: &View) {
+    let mut rows = Vec::new();
+    for (_, wave) in waves::told(view) {
+        let mut row = format!("- {}\n", whole(&wave.parts.join(" · ")));
+        for (label, text, _) in wave.details {
+            row.push_str(&format!("  - {}\n", whole(&format!("{label}: {text}"))));
+        }
+        rows.push(row);
+    }
+    if !rows.is_empty() {
+        page.rows("", rows, "\n", "wave");
+    }
+}
+
+/// The commands that go on from an execution that has ended. Before that, it is said with the answer.
+fn go_on(page: &mut Page, view: &View) {
+    let (Some(id), Some(_)) = (view.execution(), view.outcome()) else {
+        return;
+    };
+    let commands = summary::next(view, id.as_str());
+    if !commands.is_empty() {
+        let text = format!("Next:\n\n{}\n", block("text", &commands.join("\n")));
+        page.add(&text, "the next commands");
     }
 }
 

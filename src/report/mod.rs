@@ -44,6 +44,7 @@ mod status;
 mod summary;
 mod target_view;
 mod view;
+mod waves;
 mod words;
 
 pub use annotations::{Annotation, Severity, annotations};
@@ -62,6 +63,7 @@ pub use lines::Lines;
 pub use list::{List, ListEntry, list};
 pub use live::Live;
 pub use markdown::{markdown, markdown_list, markdown_of_file, markdown_text};
+pub use overwritten::gates_first;
 pub use parameters::{ExplainedParameter, Parameters, TargetParameters, parameters};
 pub use recorded::Recorded;
 pub use recover::{Recovering, RecoveryFate, RecoveryTarget, recovering};
@@ -81,6 +83,7 @@ pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, sta
 pub use summary::{StaleTarget, Summary, TargetOutputs, summary};
 pub use target_view::{Phase, TargetView};
 pub use view::{Approval, Counts, Refused, Source, StageStatus, State, View};
+pub use waves::{GateReached, GateStage, WaveStatus, wave_account};
 pub use words::count;
 
 /// The version of the documents for machines, which `docs/json.md` describes.

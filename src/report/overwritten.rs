@@ -1,6 +1,7 @@
-//! What somebody else did to the stacks after a rollback had looked at them, which its plan would overwrite.
+//! What an approver is told beside the changes, such as what somebody else did to the stacks after a rollback had looked at
+//! them, which its plan would overwrite.
 
-use crate::model::Target;
+use crate::model::{Gate, Target, Wave};
 
 use super::View;
 use super::words::count;
@@ -62,11 +63,30 @@ impl View {
         })
     }
 
-    /// Returns what a reviewer is told beside the changes.
+    /// Returns what a reviewer is told beside the changes: first what others did and do to the stacks.
     pub(super) fn notes(&self) -> Vec<String> {
-        let notes = self.definition().map_or(Vec::new(), |d| d.notes());
-        self.told_overwritten().into_iter().chain(notes).collect()
+        let definition = self.definition().map_or(Vec::new(), |d| d.notes());
+        let others = self.beside().iter().cloned();
+        let gates = gates_first(self.waves());
+        let notes = self.told_overwritten().into_iter().chain(others);
+        notes.chain(gates).chain(definition).collect()
     }
+}
+
+/// Says which gates are passed before anything is run, of waves that an earlier execution ended.
+pub fn gates_first(waves: &[Wave]) -> Vec<String> {
+    let stand = waves
+        .iter()
+        .filter(|wave| wave.targets.is_empty() && !wave.gates.is_empty());
+    let told = stand.map(|wave| {
+        let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
+        format!(
+            "wave {} is not run again, but what comes after it was not passed, and stands before the others: {}",
+            wave.name,
+            gates.join(", then ")
+        )
+    });
+    told.collect()
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub fn draw(view: &View, review: &Review, options: &ScreenOptions) -> String {
 fn header(page: &mut Page<'_>, view: &View, places: &Places) {
     let dot = format!(" {} ", page.glyphs.dot);
     let targets = view.targets();
-    let template = facts::template(view);
+    let template = facts::template(view, |id| execution(id, page.options));
     let name = places.title(view);
     let mut line = Line::of(Tone::Strong, name);
     for part in template.into_iter().chain([count(targets.len(), "target")]) {

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::plan;
 
 use super::causes::{self, CauseGroup};
-use super::{DOCUMENT_VERSION, View, words};
+use super::{DOCUMENT_VERSION, View, waves, words};
 
 /// What a review shows besides the events, looked up in the stored templates.
 pub trait ReviewSources {
@@ -141,7 +141,7 @@ pub struct ReviewWave {
 }
 
 impl ReviewWave {
-    fn of(wave: &Wave) -> Self {
+    pub(super) fn of(wave: &Wave) -> Self {
         Self {
             name: wave.name.to_string(),
             targets: wave.targets.clone(),
@@ -406,7 +406,7 @@ impl Review {
             groups,
             parameters,
             common_parameters,
-            waves: view.waves().iter().map(ReviewWave::of).collect(),
+            waves: waves::reviewed(view),
             unchanged: targets_with(view, &|outcome| *outcome == TargetOutcome::NoChanges),
             not_planned: causes::not_planned(view),
             not_enabled: targets_with(view, &|outcome| {

@@ -2,7 +2,7 @@
 //!
 //! The values are taken apart field by field, so that a new one does not compile until somebody has decided how it is told.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::model::{
     ChangeAction, ChangeScope, ChangeSetKind, CountOrPercent, ExecutionId, Follows, Gate,
@@ -328,8 +328,8 @@ fn scope_name(scope: ChangeScope) -> &'static str {
     }
 }
 
-/// Returns what all changes are made from: the template, or how many there are.
-pub(super) fn template(view: &View) -> Option<String> {
+/// Returns what all changes are made from: the template, or how many there are; of a rollback, what it goes back to.
+pub(super) fn template(view: &View, named: impl Fn(&ExecutionId) -> String) -> Option<String> {
     let targets = view.targets();
     let mut templates: Vec<&str> = targets
         .iter()
@@ -337,10 +337,21 @@ pub(super) fn template(view: &View) -> Option<String> {
         .collect();
     templates.sort_unstable();
     templates.dedup();
-    match templates.as_slice() {
-        [] => view.deletes().then(|| "delete".to_owned()),
-        [only] => Some((*only).to_owned()),
-        many => Some(count(many.len(), "template")),
+    match (templates.as_slice(), view.follows()) {
+        ([], _) => view.deletes().then(|| "delete".to_owned()),
+        // Their files were put together for it, and have names that nobody knows.
+        (some, Some(Follows::RollsBack(earlier))) => {
+            let what = match some.len() {
+                1 => "the template".to_owned(),
+                many => count(many, "template"),
+            };
+            Some(format!(
+                "back to {what} from before execution {}",
+                named(earlier)
+            ))
+        }
+        ([only], _) => Some((*only).to_owned()),
+        (many, _) => Some(count(many.len(), "template")),
     }
 }
 
@@ -396,70 +407,60 @@ pub(super) fn prepared(view: &View) -> usize {
     targets.iter().filter(|t| is_done(t.phase())).count()
 }
 
-/// Returns how the rollout moves, where there is more than one target to change.
+/// Returns how the rollout moves, where there is more than one target to change; with waves, each of them says how.
 pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
-    let changed: Vec<&Target> = review.groups.iter().flat_map(|g| &g.targets).collect();
-    let changing: BTreeSet<&Region> = changed.iter().map(|target| &target.region).collect();
+    let changed = changed(review);
+    let Some(preferences) = view.preferences().filter(|_| changed.len() > 1) else {
+        return Vec::new();
+    };
+    if !review.waves.is_empty() {
+        let number = count(review.waves.len(), "wave");
+        return vec![match review.waves.len() {
+            1 => number,
+            _ => format!("{number}, one after the other"),
+        }];
+    }
     // The execution takes the regions in the order of all targets, and percentages of all of them.
-    let all = view.targets();
-    let mut regions: Vec<Region> = Vec::new();
-    for target in &all {
-        let region = &target.target().region;
-        if changing.contains(region) && !regions.contains(region) {
-            regions.push(region.clone());
-        }
-    }
-    match view.preferences().filter(|_| changed.len() > 1) {
-        Some(preferences) => words::rollout(preferences, &regions, most(view, &regions)),
-        None => Vec::new(),
-    }
+    let all = view.targets().into_iter().map(|t| t.target());
+    words::rollout(preferences, all.map(|t| (t, changed.contains(t))))
 }
 
-/// Returns how many targets there are at most in one of the `regions`, in a wave that has no preferences of its own: a percentage is
-/// of those.
-fn most(view: &View, regions: &[Region]) -> usize {
-    let mut wave_of: HashMap<&Target, usize> = HashMap::new();
-    for (index, wave) in view.waves().iter().enumerate() {
-        for target in &wave.targets {
-            wave_of.entry(target).or_insert(index);
-        }
-    }
-    let mut counts: HashMap<(Option<usize>, &Region), usize> = HashMap::new();
-    for target in view.targets() {
-        let wave = wave_of.get(target.target()).copied();
-        let own = wave.and_then(|index| view.waves().get(index)?.preferences.as_ref());
-        if own.is_none() && regions.contains(&target.target().region) {
-            *counts.entry((wave, &target.target().region)).or_default() += 1;
-        }
-    }
-    counts.into_values().max().unwrap_or(0)
+/// Returns the targets in which something is done.
+fn changed(review: &Review) -> HashSet<&Target> {
+    review.groups.iter().flat_map(|g| &g.targets).collect()
 }
 
-/// Returns the waves of the rollout: what each is called, how many targets it has, how it moves over them if that is not as
-/// over the others, and what is to be passed after it.
+/// Returns the waves of the rollout: what each is called, how many targets it has, how it moves over them, and what is to be
+/// passed after it.
 pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
+    let changed = changed(review);
     let told = |(index, wave): (usize, &ReviewWave)| {
         let mut parts = vec![
             format!("wave {} {}", index + 1, wave.name),
-            words::count(wave.targets.len(), "target"),
+            count(wave.targets.len(), "target"),
         ];
         if !wave.ended.is_empty() {
             parts.push(format!("{} not run again", wave.ended.len()));
         }
         let is_last = index + 1 == review.waves.len();
+        let is_changed = |target: &Target| changed.contains(target);
+        let run = wave.targets.iter().filter(|target| is_changed(target));
+        let run = run.count();
+        if run == 0 && !wave.targets.is_empty() {
+            parts.push("nothing to change".to_owned());
+        } else if run < wave.targets.len() {
+            parts.push(format!("{run} to change"));
+        }
+        let preferences = wave.preferences.as_ref().or(view.preferences());
+        if let Some(preferences) = preferences.filter(|_| run > 0) {
+            let targets = wave.targets.iter().map(|t| (t, is_changed(t)));
+            parts.extend(words::rollout(preferences, targets));
+        }
         let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
         for target in &wave.targets {
             *regions.entry(&target.region).or_default() += 1;
         }
         let most = regions.values().copied().max().unwrap_or(0);
-        if let Some(preferences) = &wave.preferences {
-            let order: Vec<Region> = regions.into_keys().cloned().collect();
-            let told = words::rollout(preferences, &order, most);
-            // Where there is one target, how many at a time is no question.
-            let skipped = if wave.targets.len() == 1 { 2 } else { 1 };
-            parts.extend(told.into_iter().skip(skipped));
-        }
-        let preferences = wave.preferences.as_ref().or(view.preferences());
         let may_all_fail = preferences.is_some_and(|p| all_may_fail(p.failure_tolerance, most));
         if !is_last && !wave.targets.is_empty() && may_all_fail {
             parts.push("all of it may fail, and the next one begins".to_owned());

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{
     Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
-    Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName,
+    Proof, StackEvent, StackId, StopRequest, Target, TargetOutcome, WaveName, clean,
 };
 
 use super::fleet::{Fleet, Rooms, UNDER_WAY, WHEN_LEFT, sections};
@@ -16,6 +16,7 @@ use super::rolled_back::RolledBack;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::summary::{next_commands, next_for_machines};
 use super::view::{Counts, StageStatus};
+use super::waves::{WaveStatus, waves};
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Phase, Review, TargetView, View, review_facts as facts, summary};
 
@@ -55,6 +56,9 @@ pub struct Status {
     /// What opens by itself before the next wave begins, while that is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
+    /// How the waves go, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<WaveStatus>,
     /// Why it waits for somebody outside.
     pub paused: Option<PauseReason>,
     /// The request to stop.
@@ -71,6 +75,9 @@ pub struct Status {
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
+    /// What is to be known beside it, such as what other executions do to the same targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The commands that go on from here, the likeliest first.
     pub next: Vec<String>,
     /// What there is to review, once there is a plan; whoever has the templates fills it in.
@@ -212,6 +219,7 @@ impl Status {
                 until: *until,
                 held: view.held().map(str::to_owned),
             }),
+            waves: WaveStatus::of(view),
             paused: view.paused().cloned(),
             stop: view.stop().cloned(),
             stages: stages.collect(),
@@ -219,6 +227,7 @@ impl Status {
             targets: view.targets().into_iter().map(target_status).collect(),
             proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),
+            notes: view.beside().to_vec(),
             next: next_of(view, alive),
             review: None,
         }
@@ -252,6 +261,7 @@ pub fn status(view: &View, alive: Option<bool>, options: &ScreenOptions) -> Stri
     header(&mut page, view, alive);
     page.blank();
     stages(&mut page, view, alive);
+    waves(&mut page, view, None);
     targets(&mut page, view, alive);
     let (_, tone) = words::state(&view.state(), alive);
     if !is_busy(view, alive) && tone != Tone::Good {
@@ -391,6 +401,11 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     }
     if let Some(failure) = view.trouble() {
         page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);
+    }
+    // The review, which tells it too, is shown with it while an answer is awaited.
+    for note in view.beside().iter().filter(|_| !view.awaits_answer()) {
+        let line = Line::of(Tone::Warn, "  note").add(Tone::Plain, &format!("   {}", clean(note)));
+        page.line(line, 9);
     }
 }
 

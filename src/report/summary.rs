@@ -19,6 +19,7 @@ use super::review::execution;
 use super::rolled_back::RolledBack;
 use super::screen::{Line, Page, ScreenOptions, Tone};
 use super::view::{Counts, State};
+use super::waves::waves;
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts};
 
@@ -307,10 +308,13 @@ fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places
             format!("{name}: denied, the plan cannot be approved"),
             Tone::Bad,
         ),
-        State::WaitingForApproval => (
-            format!("{name}: changes are waiting for approval"),
-            Tone::Warn,
-        ),
+        State::WaitingForApproval => {
+            let text = match view.approval().and_then(|asked| asked.wave) {
+                Some(wave) => format!("{name}: what comes after wave {wave} waits for approval"),
+                None => format!("{name}: changes are waiting for approval"),
+            };
+            (text, Tone::Warn)
+        }
         State::Answered(Decision::Approve) => {
             (format!("{name}: approved, not executed"), Tone::Warn)
         }
@@ -394,6 +398,11 @@ fn counts(page: &mut Page<'_>, summary: &Summary) {
 }
 
 fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
+    if view.awaits_answer()
+        && let Some(wave) = view.approval().and_then(|asked| asked.wave)
+    {
+        waves(page, view, Some(wave));
+    }
     if let Some(approval) = view.approval()
         && let Some(answer) = approval.answer
         && answer.decision == Decision::Reject

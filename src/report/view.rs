@@ -82,7 +82,16 @@ pub struct View {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct GateTimes {
     begun: Option<Fact<()>>,
-    ended: Option<Fact<bool>>,
+    ended: Option<Fact<GateEnd>>,
+}
+
+/// What became of a gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum GateEnd {
+    /// It was passed; with what its command wrote last.
+    Passed(Option<String>),
+    /// It will not be passed, and why.
+    Closed(String),
 }
 
 impl GateTimes {
@@ -96,9 +105,14 @@ impl GateTimes {
         self.ended.as_ref().map(|fact| fact.at)
     }
 
+    /// Returns what became of it, where that is known.
+    pub(super) fn end(&self) -> Option<&GateEnd> {
+        self.ended.as_ref().map(|fact| &fact.value)
+    }
+
     /// Returns whether it was not passed.
     pub(super) fn is_closed(&self) -> bool {
-        self.ended.as_ref().is_some_and(|fact| !fact.value)
+        matches!(self.end(), Some(GateEnd::Closed(_)))
     }
 }
 
@@ -109,6 +123,7 @@ struct Outside {
     is_late: bool,
     denied: Vec<String>,
     rolled_back: Option<RolledBack>,
+    beside: Vec<String>,
 }
 
 /// How far a stage is.
@@ -231,9 +246,14 @@ impl View {
                 keep(&mut self.held, event, None);
             }
             EventKind::GateHeld { reason, .. } => keep(&mut self.held, event, reason.clone()),
-            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
-                let is_open = matches!(event.kind, EventKind::GateOpened { .. });
-                keep(&mut self.gate_times(place).ended, event, is_open);
+            EventKind::GateOpened { place, said } => {
+                let end = GateEnd::Passed(said.clone());
+                keep(&mut self.gate_times(place).ended, event, end);
+                keep(&mut self.gate, event, None);
+            }
+            EventKind::GateClosed { place, reason } => {
+                let end = GateEnd::Closed(reason.clone());
+                keep(&mut self.gate_times(place).ended, event, end);
                 keep(&mut self.gate, event, None);
             }
             EventKind::Answered { answer } => {
@@ -318,6 +338,16 @@ impl View {
     /// Returns how far the rollback of what the execution changed is, where there is one.
     pub fn rolled_back(&self) -> Option<&RolledBack> {
         self.outside.rolled_back.as_ref()
+    }
+
+    /// Notes what else happens to its targets, which other executions tell.
+    pub fn note_beside(&mut self, notes: Vec<String>) {
+        self.outside.beside = notes;
+    }
+
+    /// Returns what else is known to happen to its targets, a sentence each.
+    pub fn beside(&self) -> &[String] {
+        &self.outside.beside
     }
 
     /// Returns what the plan is known to hold that the project denies.
@@ -409,9 +439,8 @@ impl View {
 
     /// Returns whether the gate after a wave with that number was passed.
     pub fn has_passed(&self, wave: &WaveName, number: u32) -> bool {
-        let times = self.times_of_gate(wave, number);
-        let ended = times.and_then(|times| times.ended.as_ref());
-        ended.is_some_and(|fact| fact.value)
+        let end = self.times_of_gate(wave, number).and_then(GateTimes::end);
+        matches!(end, Some(GateEnd::Passed(_)))
     }
 
     /// Returns when the gate after a wave with that number was begun and passed, as far as it was.

@@ -4,11 +4,15 @@ pub(super) mod drift;
 mod inputs;
 mod people;
 mod progress;
+mod rollout;
 mod time;
 
 pub(super) use inputs::*;
 pub(super) use people::*;
 pub(super) use progress::*;
+#[cfg(test)]
+pub(super) use rollout::concurrency;
+pub(super) use rollout::rollout;
 pub(super) use time::*;
 
 use std::collections::BTreeSet;

@@ -240,7 +240,7 @@ impl Rehearsal {
                 Due::Input(Box::new(Input::AlarmsRead { place, result }))
             }
             StepKind::RunCommand { place, .. } => {
-                let result = Ok(());
+                let result = Ok(String::new());
                 Due::Input(Box::new(Input::CommandEnded { place, result }))
             }
             StepKind::SnapshotSource { .. } => {

@@ -136,12 +136,17 @@ impl Story {
     /// Checks that whoever forgets the retry is told: its targets would stay at the second version.
     fn check_warning(&self, first: &Value, retried: &Value) {
         let id = retried["execution"].as_str().unwrap();
-        let warning = format!("note: execution {id}, a retry of it, is newer and changed");
+        let warning = format!("note: execution {id}, a retry of that one, is newer and changed");
         let warning = normalise(&warning);
         let first = first["execution"].as_str().unwrap();
         let planned = self.fleet.env.run(&["rollback", first, "--detach"]);
         planned.code(3);
         assert!(planned.stderr.contains(&warning), "{planned}");
+        let waiting = self.fleet.env.run(&["status", "latest", "--output=json"]);
+        let waiting = self.fleet.document(waiting.success());
+        let notes = waiting["review"]["notes"].to_string();
+        let told = warning.trim_start_matches("note: ");
+        assert!(normalise(&notes).contains(told), "{notes}");
         self.fleet.env.run(&["reject", "latest"]).code(4);
     }
 

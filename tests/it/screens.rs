@@ -292,6 +292,28 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
         "{note}"
     );
     assert!(note.contains("more of these targets"), "{note}");
+    // Whoever approves it elsewhere, or later, is told the same: in the review, and for machines.
+    let note = note.strip_prefix("note: ").unwrap();
+    let review = again
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(review.contains(&format!("note {note}")), "{again}");
+    let document = env.run(&["status", "latest", "--output", "json"]);
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_documented(&parse(&document.success().raw));
+    let document = parse(&document.stdout);
+    assert_eq!(document["notes"], serde_json::json!([note]));
+    assert_eq!(document["review"]["notes"], document["notes"]);
+    let markdown = env.run(&["status", "latest", "--output", "markdown"]);
+    assert!(
+        markdown
+            .success()
+            .stdout
+            .contains("another execution waits"),
+        "{markdown}"
+    );
     // The command works as it is printed, and other targets are none of its business.
     env.run(&["reject", "latest", "-m", "no"]).code(4);
     let elsewhere = env.run(&["plan", "messaging", "--region", "sa-east-1"]);
@@ -310,6 +332,24 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
     let told = "note: 2 other executions wait for an answer for some of these targets; see them with `stackgate list`";
     assert!(fourth.stderr.contains(told), "{fourth}");
     assert_eq!(fourth.stderr.matches("note: ").count(), 1, "{fourth}");
+
+    // What another one does once the plan is made is news to whoever approves it.
+    let status = |id: &str| parse(&env.run(&["status", id, "--output", "json"]).success().raw);
+    let waiting = status("latest");
+    let id = waiting["execution"].as_str().unwrap();
+    assert!(
+        !waiting["notes"].to_string().contains("after it was made"),
+        "{waiting}"
+    );
+    let [accounts, _, regions, _] = FLEET;
+    let place = [accounts, "111111111111", regions, "eu-west-1"];
+    let deploy = [&["deploy", "messaging", "--yes=high"], &place[..]].concat();
+    env.run(&deploy).success();
+    let notes = status(id)["notes"].to_string();
+    assert!(
+        notes.contains(" of this plan after it was made: there it is stale"),
+        "{notes}"
+    );
 }
 
 #[test]

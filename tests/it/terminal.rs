@@ -183,6 +183,31 @@ fn approve_at_the_prompt_executes_with_its_summary() {
 }
 
 #[test]
+fn the_approve_command_asks_as_deploy_does() {
+    let env = settings();
+    env.run(&["deploy", "settings", "--detach"]).code(3);
+    let mut screen = Screen::open(&env, &["approve", "latest"]);
+    screen.expect_question();
+    // It is typed before one has read what it is about.
+    screen.type_line("y");
+    screen.expect("approve [why]");
+    screen.expect_question();
+    screen.type_line("later");
+    screen.ends_with(3);
+    assert_ne!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+    let mut screen = Screen::open(&env, &["approve", "latest"]);
+    screen.expect_question();
+    screen.type_line("approve the value was agreed on");
+    screen.ends_with(0);
+    assert_eq!(status(&env).as_deref(), Some("CREATE_COMPLETE"));
+    let events = env.run(&["events", "latest"]);
+    assert!(
+        events.success().stdout.contains("the value was agreed on"),
+        "{events}"
+    );
+}
+
+#[test]
 fn reject_at_the_prompt_leaves_nothing_behind() {
     let env = settings();
     let mut screen = Screen::open(&env, &["deploy", "settings"]);

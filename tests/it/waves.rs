@@ -28,11 +28,18 @@ fn deployed_canary() -> TestEnv {
     let output = env.run(&["deploy", "app", "--target-set", "fleet", "--yes"]);
     output.code(3);
     let review = output.to_string();
-    assert!(
-        review.contains("wave 1 canary · 1 target · then approval"),
-        "{review}"
-    );
-    assert!(review.contains("wave 2 others · 3 targets"), "{review}");
+    let review = review.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "wave 1 canary · 1 target · eu-west-1 · the first failure stops the rollout · then approval",
+        "wave 2 others · 3 targets · us-east-1, then eu-west-1 · 1 target at a time",
+        // Whoever is asked about the rest is told how it went.
+        "what comes after wave canary waits for approval",
+        "wave canary: 1 of 1 succeeded in ",
+        "next: wave others, 3 targets in 2 regions",
+    ] {
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(review.contains(&told), "no `{told}`: {review}");
+    }
     assert!(
         review.contains("`--yes` approves the plan only"),
         "{review}"
@@ -95,6 +102,7 @@ fn the_rest_waits_for_an_answer_about_the_canary() {
 fn a_canary_that_is_rejected_is_the_only_one_deployed() {
     let env = deployed_canary();
     let output = env.run(&["reject", "latest", "-m", "the canary is ill"]);
+    // Not 4, as for a plan of which nothing was executed.
     output.code(1);
     let told = output.to_string();
     assert!(
@@ -106,10 +114,13 @@ fn a_canary_that_is_rejected_is_the_only_one_deployed() {
     assert_eq!(after[0].as_deref(), Some("CREATE_COMPLETE"));
     // The empty stacks of the change sets went with them.
     assert_eq!(after[1..], [None, None, None]);
-    let skipped = status(&env)["targets"]
-        .to_string()
-        .matches("gate_closed")
-        .count();
+    let told = status(&env);
+    assert_eq!(told["waves"][0]["counts"]["succeeded"], 1);
+    assert_eq!(told["waves"][0]["gates"][0]["state"], "not_passed");
+    let markdown = env.run(&["status", "latest", "--output", "markdown"]);
+    let markdown = markdown.success().stdout.clone();
+    assert!(markdown.contains("stackgate retry "), "{markdown}");
+    let skipped = told["targets"].to_string().matches("gate_closed").count();
     assert_eq!(skipped, 3);
 }
 

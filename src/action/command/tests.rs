@@ -23,7 +23,8 @@ async fn run_in(
     secrets: &[&str],
 ) -> Result<(), String> {
     let own = tempfile::tempdir().unwrap();
-    run_with(root, &own.path().join("list"), line, limit, secrets).await
+    let list = own.path().join("list");
+    run_with(root, &list, line, limit, secrets).await.map(drop)
 }
 
 async fn run_with(
@@ -32,7 +33,7 @@ async fn run_with(
     line: &[&str],
     limit: Duration,
     secrets: &[&str],
-) -> Result<(), String> {
+) -> Result<String, String> {
     let target = Target {
         account: AccountId::new("111111111111").unwrap(),
         region: Region::new("eu-west-1").unwrap(),
@@ -92,6 +93,16 @@ async fn what_it_said_last_is_told_without_secrets_and_control_characters() {
         "{failed}"
     );
     assert_eq!(failed.matches(" | ").count(), SHOWN_LINES - 1, "{failed}");
+}
+
+#[tokio::test]
+async fn what_it_said_is_told_of_one_that_passes_too() {
+    let (root, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    script(root.path(), "echo 12 checks; echo by hunter2; echo fine");
+    let list = own.path().join("list");
+    let said = run_with(root.path(), &list, &["./smoke.sh"], LONG, &["hunter2"]).await;
+    let said = said.unwrap();
+    assert_eq!(said, "12 checks | by **** | fine");
 }
 
 #[tokio::test]
@@ -210,10 +221,10 @@ async fn it_does_not_run_beside_one_that_a_killed_process_began() {
     assert!(told.contains("was not run again"), "{told}");
     assert!(!root.path().join("second").exists());
     std::fs::write(root.path().join("go"), "").unwrap();
-    assert_eq!(running.await.unwrap(), Ok(()));
+    assert_eq!(running.await.unwrap(), Ok(String::new()));
     assert!(!list.exists(), "nothing is left of it");
     let after = run_with(root.path(), &list, &["touch", "second"], LONG, &[]).await;
-    assert_eq!(after, Ok(()));
+    assert_eq!(after, Ok(String::new()));
     assert!(root.path().join("second").exists());
 }
 

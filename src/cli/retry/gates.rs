@@ -8,7 +8,7 @@ use crate::model::{
     EndedTarget, FanOut, Gate, PipelineDeclaration, SkipReason, Target, TargetOutcome, TargetSpec,
     Wave, WaveName,
 };
-use crate::report::{View, count};
+use crate::report::{View, count, gates_first};
 
 /// Keeps of every fan-out the targets that are run `again`, and of the waves those that still have some; and of the
 /// others the gates that were not passed, where something behind them is run.
@@ -147,21 +147,7 @@ pub(super) fn tell(pipeline: &PipelineDeclaration) {
     let waves = fan_outs
         .next_back()
         .map_or(&[][..], |fan_out| &fan_out.waves);
-    waves
-        .iter()
-        .filter_map(told)
-        .for_each(|told| output::stderr(&told));
-}
-
-fn told(wave: &Wave) -> Option<String> {
-    let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
-    wave.targets.is_empty().then(|| {
-        format!(
-            "note: wave {} is not run again, but what comes after it was not passed, and stands before the others: {}\n",
-            wave.name,
-            gates.join(", then ")
-        )
-    })
+    output::notes(&gates_first(waves));
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ pub(super) fn invariant_a_wave_begins_when_the_ones_before_ended_and_their_gates
             let has_ended = |t: &Target| targets[t].outcome.is_some();
             assert!(wave.targets.iter().all(has_ended), "{} runs", wave.name);
             let opened = run.events.iter().filter(
-                |e| matches!(&e.kind, EventKind::GateOpened { place } if place.wave == wave.name),
+                |e| matches!(&e.kind, EventKind::GateOpened { place, .. } if place.wave == wave.name),
             );
             let needed = match wave.targets.is_empty() {
                 true => 0,
@@ -292,7 +292,7 @@ pub(super) fn invariant_a_gate_opens_after_its_time_and_once(run: &Run) {
     for event in &run.events {
         match &event.kind {
             EventKind::GateStarted { place, until: time } => until.push((place.clone(), *time)),
-            EventKind::GateOpened { place } | EventKind::GateClosed { place, .. } => {
+            EventKind::GateOpened { place, .. } | EventKind::GateClosed { place, .. } => {
                 assert!(!ended.contains(place), "{place:?} ends twice");
                 ended.push(place.clone());
                 let is_opened = matches!(event.kind, EventKind::GateOpened { .. });

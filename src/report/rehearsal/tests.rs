@@ -93,6 +93,7 @@ fn a_timeline_of_waves_has_their_gates_between_them() {
     });
     script.wait(600).say(EventKind::GateOpened {
         place: place.clone(),
+        said: None,
     });
     let reason = "no".to_owned();
     let place = GatePlace {

@@ -9,8 +9,8 @@ use crate::diff::{self, Impact, ImpactKind, ImpactRow};
 use crate::model::{
     ChangeSetKind, Digest, DriftStatus, EventKind, GatePlace, IgnoredAttribute, ImportedResource,
     LeftOut, LeftOutWhy, OnStackFailure, OperationPreferences, ParameterValue, PolicyAction,
-    Recreation, Replacement, ResourceDrift, Risk, RiskChoice, RiskLevel, RiskSetting,
-    RollbackTrigger, SetDrift, StackDrift, StackStatus, TargetOutcome,
+    Recreation, RegionConcurrency, Replacement, ResourceDrift, Risk, RiskChoice, RiskLevel,
+    RiskSetting, RollbackTrigger, SetDrift, StackDrift, StackStatus, TargetOutcome,
 };
 use crate::report::review_data::ReviewDrift;
 
@@ -474,22 +474,75 @@ fn the_rollout_goes_by_the_regions_of_all_targets() {
 }
 
 #[test]
+fn regions_side_by_side_are_told_with_how_many_targets_that_is_at_once() {
+    let target = fixtures::target;
+    let mut targets: Vec<Target> = "123".chars().map(|a| target(a, "eu-west-1")).collect();
+    targets.extend("123".chars().map(|a| target(a, "us-east-1")));
+    targets.push(target('1', "sa-east-1"));
+    let told = |max: &str, tolerance: &str| {
+        let preferences = OperationPreferences {
+            region_concurrency: RegionConcurrency::Parallel,
+            max_concurrent: max.parse().unwrap(),
+            failure_tolerance: tolerance.parse().unwrap(),
+            ..OperationPreferences::default()
+        };
+        let mut script = fixtures::Script::with(&targets, preferences);
+        for target in &targets {
+            script.update(target, fixtures::change_a());
+        }
+        let view = script.view();
+        rollout(&view, &Review::of(&view, &Template)).remove(1)
+    };
+    // Of three, three and one targets.
+    assert_eq!(
+        told("2", "2"),
+        "2 targets at a time in each region, 5 at once"
+    );
+    assert_eq!(
+        told("1", "0"),
+        "1 target at a time in each region, 3 at once"
+    );
+    assert_eq!(told("3", "2"), "all at once");
+    assert_eq!(
+        told("100%", "34%"),
+        "2 targets at a time (100% asked for; strict mode allows one more than may fail) in each region, 5 at once"
+    );
+}
+
+#[test]
+fn a_rollback_says_what_it_goes_back_to() {
+    let mut script = fixtures::fleet();
+    let earlier: ExecutionId = "01938f5e-0000-7000-8000-000000000001".parse().unwrap();
+    if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        definition.invocation.follows = Some(Follows::RollsBack(earlier.clone()));
+    }
+    let view = script.view();
+    let told = template(&view, ToString::to_string).unwrap();
+    assert_eq!(
+        told,
+        format!("back to the template from before execution {earlier}")
+    );
+}
+
+#[test]
 fn waves_are_told_with_what_is_between_them() {
     let targets = fixtures::four();
     let script = fixtures::canary();
     let view = script.view();
     let review = Review::of(&view, &Template);
     let wide = ScreenOptions {
-        width: 120,
+        width: 200,
         ..ScreenOptions::default()
     };
     let screen = draw(&view, &review, &wide);
     for told in [
-        "wave 1 canary · 1 target · then bake 10m, then approval",
-        "wave 2 half · 2 targets · 50% of the targets at a time (1 of 1) · the first failure stops the rollout",
-        "wave 3 rest · 1 target",
+        "Rollout  3 waves, one after the other\n",
+        "wave 1 canary · 1 target · us-east-1 · the first failure stops the rollout · then bake 10m, then approval",
+        "wave 2 half · 2 targets · us-east-1, then eu-west-1 · 50% of the targets at a time (1 of 1) in a region · the first failure stops the rollout",
+        "wave 3 rest · 1 target · eu-west-1 · the first failure stops the rollout",
     ] {
         assert!(screen.contains(told), "{screen}");
+        let told = told.trim_start_matches("Rollout ").trim();
         assert!(markdown(&view, None, Some(&review)).contains(told));
     }
     let json = serde_json::to_value(&review).unwrap();
@@ -544,7 +597,7 @@ fn what_is_waited_for_between_waves_is_told_everywhere() {
     assert!(live.iter().any(|row| row.contains(held)), "{live:?}");
     let status = super::super::status(&view, Some(true), &options);
     assert!(status.contains(held), "{status}");
-    script.say(EventKind::GateOpened { place });
+    script.say(EventKind::GateOpened { place, said: None });
     assert_eq!((script.view().gate(), script.view().held()), (None, None));
     script.say(EventKind::ApprovalRequested {
         plan: Digest::of(b"plan"),

@@ -1,12 +1,10 @@
-//! What stacks are made with, where it came from, and how a rollout goes.
+//! What stacks are made with, and where it came from.
 
 use super::super::review_data::ParameterUse;
 use super::super::screen::Tone;
 use crate::diff::{DefaultDiff, value_text};
 use crate::model::{
-    ConcurrencyMode, CountOrPercent, Layer, Limits, OnStackFailure, OperationPreferences,
-    ParameterValue, PolicyAction, Provenance, Region, RegionConcurrency, StackOptions,
-    StackSetting,
+    Layer, OnStackFailure, ParameterValue, PolicyAction, Provenance, StackOptions, StackSetting,
 };
 
 use super::count;
@@ -156,88 +154,4 @@ pub(in crate::report) fn kept_default(default: &DefaultDiff, arrow: &str) -> Str
 /// Returns what is said of a value that there may not be.
 pub(in crate::report) fn optional(value: Option<&str>) -> String {
     value.map_or_else(|| "(none)".to_owned(), value_text)
-}
-
-/// Returns how a rollout moves over `regions`: their order, how many targets at a time, when it stops.
-///
-/// `most`: how many targets there are in the largest region, of which percentages are taken.
-pub(in crate::report) fn rollout(
-    preferences: &OperationPreferences,
-    regions: &[Region],
-    most: usize,
-) -> Vec<String> {
-    let mut order: Vec<&Region> = Vec::new();
-    let named = preferences.region_order.iter();
-    for region in named.filter(|r| regions.contains(r)).chain(regions) {
-        if !order.contains(&region) {
-            order.push(region);
-        }
-    }
-    let several = order.len() > 1;
-    let shown: Vec<&str> = order.iter().take(6).map(|r| r.as_str()).collect();
-    let hidden = order.len() - shown.len();
-    let mut places = match preferences.region_concurrency {
-        RegionConcurrency::Sequential => shown.join(", then "),
-        RegionConcurrency::Parallel => shown.join(", "),
-    };
-    if hidden > 0 {
-        places.push_str(&format!(" and {hidden} more"));
-    }
-    if several && preferences.region_concurrency == RegionConcurrency::Parallel {
-        places.push_str(" side by side");
-    }
-    let (place, what) = match preferences.region_concurrency {
-        RegionConcurrency::Parallel if several => (" in a region", "it"),
-        RegionConcurrency::Sequential if several => (" in a region", "the rollout"),
-        RegionConcurrency::Parallel | RegionConcurrency::Sequential => ("", "the rollout"),
-    };
-    let stop = match preferences.failure_tolerance {
-        CountOrPercent::Count(0) | CountOrPercent::Percent(0) => {
-            let place = if what == "it" { place } else { "" };
-            format!("the first failure{place} stops {what}")
-        }
-        // Of all targets: more than all cannot fail.
-        CountOrPercent::Percent(100..) => "no number of failures stops it".to_owned(),
-        CountOrPercent::Count(1) => format!("more than 1 failure{place} stops {what}"),
-        CountOrPercent::Count(number) => {
-            let failures = count(number as usize, "failure");
-            format!("more than {failures}{place} stop {what}")
-        }
-        CountOrPercent::Percent(share) => {
-            let tolerance = Limits::new(most, preferences).tolerance;
-            format!("more than {share}% failures ({tolerance} of {most}){place} stop {what}")
-        }
-    };
-    vec![places, concurrency(preferences, most), stop]
-}
-
-/// Returns how many targets are changed at a time: fewer than were asked for where a strict mode says so.
-pub(super) fn concurrency(preferences: &OperationPreferences, most: usize) -> String {
-    let share = |value: CountOrPercent| match value {
-        CountOrPercent::Count(number) => number as usize,
-        CountOrPercent::Percent(share) => most.saturating_mul(usize::from(share)) / 100,
-    };
-    let asked = match preferences.max_concurrent {
-        CountOrPercent::Count(number) => format!("{} at a time", count(number as usize, "target")),
-        CountOrPercent::Percent(share @ 100..) => format!("{share}% of the targets at a time"),
-        CountOrPercent::Percent(share) => {
-            let limit = Limits::new(most, preferences).max_concurrent;
-            format!("{share}% of the targets at a time ({limit} of {most})")
-        }
-    };
-    // Strict: never more than could all fail with one failure beyond the tolerance.
-    let allowed = share(preferences.failure_tolerance).saturating_add(1);
-    match preferences.concurrency_mode {
-        ConcurrencyMode::Strict if allowed < share(preferences.max_concurrent).min(most) => {
-            let asked = match preferences.max_concurrent {
-                CountOrPercent::Count(number) => number.to_string(),
-                CountOrPercent::Percent(share) => format!("{share}%"),
-            };
-            format!(
-                "{} at a time ({asked} asked for; strict mode allows one more than may fail)",
-                count(allowed, "target")
-            )
-        }
-        ConcurrencyMode::Strict | ConcurrencyMode::Soft => asked,
-    }
 }

@@ -64,7 +64,10 @@ fn earlier(done: &[usize], passed: &[(&str, u32)]) -> View {
             number: *number,
             gate: BAKE,
         };
-        (Scope::default(), EventKind::GateOpened { place })
+        (
+            Scope::default(),
+            EventKind::GateOpened { place, said: None },
+        )
     });
     let events: Vec<Event> = (1..)
         .zip(ended.chain(opened))
@@ -105,8 +108,9 @@ fn what_was_not_passed_stays_before_what_is_behind_it() {
         outcome: succeeded(),
     };
     assert_eq!(left.waves[0].ended[1], ended);
-    assert!(super::told(&left.waves[0]).is_some_and(|t| t.contains("bake 2h, then approval")));
-    assert_eq!(super::told(&left.waves[1]), None);
+    let told = super::gates_first(&left.waves);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("bake 2h, then approval"), "{told:?}");
 
     // Two waves are done, and only what no wave names is left.
     let (_, told) = kept(fan_out(), &earlier(&[0, 1, 2], &[]), &[3]);

@@ -200,7 +200,7 @@ fn invariant_the_arithmetic_holds(world: &World, events: &[Event]) {
     let mut opened: BTreeMap<&WaveName, usize> = BTreeMap::new();
     let mut begun: BTreeSet<&Target> = BTreeSet::new();
     for event in events {
-        if let EventKind::GateOpened { place } = &event.kind {
+        if let EventKind::GateOpened { place, .. } = &event.kind {
             *opened.entry(&place.wave).or_default() += 1;
         }
         let Some(target) = &event.scope.target else {
