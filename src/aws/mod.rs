@@ -71,7 +71,7 @@ pub use s3::FoundBucket;
 pub use stack::{Deleted, StackRef};
 pub use trace::{Attempt, Trace};
 pub use upload::TEMPLATE_ENDING;
-pub use uploaded::TemplateRead;
+pub use uploaded::{TemplateRead, can_be, may_lack_characters};
 pub use watch::Settled;
 
 #[cfg(test)]

@@ -110,10 +110,20 @@ impl Aws {
         stack: &StackId,
         known: Option<&str>,
     ) -> Result<Option<String>, CallFailure> {
+        let page = self.newest_events(spec, stack).await?;
+        Ok(newest_of(&page, known))
+    }
+
+    /// Returns the newest events of the stack, the newest first: as many as one call gives.
+    pub async fn newest_events(
+        &self,
+        spec: &TargetSpec,
+        stack: &StackId,
+    ) -> Result<Vec<StackEvent>, CallFailure> {
         let (page, _) = self
             .page_of_events(spec, stack, None, Priority::Read)
             .await?;
-        Ok(newest_of(&page, known))
+        Ok(page)
     }
 
     /// Returns the events newer than `after`, oldest first; all that there are without it.

@@ -49,6 +49,21 @@ impl Aws {
     }
 }
 
+/// Returns whether `read`, which the service gave back, can be the template `sent`: they are the same as far as the service
+/// shows them.
+pub fn can_be(sent: &str, read: &str) -> bool {
+    match compared(sent, read) {
+        Likeness::Same | Likeness::InAscii => true,
+        Likeness::Different => false,
+    }
+}
+
+/// Returns whether the service may have given characters outside ASCII of a template back as `?`: where it shows one of them,
+/// it shows all.
+pub fn may_lack_characters(read: &[u8]) -> bool {
+    read.is_ascii() && read.contains(&b'?')
+}
+
 /// How alike two templates are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Likeness {
@@ -125,6 +140,21 @@ mod tests {
             assert_eq!(asked.field("StackName"), STACK);
             assert_eq!(asked.field("TemplateStage"), "Original");
         }
+    }
+
+    #[test]
+    fn what_the_service_does_not_show_may_be_lost_and_is_no_difference() {
+        let sent = "Description: gr\u{f6}\u{df}er?\nResources: {}\n";
+        let shown = "Description: gr??er?\nResources: {}";
+        assert!(can_be(sent, shown));
+        assert!(can_be(sent, sent));
+        // A `?` that is one was sent as one.
+        assert!(can_be(shown, shown));
+        assert!(!can_be(shown, sent));
+        assert!(!can_be(sent, "Description: gr??er!\nResources: {}"));
+        assert!(may_lack_characters(shown.as_bytes()));
+        assert!(!may_lack_characters(sent.as_bytes()));
+        assert!(!may_lack_characters(b"Resources: {}"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ impl Done {
     fn of(id: &ExecutionId, view: &View) -> Self {
         let is_done = |outcome| matches!(outcome, Some(&TargetOutcome::Succeeded { .. }));
         let targets = view.targets().into_iter();
-        let changed = targets.filter(|target| is_done(target.outcome()));
+        let changed = targets.filter(|target| is_done(target.outcome()) || target.is_changed());
         Self {
             id: id.clone(),
             follows: view.follows().cloned(),

@@ -4,7 +4,8 @@ use futures_util::{StreamExt as _, stream};
 
 use super::earlier::{AT_ONCE, Earlier, Since, newest_known, tell};
 use super::output;
-use crate::aws::Aws;
+use super::sources::Sources;
+use crate::aws::{Aws, can_be};
 use crate::model::{
     CallFailure, Digest, EffectiveParameter, ParameterValue, PlannedTarget, Proof, Target,
     TargetSpec, Verdict,
@@ -13,7 +14,7 @@ use crate::pipeline::execute_token;
 use crate::report::{TargetView, count};
 
 /// Looks at every target that the execution was done with. It only reads.
-pub(super) async fn proofs(earlier: &Earlier, aws: &Aws) -> Vec<Proof> {
+pub(super) async fn proofs(earlier: &Earlier, sources: &Sources, aws: &Aws) -> Vec<Proof> {
     let specs = earlier.specs();
     let done = earlier.succeeded().into_iter();
     let asked = done.map(|target| {
@@ -21,7 +22,7 @@ pub(super) async fn proofs(earlier: &Earlier, aws: &Aws) -> Vec<Proof> {
         async move {
             let mut proof = unread(earlier, target);
             if let Some(spec) = spec {
-                proof.verdict = match prove(earlier, aws, spec, target, &mut proof).await {
+                proof.verdict = match prove(earlier, sources, aws, spec, target, &mut proof).await {
                     Ok(verdict) => verdict,
                     Err(failure) => Verdict::NotRead {
                         why: failure.message,
@@ -52,6 +53,7 @@ fn unread(earlier: &Earlier, target: &TargetView) -> Proof {
 /// Compares what can be compared, and notes it in `proof`.
 async fn prove(
     earlier: &Earlier,
+    sources: &Sources,
     aws: &Aws,
     spec: &TargetSpec,
     target: &TargetView,
@@ -71,10 +73,9 @@ async fn prove(
         return Ok(Verdict::Current);
     };
     let text = aws.template(spec, stack).await?;
-    let template = text.map(|text| Digest::of(text.as_bytes()));
-    proof.template = template;
+    proof.template = text.as_ref().map(|text| Digest::of(text.as_bytes()));
     let different = |what: String| Ok(Verdict::Changed { why: what });
-    if template != Some(executed(&planned)) {
+    if !text.is_some_and(|text| is_executed(&planned, sources, &text)) {
         return different("its template is not the one that was executed".to_owned());
     }
     for (name, value) in open(&planned.inputs.parameters) {
@@ -84,6 +85,13 @@ async fn prove(
         proof.parameters.push(name.to_owned());
     }
     Ok(Verdict::Current)
+}
+
+/// Returns whether what the service gives back as the template is what was executed, as far as it shows that.
+fn is_executed(planned: &PlannedTarget, sources: &Sources, read: &str) -> bool {
+    let sent = || sources.template(planned);
+    Digest::of(read.as_bytes()) == executed(planned)
+        || sent().is_some_and(|sent| can_be(sent.text(), read))
 }
 
 /// Returns the digest of the template that CloudFormation was given.

@@ -14,8 +14,8 @@ use super::{CliError, exit, output, prompt};
 use crate::aws::{Aws, RecoverStack, StackRef};
 use crate::journal::Journal;
 use crate::model::{
-    CallFailure, Cause, ExecutionId, FailureKind, LogicalId, Priority, Recovery, StackId,
-    StackName, StackStatus, TargetSpec,
+    CallFailure, Cause, ExecutionId, FailureKind, LogicalId, Priority, Recovery, StackEvent,
+    StackId, StackName, StackStatus, TargetSpec, clean,
 };
 use crate::report::{Recovering, RecoveryFate, RecoveryTarget, recovering};
 
@@ -98,7 +98,16 @@ fn skipped(text: &str) -> Result<String, String> {
 }
 
 /// A target, and the stack that was found there.
-type Seen = (RecoveryTarget, Option<StackId>);
+type Seen = (RecoveryTarget, Option<Sight>);
+
+/// A stack as it was shown.
+struct Sight {
+    id: StackId,
+    /// Its newest event.
+    newest: Option<String>,
+    /// When and with which token its operation began.
+    began: Option<String>,
+}
 
 /// What was looked at.
 struct Found<'a> {
@@ -198,6 +207,12 @@ async fn go_on(
             ));
             return Ok(exit::AWAITING);
         }
+        for (target, sight) in &seen {
+            let began = sight.as_ref().and_then(|sight| sight.began.as_ref());
+            if let (RecoveryFate::Possible { .. }, Some(began)) = (&target.fate, began) {
+                output::stderr(&format!("{}: {began}\n", target.target.place()));
+            }
+        }
         let number = all.possible();
         let noun = if number == 1 { "target" } else { "targets" };
         if !prompt::confirm(&format!("`{}` in {number} {noun}?", operation.flag())) {
@@ -261,15 +276,32 @@ fn show(global: &Global, all: &Recovering) -> Result<(), CliError> {
 /// Looks at a target.
 async fn look(aws: &Aws, spec: &TargetSpec, by: StackRef<'_>, asked: Option<Recovery>) -> Seen {
     let target = spec.target.clone();
-    let (status, blocking, fate, stack) = match aws.stack(spec, by, Priority::Read).await {
+    let (status, blocking, fate, sight) = match aws.stack(spec, by, Priority::Read).await {
         Ok(None) => (None, Vec::new(), RecoveryFate::NoStack, None),
         Ok(Some(stack)) => {
             let fate = RecoveryFate::of(&target, stack.status, asked);
+            let is_asked = asked.is_some() && matches!(fate, RecoveryFate::Possible { .. });
+            let events = match is_asked {
+                true => aws.newest_events(spec, &stack.id).await,
+                false => Ok(Vec::new()),
+            };
+            // What is under way there cannot be told from what others begin.
+            let (events, fate) = match events {
+                Ok(events) => (events, fate),
+                Err(CallFailure {
+                    message: reason, ..
+                }) => (Vec::new(), RecoveryFate::NotLookedAt { reason }),
+            };
             let blocking = match stack.status {
                 StackStatus::UpdateRollbackFailed => blocking(aws, spec, &stack.id).await,
                 _ => Vec::new(),
             };
-            (Some(stack.status), blocking, fate, Some(stack.id))
+            let sight = Sight {
+                newest: events.first().map(|event| event.id.clone()),
+                began: began(&events, &stack.id),
+                id: stack.id,
+            };
+            (Some(stack.status), blocking, fate, Some(sight))
         }
         Err(CallFailure {
             message: reason, ..
@@ -281,7 +313,31 @@ async fn look(aws: &Aws, spec: &TargetSpec, by: StackRef<'_>, asked: Option<Reco
         blocking,
         fate,
     };
-    (seen, stack)
+    (seen, sight)
+}
+
+/// Says when and with which token the stack's operation began, where it is among `events`, the newest first.
+fn began(events: &[StackEvent], stack: &StackId) -> Option<String> {
+    let mut own = events.iter().filter(|event| event.is_of_stack(stack));
+    let event = own.find(|event| {
+        matches!(
+            event.status.as_str(),
+            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "IMPORT_IN_PROGRESS"
+        )
+    })?;
+    let with = match &event.token {
+        Some(token) => format!("with the token {}", clean(token)),
+        None => "without a token".to_owned(),
+    };
+    Some(format!(
+        "the operation began at {} {with} ({})",
+        event.at, event.status
+    ))
+}
+
+/// Returns what the stack itself did since it was shown, if anything: another operation may have begun.
+fn since_shown<'a>(newer: &'a [StackEvent], stack: &StackId) -> Option<&'a StackEvent> {
+    newer.iter().rfind(|event| event.is_of_stack(stack))
 }
 
 /// Returns the resources that could not be rolled back, as far as they can be looked up.
@@ -295,11 +351,11 @@ async fn blocking(aws: &Aws, spec: &TargetSpec, stack: &StackId) -> Vec<LogicalI
 async fn act(
     aws: &Aws,
     spec: &TargetSpec,
-    stack: &StackId,
+    sight: &Sight,
     operation: Recovery,
     args: &RecoverArgs,
 ) -> RecoveryFate {
-    match try_act(aws, spec, stack, operation, args).await {
+    match try_act(aws, spec, sight, operation, args).await {
         Ok(fate) => fate,
         Err(failure) => RecoveryFate::Failed {
             status: None,
@@ -311,10 +367,11 @@ async fn act(
 async fn try_act(
     aws: &Aws,
     spec: &TargetSpec,
-    stack: &StackId,
+    sight: &Sight,
     operation: Recovery,
     args: &RecoverArgs,
 ) -> Result<RecoveryFate, CallFailure> {
+    let stack = &sight.id;
     // Somebody may have been faster while the question was open.
     let by = StackRef::Id(stack);
     match aws.stack(spec, by, Priority::Read).await? {
@@ -322,7 +379,21 @@ async fn try_act(
         Some(now) => return Ok(RecoveryFate::of(&spec.target, now.status, Some(operation))),
         None => return Ok(RecoveryFate::NoStack),
     }
-    let after = aws.newest_event(spec, stack, None).await?;
+    // The same status can be that of another operation.
+    let newer = aws
+        .events_since(spec, stack, sight.newest.as_deref())
+        .await?;
+    let known = sight.newest.as_ref();
+    if let Some(event) = since_shown(&newer, stack) {
+        return Ok(RecoveryFate::Failed {
+            status: None,
+            cause: Cause::of(format!(
+                "nothing was done: the stack is no longer what was shown ({} at {}); look at it again",
+                event.status, event.at
+            )),
+        });
+    }
+    let after = newer.last().map(|event| &event.id).or(known).cloned();
     let token = uuid::Uuid::now_v7().to_string();
     let role = args.role_arn.as_ref().map(|role| spec.target.fill(role));
     let asked = RecoverStack {
@@ -370,6 +441,39 @@ mod tests {
         let stack = "latest-app".parse().unwrap();
         assert_eq!(whose("latest-app"), Ok(Whose::Stack(stack)));
         assert!(whose("no_stack").is_err());
+    }
+
+    #[test]
+    fn another_operation_than_the_one_that_was_shown_is_noticed() {
+        let stack = StackId::new("arn:stack").unwrap();
+        let event = |id: &str, physical: &str, status: &str, token: &str| StackEvent {
+            id: id.to_owned(),
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            logical_id: LogicalId::new("app").unwrap(),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            physical_id: Some(physical.to_owned()),
+            status: status.to_owned(),
+            reason: None,
+            token: Some(token.to_owned()),
+        };
+        let resource = event("2", "queue", "UPDATE_IN_PROGRESS", "alice");
+        let shown = [
+            resource.clone(),
+            event("1", "arn:stack", "UPDATE_IN_PROGRESS", "alice"),
+        ];
+        let said = began(&shown, &stack).unwrap();
+        assert!(
+            said.contains("2026-01-02T03:04:05Z with the token alice"),
+            "{said}"
+        );
+        assert_eq!(began(&[], &stack), None);
+        // What is under way goes on.
+        assert_eq!(since_shown(&[resource], &stack), None);
+        let newer = [
+            event("3", "arn:stack", "UPDATE_COMPLETE", "alice"),
+            event("4", "arn:stack", "UPDATE_IN_PROGRESS", "bob"),
+        ];
+        assert_eq!(since_shown(&newer, &stack), newer.last());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::face::Answering;
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
+use super::sources::Sources;
 use super::{CliError, delete, exit, followers, newer, others, output, proof, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
@@ -130,12 +131,13 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         return Ok(exit::DONE);
     }
     let store = Store::open(&run::store_folder(journal.folder()))?;
+    let sources = Sources::of(&earlier.view, &run::store_folder(journal.folder()))?;
     let mut definition = definition(&earlier, args)?;
     let answering = answering(args.yes, args.detach);
     let id = new_id()?;
     block_on(async {
         let (aws, caller) = earlier.reach(&id).await?;
-        let proofs = proof::proofs(&earlier, &aws).await;
+        let proofs = proof::proofs(&earlier, &sources, &aws).await;
         proof::told(&proofs, takes_changed);
         let changed = proof::changed(&proofs).filter(|_| takes_changed);
         let again: BTreeSet<&Target> = chosen.into_iter().chain(changed).collect();
@@ -143,6 +145,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
             output::stderr(&opening);
             return Ok(exit::DONE);
         }
+        gates::refuse_to_pass_over(&earlier.view, &again)?;
         gates::keep(&mut definition.pipeline, &earlier.view, &again);
         tell_of_files(&definition, &earlier.view, &store);
         let retried = (&earlier.id, earlier.view.pipeline());

@@ -6,6 +6,7 @@ mod definition;
 mod failed;
 mod former;
 mod notes;
+mod original;
 mod sorted;
 mod waves;
 
@@ -37,6 +38,9 @@ pub(super) struct RollbackArgs {
     /// Also roll back stacks that somebody else changed since, whose changes are lost
     #[arg(long)]
     include_changed: bool,
+    /// Also roll back to templates that are known only as the service shows them, with `?` for every character outside ASCII
+    #[arg(long)]
+    accept_lost_characters: bool,
     /// Also delete the stacks that the execution created, once the others are rolled back: reviewed and approved on its own
     #[arg(long)]
     delete_created: bool,
@@ -78,6 +82,7 @@ pub(super) fn rollback(global: &Global, args: &RollbackArgs) -> Result<u8, CliEr
         account: Account::Always,
         wish: Wish {
             include_changed: args.include_changed,
+            accept_lost_characters: args.accept_lost_characters,
             delete_created: args.delete_created,
             secrets: secrets(&args.secrets)?,
             capabilities: args.capabilities.clone(),
@@ -92,6 +97,8 @@ pub(super) fn rollback(global: &Global, args: &RollbackArgs) -> Result<u8, CliEr
 struct Wish {
     /// Whether stacks that somebody changed since are rolled back, too.
     include_changed: bool,
+    /// Whether templates are given back that may lack characters outside ASCII.
+    accept_lost_characters: bool,
     /// Whether stacks that the execution created are deleted.
     delete_created: bool,
     /// Where former values are that cannot be read back.
@@ -129,7 +136,7 @@ impl Rollback<'_> {
         let store = Store::open(&run::store_folder(self.journal.folder()))?;
         let (aws, caller) = earlier.reach(&self.id).await?;
         let rollbacks = of(self.journal, &earlier.id, earlier.view.pipeline())?;
-        let sorted = sort(earlier, &store, &aws, &self.wish, &rollbacks).await?;
+        let sorted = sort(earlier, self.journal, &store, &aws, &self.wish, &rollbacks).await?;
         sorted.tell();
         if let Answering::Foreseen(_) = self.answering {
             sorted.is_foreseen()?;

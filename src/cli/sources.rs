@@ -61,7 +61,8 @@ impl Sources {
             }
     }
 
-    fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
+    /// Returns the template that is sent for the target.
+    pub(super) fn template(&self, target: &PlannedTarget) -> Option<Arc<Template>> {
         if target.kind == ChangeSetKind::Delete {
             return None;
         }

@@ -136,6 +136,11 @@ impl StackStatus {
         }
     }
 
+    /// Returns whether an operation went well and the stack is what it was asked to be.
+    pub fn is_deployed(self) -> bool {
+        self.sentiment() == Sentiment::Good && self != StackStatus::DeleteComplete
+    }
+
     /// Returns whether an operation failed and left the stack in what it was in the middle of.
     pub fn is_failed(self) -> bool {
         use StackStatus::*;

@@ -237,6 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_is_changed_by_what_was_deployed_whatever_failed_after_it() {
+        let view = failed();
+        let changed = view.targets().into_iter().find(|t| t.is_changed());
+        let target = changed.unwrap().target();
+        for (status, expected) in [
+            (Some(StackStatus::UpdateComplete), true),
+            (Some(StackStatus::CreateComplete), true),
+            (Some(StackStatus::UpdateFailed), true),
+            (Some(StackStatus::UpdateRollbackComplete), false),
+            (Some(StackStatus::DeleteComplete), false),
+            (None, false),
+        ] {
+            let mut script = Script::new(std::slice::from_ref(target));
+            let cause = Cause::of("its stack policy could not be set");
+            script.end(target, TargetOutcome::Failed { status, cause });
+            let view = script.view();
+            let found = view.target(target).unwrap().is_changed();
+            assert_eq!(found, expected, "{status:?}");
+        }
+    }
+
+    #[test]
     fn a_stack_that_is_left_failed_is_not_rolled_back() {
         let failed = failed();
         let changed = failed.targets().into_iter().find(|t| t.is_changed());

@@ -387,15 +387,22 @@ impl TargetView {
 
     /// Returns whether the stack was left with a change that the execution made.
     pub fn is_changed(&self) -> bool {
+        let is_deployed = || {
+            let ready = self.ready.as_ref();
+            !ready.is_some_and(|fact| fact.value.settings_only)
+        };
         match self.outcome() {
-            Some(TargetOutcome::Succeeded { .. }) => !self
-                .ready
-                .as_ref()
-                .is_some_and(|fact| fact.value.settings_only),
-            // Without a rollback of its own, what came before the failure stays.
-            Some(TargetOutcome::Failed { status, .. }) => {
-                *status == Some(StackStatus::UpdateFailed)
-            }
+            Some(TargetOutcome::Succeeded { .. }) => is_deployed(),
+            Some(TargetOutcome::Failed {
+                status: Some(status),
+                ..
+            }) => match status {
+                // Without a rollback of its own, what came before the failure stays.
+                StackStatus::UpdateFailed => true,
+                // What failed came after the operation: its policy or protection could not be set.
+                status => status.is_deployed() && is_deployed(),
+            },
+            Some(TargetOutcome::Failed { status: None, .. }) => false,
             Some(
                 TargetOutcome::NoChanges
                 | TargetOutcome::NotPlanned { .. }

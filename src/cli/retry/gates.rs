@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::cli::{CliError, output, waves};
 use crate::model::{
-    EndedTarget, FanOut, PipelineDeclaration, SkipReason, Target, TargetOutcome, TargetSpec,
+    EndedTarget, FanOut, Gate, PipelineDeclaration, SkipReason, Target, TargetOutcome, TargetSpec,
+    Wave, WaveName,
 };
-use crate::report::{View, gates_first};
+use crate::report::{View, count, gates_first};
 
 /// Keeps of every fan-out the targets that are run `again`, and of the waves those that still have some; and of the
 /// others the gates that were not passed, where something behind them is run.
@@ -62,6 +63,68 @@ fn ended(spec: &TargetSpec, earlier: &View) -> EndedTarget {
         outcome: outcome.cloned().unwrap_or(TargetOutcome::Skipped {
             reason: SkipReason::Stopped,
         }),
+    }
+}
+
+/// Refuses to begin what was skipped because an earlier wave failed, where what failed there is not run `again`: whoever
+/// approves that does not see that the wave failed. An approval after the wave shows it.
+pub(super) fn refuse_to_pass_over(
+    earlier: &View,
+    again: &BTreeSet<&Target>,
+) -> Result<(), CliError> {
+    let Some((wave, failed)) = passed_over(earlier.waves(), earlier, again) else {
+        return Ok(());
+    };
+    Err(CliError::message(format!(
+        "wave {wave} failed in {}, which is not retried, and what comes after it was skipped for that",
+        count(failed, "target")
+    ))
+    .hint("add `--failed`, so that the wave is run again first"))
+}
+
+/// Returns a wave that failed before something that is run `again`, and how many of its targets are not run again.
+fn passed_over<'a>(
+    waves: &'a [Wave],
+    earlier: &View,
+    again: &BTreeSet<&Target>,
+) -> Option<(&'a WaveName, usize)> {
+    let outcome = |target: &Target| earlier.target(target)?.outcome();
+    let blocking: BTreeSet<&WaveName> = again
+        .iter()
+        .filter_map(|target| {
+            let TargetOutcome::Skipped {
+                reason: SkipReason::EarlierWaveFailed { wave },
+            } = outcome(target)?
+            else {
+                return None;
+            };
+            Some(wave)
+        })
+        .collect();
+    let stands = |wave: &Wave| wave.gates.contains(&Gate::Approval);
+    let mut found = waves
+        .iter()
+        .filter(|wave| blocking.contains(&wave.name) && !stands(wave));
+    found.find_map(|wave| {
+        let here = wave.targets.iter().filter(|target| !again.contains(target));
+        let here = here.filter_map(outcome);
+        let before = wave.ended.iter().map(|one| &one.outcome);
+        match here.chain(before).filter(|outcome| failed(outcome)).count() {
+            0 => None,
+            some => Some((&wave.name, some)),
+        }
+    })
+}
+
+fn failed(outcome: &TargetOutcome) -> bool {
+    match outcome {
+        TargetOutcome::Failed { .. }
+        | TargetOutcome::NotPlanned { .. }
+        | TargetOutcome::Stale { .. }
+        | TargetOutcome::Unknown { .. } => true,
+        TargetOutcome::Succeeded { .. }
+        | TargetOutcome::NoChanges
+        | TargetOutcome::Skipped { .. } => false,
     }
 }
 

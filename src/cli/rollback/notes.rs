@@ -42,6 +42,10 @@ pub(super) fn of(earlier: &ExecutionId, sorted: &Sorted) -> Vec<String> {
         count(|f| !f.has_former_tags),
     );
     tell(
+        "the former template is known only as the service shows it: each character outside ASCII that it had becomes `?`",
+        count(|f| f.may_lack_characters),
+    );
+    tell(
         "changed by somebody else since that execution, which is lost",
         count(|f| f.unchanged.is_none()),
     );
@@ -49,10 +53,19 @@ pub(super) fn of(earlier: &ExecutionId, sorted: &Sorted) -> Vec<String> {
         "created by that execution, and deleted afterwards: reviewed and approved on its own",
         created.len(),
     );
-    let is_kept = |why: &Why| matches!(why, Why::Created { .. } | Why::Imported);
-    let kept = left.iter().filter(|left| is_kept(&left.why)).count();
+    let is_imported = |why: &Why| *why == Why::Imported;
+    let is_created = |why: &Why| matches!(why, Why::Created { .. });
+    let imported = left.iter().filter(|left| is_imported(&left.why)).count();
+    let kept = left.iter().filter(|left| is_created(&left.why)).count();
+    tell(
+        "has resources that were there before and that it imported, and is kept as it is",
+        imported,
+    );
     tell("created by that execution, and kept", kept);
-    tell("not rolled back of what it changed", left.len() - kept);
+    tell(
+        "not rolled back of what it changed",
+        left.len() - kept - imported,
+    );
     notes
 }
 

@@ -2,10 +2,13 @@
 
 use super::Wish;
 use super::former::{self, Former};
+use super::original;
 use crate::artifact::Store;
-use crate::aws::Aws;
-use crate::cli::CliError;
+use crate::aws::{Aws, may_lack_characters};
 use crate::cli::earlier::{Earlier, Since, newest_known, tell};
+use crate::cli::sources::Sources;
+use crate::cli::{CliError, run};
+use crate::journal::Journal;
 use crate::model::{ExecutionId, StackId, StackLeft, StackStatus, Target};
 use crate::pipeline::execute_token;
 use crate::report::{TargetView, View, rolled_back_by};
@@ -49,7 +52,7 @@ pub(super) enum Touched {
 pub(super) enum Why {
     /// There was no such stack before. `failed`: its status, where its creation failed.
     Created { failed: Option<StackStatus> },
-    /// There was no such stack before, and its resources were there: they would go with it.
+    /// Resources were taken into it that were there before, and would be deleted.
     Imported,
     /// It failed there, and CloudFormation took it back.
     TookItself,
@@ -61,6 +64,10 @@ pub(super) enum Why {
     SettingsOnly,
     /// What it was before is not known.
     NotOnRecord(&'static str),
+    /// Its former template cannot be read.
+    Unreadable(String),
+    /// Its former template is known only as the service shows it, with `?` for each character outside ASCII.
+    Unshown,
     /// An earlier rollback did it.
     RolledBack(ExecutionId),
     /// Somebody else worked on it.
@@ -79,13 +86,19 @@ impl Why {
                 target.stack, target.account, target.region
             ),
             Self::Imported => {
-                "was created by it of resources that were there before and would go with it, and is not touched".to_owned()
+                "resources that were there before were imported by it without `DeletionPolicy: Retain`, and would be deleted; \
+                 it is not touched"
+                    .to_owned()
             }
             Self::TookItself => "failed there, and CloudFormation rolled it back itself".to_owned(),
             Self::Stuck(status) => format!("failed there, and is {}", status.as_str()),
             Self::Unknown => "whether it was executed is not known".to_owned(),
             Self::SettingsOnly => "nothing but its policy or protection was set".to_owned(),
             Self::NotOnRecord(what) => format!("{what} is not on record"),
+            Self::Unreadable(why) => format!("its former template cannot be read: {why}"),
+            Self::Unshown => "the service shows each character outside ASCII of its former template as `?`, no execution on \
+                              record deployed that template, and it has `?` (`--accept-lost-characters`)"
+                .to_owned(),
             Self::RolledBack(by) => format!("was rolled back by execution {by} (`--include-changed`)"),
             Self::ChangedSince(what) => format!("changed since: {what} (`--include-changed`)"),
             Self::NotRead(why) => format!("could not be looked at: {why}"),
@@ -101,6 +114,8 @@ impl Why {
             Self::Imported
             | Self::Unknown
             | Self::NotOnRecord(_)
+            | Self::Unreadable(_)
+            | Self::Unshown
             | Self::ChangedSince(_)
             | Self::NotRead(_) => false,
         }
@@ -137,6 +152,7 @@ impl Sorted {
 /// Sorts the targets of `earlier`. `rollbacks`: the executions that roll it back already.
 pub(super) async fn sort(
     earlier: &Earlier,
+    journal: &Journal,
     store: &Store,
     aws: &Aws,
     wish: &Wish,
@@ -151,10 +167,12 @@ pub(super) async fn sort(
         let target = target.target().clone();
         left.push(Left { target, why });
     };
+    let sources = Sources::of(&earlier.view, &run::store_folder(journal.folder()))?;
     let mut open = Vec::new();
     for target in earlier.view.targets() {
         let done = rolled_back_by(rollbacks, target.target()).filter(|_| !wish.include_changed);
-        match (former::touched(target), done) {
+        let touched = former::touched(target, |planned| sources.template(planned));
+        match (touched, done) {
             (None, _) => {}
             (Some(_), Some(by)) => {
                 leave(&mut sorted.left, target, Why::RolledBack(by.clone()));
@@ -171,6 +189,7 @@ pub(super) async fn sort(
     open.sort_by_key(|(target, _)| std::cmp::Reverse(target.ended_at()));
     let targets: Vec<&TargetView> = open.iter().map(|(target, _)| *target).collect();
     let since = earlier.since(aws, &targets).await;
+    let mut given_back = Vec::new();
     for ((target, is_created), found) in open.into_iter().zip(since) {
         let unchanged = (found.since == Since::Nothing).then_some(found.newest_event);
         let why = match found.since {
@@ -181,7 +200,10 @@ pub(super) async fn sort(
         if let Some(why) = why.filter(|_| !wish.include_changed) {
             leave(&mut sorted.left, target, why);
         } else if !is_created {
-            sorted.former.push(Former::of(target, store, unchanged)?);
+            match former::shown(target, store) {
+                Ok(text) => given_back.push((target, text, unchanged)),
+                Err(why) => leave(&mut sorted.left, target, why),
+            }
         } else if let Some(stack) = target.stack() {
             sorted.created.push(Created {
                 target: target.target().clone(),
@@ -193,6 +215,26 @@ pub(super) async fn sort(
             });
         } else {
             leave(&mut sorted.left, target, Why::NotOnRecord("its stack"));
+        }
+    }
+    let lacking = given_back
+        .iter()
+        .filter(|(_, text, _)| may_lack_characters(text));
+    let lacking = lacking.map(|(target, text, _)| (*target, text.as_slice()));
+    let mut originals = original::of(journal, earlier, lacking.collect())?;
+    for (target, text, unchanged) in given_back {
+        let original = originals.remove(target.target());
+        let may_lack_characters = original.is_none() && may_lack_characters(&text);
+        if may_lack_characters && !wish.accept_lost_characters {
+            leave(&mut sorted.left, target, Why::Unshown);
+            continue;
+        }
+        match Former::of(target, original.unwrap_or(text), unchanged) {
+            Ok(former) => sorted.former.push(Former {
+                may_lack_characters,
+                ..former
+            }),
+            Err(why) => leave(&mut sorted.left, target, why),
         }
     }
     Ok(sorted)
@@ -227,6 +269,8 @@ mod tests {
             Why::Imported,
             Why::Unknown,
             Why::NotOnRecord("its former template"),
+            Why::Unreadable("line 1".into()),
+            Why::Unshown,
             Why::ChangedSince("UPDATE_COMPLETE".into()),
             Why::NotRead("denied".into()),
         ] {

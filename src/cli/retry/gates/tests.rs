@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{
-    AccountId, Event, EventKind, ExecutionId, Gate, GatePlace, OperationPreferences, Region, Scope,
-    StackName, StackStatus, Wave, WaveName,
+    AccountId, Cause, Event, EventKind, ExecutionId, GatePlace, OperationPreferences, Region,
+    Scope, StackName, StackStatus, WaveName,
 };
 
 const BAKE: Gate = Gate::Bake { minutes: 120 };
@@ -153,4 +153,44 @@ fn a_retry_of_a_retry_still_has_it_before_it() {
     let (third, told) = kept(second, &earlier(&[], &[]), &[2, 3]);
     assert_eq!(told, ["canary 0+2: approval", "half 1+0: approval"]);
     assert_eq!(third.waves[0].ended.len(), 2);
+}
+
+#[test]
+fn a_wave_that_failed_is_not_passed_over() {
+    let wave = WaveName::new("canary").unwrap();
+    let failed = TargetOutcome::Failed {
+        status: Some(StackStatus::UpdateRollbackComplete),
+        cause: Cause::of("quota"),
+    };
+    let skipped = TargetOutcome::Skipped {
+        reason: SkipReason::EarlierWaveFailed { wave: wave.clone() },
+    };
+    let outcomes = [succeeded(), failed, skipped.clone(), skipped];
+    let events = (1..).zip(outcomes).map(|(seq, outcome)| Event {
+        seq,
+        execution: ExecutionId::new("01938f5e-0000-7000-8000-000000000001").unwrap(),
+        at: "2026-03-01T12:00:00Z".parse().unwrap(),
+        scope: Scope {
+            target: Some(spec(usize::try_from(seq).unwrap() - 1).target),
+            ..Scope::default()
+        },
+        kind: EventKind::TargetFinished {
+            outcome,
+            outputs: BTreeMap::new(),
+        },
+    });
+    let view = View::of(&events.collect::<Vec<_>>());
+    let found = |gates: &[Gate], again: &[usize]| {
+        let mut waves = fan_out().waves;
+        waves[0].gates = gates.to_vec();
+        let again: Vec<Target> = again.iter().map(|number| spec(*number).target).collect();
+        let again = again.iter().collect();
+        passed_over(&waves, &view, &again).map(|(name, some)| (name.clone(), some))
+    };
+    // Time and alarms say nothing of what failed; somebody who approves sees it.
+    assert_eq!(found(&[], &[2, 3]), Some((wave.clone(), 1)));
+    assert_eq!(found(&[BAKE], &[3]), Some((wave, 1)));
+    assert_eq!(found(&[BAKE, Gate::Approval], &[2, 3]), None);
+    assert_eq!(found(&[], &[1, 2, 3]), None);
+    assert_eq!(found(&[], &[1]), None);
 }
