@@ -27,6 +27,10 @@ mod simulated;
 
 use simulated::{START, definition, targets};
 
+// As the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the world is like. The limits are those that CloudFormation is known to have, per account and region.
 const WORLD: &str = "
 seed: 1

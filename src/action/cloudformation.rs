@@ -630,11 +630,19 @@ pub async fn watch(
     observe: impl FnMut(Vec<StackEvent>) + Send,
 ) -> Result<Ending, CallFailure> {
     let after = approved.base.newest_event.as_deref();
+    let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
+    let has_outputs = template.may_have_outputs();
     let mut settled = world
         .aws
-        .watch(spec, &approved.base.stack, token, after, observe)
+        .watch(
+            spec,
+            &approved.base.stack,
+            token,
+            after,
+            has_outputs,
+            observe,
+        )
         .await?;
-    let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
     for name in template.secret_outputs() {
         if let Some(value) = settled.outputs.get_mut(&name) {
             *value = diff::MASK.to_owned();

@@ -168,7 +168,7 @@ mod tests {
     async fn settled(script: &Scripted) -> Settled {
         script.ok("DescribeStacks", &stacks("UPDATE_ROLLBACK_COMPLETE"));
         let aws = aws(script).await;
-        let settled = aws.watch(&spec(), &stack_id(), "t", None, drop).await;
+        let settled = aws.watch(&spec(), &stack_id(), "t", None, true, drop).await;
         settled.unwrap()
     }
 

@@ -41,7 +41,8 @@ impl Aws {
     ///
     /// `after` is the newest event before the execution, not the newest that was seen: after a restart
     /// the operation's events are observed again. Endpoints that give no tokens are understood through it.
-    /// Events come oldest first, each once.
+    /// Events come oldest first, each once. Where the stack is to have no outputs (`has_outputs`), the end that its events
+    /// tell with `token` is believed without looking at the stack.
     ///
     /// `Ambiguous`: the operation has not begun in the time in which even a late reading shows it.
     pub async fn watch(
@@ -50,9 +51,11 @@ impl Aws {
         stack: &StackId,
         token: &str,
         after: Option<&str>,
+        has_outputs: bool,
         observe: impl FnMut(Vec<StackEvent>),
     ) -> Result<Settled, CallFailure> {
-        let operation = Operation::new(stack, token, after);
+        let mut operation = Operation::new(stack, token, after);
+        operation.has_outputs = has_outputs;
         self.follow(spec, operation, observe).await
     }
 
@@ -119,6 +122,10 @@ impl Aws {
             if operation.goes_on() {
                 continue;
             }
+            if let Some(settled) = operation.went_well() {
+                self.operations().note(clock.elapsed());
+                return Ok(settled);
+            }
             let summary = self
                 .stack(spec, StackRef::Id(stack), Priority::Outcome)
                 .await?;
@@ -172,6 +179,8 @@ struct Operation {
     stack: StackId,
     /// Whether the stack is to go.
     deletes: bool,
+    /// Whether the stack may have outputs, which only a look at it tells.
+    has_outputs: bool,
     /// The call that asked for it.
     asked: &'static str,
     token: String,
@@ -183,6 +192,8 @@ struct Operation {
     begun: bool,
     /// The settled status in which the operation ended by its own events.
     ended: Option<StackStatus>,
+    /// Whether the event that says so carries the token.
+    ended_by_token: bool,
     /// Whether another operation has followed.
     followed: bool,
     /// When the first event of the operation happened.
@@ -208,12 +219,14 @@ impl Operation {
         Self {
             stack: stack.clone(),
             deletes: false,
+            has_outputs: true,
             asked: "ExecuteChangeSet",
             token: token.to_owned(),
             cursor: after.map(str::to_owned),
             known: BTreeSet::new(),
             begun: false,
             ended: None,
+            ended_by_token: false,
             followed: false,
             since: None,
             root: None,
@@ -261,6 +274,7 @@ impl Operation {
         if event.is_of_stack(&self.stack) {
             let status = event.status.parse::<StackStatus>().ok();
             self.ended = status.filter(|s| s.is_settled());
+            self.ended_by_token = event.token.as_deref() == Some(self.token.as_str());
             if status.is_some_and(|s| s.sentiment() == Sentiment::Bad) && self.own_reason.is_none()
             {
                 self.own_reason = event.reason.clone();
@@ -282,6 +296,18 @@ impl Operation {
     fn goes_on(&mut self) -> bool {
         self.unchecked += 1;
         self.begun && self.ended.is_none() && self.unchecked <= POLLS_BY_EVENTS
+    }
+
+    /// Returns the good end of an operation whose events tell all there is to know of it.
+    fn went_well(&self) -> Option<Settled> {
+        let tells_all = self.ended_by_token && !self.has_outputs && !self.deletes;
+        let good = |s: &StackStatus| s.sentiment() == Sentiment::Good;
+        let status = self.ended.filter(|s| tells_all && good(s))?;
+        Some(Settled {
+            status,
+            outputs: BTreeMap::new(),
+            cause: None,
+        })
     }
 
     /// Returns what to do now that the stack was seen as `summary`, after its events and `elapsed` since the
@@ -388,11 +414,46 @@ mod tests {
         let mut seen = Vec::new();
         let settled = aws(script)
             .await
-            .watch(&spec(), &stack_id(), OURS, after, |events| {
+            .watch(&spec(), &stack_id(), OURS, after, true, |events| {
                 seen.extend(events.into_iter().map(|e| e.id));
             })
             .await;
         (settled, seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_without_outputs_is_not_looked_at_once_its_own_events_tell_a_good_end() {
+        let story = |status, token| {
+            events(&[
+                ("e1", "-", "UPDATE_IN_PROGRESS", "User Initiated", OURS),
+                ("e2", "Queue", "UPDATE_COMPLETE", "", OURS),
+                ("e3", "-", status, "", token),
+            ])
+        };
+        let cases = [
+            ("UPDATE_COMPLETE", OURS, false, 0),
+            ("UPDATE_COMPLETE", OURS, true, 1),
+            // The endpoint gives no token, or the end is none that anybody wants: the stack tells more.
+            ("UPDATE_COMPLETE", "", false, 1),
+            ("UPDATE_ROLLBACK_COMPLETE", OURS, false, 1),
+        ];
+        for (status, token, has_outputs, looks) in cases {
+            let script = Scripted::new();
+            script
+                .ok("DescribeStackEvents", &story(status, token))
+                .ok("DescribeStacks", &stacks(status));
+            let settled = aws(&script)
+                .await
+                .watch(&spec(), &stack_id(), OURS, None, has_outputs, drop)
+                .await
+                .unwrap();
+            assert_eq!(settled.status.as_str(), status);
+            assert_eq!(
+                script.requests_of("DescribeStacks").len(),
+                looks,
+                "{status} {token}"
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -640,7 +701,7 @@ mod tests {
         let seen = std::cell::RefCell::new(Vec::new());
         let aws = aws(&script).await;
         let (spec, stack) = (spec(), stack_id());
-        let watch = aws.watch(&spec, &stack, OURS, None, |events| {
+        let watch = aws.watch(&spec, &stack, OURS, None, true, |events| {
             seen.borrow_mut().extend(events.into_iter().map(|e| e.id));
         });
         // Well before a second has passed.

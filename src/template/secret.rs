@@ -110,6 +110,12 @@ impl Template {
         }
     }
 
+    /// Returns whether a stack made from it may have outputs: some are in the text, or a macro may add them.
+    pub fn may_have_outputs(&self) -> bool {
+        let sources = ["Outputs", "Transform", "Fn::Transform"];
+        sources.iter().any(|name| self.root().value(name).is_some())
+    }
+
     /// Returns whether what a macro makes of `id`, or makes beside it under a name that begins the same
     /// (SAM: `FunctionRole`), may hold a secret.
     fn makes_secrets(&self, id: &LogicalId) -> bool {
@@ -606,6 +612,20 @@ mod tests {
             template.secret_outputs().into_iter().collect::<Vec<_>>(),
             ["A"]
         );
+    }
+
+    #[test]
+    fn outputs_may_come_from_the_text_and_from_macros() {
+        let resources = "Resources: {R: {Type: T}}\n";
+        for (head, may) in [
+            ("", false),
+            ("Outputs: {A: {Value: x}}\n", true),
+            ("Transform: AWS::Serverless-2016-10-31\n", true),
+        ] {
+            let text = format!("{head}{resources}");
+            let template = Template::parse("t.yaml", text.as_bytes()).unwrap();
+            assert_eq!(template.may_have_outputs(), may, "{text}");
+        }
     }
 
     #[test]
