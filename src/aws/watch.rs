@@ -301,8 +301,7 @@ impl Operation {
     /// Returns the good end of an operation whose events tell all there is to know of it.
     fn went_well(&self) -> Option<Settled> {
         let tells_all = self.ended_by_token && !self.has_outputs && !self.deletes;
-        let good = |s: &StackStatus| s.sentiment() == Sentiment::Good;
-        let status = self.ended.filter(|s| tells_all && good(s))?;
+        let status = self.ended.filter(|s| tells_all && s.is_deployed())?;
         Some(Settled {
             status,
             outputs: BTreeMap::new(),
@@ -436,6 +435,7 @@ mod tests {
             // The endpoint gives no token, or the end is none that anybody wants: the stack tells more.
             ("UPDATE_COMPLETE", "", false, 1),
             ("UPDATE_ROLLBACK_COMPLETE", OURS, false, 1),
+            ("DELETE_COMPLETE", OURS, false, 1),
         ];
         for (status, token, has_outputs, looks) in cases {
             let script = Scripted::new();

@@ -72,6 +72,8 @@ pub enum SkipReason {
     ApprovalExpired,
     /// The execution was stopped.
     Stopped,
+    /// Another run of the same plan was come across, which has what is left to itself.
+    RunElsewhere,
     /// Change sets could not be created for enough targets.
     PlanIncomplete,
     /// Nothing to change in any target.

@@ -18,6 +18,9 @@ use crate::rollout::Rollout;
 /// Why stages and actions of an execution that was given up came to no good end.
 pub(super) const GIVEN_UP: &str = "the execution was given up";
 
+/// The same of one that came across another run of its plan.
+const RUN_ELSEWHERE: &str = "another run of this plan goes on";
+
 impl Machine {
     pub(super) fn is_draining(&self) -> bool {
         self.state.paused.is_some() || self.state.stop.is_some()
@@ -28,10 +31,26 @@ impl Machine {
         self.is_draining() || self.state.given_up
     }
 
+    /// Returns why nothing that was not begun may begin for good.
+    pub(super) fn why_given_up(&self) -> String {
+        match self.state.elsewhere {
+            true => RUN_ELSEWHERE.to_owned(),
+            false => GIVEN_UP.to_owned(),
+        }
+    }
+
+    /// Returns why targets are left out then.
+    fn why_left_out(&self) -> SkipReason {
+        match self.state.elsewhere {
+            true => SkipReason::RunElsewhere,
+            false => SkipReason::Stopped,
+        }
+    }
+
     /// Returns whether a target was not executed because the execution was given up.
     pub(super) fn left_out(&self) -> bool {
         let outcome = TargetOutcome::Skipped {
-            reason: SkipReason::Stopped,
+            reason: self.why_left_out(),
         };
         let mut targets = self.state.targets.values();
         targets.any(|t| t.outcome.as_ref() == Some(&outcome))
@@ -40,7 +59,7 @@ impl Machine {
     /// Ends a target that was provably not executed, of an execution that was given up.
     pub(super) fn leave_out(&mut self, turn: &mut Turn, now: Timestamp, target: &Target) {
         let outcome = TargetOutcome::Skipped {
-            reason: SkipReason::Stopped,
+            reason: self.why_left_out(),
         };
         self.finish(turn, now, target, outcome, Ending::none());
         self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
@@ -151,7 +170,7 @@ impl Machine {
         let mut all = group.iter().map(|&i| progress(&self.state, i));
         if all.clone().any(failed) && all.all(ended) {
             let reason = match failure(turn, &scope) {
-                _ if given_up => GIVEN_UP.to_owned(),
+                _ if given_up => self.why_given_up(),
                 Some(reason) => reason,
                 None => "an action failed".to_owned(),
             };
@@ -195,7 +214,7 @@ impl Machine {
                 if self.busy.contains(&scope) {
                     return false;
                 }
-                let reason = GIVEN_UP.to_owned();
+                let reason = self.why_given_up();
                 self.emit(turn, now, scope, EventKind::ActionFailed { reason });
                 true
             }
@@ -229,7 +248,7 @@ impl Machine {
         };
         let answer = request.as_ref().and_then(|r| r.answered.as_ref());
         if self.state.given_up && answer.is_none() {
-            let reason = GIVEN_UP.to_owned();
+            let reason = self.why_given_up();
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });
             return true;
         }
@@ -276,8 +295,8 @@ impl Machine {
         let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
         let (reason, outcome) = match rejected {
             _ if self.left_out() => match exceeds {
-                true => (SkipReason::Stopped, ExecutionOutcome::Failed),
-                false => (SkipReason::Stopped, ExecutionOutcome::Stopped),
+                true => (self.why_left_out(), ExecutionOutcome::Failed),
+                false => (self.why_left_out(), ExecutionOutcome::Stopped),
             },
             Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
             Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
@@ -310,7 +329,7 @@ impl Machine {
             .collect();
         for scope in left {
             let reason = if outcome == ExecutionOutcome::Stopped {
-                GIVEN_UP.to_owned()
+                self.why_given_up()
             } else {
                 "an earlier stage failed".to_owned()
             };

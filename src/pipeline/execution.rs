@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::advance::GIVEN_UP;
 use super::gate::closed_gate;
 use super::machine::{Machine, Turn};
 use super::names::execute_token;
@@ -369,7 +368,7 @@ impl Machine {
             EventKind::ActionFailed { reason }
         } else if self.left_out() {
             EventKind::ActionFailed {
-                reason: GIVEN_UP.to_owned(),
+                reason: self.why_given_up(),
             }
         } else {
             EventKind::ActionSucceeded

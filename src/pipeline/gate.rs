@@ -123,6 +123,7 @@ pub(super) fn closed_gate(rollout: &Rollout) -> Option<String> {
         | SkipReason::Rejected
         | SkipReason::ApprovalExpired
         | SkipReason::Stopped
+        | SkipReason::RunElsewhere
         | SkipReason::RegionNotEnabled
         | SkipReason::PlanIncomplete
         | SkipReason::NothingToDo => None,

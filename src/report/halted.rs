@@ -68,6 +68,7 @@ pub(super) fn held_back(view: &View) -> bool {
             | SkipReason::Rejected
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
+            | SkipReason::RunElsewhere
             | SkipReason::PlanIncomplete
             | SkipReason::NothingToDo
             | SkipReason::RegionNotEnabled => false,

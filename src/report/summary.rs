@@ -214,6 +214,7 @@ fn stopped_after(view: &View) -> Option<(&WaveName, Option<&Gate>)> {
             | SkipReason::Rejected
             | SkipReason::ApprovalExpired
             | SkipReason::Stopped
+            | SkipReason::RunElsewhere
             | SkipReason::PlanIncomplete
             | SkipReason::NothingToDo
             | SkipReason::RegionNotEnabled => None,

@@ -364,7 +364,7 @@ fn a_rollback_that_the_approval_foresaw_shows_its_changes_and_asks() {
         let mut screen = Screen::open(&env, &[&deploy[..], &on_failure::SECOND].concat());
         screen.expect_question();
         screen.type_line("approve");
-        screen.expect("failed: what it changed is rolled back");
+        screen.expect("failed: going on with the rollback of");
         // The person at the prompt sees what is taken back before it is.
         screen.expect("Other");
         screen.expect_question();

@@ -146,7 +146,10 @@ fn a_rollback_takes_the_last_wave_first_and_passes_no_gates() {
     planned.code(3);
     let review = planned.to_string();
     assert!(review.contains("wave 1 others · 3 targets"), "{review}");
-    assert!(review.contains("wave 2 canary · 1 target\n"), "{review}");
+    assert!(
+        review.contains("wave 2 canary · 1 target · eu-west-1"),
+        "{review}"
+    );
     assert!(review.contains("goes wave by wave"), "{review}");
     approve(&[]).success();
     let events = env.run(&["events", "latest", "--output", "ndjson"]);

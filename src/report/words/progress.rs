@@ -289,6 +289,7 @@ pub(in crate::report) fn skip_reason(reason: &SkipReason) -> String {
         SkipReason::Rejected => "the plan was rejected".to_owned(),
         SkipReason::ApprovalExpired => "nobody answered the approval request in time".to_owned(),
         SkipReason::Stopped => "the execution was given up".to_owned(),
+        SkipReason::RunElsewhere => "another run of this plan goes on with it".to_owned(),
         SkipReason::PlanIncomplete => {
             "the plan is incomplete: too many targets have no change set".to_owned()
         }
