@@ -57,6 +57,23 @@ fn of_deployment() -> impl Iterator<Item = &'static str> {
         .chain(OF_DEPLOYMENT)
 }
 
+/// Says what is taken to go well, and what is left out.
+fn not_rehearsed(definition: &ExecutionDefinition) -> Vec<String> {
+    let actions = definition.pipeline.actions();
+    let fan_outs = actions.filter_map(|action| action.fan_out.as_ref());
+    let has_gates = fan_outs
+        .flat_map(|fan_out| &fan_out.waves)
+        .any(|wave| !wave.gates.is_empty());
+    let gates = has_gates.then(|| {
+        "between waves: approvals are given at once, alarms stay OK, commands are not run and pass"
+            .to_owned()
+    });
+    let rollback = definition.rolls_back_on_failure().then(|| {
+        "the rollback after a failure (`--on-failure rollback`) is not rehearsed".to_owned()
+    });
+    gates.into_iter().chain(rollback).collect()
+}
+
 /// Runs `stackgate rehearse`. It reads files and the journal, asks nothing of AWS and writes nothing.
 pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliError> {
     let journal = match (Journal::open_existing(&global.state), &args.execution) {
@@ -84,7 +101,7 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
     targets.dedup();
     let Assumed {
         mut scenario,
-        given,
+        mut given,
     } = args.assumed.read(&targets)?;
     if let Some((id, resource_type)) = resource {
         let rule = Rule {
@@ -95,6 +112,7 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
         // First, so that every other rule wins.
         scenario.rules.insert(0, rule);
     }
+    given.extend(not_rehearsed(&definition));
     let learned = Learned::of(journal.as_ref(), &definition, &targets)?;
 
     let world = World {

@@ -121,6 +121,12 @@ pub(super) fn is_updated(target: &TargetView) -> bool {
     is_done && target.kind() == Some(ChangeSetKind::Update)
 }
 
+/// Returns whether stacks are left that the execution made.
+pub(super) fn has_made_stacks(view: &View) -> bool {
+    let mut targets = view.targets().into_iter();
+    targets.any(|t| t.is_changed() && t.kind() == Some(ChangeSetKind::Create))
+}
+
 fn has_failed_creation(view: &View) -> bool {
     view.targets().into_iter().any(is_failed_creation)
 }

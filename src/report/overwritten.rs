@@ -1,7 +1,7 @@
 //! What an approver is told beside the changes, such as what somebody else did to the stacks after a rollback had looked at
 //! them, which its plan would overwrite.
 
-use crate::model::{Gate, Target, Wave};
+use crate::model::{ChangeSetKind, Gate, Target, Wave};
 
 use super::View;
 use super::words::count;
@@ -69,7 +69,28 @@ impl View {
         let others = self.beside().iter().cloned();
         let gates = gates_first(self.waves());
         let notes = self.told_overwritten().into_iter().chain(others);
-        notes.chain(gates).chain(definition).collect()
+        notes
+            .chain(gates)
+            .chain(definition)
+            .chain(self.made_anew())
+            .collect()
+    }
+
+    /// Says which of the stacks keep a failed rollout from being rolled back without a question, as far as that is to happen.
+    fn made_anew(&self) -> Option<String> {
+        let rolls_back = self.definition()?.rolls_back_on_failure();
+        let targets = self.targets();
+        let new = targets
+            .iter()
+            .filter(|t| t.kind() == Some(ChangeSetKind::Create))
+            .count();
+        (rolls_back && new > 0).then(|| {
+            format!(
+                "{new} of {} are new stacks: once one of them was made, nothing is rolled back unless somebody is asked at a \
+                 terminal, and new stacks stay; `stackgate rollback EXECUTION`, and for them `--delete-created`, does it by hand",
+                count(targets.len(), "target")
+            )
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::review_data::{
     urgency,
 };
 use super::review_resource::what;
+use super::waves::{failed, not_run_again};
 use super::words::{self, count};
 use super::{Phase, View, links};
 
@@ -374,7 +375,10 @@ pub(super) fn proven(view: &View) -> Option<String> {
     let proven = view.proven();
     let of = |is_so: fn(&Verdict) -> bool| proven.iter().filter(|p| is_so(&p.verdict)).count();
     let parts = [
-        (of(|v| matches!(v, Verdict::Current)), "proven current"),
+        (
+            of(|v| matches!(v, Verdict::Current)),
+            "proven current when it was planned",
+        ),
         (
             of(|v| matches!(v, Verdict::Changed { .. })),
             "changed since",
@@ -440,7 +444,9 @@ pub(super) fn waves(view: &View, review: &Review) -> Vec<Vec<String>> {
             count(wave.targets.len(), "target"),
         ];
         if !wave.ended.is_empty() {
-            parts.push(format!("{} not run again", wave.ended.len()));
+            let planned = view.waves().iter().find(|w| w.name.as_str() == wave.name);
+            let failed = planned.map_or(0, |planned| failed(&planned.ended));
+            parts.push(not_run_again(wave.ended.len(), failed));
         }
         let is_last = index + 1 == review.waves.len();
         let is_changed = |target: &Target| changed.contains(target);

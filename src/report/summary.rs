@@ -716,6 +716,10 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
                 if super::advice::can_roll_back(view) {
                     commands.push(format!("stackgate rollback {id}"));
                 }
+                // What it made does not go back by itself.
+                if view.is_to_be_rolled_back() && super::advice::has_made_stacks(view) {
+                    commands.push(format!("stackgate rollback {id} --delete-created"));
+                }
                 commands.push(format!("stackgate events {id}"));
                 commands.extend(recover::commands_of(id, stuck(view)));
                 commands

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Gate, Target, TargetOutcome, Wave, WaveName, status_reason};
+use crate::model::{EndedTarget, Gate, Target, TargetOutcome, Wave, WaveName, status_reason};
 
 use super::review_data::ReviewWave;
 use super::review_facts::limited;
@@ -31,6 +31,9 @@ pub struct WaveStatus {
     /// How many of its targets an earlier execution ended, which are not run again.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_run_again: usize,
+    /// How many of those did not end well there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed_before: usize,
     /// When the first of its targets was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
@@ -128,6 +131,7 @@ impl WaveStatus {
             Self {
                 counts,
                 not_run_again: wave.map_or(0, |wave| wave.ended.len()),
+                failed_before: wave.map_or(0, |wave| failed(&wave.ended)),
                 started,
                 ended: ended.filter(|_| counts.ended() == counts.total),
                 gates: gates
@@ -212,7 +216,11 @@ pub(super) fn told(view: &View) -> Vec<(WaveName, Told)> {
         // Otherwise they are told with the targets.
         let asked = view.approval().filter(|_| view.awaits_answer());
         let mut details = match asked.is_some_and(|asked| asked.wave == Some(&wave.name)) {
-            true => failures(own, &places),
+            true => {
+                let mut details = failures(own, &places);
+                details.extend(taken_back(view));
+                details
+            }
             false => Vec::new(),
         };
         details.extend(wave.gates.iter().filter_map(|gate| {
@@ -232,17 +240,33 @@ pub(super) fn told(view: &View) -> Vec<(WaveName, Told)> {
 /// `9 of 10 succeeded in 40 s`
 fn ended(wave: &WaveStatus) -> String {
     let (counts, before) = (&wave.counts, wave.not_run_again);
+    let again = not_run_again(before, wave.failed_before);
     if counts.total == 0 {
-        return format!("{} not run again", count(before, "target"));
+        return again;
     }
     let mut text = format!("{} of {} succeeded", counts.succeeded, counts.total);
     if let (Some(started), Some(ended)) = (wave.started, wave.ended) {
         text.push_str(&format!(" in {}", words::between(started, ended)));
     }
     if before > 0 {
-        text.push_str(&format!(", {before} more not run again"));
+        text.push_str(&format!(", beside {again}"));
     }
     text
+}
+
+/// Returns how many of the targets did not end well in an earlier execution.
+pub(super) fn failed(ended: &[EndedTarget]) -> usize {
+    ended.iter().filter(|t| t.outcome.is_failure()).count()
+}
+
+/// `3 targets not run again, of which 1 failed`
+pub(super) fn not_run_again(number: usize, failed: usize) -> String {
+    let text = format!("{} not run again", count(number, "target"));
+    match failed {
+        0 => text,
+        _ if failed == number && number == 1 => format!("{text}, which failed"),
+        _ => format!("{text}, of which {failed} failed"),
+    }
 }
 
 /// Returns how many targets did not succeed.
@@ -317,6 +341,23 @@ fn failures(targets: &[&TargetView], places: &Places) -> Vec<(String, String, To
         lines.push(("and".to_owned(), text, Tone::Bad));
     }
     lines
+}
+
+/// Returns what becomes of the changed targets where whoever is asked says no, if that is more than to leave the rest.
+fn taken_back(view: &View) -> Option<(String, String, Tone)> {
+    let definition = view.definition()?;
+    let targets = view.targets();
+    let changed = targets.iter().filter(|target| target.is_changed()).count();
+    (definition.rolls_back_on_failure() && changed > 0).then(|| {
+        let text = format!(
+            "a rejection, or no answer in time, ends it as failed: then {} rolled back (`--on-failure rollback`)",
+            match changed {
+                1 => "the changed target is".to_owned(),
+                number => format!("the {number} changed targets are"),
+            }
+        );
+        ("reject".to_owned(), text, Tone::Warn)
+    })
 }
 
 /// Adds what is to be told of the waves that have begun; of one of them, where it is named.

@@ -73,7 +73,7 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     assert_eq!(proven["parameters"], json!(["Name"]));
     assert_eq!(proven["template"].as_str().map(str::len), Some(64));
     let ended = env.run(&["status", "latest"]);
-    let said = "1 target done before: 1 proven current";
+    let said = "1 target done before: 1 proven current when it was planned";
     assert!(ended.success().stdout.contains(said), "{ended}");
     let status = env.run(&["status", "latest", "--output=json"]);
     let status = document(&env, status.success());

@@ -7,6 +7,8 @@ use crate::report::{Rehearsed, RehearsedRun, WhatIf};
 
 /// How many targets are rehearsed for it over all runs: an answer to what was not asked is not worth a wait.
 const MOST: usize = 20_000;
+/// Fewer runs than that prove nothing where chance decides.
+const FEWEST: usize = 10;
 /// Nobody is told about letting more fail than that.
 const LARGEST: u8 = 50;
 
@@ -15,6 +17,10 @@ const LARGEST: u8 = 50;
 pub(super) fn tolerances(world: &World, rehearsed: &Rehearsed) -> Result<Vec<WhatIf>, CliError> {
     let runs = &rehearsed.runs;
     let has_failures = runs.iter().any(|run| run.counts.failures() > 0);
+    let is_by_chance = runs.len() > 1;
+    if is_by_chance && runs.len() < FEWEST {
+        return Ok(Vec::new());
+    }
     if !has_failures || rehearsed.targets.saturating_mul(runs.len()) > MOST {
         return Ok(Vec::new());
     }

@@ -1,7 +1,7 @@
 use super::super::fixtures::{self, Script};
 use super::super::{Status, documents, html, markdown, status, summary};
 use super::*;
-use crate::model::{EventKind, GateCommand, GatePlace};
+use crate::model::{EventKind, GateCommand, GatePlace, ON_FAILURE, ROLLBACK};
 
 /// Returns four targets in three waves, of which the first has ended and waits for an answer.
 fn asked(outcome: TargetOutcome) -> Script {
@@ -79,6 +79,23 @@ fn failures_within_the_tolerance_are_named() {
 }
 
 #[test]
+fn who_may_say_no_knows_that_what_was_changed_is_taken_back_then() {
+    let mut script = asked(fixtures::succeeded());
+    let before = wave_account(&script.view(), &wide());
+    assert!(!before.contains("rolled back"), "{before}");
+    if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let stages = definition.pipeline.stages.last_mut();
+        let settings = &mut stages.unwrap().actions[0].configuration;
+        settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
+    }
+    let account = wave_account(&script.view(), &wide());
+    assert!(
+        account.contains("reject   a rejection, or no answer in time, ends it as failed: then "),
+        "{account}"
+    );
+}
+
+#[test]
 fn what_a_command_wrote_last_stays_to_be_seen() {
     let mut script = asked(fixtures::succeeded());
     let command = Gate::Command(GateCommand {
@@ -113,4 +130,36 @@ fn what_a_command_wrote_last_stays_to_be_seen() {
     );
     let said = Status::of(&view, None).waves[0].gates[0].said.clone();
     assert_eq!(said.as_deref(), Some("12 checks | all fine"));
+}
+
+#[test]
+fn what_failed_before_and_is_not_run_again_is_told() {
+    for (number, failed, told) in [
+        (1, 0, "1 target not run again"),
+        (1, 1, "1 target not run again, which failed"),
+        (3, 1, "3 targets not run again, of which 1 failed"),
+    ] {
+        assert_eq!(not_run_again(number, failed), told);
+    }
+    let mut script = asked(fixtures::succeeded());
+    if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let stages = definition.pipeline.stages.iter_mut();
+        let actions = stages.flat_map(|stage| &mut stage.actions);
+        for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
+            let spec = fan_out.targets[1].clone();
+            if let Some(wave) = fan_out.waves.first_mut() {
+                wave.ended.push(EndedTarget {
+                    spec,
+                    outcome: fixtures::quota(&fixtures::four()[1]),
+                });
+            }
+        }
+    }
+    let view = script.view();
+    let account = wave_account(&view, &wide());
+    assert!(
+        account.contains("1 of 1 succeeded in 40 s, beside 1 target not run again, which failed"),
+        "{account}"
+    );
+    documents::assert_valid(&Status::of(&view, None));
 }
