@@ -414,15 +414,19 @@ pub(super) fn prepared(view: &View) -> usize {
 /// Returns how the rollout moves, where there is more than one target to change; with waves, each of them says how.
 pub(super) fn rollout(view: &View, review: &Review) -> Vec<String> {
     let changed = changed(review);
-    let Some(preferences) = view.preferences().filter(|_| changed.len() > 1) else {
+    let Some(preferences) = view.preferences() else {
         return Vec::new();
     };
+    // Each wave is told with a line of its own, which needs one above it.
     if !review.waves.is_empty() {
         let number = count(review.waves.len(), "wave");
         return vec![match review.waves.len() {
             1 => number,
             _ => format!("{number}, one after the other"),
         }];
+    }
+    if changed.len() < 2 {
+        return Vec::new();
     }
     // The execution takes the regions in the order of all targets, and percentages of all of them.
     let all = view.targets().into_iter().map(|t| t.target());

@@ -124,7 +124,8 @@ fn an_alarm_keeps_the_rest_from_beginning_until_it_is_retried() {
     let retried = env.run(&["retry", "latest", "--skipped", "--yes"]);
     let told = retried.success().to_string();
     assert!(told.contains("wave canary is not run again"), "{told}");
-    let review = "wave 1 canary · 0 targets · 1 target not run again · then alarms app-errors, app-* OK";
+    let review =
+        "wave 1 canary · 0 targets · 1 target not run again · then alarms app-errors, app-* OK";
     assert!(told.contains(review), "{told}");
     assert_eq!(deployed(&env), [true, true]);
 }
