@@ -14,6 +14,16 @@ pub(super) struct CliError {
 }
 
 impl CliError {
+    /// Returns an error of YAML in the file `name`. The place comes first, as everywhere, and once.
+    pub(super) fn yaml(name: impl std::fmt::Display, error: &serde_yaml::Error) -> Self {
+        let said = error.to_string();
+        let place = error
+            .location()
+            .map(|at| format!(":{}:{}", at.line(), at.column()));
+        let what = said.split(" at line ").next().unwrap_or(&said);
+        Self::message(format!("{name}{}: {what}", place.unwrap_or_default()))
+    }
+
     /// Returns an error of the command line, the files or the options.
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {

@@ -200,13 +200,7 @@ fn read(file: &Path) -> Result<Scenario, CliError> {
 
 fn parse(name: &str, text: &str) -> Result<Scenario, CliError> {
     serde_yaml::from_str(text).map_err(|error| {
-        let said = error.to_string();
-        // The place comes first, as everywhere, and once.
-        let place = error
-            .location()
-            .map(|at| format!(":{}:{}", at.line(), at.column()));
-        let what = said.split(" at line ").next().unwrap_or(&said);
-        CliError::message(format!("{name}{}: {what}", place.unwrap_or_default())).hint(
+        CliError::yaml(name, &error).hint(
             "it has `rules:`, a list such as `- targets: eu-west-1` with `fails: 30%` or `duration: 1m..4m` below",
         )
     })

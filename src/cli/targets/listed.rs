@@ -49,18 +49,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Entry>, CliError> {
 /// Returns what the text of a targets file says.
 pub(in crate::cli) fn parse(file: &Path, text: &str) -> Result<Vec<Entry>, CliError> {
     serde_yaml::from_str(text).map_err(|error| {
-        let said = error.to_string();
-        // The place comes first, as everywhere, and once.
-        let place = error
-            .location()
-            .map(|at| format!(":{}:{}", at.line(), at.column()));
-        let what = said.split(" at line ").next().unwrap_or(&said);
-        CliError::message(format!(
-            "{}{}: {what}",
-            file.display(),
-            place.unwrap_or_default()
-        ))
-        .hint(
+        CliError::yaml(file.display(), &error).hint(
             "it is a list such as `- account: \"111111111111\"` with `regions: [eu-west-1]` below",
         )
     })
