@@ -93,8 +93,15 @@ fn engine(scenario: Scenario, targets: Vec<Target>) -> Result<()> {
     let mut events = first.len();
     let mut executing = None;
     let mut now = START;
+    let mut decided = Duration::ZERO;
     let rest = loop {
-        match rehearsal.step() {
+        let step = rehearsal.step_by(|machine, inputs, at| {
+            let begun = Instant::now();
+            let turn = machine.handle(inputs, at);
+            decided += begun.elapsed();
+            turn
+        });
+        match step {
             Ok(new) => {
                 events += new.len();
                 now = rehearsal.now();
@@ -113,6 +120,7 @@ fn engine(scenario: Scenario, targets: Vec<Target>) -> Result<()> {
         makespan,
         ideal,
         real: begun.elapsed(),
+        decided: Some(decided),
         events: Some(events),
         resident: simulated::resident(),
         counts: rehearsal.cloud().counts(),
@@ -142,6 +150,7 @@ fn sdk(expected: Expected, scenario: Scenario, targets: Vec<Target>) -> Result<(
         makespan: to - from,
         ideal,
         real: begun.elapsed(),
+        decided: None,
         events: None,
         resident: outcome.resident,
         counts: outcome.world.cloud().counts(),
@@ -155,6 +164,8 @@ struct Figures<'a> {
     makespan: Duration,
     ideal: Duration,
     real: Duration,
+    /// What of it the engine took to decide, without the world.
+    decided: Option<Duration>,
     events: Option<usize>,
     resident: Option<u64>,
     counts: &'a Counts,
@@ -174,6 +185,7 @@ fn print(figures: &Figures<'_>) {
         "ideal_s": figures.ideal.as_secs_f64(),
         "ratio": figures.makespan.as_secs_f64() / figures.ideal.as_secs_f64(),
         "real_s": figures.real.as_secs_f64(),
+        "engine_s": figures.decided.map(|d| d.as_secs_f64()),
         "resident_mb": figures.resident,
         "events": figures.events,
         "calls": figures.counts.calls,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::machine::{Machine, Turn, of_target};
+use super::machine::{Machine, Turn};
 use super::state::{Cleanup, Execution, Phase, Progress};
 use super::step::{Step, StepKind};
 use super::validation::Provider;
@@ -81,10 +81,10 @@ impl Machine {
                 | Phase::Finished => false,
             };
             if only_waits {
-                self.busy.remove(&of_target(&target));
+                self.busy.remove(&target);
                 self.touch(&target);
             }
-            if is_unexecuted && !self.busy.contains(&of_target(&target)) {
+            if is_unexecuted && !self.busy.contains(&target) {
                 self.leave_out(turn, now, &target);
             }
         }
@@ -211,7 +211,7 @@ impl Machine {
         };
         match provider {
             Provider::SourceLocal if self.state.given_up => {
-                if self.busy.contains(&scope) {
+                if self.storing.contains(&scope) {
                     return false;
                 }
                 let reason = self.why_given_up();
@@ -219,7 +219,7 @@ impl Machine {
                 true
             }
             Provider::SourceLocal => {
-                if !self.is_draining() && self.busy.insert(scope.clone()) {
+                if !self.is_draining() && self.storing.insert(scope.clone()) {
                     let kind = StepKind::SnapshotSource {
                         action: Arc::new(action.clone()),
                     };
@@ -373,7 +373,7 @@ impl Machine {
         if !state.is_being_cleaned() {
             return false;
         }
-        if self.busy.contains(&of_target(target)) || self.is_draining() {
+        if self.busy.contains(target) || self.is_draining() {
             return true;
         }
         let Some((change_set, stack)) = state.change_set.clone() else {

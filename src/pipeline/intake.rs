@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::advance::GIVEN_UP;
-use super::machine::{Machine, Turn, of_target};
+use super::machine::{Machine, Turn};
 use super::state::Phase;
 use super::step::Input;
 use crate::approval;
@@ -26,7 +26,7 @@ impl Machine {
             }
             Input::Stop(request) => self.take_stop(turn, now, request),
             Input::SourceStored { scope, result } => {
-                self.busy.remove(&scope);
+                self.storing.remove(&scope);
                 match result {
                     Ok((artifact, revision)) => {
                         let kind = EventKind::SourceStored { artifact, revision };
@@ -198,7 +198,7 @@ impl Machine {
         target: &Target,
         result: Result<T, CallFailure>,
     ) -> Option<Result<T, CallFailure>> {
-        self.busy.remove(&of_target(target));
+        self.busy.remove(target);
         self.touch(target);
         match result {
             Ok(value) => Some(Ok(value)),

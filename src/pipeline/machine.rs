@@ -4,7 +4,7 @@
 //! there, so a resumed execution asks for the same steps as one that never stopped.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -22,10 +22,12 @@ pub(super) const MAX_ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub struct Machine {
     pub(super) state: Execution,
-    /// Targets and actions with a step under way.
-    pub(super) busy: BTreeSet<Scope>,
+    /// Targets with a step under way.
+    pub(super) busy: HashSet<Target>,
+    /// Source actions with a step under way.
+    pub(super) storing: BTreeSet<Scope>,
     /// The targets of the running action that are not done with it.
-    pub(super) pending: BTreeSet<Target>,
+    pub(super) pending: HashSet<Target>,
     /// The targets that something happened to since they were last looked at: with thousands of them, a turn cannot
     /// look at all.
     pub(super) touched: BTreeSet<Target>,
@@ -35,7 +37,7 @@ pub struct Machine {
     pub(super) differing: BTreeMap<Target, Vec<Staleness>>,
     /// Targets whose execution was not accepted and is not asked for again while the execution stops.
     pub(super) held: BTreeSet<Target>,
-    pub(super) attempts: BTreeMap<Target, u32>,
+    pub(super) attempts: HashMap<Target, u32>,
     /// What somebody found out about the targets below.
     pub(super) unknown: UnknownPolicy,
     /// Targets that somebody was asked about before the execution was taken up.
@@ -122,12 +124,12 @@ impl Machine {
         if self.checking && !self.is_draining() {
             return false;
         }
-        let only_waits = |scope: &Scope| {
-            let target = scope.target.as_ref();
-            let state = target.and_then(|target| self.state.targets.get(target));
+        let only_waits = |target: &Target| {
+            let state = self.state.targets.get(target);
             state.is_some_and(|t| t.phase == Phase::Waiting && t.busy.is_some())
         };
-        self.busy.is_empty() || self.is_draining() && self.busy.iter().all(only_waits)
+        self.storing.is_empty()
+            && (self.busy.is_empty() || self.is_draining() && self.busy.iter().all(only_waits))
     }
 
     /// Takes inputs and decides.
@@ -156,8 +158,9 @@ impl Machine {
         let looked_at = state.answerable();
         let mut machine = Self {
             state,
-            busy: BTreeSet::new(),
-            pending: BTreeSet::new(),
+            busy: HashSet::new(),
+            storing: BTreeSet::new(),
+            pending: HashSet::new(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             differing: BTreeMap::new(),
@@ -177,7 +180,7 @@ impl Machine {
     pub(super) fn step(&mut self, turn: &mut Turn, target: &Target, kind: StepKind) {
         let mut scope = self.current_action_scope();
         scope.target = Some(target.clone());
-        self.busy.insert(of_target(target));
+        self.busy.insert(target.clone());
         turn.steps.push(Step { scope, kind });
     }
 
@@ -279,7 +282,7 @@ impl Machine {
             .filter(|target| {
                 self.pending.contains(target)
                     && !self.clean_step(turn, target)
-                    && !self.busy.contains(&of_target(target))
+                    && !self.busy.contains(target)
             })
             .collect()
     }
@@ -310,12 +313,5 @@ impl Ending {
             outputs: BTreeMap::new(),
             cause: None,
         }
-    }
-}
-
-pub(super) fn of_target(target: &Target) -> Scope {
-    Scope {
-        target: Some(target.clone()),
-        ..Scope::default()
     }
 }

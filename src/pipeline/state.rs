@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::validation::Provider;
@@ -30,8 +31,9 @@ pub struct Execution {
     pub stages: Vec<StageState>,
     /// The artifacts made so far.
     pub artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
-    /// The targets.
-    pub targets: BTreeMap<Target, TargetState>,
+    /// The targets, in their order. Found by hash: each of a fleet is looked up a hundred times, and what a search through
+    /// a tree compares on its way is in no cache.
+    pub targets: IndexMap<Target, TargetState>,
     /// The plan, once there is one.
     pub plan: Option<Digest>,
     /// The approval request, once there is one.
@@ -226,12 +228,14 @@ impl Execution {
         });
         let specs = definition.target_specs();
         let targets = specs.map(|spec| (spec.target.clone(), TargetState::new(spec.clone())));
+        let mut targets: IndexMap<Target, TargetState> = targets.collect();
+        targets.sort_unstable_keys();
         Ok(Self {
             id: event.execution.clone(),
             seq: 1,
             stages: stages.collect(),
             artifacts: Arc::default(),
-            targets: targets.collect(),
+            targets,
             definition: Arc::new((**definition).clone()),
             plan: None,
             approval: None,

@@ -119,6 +119,14 @@ impl Rehearsal {
     /// Lets the next thing happen, and all that happens at the same time; returns the events of it, or why nothing
     /// happens any more.
     pub fn step(&mut self) -> Result<Vec<Event>, Rest> {
+        self.step_by(Machine::handle)
+    }
+
+    /// The same, where `handle` hands the inputs to the machine: for who measures what the engine takes, without the world.
+    pub fn step_by(
+        &mut self,
+        handle: impl FnOnce(&mut Machine, Vec<Input>, Timestamp) -> Turn,
+    ) -> Result<Vec<Event>, Rest> {
         if let Some(outcome) = self.state().outcome {
             return Err(Rest::Ended(outcome));
         }
@@ -151,7 +159,7 @@ impl Rehearsal {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let turn = self.machine.handle(inputs, at);
+        let turn = handle(&mut self.machine, inputs, at);
         Ok(self.commit(turn))
     }
 
