@@ -64,7 +64,7 @@ pub struct View {
     held: Option<Fact<Option<String>>>,
     gates: BTreeMap<(WaveName, u32), GateTimes>,
     answer: Option<Fact<Answer>>,
-    covers: Option<Fact<Option<RiskLevel>>>,
+    plan_answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
@@ -260,7 +260,7 @@ impl View {
             }
             EventKind::Answered { answer } => {
                 if answer.wave.is_none() {
-                    keep(&mut self.covers, event, answer.covers);
+                    keep(&mut self.plan_answer, event, answer.clone());
                 }
                 keep(&mut self.answer, event, answer.clone());
             }
@@ -594,7 +594,12 @@ impl View {
 
     /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
     pub fn covers(&self) -> Option<RiskLevel> {
-        self.covers.as_ref()?.value
+        self.plan_answer()?.covers
+    }
+
+    /// Returns the answer about the plan itself, whatever was answered about waves since.
+    pub fn plan_answer(&self) -> Option<&Answer> {
+        self.plan_answer.as_ref().map(|fact| &fact.value)
     }
 
     /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.
