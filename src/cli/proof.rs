@@ -2,8 +2,8 @@
 
 use futures_util::{StreamExt as _, stream};
 
-use super::earlier::{AT_ONCE, Earlier, Since, newest_known, tell};
-use super::output;
+use super::earlier::{AT_ONCE, Earlier, Since, gone, newest_known, tell};
+use super::options::Connection;
 use super::sources::Sources;
 use crate::aws::{Aws, can_be};
 use crate::model::{
@@ -68,6 +68,10 @@ async fn prove(
     }
     // What is deleted has nothing to compare, and of what was only set the template was not executed.
     let planned = target.planned().filter(|planned| !planned.settings_only);
+        Since::Gone { is_another_there } => {
+            let why = gone(is_another_there).to_owned();
+            return Ok(Verdict::Changed { why });
+        }
     let (Some(planned), Some(stack), false) = (planned, target.stack(), earlier.view.deletes())
     else {
         return Ok(Verdict::Current);
