@@ -180,6 +180,9 @@ impl Rollback<'_> {
             output::stderr(
                 "the stacks that it created are not deleted; once the others are rolled back, run the same command again\n",
             );
+            if self.account == Account::ForPeople {
+                output::stderr(&format!("rolling back in execution {}\n", self.id));
+            }
             return Ok(code);
         }
         Ok(code.max(self.delete(created).await?))
