@@ -19,6 +19,7 @@ use crate::model::{
 };
 
 use super::followed::Followed;
+use super::overwritten::Newer;
 use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
@@ -125,6 +126,7 @@ struct Outside {
     denied: Vec<String>,
     rolled_back: Option<RolledBack>,
     beside: Vec<String>,
+    newer: Newer,
     followed: Option<Followed>,
 }
 
@@ -350,6 +352,16 @@ impl View {
     /// Returns what else is known to happen to its targets, a sentence each.
     pub fn beside(&self) -> &[String] {
         &self.outside.beside
+    }
+
+    /// Notes which executions of the journal did what happened to its targets since a rollback looked at them.
+    pub fn note_newer(&mut self, newer: Newer) {
+        self.outside.newer = newer;
+    }
+
+    /// Returns which executions did that, as far as it is known.
+    pub(super) fn newer(&self) -> &Newer {
+        &self.outside.newer
     }
 
     /// Notes what went on from the execution by hand, which other executions tell.
