@@ -27,7 +27,10 @@ impl Failed<'_> {
         let own = id_for(&self.earlier.view, &id)?;
         note(self.journal, &mut self.earlier.view)?;
         if let Some(why) = by_hand(&self.earlier.view) {
-            output::stderr(&format!("execution {id} failed: {why}\n"));
+            // The account of it says the same where it is text.
+            if !is_text {
+                output::stderr(&format!("execution {id} failed: {why}\n"));
+            }
             ci::tell(
                 &self.earlier.view,
                 &run::store_folder(self.journal.folder()),
