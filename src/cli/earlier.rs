@@ -131,7 +131,14 @@ impl Earlier {
         let found = found.await?;
         let is_there = |(s, _): &(StackSummary, _)| s.status != StackStatus::DeleteComplete;
         let Some((summary, parameters)) = found.filter(is_there) else {
-            return Ok(Found::of(Since::Changed("the stack is gone".to_owned())));
+            let by_name = StackRef::Name(&spec.target.stack);
+            let other = aws.stack(spec, by_name, Priority::Read).await?;
+            let is_there = |other: &StackSummary| {
+                other.id != *stack && other.status != StackStatus::DeleteComplete
+            };
+            return Ok(Found::of(Since::Gone {
+                is_another_there: other.is_some_and(|other| is_there(&other)),
+            }));
         };
         let known = newest_known(target);
         let newer = aws.events_since(spec, stack, known.as_deref()).await?;
@@ -180,8 +187,23 @@ pub(super) enum Since {
     Nothing,
     /// Something happened to it.
     Changed(String),
+    /// It was deleted.
+    Gone {
+        /// Whether somebody made another stack of its name, which is none of ours.
+        is_another_there: bool,
+    },
     /// It could not be looked at.
     NotRead(String),
+}
+
+/// Returns what is said of a stack that was deleted.
+pub(super) fn gone(is_another_there: bool) -> &'static str {
+    match is_another_there {
+        true => {
+            "the stack is gone, and the one of its name that is there now was made by somebody else"
+        }
+        false => "the stack is gone",
+    }
 }
 
 /// Judges a stack by its status and the events since the last one that the execution saw.

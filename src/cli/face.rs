@@ -176,16 +176,29 @@ impl TerminalFace {
                 let risks: Vec<_> = planned.iter().flat_map(|p| sources.risks(p)).collect();
                 let level = diff::level(&risks);
                 if level <= limit {
-                    let why = match (self.answering, self.view.follows()) {
-                        (Answering::Foreseen(_), Some(Follows::RollsBack(earlier))) => {
-                            format!(
-                                "approved with execution {earlier}, which is rolled back since it failed"
-                            )
-                        }
-                        (_, Some(_) | None) => String::new(),
-                    };
                     let covers = self.view.definition().and_then(|d| d.covered(limit));
-                    self.approve(plan, why, covers);
+                    let mut poster = self.poster();
+                    let (origin, why) = match self.answering {
+                        Answering::Foreseen(_) => {
+                            let Some((earlier, before)) = self.approved_before() else {
+                                let text =
+                                    "not approved: who approved the deployment is not on record\n";
+                                self.progress.suspend(|| output::stderr(text));
+                                self.detach.store(true, Ordering::SeqCst);
+                                return;
+                            };
+                            let why = beforehand(&earlier, &before, &self.approver);
+                            // Whoever runs it approves nothing: they may be the one who rejected a wave.
+                            poster.approver = before.approver;
+                            (Origin::Beforehand, why)
+                        }
+                        Answering::Prompt
+                        | Answering::Yes(_)
+                        | Answering::Detached
+                        | Answering::Given => (Origin::Flag, String::new()),
+                    };
+                    poster.post(plan, None, (Decision::Approve, origin), why, covers);
+                    self.bell.notify_one();
                 } else {
                     let answering = self.answering;
                     let text = refused(&planned, &sources, answering, limit, self.view.execution());
@@ -238,10 +251,16 @@ impl TerminalFace {
         }
     }
 
-    fn approve(&self, plan: Digest, summary: String, covers: Option<RiskLevel>) {
-        let given = (Decision::Approve, Origin::Flag);
-        self.poster().post(plan, None, given, summary, covers);
-        self.bell.notify_one();
+    /// Returns the deployment that is rolled back since it failed, and the answer that approved its plan.
+    fn approved_before(&self) -> Option<(ExecutionId, Answer)> {
+        let Some(Follows::RollsBack(earlier)) = self.view.follows() else {
+            return None;
+        };
+        let journal = Journal::open_existing(&self.state_folder).ok()?;
+        let deployment = View::of(&journal.events(earlier, 0).ok()?);
+        let answer = deployment.plan_answer()?;
+        let approved = answer.decision == Decision::Approve && answer.covers.is_some();
+        approved.then(|| (earlier.clone(), answer.clone()))
     }
 
     fn poster(&self) -> Poster {
@@ -251,6 +270,18 @@ impl TerminalFace {
             state_folder: self.state_folder.clone(),
         }
     }
+}
+
+/// Returns what is recorded with the answer to a rollback that was approved beforehand, as `before`, and is run by `runner`.
+fn beforehand(earlier: &ExecutionId, before: &Answer, runner: &Approver) -> String {
+    let by = match *runner == before.approver {
+        true => String::new(),
+        false => format!("; begun by {}@{}", runner.os_user, runner.host),
+    };
+    format!(
+        "approved with plan {} of execution {earlier} (`--on-failure rollback`), which failed{by}",
+        before.plan.short()
+    )
 }
 
 /// Returns why nobody but who looks at it approves a rollback: it would overwrite what somebody else did in the meantime, or it

@@ -71,6 +71,34 @@ pub(super) fn since<'a>(view: &View, followers: &'a [Follower]) -> BTreeMap<&'a 
     report::since(view, &views)
 }
 
+/// Returns the execution that a retry of `id` takes back, where that is a rollback.
+pub(super) fn taken_back(journal: &Journal, id: &ExecutionId) -> Option<ExecutionId> {
+    let mut id = id.clone();
+    // What is retried is older than its retry: the walk ends.
+    for _ in 0..LONGEST {
+        match follows(journal, &id).ok()?? {
+            Follows::RollsBack(earlier) => return Some(earlier),
+            Follows::Retries(earlier) => id = earlier,
+        }
+    }
+    None
+}
+
+/// How many executions that go on from each other are looked at, against a journal in which they go round in a circle.
+const LONGEST: usize = 1_000;
+
+/// Returns the first execution of those which go on from each other, of which `id` is one.
+pub(super) fn first(journal: &Journal, id: &ExecutionId) -> Result<ExecutionId, CliError> {
+    let mut first = id.clone();
+    for _ in 0..LONGEST {
+        match follows(journal, &first)? {
+            Some(Follows::Retries(earlier) | Follows::RollsBack(earlier)) => first = earlier,
+            None => break,
+        }
+    }
+    Ok(first)
+}
+
 /// Returns what an execution goes on from; nothing of one that cannot be read, which does not hide the others.
 fn follows(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, CliError> {
     let first = match journal.first_event(id) {

@@ -28,6 +28,7 @@ mod imports;
 mod init;
 mod list;
 mod newer;
+mod opposite;
 mod options;
 mod others;
 mod output;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::followers;
 use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{ExecutionId, Follows, Target, TargetOutcome};
 use crate::report::{View, count};
@@ -60,13 +61,21 @@ pub(super) fn of_retry(
     let others = others
         .into_iter()
         .filter(|other| other.pipeline == pipeline);
+    let is_rollback = followers::taken_back(journal, id);
+    let what = match &is_rollback {
+        Some(earlier) => format!(
+            "what is retried here is a rollback, which takes that back; `stackgate rollback {earlier}` leaves such targets as they \
+             are, unless `--include-changed` is given"
+        ),
+        None => "what is retried here is older".to_owned(),
+    };
     let told = others.filter_map(|other| {
         let done = Done::of(&other.id, &view(journal, &other.id)?);
         let shared = done.changed.iter().filter(|one| targets.contains(one));
         match shared.count() {
             0 => None,
             some => Some(format!(
-                "execution {} is newer and changed {} of these: what is retried here is older",
+                "execution {} is newer and changed {} of these: {what}",
                 other.id,
                 count(some, "target")
             )),
@@ -100,6 +109,34 @@ pub(super) fn of_plan(journal: &Journal, id: &ExecutionId, own: &View) -> Vec<St
         }
     });
     told.collect()
+}
+
+/// Returns which executions that began after `earlier` did what happened last to the targets of `own`, as far as that was one
+/// of them.
+pub(super) fn last(
+    journal: &Journal,
+    earlier: &ExecutionId,
+    id: &ExecutionId,
+    own: &View,
+) -> BTreeMap<Target, ExecutionId> {
+    let planned = own.targets().into_iter();
+    let newest: BTreeMap<&Target, String> = planned
+        .filter_map(|target| Some((target.target(), target.base()?.newest_event.clone()?)))
+        .collect();
+    let mut found = BTreeMap::new();
+    let others = after(journal, earlier).into_iter();
+    for other in others.filter(|other| other.id != *id) {
+        let Some(view) = view(journal, &other.id) else {
+            continue;
+        };
+        for target in view.targets() {
+            let last = target.newest_event().map(|event| &event.id);
+            if last.is_some() && last == newest.get(target.target()) {
+                found.insert(target.target().clone(), other.id.clone());
+            }
+        }
+    }
+    found
 }
 
 /// Returns the executions that began after `id`, newest first.

@@ -8,7 +8,7 @@ use crate::model::{EventKind, ExecutionId, Target};
 use crate::report::{State, View};
 
 /// What an open execution does, said of one and of several.
-type Does = (&'static str, &'static str);
+pub(super) type Does = (&'static str, &'static str);
 
 /// An execution that is open for some of the targets.
 struct Open {
@@ -85,7 +85,17 @@ fn open(
     let is_alive = run::is_alive(journal, &execution.id).is_ok_and(|alive| alive == Some(true));
     // What was answered outside is not noted where the inbox cannot be read.
     let _ = answer::note(journal, &mut view);
-    let does = match (view.state(), is_alive) {
+    let does = does(&view, is_alive)?;
+    Some(Open {
+        id: execution.id.clone(),
+        does,
+        targets: told,
+    })
+}
+
+/// Returns what an execution does that is open.
+pub(super) fn does(view: &View, is_alive: bool) -> Option<Does> {
+    Some(match (view.state(), is_alive) {
         (State::Ended(_), _) => return None,
         (State::WaitingForApproval, _) => ("waits for an answer", "wait for an answer"),
         (State::Denied, _) => ("is denied and not removed", "are denied and not removed"),
@@ -114,11 +124,6 @@ fn open(
         (State::Running | State::Stopping | State::Unknown, false) => {
             ("was interrupted", "were interrupted")
         }
-    };
-    Some(Open {
-        id: execution.id.clone(),
-        does,
-        targets: told,
     })
 }
 

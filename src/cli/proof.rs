@@ -1,17 +1,21 @@
 //! Whether the targets that an execution was done with still are as it left them, and how that is known.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt as _, stream};
 
-use super::earlier::{AT_ONCE, Earlier, Since, newest_known, tell};
-use super::output;
+use super::earlier::{AT_ONCE, Earlier, Since, gone, newest_known, tell};
+use super::options::Connection;
 use super::sources::Sources;
+use super::{output, run};
 use crate::aws::{Aws, can_be};
+use crate::journal::Journal;
 use crate::model::{
-    CallFailure, Digest, EffectiveParameter, ParameterValue, PlannedTarget, Proof, Target,
-    TargetSpec, Verdict,
+    CallFailure, Digest, EffectiveParameter, ExecutionDefinition, Follows, ParameterValue,
+    PlannedTarget, Proof, Target, TargetSpec, Verdict,
 };
 use crate::pipeline::execute_token;
-use crate::report::{TargetView, count};
+use crate::report::{TargetView, View, count};
 
 /// Looks at every target that the execution was done with. It only reads.
 pub(super) async fn proofs(earlier: &Earlier, sources: &Sources, aws: &Aws) -> Vec<Proof> {
@@ -64,6 +68,10 @@ async fn prove(
     match found.since {
         Since::Nothing => {}
         Since::Changed(why) => return Ok(Verdict::Changed { why }),
+        Since::Gone { is_another_there } => {
+            let why = gone(is_another_there).to_owned();
+            return Ok(Verdict::Changed { why });
+        }
         Since::NotRead(why) => return Ok(Verdict::NotRead { why }),
     }
     // What is deleted has nothing to compare, and of what was only set the template was not executed.
@@ -142,6 +150,59 @@ pub(super) fn told(proofs: &[Proof], are_included: bool) {
     }
     tell(
         "succeeded before, could not be looked at, not run again",
+        &not_read,
+    );
+}
+
+/// Looks again at what was proven current when the execution was planned, before anything of it is executed, and says on standard
+/// error what is not so any more: whoever approved it may have done so long ago.
+pub(super) async fn look_again(
+    journal: &Journal,
+    view: &View,
+    definition: &ExecutionDefinition,
+    connection: &Connection,
+    aws: &Aws,
+) {
+    let Some(Follows::Retries(earlier)) = &definition.invocation.follows else {
+        return;
+    };
+    let was_current: BTreeSet<&Target> = definition
+        .invocation
+        .proven
+        .iter()
+        .filter(|proof| proof.verdict == Verdict::Current)
+        .map(|proof| &proof.target)
+        .collect();
+    let counts = view.counts();
+    let has_begun = counts.running + counts.succeeded + counts.failed + counts.unknown > 0;
+    if was_current.is_empty() || has_begun || view.plan().is_none() || view.outcome().is_some() {
+        return;
+    }
+    // All of this is a remark: what cannot be read does not keep the execution from going on.
+    let Ok(earlier) = Earlier::of(journal, earlier.as_str(), connection) else {
+        return;
+    };
+    let Ok(sources) = Sources::of(&earlier.view, &run::store_folder(journal.folder())) else {
+        return;
+    };
+    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
+    let now = proofs(&earlier, &sources, aws).await;
+    for proof in now
+        .iter()
+        .filter(|proof| was_current.contains(&proof.target))
+    {
+        match &proof.verdict {
+            Verdict::Current => {}
+            Verdict::Changed { why } => changed.push((&proof.target, why.clone())),
+            Verdict::NotRead { why } => not_read.push((&proof.target, why.clone())),
+        }
+    }
+    tell(
+        "proven current when this was planned, changed since, not run again",
+        &changed,
+    );
+    tell(
+        "proven current when this was planned, could not be looked at again",
         &not_read,
     );
 }

@@ -13,7 +13,7 @@ use super::rollback::{self, Failed, Next};
 use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
-use super::{CliError, answer, exit, followers, output, portable};
+use super::{CliError, answer, exit, followers, output, portable, proof};
 use crate::action::command;
 use crate::artifact::Store;
 use crate::aws::Aws;
@@ -180,6 +180,7 @@ pub(super) fn take_up(
                 return Err(error);
             }
         };
+        proof::look_again(journal, &view, &definition, connection, &aws).await;
         let owner = lease.owner().to_owned();
         let (machine, turn) = Machine::resume(
             &events,

@@ -9,6 +9,7 @@ use clap::Args;
 use super::deploy::{RiskArg, answering};
 use super::earlier::Earlier;
 use super::face::Answering;
+use super::opposite::{self, Own};
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
@@ -150,6 +151,15 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         tell_of_files(&definition, &earlier.view, &store);
         let retried = (&earlier.id, earlier.view.pipeline());
         output::notes(&newer::of_retry(&journal, retried, None, &again));
+        let follows = Follows::Retries(earlier.id.clone());
+        let own = Own {
+            id: None,
+            follows: &follows,
+            targets: &again,
+            ended: None,
+        };
+        // A remark that cannot be read keeps nobody from going on.
+        output::notes(&opposite::notes(&journal, &own).unwrap_or_default());
         gates::tell(&definition.pipeline);
         if has_percentages(&definition) {
             output::stderr(&format!(

@@ -19,6 +19,7 @@ use self::sorted::{Sorted, sort};
 use super::deploy::{RiskArg, answering};
 use super::earlier::Earlier;
 use super::face::Answering;
+use super::opposite::{self, Own};
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
@@ -158,6 +159,14 @@ impl Rollback<'_> {
             definition::name_buckets(pipeline, &self.wish.s3_buckets)?;
             let targets: Vec<Target> = former.iter().map(|f| f.target.clone()).collect();
             others::tell(self.journal, &targets);
+            let own = Own {
+                id: None,
+                follows: &Follows::RollsBack(earlier.id.clone()),
+                targets: &targets.iter().collect(),
+                ended: None,
+            };
+            // A remark that cannot be read keeps nobody from going on.
+            output::notes(&opposite::notes(self.journal, &own).unwrap_or_default());
             let start = Start {
                 global: self.global,
                 journal: self.journal,
@@ -171,6 +180,9 @@ impl Rollback<'_> {
                     false => Account::UnlessDone,
                 },
             };
+            if self.account == Account::ForPeople {
+                output::stderr(&format!("rolling back in execution {}\n", self.id));
+            }
             code = Run::start(start, definition).await?;
         }
         if created.is_empty() {

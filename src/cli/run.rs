@@ -13,7 +13,7 @@ use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::rollback::Failed;
 use super::sources::Sources;
-use super::{CliError, ci, debug, denied, exit, identity, output, portable, prompt};
+use super::{CliError, beside, ci, debug, denied, exit, identity, output, portable, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -278,6 +278,9 @@ impl Run<'_> {
         let ended = result.map_err(|error| {
             CliError::from(error).hint(format!("go on with `stackgate resume {id}`"))
         })?;
+        if let Ended::Finished(_) = ended {
+            beside::note(self.journal, &mut face.view);
+        }
         let found = match ended {
             Ended::AwaitingAnswer => {
                 denied::findings(&face.view, &Sources::of(&face.view, &artifacts)?)

@@ -37,6 +37,8 @@ pub enum Origin {
     Command,
     /// By `--yes`.
     Flag,
+    /// Before there was a plan: with the deployment that it rolls back, whose review said so.
+    Beforehand,
 }
 
 /// An answer to an approval request.

@@ -45,7 +45,11 @@ pub fn annotations(
     let mut all = failures(view, sources, &places);
     cut(&mut all, Severity::Error);
     let answered = view.approval().and_then(|approval| approval.answer);
-    if answered.is_none_or(|answer| answer.origin == Origin::Flag)
+    let is_unseen = |origin| match origin {
+        Origin::Flag | Origin::Beforehand => true,
+        Origin::Prompt | Origin::Command => false,
+    };
+    if answered.is_none_or(|answer| is_unseen(answer.origin))
         && let Some(review) = review
     {
         let mut risks = risks(review);

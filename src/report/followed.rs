@@ -144,7 +144,7 @@ pub fn since<'a>(view: &View, followers: &[&'a View]) -> BTreeMap<&'a Target, Si
 }
 
 /// Returns the followers that do again what the execution did, and those that take it back, each with which of both.
-fn directed<'a>(view: &View, followers: &[&'a View]) -> Vec<(&'a View, bool)> {
+pub fn directed<'a>(view: &View, followers: &[&'a View]) -> Vec<(&'a View, bool)> {
     let mut known: BTreeMap<&ExecutionId, bool> = BTreeMap::new();
     let mut directed = Vec::new();
     for follower in followers {

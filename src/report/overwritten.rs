@@ -1,10 +1,21 @@
 //! What an approver is told beside the changes, such as what somebody else did to the stacks after a rollback had looked at
 //! them, which its plan would overwrite.
 
-use crate::model::{ChangeSetKind, Gate, Target, Wave};
+use std::collections::BTreeMap;
+
+use crate::model::{ChangeSetKind, ExecutionId, Gate, Target, Wave};
 
 use super::View;
 use super::words::count;
+
+/// What other executions of the journal did to the targets of a rollback since it looked at them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newer {
+    /// The execution that did what happened last to a target; none where that was somebody else.
+    pub by: BTreeMap<Target, ExecutionId>,
+    /// The execution that is rolled back.
+    pub takes_back: Option<ExecutionId>,
+}
 
 /// How many stacks are named one by one.
 const NAMED: usize = 8;
@@ -51,16 +62,34 @@ impl View {
         })
     }
 
-    /// Says which planned targets those are, if any.
+    /// Says which planned targets those are, if any, and who changed them.
     pub fn told_overwritten(&self) -> Option<String> {
-        let overwritten = self.overwritten();
-        (!overwritten.is_empty()).then(|| {
+        let mut by: BTreeMap<Option<&ExecutionId>, Vec<&Target>> = BTreeMap::new();
+        for target in self.overwritten() {
+            let execution = self.newer().by.get(target);
+            by.entry(execution).or_default().push(target);
+        }
+        let told = by.iter().map(|(execution, targets)| {
+            let by = match execution {
+                Some(id) => format!("execution {id}"),
+                None => "somebody else".to_owned(),
+            };
             format!(
-                "{} changed by somebody else since it was looked at, which is lost: {}",
-                count(overwritten.len(), "stack"),
-                named(&overwritten)
+                "{} changed by {by} since it was looked at, which is lost: {}",
+                count(targets.len(), "stack"),
+                named(targets)
             )
-        })
+        });
+        let mut told = told.collect::<Vec<_>>().join("; ");
+        if told.is_empty() {
+            return None;
+        }
+        if let (Some(earlier), None) = (&self.newer().takes_back, self.outcome()) {
+            told.push_str(&format!(
+                "; reject this, and `stackgate rollback {earlier}` leaves such stacks as they are, unless `--include-changed` is given"
+            ));
+        }
+        Some(told)
     }
 
     /// Returns what a reviewer is told beside the changes: first what others did and do to the stacks.
@@ -119,6 +148,8 @@ mod tests {
     /// Returns a plan whose stacks had the newest events that `seen` makes of those they have.
     fn plan(seen: impl Fn(Option<String>) -> Option<String>) -> View {
         let mut script = fixtures::halted();
+        let is_end = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
+        script.events.retain(|event| !is_end(&event.kind));
         let view = script.view();
         let planned = view.targets().into_iter();
         let planned = planned.filter_map(|t| Some((t.target(), t.base()?)));
@@ -151,6 +182,27 @@ mod tests {
         }
         let more = overwritten.len() - NAMED;
         assert!(note.ends_with(&format!(" and {more} more")), "{note}");
+    }
+
+    #[test]
+    fn who_changed_it_is_named_where_that_is_known() {
+        let mut other = plan(|_| Some("another".to_owned()));
+        let first = other.overwritten()[0].clone();
+        let by = ExecutionId::new("01900000-0000-7000-8000-000000000002").unwrap();
+        let earlier = ExecutionId::new("01900000-0000-7000-8000-000000000001").unwrap();
+        other.note_newer(Newer {
+            by: BTreeMap::from([(first.clone(), by.clone())]),
+            takes_back: Some(earlier.clone()),
+        });
+        let note = other.told_overwritten().unwrap();
+        let known = format!(
+            "1 stack changed by execution {by} since it was looked at, which is lost: {first}"
+        );
+        assert!(note.contains(&known), "{note}");
+        assert!(note.contains("changed by somebody else"), "{note}");
+        let advice = format!("`stackgate rollback {earlier}` leaves such stacks as they are");
+        assert!(note.contains(&advice), "{note}");
+        assert!(note.contains("`--include-changed`"), "{note}");
     }
 
     #[test]

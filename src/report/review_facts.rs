@@ -396,6 +396,15 @@ pub(super) fn proven(view: &View) -> Option<String> {
     (!told.is_empty()).then(|| format!("{all} done before: {}", told.join(", ")))
 }
 
+/// Returns what became beside an execution that has ended of the targets that it was not to run again.
+pub(super) fn beside_ended(view: &View) -> &[String] {
+    match view.outcome() {
+        Some(_) => view.beside(),
+        // It is told in the review, and among the notes.
+        None => &[],
+    }
+}
+
 /// Returns how many targets have come as far as they come before the approval.
 pub(super) fn prepared(view: &View) -> usize {
     let is_done = |phase| match phase {

@@ -2,12 +2,22 @@
 
 use serde::Serialize;
 
-use crate::model::{ExecutionId, ExecutionOutcome, Target, TargetOutcome};
+use crate::model::{ChangeSetKind, ExecutionId, ExecutionOutcome, Target, TargetOutcome};
 
 use super::followed::commands;
 use super::screen::Tone;
 use super::words::{self, count};
 use super::{State, TargetView, View};
+
+/// Why the rollback of an execution that failed does not begin by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByHand {
+    /// What it changed are new stacks, which had nothing before: they are only deleted, which nobody approved.
+    OnlyNewStacks,
+    /// Some of what it changed are new stacks, and the approval of its plan, where nobody is asked again, does not cover them.
+    SomeNewStacks,
+}
 
 /// How far the rollback of an execution is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +35,12 @@ pub struct RolledBack {
     pub changed: usize,
     /// How many of those are rolled back.
     pub rolled_back: usize,
+    /// Why it does not begin by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+    /// How many of the changed targets are new stacks.
+    #[serde(skip)]
+    new: usize,
     /// What the execution that rolls back stands still for.
     #[serde(skip)]
     stands: Option<&'static str>,
@@ -40,13 +56,23 @@ impl RolledBack {
     /// `alive`: whether a process works on the newest of them, where that is known.
     pub fn of(view: &View, rollbacks: &[View], alive: Option<bool>) -> Self {
         let targets = view.targets().into_iter();
-        let changed: Vec<&Target> = targets
-            .filter(|target| target.is_changed())
-            .map(TargetView::target)
-            .collect();
+        let changed: Vec<&TargetView> = targets.filter(|target| target.is_changed()).collect();
+        let is_new = |target: &&&TargetView| target.kind() == Some(ChangeSetKind::Create);
+        let new = changed.iter().filter(is_new).count();
         let newest = rollbacks.first();
+        let by_hand = match (newest, view.covers()) {
+            (None, _) if new > 0 && new == changed.len() => Some(ByHand::OnlyNewStacks),
+            (None, Some(_)) if new > 0 => Some(ByHand::SomeNewStacks),
+            (None | Some(_), _) => None,
+        };
         let id = view.execution().map(ExecutionId::to_string);
         let next = match newest {
+            // How new stacks are deleted comes next wherever there are some.
+            None if by_hand == Some(ByHand::OnlyNewStacks) => Vec::new(),
+            None if by_hand == Some(ByHand::SomeNewStacks) => id
+                .map(|id| format!("stackgate rollback {id}"))
+                .into_iter()
+                .collect(),
             None => id.map_or_else(Vec::new, |id| {
                 ["resume", "rollback"]
                     .map(|go_on| format!("stackgate {go_on} {id}"))
@@ -62,9 +88,11 @@ impl RolledBack {
             stands: newest.and_then(|rollback| stands(&rollback.state(), alive)),
             rolled_back: changed
                 .iter()
-                .filter(|t| by(rollbacks, t).is_some())
+                .filter(|t| by(rollbacks, t.target()).is_some())
                 .count(),
             changed: changed.len(),
+            by_hand,
+            new,
             next,
         }
     }
@@ -87,10 +115,37 @@ impl RolledBack {
             changed,
             rolled_back,
             stands,
+            by_hand,
+            new,
             state: _,
             next: _,
         } = self;
         let all = count(*changed, "changed target");
+        match by_hand {
+            None => {}
+            Some(ByHand::OnlyNewStacks) => {
+                let (are, they) = match new {
+                    1 => ("is a new stack", "it stays unless it is"),
+                    _ => ("are new stacks", "they stay unless they are"),
+                };
+                let text = format!(
+                    "nothing to roll back by itself: {all} {are}, of which nothing was there before; {they} deleted with \
+                     `--delete-created`"
+                );
+                return (text, Tone::Warn);
+            }
+            Some(ByHand::SomeNewStacks) => {
+                let are = match new {
+                    1 => "is a new stack",
+                    _ => "are new stacks",
+                };
+                let text = format!(
+                    "not rolled back by itself: {new} of {all} {are}, which the approval does not cover; roll back by hand, and \
+                     delete new stacks with `--delete-created`"
+                );
+                return (text, Tone::Warn);
+            }
+        }
         let Some(execution) = execution else {
             let text = format!("to be rolled back, which has not begun: {all}");
             return (text, Tone::Warn);
@@ -178,7 +233,7 @@ mod tests {
     use super::super::{ScreenOptions, Status, Summary, summary};
     use super::*;
     use crate::model::{
-        Cause, ChangeSetKind, EventKind, ON_FAILURE, ROLLBACK, StackStatus, StackSummary,
+        Cause, EventKind, ON_FAILURE, ROLLBACK, RiskLevel, StackStatus, StackSummary,
     };
 
     /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
@@ -287,6 +342,65 @@ mod tests {
             let rollbacks = [script.view()];
             assert_eq!(by(&rollbacks, target).is_some(), expected, "{status:?}");
         }
+    }
+
+    /// Returns a rollout that failed after it had made new stacks, or after it had changed others, too; covered or not.
+    fn with_new_stacks(all_are_new: bool, covers: Option<RiskLevel>) -> View {
+        let mut script = fixtures::halted();
+        let mut is_new = true;
+        for event in &mut script.events {
+            match &mut event.kind {
+                EventKind::ExecutionStarted { definition } => {
+                    let stages = definition.pipeline.stages.last_mut();
+                    let settings = &mut stages.unwrap().actions[0].configuration;
+                    settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
+                }
+                EventKind::ChangeSetIntended { kind, .. } if is_new => {
+                    *kind = ChangeSetKind::Create;
+                    is_new = all_are_new;
+                }
+                EventKind::Answered { answer } => answer.covers = covers,
+                _ => {}
+            }
+        }
+        script.view()
+    }
+
+    #[test]
+    fn what_never_begins_by_itself_is_done_by_hand() {
+        let told = |all_are_new, covers| {
+            let mut view = with_new_stacks(all_are_new, covers);
+            let rolled_back = RolledBack::of(&view, &[], None);
+            view.note_rolled_back(Some(rolled_back.clone()));
+            crate::report::documents::assert_valid(&Summary::of(&view));
+            let next = Summary::of(&view).next;
+            let next = next.into_iter().map(|command| {
+                let words = command.split(' ').filter(|word| !word.contains("-7000-"));
+                words.collect::<Vec<_>>().join(" ")
+            });
+            (
+                rolled_back.by_hand,
+                rolled_back.text(),
+                next.collect::<Vec<_>>(),
+            )
+        };
+        let (by_hand, text, next) = told(true, None);
+        assert_eq!(by_hand, Some(ByHand::OnlyNewStacks));
+        assert!(text.starts_with("nothing to roll back by itself"), "{text}");
+        let delete = "stackgate rollback --delete-created";
+        assert_eq!(next[..2], [delete, "stackgate events"]);
+        let (by_hand, text, next) = told(false, Some(RiskLevel::Medium));
+        assert_eq!(by_hand, Some(ByHand::SomeNewStacks));
+        assert!(
+            text.contains("1 of 3 changed targets is a new stack"),
+            "{text}"
+        );
+        assert_eq!(next[..2], ["stackgate rollback", delete]);
+        // Somebody is asked, and can roll back the others.
+        let (by_hand, text, next) = told(false, None);
+        assert_eq!(by_hand, None);
+        assert!(text.contains("which has not begun"), "{text}");
+        assert_eq!(next[0], "stackgate resume");
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct Summary {
     /// What the earlier execution was done with, and how it is known that it still is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proven: Vec<Proof>,
+    /// What became beside it of targets that it was not to run again, once it has ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How far the rollback of what it changed is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RolledBack>,
@@ -156,6 +159,7 @@ impl Summary {
             stale,
             not_started: causes::skipped(view),
             proven: view.proven().to_vec(),
+            notes: facts::beside_ended(view).to_vec(),
             rollback: view.rolled_back().cloned(),
             followed: view
                 .followed()
@@ -190,6 +194,9 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
     headline(page, view, &summary, &places);
     if let Some(text) = facts::proven(view) {
         page.line(Line::indent(2).add(Tone::Dim, &text), 4);
+    }
+    for text in facts::beside_ended(view) {
+        page.line(Line::indent(2).add(Tone::Warn, text), 4);
     }
     if let Some(rolled_back) = view.rolled_back() {
         let (text, tone) = rolled_back.told();

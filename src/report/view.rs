@@ -19,6 +19,7 @@ use crate::model::{
 };
 
 use super::followed::Followed;
+use super::overwritten::Newer;
 use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
@@ -64,7 +65,7 @@ pub struct View {
     held: Option<Fact<Option<String>>>,
     gates: BTreeMap<(WaveName, u32), GateTimes>,
     answer: Option<Fact<Answer>>,
-    covers: Option<Fact<Option<RiskLevel>>>,
+    plan_answer: Option<Fact<Answer>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
@@ -125,6 +126,7 @@ struct Outside {
     denied: Vec<String>,
     rolled_back: Option<RolledBack>,
     beside: Vec<String>,
+    newer: Newer,
     followed: Option<Followed>,
 }
 
@@ -260,7 +262,7 @@ impl View {
             }
             EventKind::Answered { answer } => {
                 if answer.wave.is_none() {
-                    keep(&mut self.covers, event, answer.covers);
+                    keep(&mut self.plan_answer, event, answer.clone());
                 }
                 keep(&mut self.answer, event, answer.clone());
             }
@@ -350,6 +352,16 @@ impl View {
     /// Returns what else is known to happen to its targets, a sentence each.
     pub fn beside(&self) -> &[String] {
         &self.outside.beside
+    }
+
+    /// Notes which executions of the journal did what happened to its targets since a rollback looked at them.
+    pub fn note_newer(&mut self, newer: Newer) {
+        self.outside.newer = newer;
+    }
+
+    /// Returns which executions did that, as far as it is known.
+    pub(super) fn newer(&self) -> &Newer {
+        &self.outside.newer
     }
 
     /// Notes what went on from the execution by hand, which other executions tell.
@@ -594,7 +606,12 @@ impl View {
 
     /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
     pub fn covers(&self) -> Option<RiskLevel> {
-        self.covers.as_ref()?.value
+        self.plan_answer()?.covers
+    }
+
+    /// Returns the answer about the plan itself, whatever was answered about waves since.
+    pub fn plan_answer(&self) -> Option<&Answer> {
+        self.plan_answer.as_ref().map(|fact| &fact.value)
     }
 
     /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.

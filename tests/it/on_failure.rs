@@ -109,7 +109,7 @@ fn a_rollout_that_fails_is_rolled_back_as_was_approved() {
     let output = env.run(&["rollback", id]);
     output.success();
     assert!(
-        output.stderr.contains("was rolled back by execution"),
+        output.stderr.contains("rolled back by execution"),
         "{output}"
     );
     assert!(output.stderr.contains("nothing to roll back"), "{output}");
@@ -125,22 +125,25 @@ fn what_an_approval_could_not_know_stops_the_rollback() {
     let failed = document(&env, &output);
     let id = failed["execution"].as_str().unwrap();
     let go_on = format!("stackgate rollback {id}");
-    assert!(
-        output
-            .stderr
-            .contains("333333333333/us-east-1/app   was created by it"),
-        "{output}"
-    );
-    let said = "is not rolled back; do it with\n  stackgate rollback ";
+    let said = "not rolled back by itself: 1 of 4 changed targets is a new stack";
     assert!(output.stderr.contains(said), "{output}");
+    assert!(!output.stderr.contains("going on with"), "{output}");
     assert_eq!(
         failed["rollback"],
-        json!({ "changed": 4, "rolled_back": 0 })
+        json!({ "changed": 4, "rolled_back": 0, "by_hand": "some_new_stacks" })
     );
-    assert_eq!(failed["next"][1], go_on);
-    let output = env.run(&["status", id]);
-    let said = "to be rolled back, which has not begun: 4 changed targets";
-    assert!(output.success().stdout.contains(said), "{output}");
+    assert_eq!(failed["next"][0], go_on);
+    assert_eq!(failed["next"][1], format!("{go_on} --delete-created"));
+    let status = env.run(&["status", id]);
+    assert!(status.success().stdout.contains(said), "{status}");
+    // It does not go round in circles.
+    let resumed = env.run(&["resume", id]);
+    resumed.code(1);
+    assert!(
+        resumed.stderr.contains("has ended already: failed"),
+        "{resumed}"
+    );
+    assert!(resumed.stdout.contains(said), "{resumed}");
 
     let rollback = [
         "rollback",
@@ -367,4 +370,86 @@ fn a_value_that_cannot_be_read_back_stops_the_rollback_and_is_asked_for() {
         let value = env.cloud(account, region).parameter("/name");
         assert_eq!(value.as_deref(), Some("first-secret"), "{account}/{region}");
     }
+}
+
+#[test]
+fn new_stacks_alone_are_nothing_to_roll_back_by_itself() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", FIRST);
+    let there = env.cloud("222222222222", "us-east-1");
+    there.put_parameter("/name", "theirs");
+    let deploy = [
+        "deploy",
+        "app",
+        TWO,
+        "--parameter=Name=/name",
+        "--regions=us-east-1",
+        "--on-failure=rollback",
+        "--yes=high",
+        "--output=json",
+    ];
+    let output = env.run(&deploy);
+    let failed = document(&env, output.code(1));
+    let said = "nothing to roll back by itself: 1 changed target is a new stack";
+    assert!(output.stderr.contains(said), "{output}");
+    assert!(!output.stderr.contains("going on with"), "{output}");
+    let by_hand = json!({ "changed": 1, "rolled_back": 0, "by_hand": "only_new_stacks" });
+    assert_eq!(failed["rollback"], by_hand);
+    let id = failed["execution"].as_str().unwrap();
+    let delete = format!("stackgate rollback {id} --delete-created");
+    assert_eq!(failed["next"][0], delete);
+    let resumed = env.run(&["resume", id]);
+    resumed.code(1);
+    assert!(resumed.stdout.contains(said), "{resumed}");
+    let delete = "stackgate rollback eeeeeeee…eeee --delete-created";
+    assert!(resumed.stdout.contains(delete), "{resumed}");
+    let list = env.run(&["list", "--output=json"]);
+    let list = document(&env, list.success());
+    assert_eq!(list["executions"].as_array().unwrap().len(), 1, "{list}");
+}
+
+#[test]
+fn who_rejects_a_wave_has_not_approved_its_rollback() {
+    let env = TestEnv::on(Emulator::Ministack).variable("USER", "alice");
+    let settings = r#"
+targetSets:
+  fleet:
+    accounts: ["111111111111", "222222222222"]
+    regions: [us-east-1]
+    waves:
+      - {name: canary, accounts: ["111111111111"], approval: true}
+      - name: others
+"#;
+    env.write("templates/app.yaml", FIRST);
+    let name = "--parameter=Name=/name";
+    let regions = "--regions=us-east-1";
+    env.run(&["deploy", "app", TWO, regions, name, "--yes=high"])
+        .success();
+    env.write("stackgate.yaml", settings);
+    env.write("templates/app.yaml", &format!("{FIRST}{MORE}"));
+    let fleet = "--target-set=fleet";
+    let second = ["deploy", "app", fleet, name, "--on-failure=rollback"];
+    let second = [&second[..], &["--yes=high", "--output=json"]].concat();
+    let waiting = env.run(&second);
+    let plan = document(&env, waiting.code(3))["plan"].clone();
+    let env = env.variable("USER", "bob");
+    let reject = ["reject", "latest", "--wave=canary", "--output=json"];
+    let rejected = env.run(&reject);
+    let rejected = document(&env, rejected.code(1));
+    assert_eq!(rejected["rollback"]["rolled_back"], 1, "{rejected:#}");
+    let cloud = env.cloud("111111111111", "us-east-1");
+    assert_eq!(cloud.template("app"), FIRST);
+
+    let rollback = rejected["rollback"]["execution"].as_str().unwrap();
+    let status = env.run(&["status", rollback, "--output=json"]);
+    let status = document(&env, status.success());
+    let answer = &status["approval"]["answer"];
+    assert_eq!(answer["approver"]["os_user"], "alice", "{answer:#}");
+    assert_eq!(answer["origin"], "beforehand");
+    // It is bound to the plan of the rollback, and says which one alice approved.
+    assert_eq!(answer["plan"], status["approval"]["plan"]);
+    let summary = answer["summary"].as_str().unwrap();
+    let approved = format!("approved with plan {}", &plan.as_str().unwrap()[..8]);
+    assert!(summary.contains(&approved), "{summary}");
+    assert!(summary.contains("begun by bob@"), "{summary}");
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::output::Output;
+use crate::support::proxy::{Fault, Gate, Proxy, Rule};
 use crate::support::schema::assert_documented;
 use crate::support::{Emulator, TestEnv};
 
@@ -200,4 +201,42 @@ fn what_others_left_stuck_is_no_matter_of_the_execution() {
     let reason = reason.as_str().unwrap();
     assert!(reason.contains("somebody else worked on"), "{reason}");
     assert_eq!(own.status("app").as_deref(), Some("UPDATE_FAILED"));
+}
+
+#[test]
+fn what_somebody_did_since_it_was_shown_is_not_rolled_back_unseen() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    env.write("templates/app.yaml", TEMPLATE);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    cloud.put_parameter("/taken", "theirs");
+    let deploy = |more: &[&str]| env.run(&[&["deploy", "app", "--yes=high"], more].concat());
+    let failing = ["--parameter=Name=/taken", "--disable-rollback"];
+    deploy(&["--parameter=Name=/free"]).success();
+    deploy(&[&failing[..], &["--parameter=Value=two"]].concat()).code(1);
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
+
+    // It has looked at the stack, and is about to look again before it does something.
+    proxy.forget();
+    let gate = Gate::default();
+    let held = Rule::new(Fault::Hold(gate.clone())).operation("DescribeStacks");
+    proxy.disturb(held.skip(1));
+    let recover = ["recover", "app", "--rollback-stack", "--yes"];
+    let process = env.start(&[&recover[..], &["--output=json"]].concat());
+    proxy.wait_until("the second look", |calls| {
+        let looks = calls.iter().filter(|c| c.operation == "DescribeStacks");
+        looks.count() == 2
+    });
+    // The status is the same again, and the operation another one.
+    deploy(&[&failing[..], &["--parameter=Value=three"]].concat()).code(1);
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
+    gate.open();
+    let refused = env.finish(process);
+    let refused = document(&env, refused.code(1));
+    let fate = refused["targets"][0]["fate"]["failed"].to_string();
+    let said = "nothing was done: the stack is no longer what was shown";
+    assert!(fate.contains(said), "{refused:#}");
+    assert_eq!(proxy.count("RollbackStack"), 0);
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::output::Output;
+use crate::support::output::{Output, normalise};
 use crate::support::{Emulator, TestEnv};
 
 const APP: &str = r#"
@@ -128,4 +128,75 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     let again = document(&env, &output);
     assert_eq!(again["proven"][0]["verdict"], "changed");
     assert_eq!(again["proven"][0]["account"], "111111111111");
+}
+
+#[test]
+fn a_rollback_and_a_retry_of_the_same_execution_name_each_other() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let fleet = [
+        "--accounts=111111111111,222222222222",
+        "--max-concurrent=1",
+        "--parameter=Name=/name",
+        "--output=json",
+    ];
+    let deploy = [&["deploy", "app", "--yes=high"], &fleet[..]].concat();
+    env.write("templates/app.yaml", APP);
+    env.run(&deploy).success();
+    let other = r#"
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /other, Type: String, Value: more}
+"#;
+    let second = format!("{APP}{other}");
+    env.write("templates/app.yaml", &second);
+    let there = env.cloud("222222222222", HERE);
+    there.put_parameter("/other", "theirs");
+    let failed = env.run(&deploy);
+    let id = document(&env, failed.code(1))["execution"].clone();
+    let id = id.as_str().unwrap();
+    there.delete_parameter("/other");
+
+    let retry = env.run(&["retry", id, "--detach", "--output=json"]);
+    let retry = document(&env, retry.code(3));
+    assert_eq!(retry["review"].get("notes"), None, "{retry:#}");
+    let plan = |of: &Value| of["plan"].as_str().unwrap().to_owned();
+    let (retried, of_retry) = (retry["execution"].as_str().unwrap(), plan(&retry));
+    let rollback = env.run(&["rollback", id, "--detach", "--output=json"]);
+    let beside = "waits for an answer for 1 target beside those that are run here";
+    let said = format!("execution {retried}, a retry of {id}, {beside}");
+    let told = &rollback.code(3).stderr;
+    assert!(told.contains(&normalise(&said)), "{told}");
+    let rollback = document(&env, &rollback);
+    let notes = rollback["review"]["notes"].to_string();
+    assert!(notes.contains(&said), "{notes}");
+
+    // What was planned before is told where it is looked at, and where it is approved.
+    let back = rollback["execution"].as_str().unwrap();
+    let said = format!("execution {back}, a rollback of {id}, {beside}");
+    for form in ["text", "markdown", "html", "json"] {
+        let form = format!("--output={form}");
+        let shown = env.run(&["status", retried, &form]);
+        let shown = env.public(&shown.success().raw);
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(&said), "{form}: {shown}");
+    }
+    env.run(&["approve", back, "--plan", &plan(&rollback)])
+        .success();
+    assert_eq!(env.cloud("111111111111", HERE).template("app"), APP);
+
+    let said = format!("execution {back}, a rollback of {id}, gave back 1 target beside");
+    let approve = ["approve", retried, "--plan", &of_retry, "--output=json"];
+    let ended = env.run(&approve);
+    let told = &ended.success().stderr;
+    assert!(told.contains(&normalise(&said)), "{told}");
+    let again = "proven current when this was planned, changed since, not run again: 1\n  111111111111/us-east-1/app";
+    assert!(told.contains(again), "{told}");
+    let ended = document(&env, &ended);
+    let notes = ended["notes"].to_string();
+    assert!(notes.contains(&said), "{ended:#}");
+    let status = env.run(&["status", retried]);
+    let status = env.public(&status.success().raw);
+    let status = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(status.contains(&said), "{status}");
+    assert_eq!(there.template("app"), second);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::output::Output;
+use crate::support::output::{Output, normalise};
 use crate::support::process::Process;
 use crate::support::proxy::Proxy;
 use crate::support::{Emulator, TestEnv};
@@ -166,7 +166,7 @@ fn stacks_that_the_execution_created_are_named_and_left() {
     let output = env.run(&["rollback", id.as_str().unwrap()]);
     output.success();
     for said in [
-        "was created by it, and is not touched; delete it with `stackgate delete app",
+        "created by it, and not touched; `--delete-created` deletes such stacks",
         "nothing to roll back",
     ] {
         assert!(output.stderr.contains(said), "{said}\n{output}");
@@ -197,6 +197,119 @@ fn a_stack_that_is_deleted_after_it_was_looked_at_is_not_made_again() {
     assert!(told.contains("a rollback makes no stacks"), "{told}");
     let status = there.status("app");
     assert!(status.is_none_or(|status| status == "DELETE_COMPLETE"));
+}
+
+#[test]
+fn a_stack_that_somebody_made_in_the_place_of_ours_is_never_touched() {
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let theirs = text.replace("one", "theirs");
+    let regions = "--regions=us-east-1,eu-west-1";
+    let deploy = ["deploy", "app", regions, "--yes=high", "--output=json"];
+    // Once the execution made the stack, and once it changed it.
+    for is_new in [true, false] {
+        let env = TestEnv::on(Emulator::Ministack);
+        if !is_new {
+            env.write("templates/app.yaml", &text.replace("one", "zero"));
+            env.run(&deploy).success();
+        }
+        env.write("templates/app.yaml", text);
+        let output = env.run(&deploy);
+        let id = document(&env, output.success())["execution"].clone();
+        let id = id.as_str().unwrap();
+        let there = env.cloud("111111111111", "eu-west-1");
+        there.delete("app");
+        assert_eq!(there.create("app", &theirs, &[]), "CREATE_COMPLETE");
+
+        let said = "111111111111/eu-west-1/app   the stack is gone, and the one of its name that is there now was made by somebody else";
+        let looked = env.run(&["rollback", id, "--detach"]);
+        assert!(looked.stderr.contains(said), "{looked}");
+        let all = ["rollback", id, "--include-changed", "--delete-created"];
+        let output = env.run(&[&all[..], &["--yes=high"]].concat());
+        assert!(output.success().stderr.contains(said), "{output}");
+        assert_eq!(there.status("app").as_deref(), Some("CREATE_COMPLETE"));
+        assert_eq!(there.template("app"), theirs);
+        let ours = env.cloud("111111111111", "us-east-1");
+        match is_new {
+            true => assert_eq!(ours.status("app"), None),
+            false => assert_eq!(ours.template("app"), text.replace("one", "zero")),
+        }
+    }
+}
+
+#[test]
+fn a_template_that_the_service_shows_without_its_characters_is_given_back_as_it_was_sent() {
+    let sent =
+        "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: 'gr\u{fc}n'}}}\n";
+    let shown = sent.replace('\u{fc}', "?");
+    let deploy = ["deploy", "app", "--yes=high", "--output=json"];
+    for is_on_record in [true, false] {
+        let env = TestEnv::on(Emulator::Ministack);
+        let cloud = env.cloud("111111111111", "us-east-1");
+        if is_on_record {
+            env.write("templates/app.yaml", sent);
+            env.run(&deploy).success();
+            // What AWS would show of it from now on.
+            assert_eq!(cloud.update("app", &shown, &[]), "UPDATE_COMPLETE");
+        } else {
+            assert_eq!(cloud.create("app", &shown, &[]), "CREATE_COMPLETE");
+        }
+        let blue = sent.replace("gr\u{fc}n", "blue");
+        env.write("templates/app.yaml", &blue);
+        let output = env.run(&deploy);
+        let id = document(&env, output.success())["execution"].clone();
+        let rollback = ["rollback", id.as_str().unwrap(), "--yes=high"];
+        let output = env.run(&rollback);
+        output.success();
+        if is_on_record {
+            assert_eq!(cloud.template("app"), sent);
+        } else {
+            let said = "(`--accept-lost-characters`)";
+            assert!(output.stderr.contains(said), "{output}");
+            assert_eq!(cloud.template("app"), blue);
+            let accepted = [&rollback[..], &["--accept-lost-characters"]].concat();
+            env.run(&accepted).success();
+            assert_eq!(cloud.template("app"), shown);
+        }
+    }
+}
+
+#[test]
+fn a_retried_rollback_names_the_newer_execution_that_it_would_take_back() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let deploy = |version: &str, regions: &str| {
+        env.write("templates/app.yaml", &text.replace("one", version));
+        let output = env.run(&["deploy", "app", regions, "--yes=high", "--output=json"]);
+        let id = document(&env, output.success())["execution"].clone();
+        id.as_str().unwrap().to_owned()
+    };
+    deploy("one", "--regions=us-east-1,eu-west-1");
+    let second = deploy("two", "--regions=us-east-1,eu-west-1");
+    let planned = env.run(&["rollback", &second, "--detach", "--output=json"]);
+    let rollback = document(&env, planned.code(3))["execution"].clone();
+    let rollback = rollback.as_str().unwrap();
+    let _ = env.run(&["stop", rollback, "--give-up"]);
+    let third = deploy("three", "--regions=eu-west-1");
+
+    let retry = env.run(&["retry", rollback, "--yes=high", "--output=json"]);
+    let plan = document(&env, retry.code(3));
+    let said = format!(
+        "1 stack changed by execution {third} since it was looked at, which is lost: 111111111111/eu-west-1/app"
+    );
+    let advice = format!(
+        "`stackgate rollback {second}` leaves such stacks as they are, unless `--include-changed` is given"
+    );
+    assert!(retry.stderr.contains("not approved: "), "{retry}");
+    let waiting = plan["execution"].as_str().unwrap();
+    let status = env.run(&["status", waiting, "--output=json"]);
+    let notes = document(&env, status.success())["review"]["notes"].to_string();
+    for told in [said, advice] {
+        let shown = normalise(&told);
+        assert!(retry.stderr.contains(&shown), "{told}\n{retry}");
+        assert!(notes.contains(&told), "{told}\n{notes}");
+    }
+    let there = env.cloud("111111111111", "eu-west-1");
+    assert_eq!(there.template("app"), text.replace("one", "three"));
 }
 
 #[test]

@@ -26,6 +26,18 @@ impl Failed<'_> {
         let is_text = self.global.output == OutputForm::Text;
         let own = id_for(&self.earlier.view, &id)?;
         note(self.journal, &mut self.earlier.view)?;
+        if let Some(why) = by_hand(&self.earlier.view) {
+            // The account of it says the same where it is text.
+            if !is_text {
+                output::stderr(&format!("execution {id} failed: {why}\n"));
+            }
+            ci::tell(
+                &self.earlier.view,
+                &run::store_folder(self.journal.folder()),
+            );
+            run::account(self.global, &self.earlier.view, self.journal.folder())?;
+            return Ok(exit::FAILED);
+        }
         if is_text {
             let view = &self.earlier.view;
             output::stdout(&summary_so_far(view, &output::screen()))?;
@@ -33,7 +45,7 @@ impl Failed<'_> {
         let targets = self.earlier.view.targets().into_iter();
         let changed = targets.filter(|target| target.is_changed()).count();
         output::stderr(&format!(
-            "execution {id} failed: going on with the rollback of {}, in execution {own}\n",
+            "execution {id} failed: going on with the rollback of {}\n",
             count(changed, "changed target")
         ));
         let rollback = Rollback {
@@ -59,8 +71,19 @@ impl Failed<'_> {
                 code
             }
         };
+        if code == exit::DONE && of(self.journal, &id, self.earlier.view.pipeline())?.is_empty() {
+            output::stderr(&format!(
+                "execution {id} is not rolled back: nothing of it can be, for the reasons above; no execution was begun for that\n"
+            ));
+        }
         account_for(self.global, self.journal, &mut self.earlier.view, code)
     }
+}
+
+/// Returns why the rollback of the execution in `view` does not begin by itself, where that is known before any stack is looked at.
+fn by_hand(view: &View) -> Option<String> {
+    let rolled_back = view.rolled_back()?;
+    rolled_back.by_hand.map(|_| rolled_back.text())
 }
 
 /// Accounts for the rollout in `view`, which failed, and for its rollback, of which a run ended with `code`; returns the exit
@@ -97,7 +120,7 @@ pub(in crate::cli) enum Next {
         id: ExecutionId,
         answering: Answering,
     },
-    /// It has ended.
+    /// It has ended, or does not begin by itself.
     Over,
 }
 
@@ -114,7 +137,10 @@ pub(in crate::cli) fn next(
     let own = id_for(view, earlier)?;
     note_these(journal, view, &rollbacks)?;
     let Some(newest) = rollbacks.first() else {
-        return Ok(Some(Next::Begin));
+        return Ok(Some(match by_hand(view) {
+            Some(_) => Next::Over,
+            None => Next::Begin,
+        }));
     };
     let open = newest.execution().filter(|_| newest.outcome().is_none());
     Ok(Some(match open {

@@ -275,8 +275,6 @@ mod tests {
             ..planned(&[])
         };
         let why = Why::Created { failed: None };
-        let command = "`stackgate delete app --accounts 111111111111 --regions eu-west-1`";
-        assert!(why.told(&create.target).contains(command));
         assert_eq!(judge(&create, None), left(why));
         let import = PlannedTarget {
             kind: ChangeSetKind::Import,

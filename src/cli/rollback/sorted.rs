@@ -5,13 +5,13 @@ use super::former::{self, Former};
 use super::original;
 use crate::artifact::Store;
 use crate::aws::{Aws, may_lack_characters};
-use crate::cli::earlier::{Earlier, Since, newest_known, tell};
+use crate::cli::earlier::{Earlier, Since, gone, newest_known, tell};
 use crate::cli::sources::Sources;
-use crate::cli::{CliError, run};
+use crate::cli::{CliError, output, run};
 use crate::journal::Journal;
 use crate::model::{ExecutionId, StackId, StackLeft, StackStatus, Target};
 use crate::pipeline::execute_token;
-use crate::report::{TargetView, View, rolled_back_by};
+use crate::report::{TargetView, View, count, rolled_back_by};
 
 /// The stacks that an execution touched.
 pub(super) struct Sorted {
@@ -72,22 +72,27 @@ pub(super) enum Why {
     RolledBack(ExecutionId),
     /// Somebody else worked on it.
     ChangedSince(String),
+    /// It was deleted since.
+    Gone {
+        /// Whether somebody made another stack of its name.
+        is_another_there: bool,
+        /// Whether its creation had failed, so that nothing of it was to be given back.
+        had_failed: bool,
+    },
     /// It could not be looked at.
     NotRead(String),
 }
 
 impl Why {
-    /// Returns it in words.
-    pub(super) fn told(&self, target: &Target) -> String {
+    /// Returns it in words, the same for all targets of which the same is true.
+    fn reason(&self) -> String {
         match self {
-            Self::Created { .. } => format!(
-                "was created by it, and is not touched; delete it with `stackgate delete {} --accounts {} --regions {}`, or all \
-                 such with `--delete-created`",
-                target.stack, target.account, target.region
-            ),
+            Self::Created { .. } => {
+                "created by it, and not touched; `--delete-created` deletes such stacks".to_owned()
+            }
             Self::Imported => {
                 "resources that were there before were imported by it without `DeletionPolicy: Retain`, and would be deleted; \
-                 it is not touched"
+                 not touched"
                     .to_owned()
             }
             Self::TookItself => "failed there, and CloudFormation rolled it back itself".to_owned(),
@@ -99,10 +104,40 @@ impl Why {
             Self::Unshown => "the service shows each character outside ASCII of its former template as `?`, no execution on \
                               record deployed that template, and it has `?` (`--accept-lost-characters`)"
                 .to_owned(),
-            Self::RolledBack(by) => format!("was rolled back by execution {by} (`--include-changed`)"),
-            Self::ChangedSince(what) => format!("changed since: {what} (`--include-changed`)"),
+            Self::RolledBack(by) => format!("rolled back by execution {by} already (`--include-changed`)"),
+            Self::ChangedSince(_) => "changed since (`--include-changed`)".to_owned(),
+            Self::Gone {
+                is_another_there,
+                had_failed: _,
+            } => {
+                format!("{}; not touched", gone(*is_another_there))
+            }
             Self::NotRead(why) => format!("could not be looked at: {why}"),
         }
+    }
+
+    /// Returns what is to be told of one target beside the reason.
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Self::ChangedSince(what) => Some(what),
+            Self::Created { .. }
+            | Self::Imported
+            | Self::TookItself
+            | Self::Stuck(_)
+            | Self::Unknown
+            | Self::SettingsOnly
+            | Self::NotOnRecord(_)
+            | Self::Unreadable(_)
+            | Self::Unshown
+            | Self::RolledBack(_)
+            | Self::Gone { .. }
+            | Self::NotRead(_) => None,
+        }
+    }
+
+    /// Returns whether nothing is left to be done or decided there.
+    fn is_done(&self) -> bool {
+        matches!(self, Self::RolledBack(_))
     }
 
     /// Returns whether who approved the deployment, with the rollback that follows where it fails, can have meant to leave
@@ -110,6 +145,7 @@ impl Why {
     fn is_foreseen(&self) -> bool {
         match self {
             Self::Created { failed } => failed.is_some(),
+            Self::Gone { had_failed, .. } => *had_failed,
             Self::TookItself | Self::Stuck(_) | Self::SettingsOnly | Self::RolledBack(_) => true,
             Self::Imported
             | Self::Unknown
@@ -122,14 +158,52 @@ impl Why {
     }
 }
 
+/// How many targets are named of those that are left alone for the same reason.
+const NAMED: usize = 3;
+
+/// Returns a line for each reason why targets are left alone: what is rare matters most, and what is done already least.
+fn lines(left: &[Left]) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<&Left>)> = Vec::new();
+    for one in left {
+        let reason = one.why.reason();
+        match groups.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, same)) => same.push(one),
+            None => groups.push((reason, vec![one])),
+        }
+    }
+    groups.sort_by_key(|(_, same)| (same.iter().all(|one| one.why.is_done()), same.len()));
+    let line = |(reason, same): (String, Vec<&Left>)| {
+        if let [only] = &same[..] {
+            // What one target went through is told where its reason is.
+            let reason = match only.why.detail() {
+                Some(what) => reason.replacen(" (", &format!(": {what} ("), 1),
+                None => reason,
+            };
+            return format!("{}   {reason}", only.target);
+        }
+        let names = same.iter().take(NAMED).map(|one| match one.why.detail() {
+            Some(what) => format!("\n    {}   {what}", one.target),
+            None => format!("\n    {}", one.target),
+        });
+        let names: String = names.collect();
+        let more = match same.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("\n    and {more} more"),
+        };
+        format!("{}   {reason}{names}{more}", count(same.len(), "target"))
+    };
+    groups.into_iter().map(line).collect()
+}
+
 impl Sorted {
     /// Says what is left alone, and what is deleted.
     pub(super) fn tell(&self) {
-        let left = self.left.iter();
-        let left: Vec<(&Target, String)> = left
-            .map(|left| (&left.target, left.why.told(&left.target)))
-            .collect();
-        tell("not rolled back", &left);
+        if !self.left.is_empty() {
+            output::stderr(&format!("not rolled back: {}\n", self.left.len()));
+        }
+        for line in lines(&self.left) {
+            output::stderr(&format!("  {line}\n"));
+        }
         let created = self.created.iter();
         let created: Vec<(&Target, String)> =
             created.map(|one| (&one.target, String::new())).collect();
@@ -177,9 +251,10 @@ pub(super) async fn sort(
             (Some(_), Some(by)) => {
                 leave(&mut sorted.left, target, Why::RolledBack(by.clone()));
             }
-            (Some(Touched::Changed), None) => open.push((target, false)),
-            (Some(Touched::Left(Why::Created { .. })), None) if wish.delete_created => {
-                open.push((target, true));
+            (Some(Touched::Changed), None) => open.push((target, None)),
+            // What is left of it may be gone, and the stack that has its name now somebody else's.
+            (Some(Touched::Left(why @ Why::Created { .. })), None) => {
+                open.push((target, Some(why)));
             }
             (Some(Touched::Left(why)), None) => leave(&mut sorted.left, target, why),
         }
@@ -190,16 +265,28 @@ pub(super) async fn sort(
     let targets: Vec<&TargetView> = open.iter().map(|(target, _)| *target).collect();
     let since = earlier.since(aws, &targets).await;
     let mut given_back = Vec::new();
-    for ((target, is_created), found) in open.into_iter().zip(since) {
+    for ((target, created), found) in open.into_iter().zip(since) {
         let unchanged = (found.since == Since::Nothing).then_some(found.newest_event);
         let why = match found.since {
             Since::Nothing => None,
+            // A rollback makes no stacks, and another stack of that name is nobody's to change.
+            Since::Gone { is_another_there } => {
+                let had_failed = matches!(created, Some(Why::Created { failed: Some(_) }));
+                let why = Why::Gone {
+                    is_another_there,
+                    had_failed,
+                };
+                leave(&mut sorted.left, target, why);
+                continue;
+            }
             Since::Changed(what) => Some(Why::ChangedSince(what)),
             Since::NotRead(why) => Some(Why::NotRead(why)),
         };
-        if let Some(why) = why.filter(|_| !wish.include_changed) {
+        if let Some(created) = created.clone().filter(|_| !wish.delete_created) {
+            leave(&mut sorted.left, target, created);
+        } else if let Some(why) = why.filter(|_| !wish.include_changed) {
             leave(&mut sorted.left, target, why);
-        } else if !is_created {
+        } else if created.is_none() {
             match former::shown(target, store) {
                 Ok(text) => given_back.push((target, text, unchanged)),
                 Err(why) => leave(&mut sorted.left, target, why),
@@ -243,6 +330,63 @@ pub(super) async fn sort(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn left(account: u64, why: Why) -> Left {
+        let account = format!("{account:012}");
+        Left {
+            target: crate::plan::sample::planned(&account, "eu-west-1", "app").target,
+            why,
+        }
+    }
+
+    #[test]
+    fn what_is_rare_is_told_first_and_what_is_done_last() {
+        let by = ExecutionId::new("01900000-0000-7000-8000-000000000001").unwrap();
+        let mut all = vec![left(1, Why::RolledBack(by))];
+        all.extend((2..40).map(|account| left(account, Why::Created { failed: None })));
+        all.push(left(
+            40,
+            Why::ChangedSince("UPDATE_COMPLETE, last event 1".into()),
+        ));
+        all.push(left(
+            41,
+            Why::ChangedSince("UPDATE_COMPLETE, last event 2".into()),
+        ));
+        all.push(left(
+            42,
+            Why::Gone {
+                is_another_there: true,
+                had_failed: false,
+            },
+        ));
+        insta::assert_snapshot!(lines(&all).join("\n"), @r"
+        000000000042/eu-west-1/app   the stack is gone, and the one of its name that is there now was made by somebody else; not touched
+        2 targets   changed since (`--include-changed`)
+            000000000040/eu-west-1/app   UPDATE_COMPLETE, last event 1
+            000000000041/eu-west-1/app   UPDATE_COMPLETE, last event 2
+        38 targets   created by it, and not touched; `--delete-created` deletes such stacks
+            000000000002/eu-west-1/app
+            000000000003/eu-west-1/app
+            000000000004/eu-west-1/app
+            and 35 more
+        000000000001/eu-west-1/app   rolled back by execution 01900000-0000-7000-8000-000000000001 already (`--include-changed`)
+        ");
+        let only = lines(&[left(40, Why::ChangedSince("UPDATE_COMPLETE".into()))]);
+        let told =
+            "000000000040/eu-west-1/app   changed since: UPDATE_COMPLETE (`--include-changed`)";
+        assert_eq!(only, [told]);
+    }
+
+    #[test]
+    fn a_failed_creation_that_is_gone_is_foreseen() {
+        for (had_failed, expected) in [(true, true), (false, false)] {
+            let why = Why::Gone {
+                is_another_there: false,
+                had_failed,
+            };
+            assert_eq!(why.is_foreseen(), expected);
+        }
+    }
 
     #[test]
     fn what_failed_is_foreseen_and_what_others_did_is_not() {

@@ -54,6 +54,7 @@ pub(in crate::report) fn origin(origin: Origin) -> &'static str {
         Origin::Prompt => "at the prompt",
         Origin::Command => "by command",
         Origin::Flag => "by --yes",
+        Origin::Beforehand => "beforehand",
     }
 }
 
