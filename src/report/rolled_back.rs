@@ -185,6 +185,7 @@ mod tests {
     fn failed() -> View {
         let mut script = fixtures::halted();
         if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+            let definition = std::sync::Arc::make_mut(definition);
             let stages = definition.pipeline.stages.last_mut();
             let settings = &mut stages.unwrap().actions[0].configuration;
             settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
