@@ -21,6 +21,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use super::acting::{Acting, ForEachCall, LOAD_TIME};
 use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
+use super::endpoint;
 use super::failure::{Attempted, Effect, classify};
 use super::http;
 use super::kept::{Asking, Kept};
@@ -93,6 +94,13 @@ impl Aws {
     /// Returns a connection. Reads the configuration, calls nothing.
     pub async fn connect(settings: &Settings) -> Result<Self, CallFailure> {
         let profile = Profile::load(settings.profile.as_deref()).await;
+        // One that is given in the settings goes before all of these.
+        if settings.endpoint_url.is_none() {
+            let variable = |name: &str| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            };
+            endpoint::check(variable, profile.endpoint())?;
+        }
         let http_client = match &settings.http_client {
             Some(client) => client.clone(),
             None => http::client(profile.trusted()?),

@@ -22,6 +22,7 @@ mod connection;
 mod convert;
 mod deletion;
 mod drift;
+mod endpoint;
 mod expected;
 mod failure;
 mod http;

@@ -180,6 +180,11 @@ impl Profile {
         self.files.as_ref()?.get(key)
     }
 
+    /// Returns the endpoint of every service, where the profile sets one.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        self.setting("endpoint_url")
+    }
+
     /// Returns the authorities to trust instead of the system's, where a bundle is named by `AWS_CA_BUNDLE` or
     /// by `ca_bundle` of the profile. The SDK reads neither.
     pub(super) fn trusted(&self) -> Result<Option<TlsContext>, CallFailure> {

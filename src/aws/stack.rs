@@ -271,36 +271,14 @@ impl Aws {
                 });
             }
         }
-        let mut page: Option<String> = None;
-        loop {
-            let reply = self
-                .call(
-                    Call::read("ListChangeSets", Priority::Read),
-                    spec,
-                    |client| {
-                        client
-                            .list_change_sets()
-                            .stack_name(stack.as_str())
-                            .set_next_token(page.clone())
-                            .send()
-                    },
-                )
-                .await?;
-            let other = reply.summaries().iter().find(|s| {
-                s.change_set_id() != Some(ours.as_str())
-                    && s.stack_id().is_none_or(|id| id == stack.as_str())
-            });
-            if let Some(other) = other {
+        // An emulator may list nothing where a stack is named by its ARN: no other change set is seen there, and deleting
+        // the stack would delete them all. AWS takes both for the same.
+        let by_name = self.has_own_endpoint().then(|| spec.target.stack.as_str());
+        for named in std::iter::once(stack.as_str()).chain(by_name) {
+            if let Some(other) = self.other_change_set(spec, named, stack, ours).await? {
                 return Ok(Deleted::Left {
-                    why: format!(
-                        "the stack in review has another change set, {}",
-                        clean(other.change_set_name().unwrap_or("without a name"))
-                    ),
+                    why: format!("the stack in review has another change set, {other}"),
                 });
-            }
-            match reply.next_token {
-                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
-                _ => break,
             }
         }
         let reply = self
@@ -312,6 +290,41 @@ impl Aws {
             Ok(_) => Ok(Deleted::Yes),
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(Deleted::Yes),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns the name of a change set of `stack` that is not `ours`, where it has any; the list is that of the stack `named`.
+    async fn other_change_set(
+        &self,
+        spec: &TargetSpec,
+        named: &str,
+        stack: &StackId,
+        ours: &ChangeSetId,
+    ) -> Result<Option<String>, CallFailure> {
+        let mut page: Option<String> = None;
+        loop {
+            let call = Call::read("ListChangeSets", Priority::Read);
+            let reply = self
+                .call(call, spec, |client| {
+                    client
+                        .list_change_sets()
+                        .stack_name(named)
+                        .set_next_token(page.clone())
+                        .send()
+                })
+                .await?;
+            let other = reply.summaries().iter().find(|s| {
+                s.change_set_id() != Some(ours.as_str())
+                    && s.stack_id().is_none_or(|id| id == stack.as_str())
+            });
+            if let Some(other) = other {
+                let name = other.change_set_name().unwrap_or("without a name");
+                return Ok(Some(clean(name)));
+            }
+            match reply.next_token {
+                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
+                _ => return Ok(None),
+            }
         }
     }
 
@@ -473,11 +486,27 @@ mod tests {
             "<member><ChangeSetId>{CHANGE_SET}</ChangeSetId><ChangeSetName>plan</ChangeSetName><StackId>{STACK}</StackId></member>"
         );
         let foreign = ours.replace("0002", "0009").replace("plan", "theirs");
+        let elsewhere = foreign.replace(STACK, &format!("{STACK}2"));
         let list = |members: &str, next: &str| format!("<Summaries>{members}</Summaries>{next}");
         let next = "<NextToken>p2</NextToken>";
         for (status, pages, left) in [
-            ("REVIEW_IN_PROGRESS", vec![list("", "")], None),
-            ("REVIEW_IN_PROGRESS", vec![list(&ours, "")], None),
+            ("REVIEW_IN_PROGRESS", vec![list("", ""), list("", "")], None),
+            (
+                "REVIEW_IN_PROGRESS",
+                vec![list(&ours, ""), list(&ours, "")],
+                None,
+            ),
+            // An endpoint that knows no ARN in this call, and one that lists those of all stacks.
+            (
+                "REVIEW_IN_PROGRESS",
+                vec![list("", ""), list(&foreign, "")],
+                Some("theirs"),
+            ),
+            (
+                "REVIEW_IN_PROGRESS",
+                vec![list("", ""), list(&elsewhere, "")],
+                None,
+            ),
             (
                 "REVIEW_IN_PROGRESS",
                 vec![list(&ours, next), list(&foreign, "")],

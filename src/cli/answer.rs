@@ -139,7 +139,7 @@ pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> 
 pub(super) fn open(global: &Global, name: &str) -> Result<(Journal, ExecutionId, View), CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let id = find(&journal, name)?;
-    let mut view = View::of(&journal.events(&id, 0)?);
+    let mut view = View::read(journal.events(&id, 0))?;
     note(&journal, &mut view)?;
     beside::note(&journal, &mut view);
     Ok((journal, id, view))
@@ -306,8 +306,8 @@ fn answer(
 ) -> Result<u8, CliError> {
     let now = runtime::now();
     let owned = run::is_alive(&journal, &id)? == Some(true);
-    let events = journal.events(&id, 0)?;
-    let invocation = resume::invocation(&events, &args.connection);
+    let view = View::read(journal.events(&id, 0))?;
+    let invocation = resume::invocation(&view, &args.connection);
     let caller = match block_on(caller(invocation, &id))? {
         Ok(caller) => caller,
         // An answer may be given without credentials; that it carries no ARN should be no surprise.
@@ -327,7 +327,7 @@ fn answer(
         origin: Origin::Command,
         at: now,
         summary: args.summary,
-        covers: covered(decision, wave_is_asked, resume::definition(&events)),
+        covers: covered(decision, wave_is_asked, view.definition()),
     };
     journal.post(&id, &InboxMessage::Answer(answer), now)?;
     if owned || args.detach {

@@ -44,9 +44,8 @@ pub(super) fn note(journal: &Journal, view: &mut View) {
         Some(Follows::Retries(_)) if view.outcome().is_some() => notes = opposite,
         Some(_) | None if view.outcome().is_some() => {}
         Some(Follows::RollsBack(earlier)) => {
-            if let Ok(events) = journal.events(earlier, 0) {
-                let earlier = (earlier, &View::of(&events));
-                notes = newer::of_rollback(journal, earlier, Some(id));
+            if let Ok(rolled_back) = View::read(journal.events(earlier, 0)) {
+                notes = newer::of_rollback(journal, (earlier, &rolled_back), Some(id));
             }
             notes.extend(opposite);
         }

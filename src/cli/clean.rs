@@ -135,8 +135,8 @@ fn show(global: &Global, all: &Cleaning) -> Result<(), CliError> {
 fn known(journal: &Journal) -> Result<Known, CliError> {
     let mut known = Known::default();
     for execution in journal.executions()? {
-        let events = match journal.events(&execution.id, 0) {
-            Ok(events) => events,
+        let view = match View::read(journal.events(&execution.id, 0)) {
+            Ok(view) => view,
             Err(error @ JournalError::UnreadableEvent { .. }) => {
                 output::stderr(&format!("warning: {error}\n"));
                 known.unknown.unread.push(execution.id);
@@ -144,7 +144,6 @@ fn known(journal: &Journal) -> Result<Known, CliError> {
             }
             Err(error) => return Err(error.into()),
         };
-        let view = View::of(&events);
         let alive = run::is_alive(journal, &execution.id)?.unwrap_or(true);
         for (target, trace) in traces(&view, alive) {
             known.traces.entry(target).or_default().push(trace);

@@ -113,7 +113,7 @@ pub(super) fn delete(global: &Global, mut args: DeleteArgs) -> Result<u8, CliErr
         };
         Run::start(start, definition).await
     })??;
-    let view = View::of(&journal.events(&execution, 0)?);
+    let view = View::read(journal.events(&execution, 0))?;
     if view.outcome() == Some(&ExecutionOutcome::NothingToDo)
         && let Some(other) = project::meant(&root, name.as_str())
     {

@@ -37,8 +37,7 @@ impl Earlier {
         connection: &Connection,
     ) -> Result<Self, CliError> {
         let id = find(journal, name)?;
-        let events = journal.events(&id, 0)?;
-        let view = View::of(&events);
+        let view = View::read(journal.events(&id, 0))?;
         if view.outcome().is_none() {
             return Err(
                 CliError::message(format!("execution {id} has not ended")).hint(format!(
@@ -46,10 +45,9 @@ impl Earlier {
                 )),
             );
         }
-        let (Some(definition), Some(invocation)) = (
-            resume::definition(&events),
-            resume::invocation(&events, connection),
-        ) else {
+        let (Some(definition), Some(invocation)) =
+            (view.definition(), resume::invocation(&view, connection))
+        else {
             return Err(CliError::message(format!(
                 "execution {id} has no definition"
             )));

@@ -24,10 +24,10 @@ pub(super) fn expected(journal: &Journal, pipeline: &str, current: &ExecutionId)
         .iter()
         .filter(|x| x.id != *current && x.pipeline == pipeline);
     for execution in earlier.take(EXECUTIONS) {
-        let Ok(events) = journal.last_events(&execution.id, EVENTS) else {
+        let events = journal.last_events(&execution.id, EVENTS);
+        let Ok(found) = events.and_then(of) else {
             continue;
         };
-        let found = of(&events);
         expected.change_set = expected.change_set.or(found.change_set);
         expected.operation = expected.operation.or(found.operation);
         // Of a large fleet the last events are not those of change sets, in none of its executions.
@@ -45,37 +45,38 @@ struct Begun {
 }
 
 /// Returns the shortest of each kind in `events`.
-fn of(events: &[Event]) -> Expected {
-    let mut change_sets: HashMap<&Target, Timestamp> = HashMap::new();
-    let mut operations: HashMap<&Target, Begun> = HashMap::new();
+fn of<E>(events: impl IntoIterator<Item = Result<Event, E>>) -> Result<Expected, E> {
+    let mut change_sets: HashMap<Target, Timestamp> = HashMap::new();
+    let mut operations: HashMap<Target, Begun> = HashMap::new();
     let mut expected = Expected::default();
     for event in events {
-        let Some(target) = &event.scope.target else {
+        let event = event?;
+        let Some(target) = event.scope.target else {
             continue;
         };
         let at = event.at;
         if let EventKind::ChangeSetCreated { .. } = &event.kind {
             change_sets.insert(target, at);
         } else if let EventKind::ChangeSetReady { .. } = &event.kind {
-            let began = change_sets.remove(target);
+            let began = change_sets.remove(&target);
             shorten(&mut expected.change_set, began, at);
         } else if let EventKind::ExecuteAccepted = &event.kind {
             operations.insert(target, Begun { at, last: None });
         } else if let EventKind::Observed { events } = &event.kind
-            && let Some(begun) = operations.get_mut(target)
+            && let Some(begun) = operations.get_mut(&target)
         {
             begun.last = begun
                 .last
                 .max(events.iter().map(|observed| observed.at).max());
         } else if is_well(&event.kind)
-            && let Some(begun) = operations.remove(target)
+            && let Some(begun) = operations.remove(&target)
         {
             // The stack knows when it ended; by the clock of the service, which may differ.
             let ended = begun.last.filter(|last| *last > begun.at && *last < at);
             shorten(&mut expected.operation, Some(begun.at), ended.unwrap_or(at));
         }
     }
-    expected
+    Ok(expected)
 }
 
 /// Returns whether an operation on a stack ended well.
@@ -97,6 +98,7 @@ fn shorten(shortest: &mut Option<Duration>, began: Option<Timestamp>, ended: Tim
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::JournalError;
     use crate::model::{LogicalId, Scope, StackEvent, StackStatus};
 
     const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
@@ -154,6 +156,10 @@ mod tests {
             event("us-east-1", 80, observed(900)),
             event("us-east-1", 85, finished()),
         ];
+        let of = |events: &[Event]| {
+            let read = events.iter().cloned().map(Ok::<_, JournalError>);
+            of(read).unwrap()
+        };
         let operation = |events: &[Event]| of(events).operation.map(|took| took.as_secs());
         assert_eq!(operation(&events), Some(62));
         assert_eq!(operation(&events[1..]), Some(80));

@@ -257,7 +257,7 @@ impl TerminalFace {
             return None;
         };
         let journal = Journal::open_existing(&self.state_folder).ok()?;
-        let deployment = View::of(&journal.events(earlier, 0).ok()?);
+        let deployment = View::read(journal.events(earlier, 0)).ok()?;
         let answer = deployment.plan_answer()?;
         let approved = answer.decision == Decision::Approve && answer.covers.is_some();
         approved.then(|| (earlier.clone(), answer.clone()))

@@ -13,20 +13,13 @@ pub(super) type Follower = (View, Option<bool>);
 /// Notes in `view` what became of the execution afterwards: how far the rollback is that follows it by itself, and what somebody
 /// went on with by hand.
 pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
-    rollback::note(journal, view)?;
+    let by_itself = rollback::note(journal, view)?;
     if view.outcome().is_none() {
         return Ok(());
     }
-    let followers = of(journal, view)?;
-    let by_itself = match (view.rolled_back(), view.execution()) {
-        (Some(_), Some(id)) => rollback::of(journal, id, view.pipeline())?,
-        (Some(_) | None, _) => Vec::new(),
-    };
-    let is_by_hand = |(follower, _): &Follower| {
-        let same = |other: &View| other.execution() == follower.execution();
-        !by_itself.iter().any(same)
-    };
-    if followers.iter().any(is_by_hand) {
+    let ids = ids(journal, view)?;
+    if ids.iter().any(|id| !by_itself.contains(id)) {
+        let followers = read(journal, ids)?;
         view.note_followed(Followed::of(view, &followers));
     }
     Ok(())
@@ -35,13 +28,17 @@ pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
 /// Returns the executions that go on from the one in `view`, or from one that does, in the order in which they began. A retry is
 /// retried with what it retries: who runs that again runs again what the retry left open.
 pub(super) fn of(journal: &Journal, view: &View) -> Result<Vec<Follower>, CliError> {
+    read(journal, ids(journal, view)?)
+}
+
+fn ids(journal: &Journal, view: &View) -> Result<Vec<ExecutionId>, CliError> {
     let Some(id) = view.execution() else {
         return Ok(Vec::new());
     };
     let mut line = BTreeSet::from([id.clone()]);
     let mut earlier = view.follows().cloned();
     while let Some(Follows::Retries(retried)) = earlier {
-        earlier = follows(journal, &retried)?;
+        earlier = told(journal, &retried)?;
         if !line.insert(retried) {
             break;
         }
@@ -51,18 +48,24 @@ pub(super) fn of(journal: &Journal, view: &View) -> Result<Vec<Follower>, CliErr
     newer.reverse();
     let mut found = Vec::new();
     for other in newer {
-        let is_follower = follows(journal, &other)?.is_some_and(|follows| match follows {
+        let is_follower = told(journal, &other)?.is_some_and(|follows| match follows {
             Follows::Retries(earlier) | Follows::RollsBack(earlier) => line.contains(&earlier),
         });
         if is_follower {
-            let mut view = View::of(&journal.events(&other, 0)?);
-            answer::note(journal, &mut view)?;
-            let alive = run::is_alive(journal, &other)?;
-            line.insert(other);
-            found.push((view, alive));
+            line.insert(other.clone());
+            found.push(other);
         }
     }
     Ok(found)
+}
+
+fn read(journal: &Journal, ids: Vec<ExecutionId>) -> Result<Vec<Follower>, CliError> {
+    let follower = |id| {
+        let mut view = View::read(journal.events(&id, 0))?;
+        answer::note(journal, &mut view)?;
+        Ok((view, run::is_alive(journal, &id)?))
+    };
+    ids.into_iter().map(follower).collect()
 }
 
 /// Returns what became of the targets of the execution in `view`.
@@ -76,7 +79,7 @@ pub(super) fn taken_back(journal: &Journal, id: &ExecutionId) -> Option<Executio
     let mut id = id.clone();
     // What is retried is older than its retry: the walk ends.
     for _ in 0..LONGEST {
-        match follows(journal, &id).ok()?? {
+        match told(journal, &id).ok()?? {
             Follows::RollsBack(earlier) => return Some(earlier),
             Follows::Retries(earlier) => id = earlier,
         }
@@ -91,7 +94,7 @@ const LONGEST: usize = 1_000;
 pub(super) fn first(journal: &Journal, id: &ExecutionId) -> Result<ExecutionId, CliError> {
     let mut first = id.clone();
     for _ in 0..LONGEST {
-        match follows(journal, &first)? {
+        match told(journal, &first)? {
             Some(Follows::Retries(earlier) | Follows::RollsBack(earlier)) => first = earlier,
             None => break,
         }
@@ -99,15 +102,21 @@ pub(super) fn first(journal: &Journal, id: &ExecutionId) -> Result<ExecutionId, 
     Ok(first)
 }
 
-/// Returns what an execution goes on from; nothing of one that cannot be read, which does not hide the others.
-fn follows(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, CliError> {
-    let first = match journal.first_event(id) {
-        Ok(first) => first,
-        Err(JournalError::UnreadableEvent { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(first.and_then(|event| match event.kind {
-        EventKind::ExecutionStarted { definition } => definition.invocation.follows,
+/// Returns what an execution goes on from.
+pub(super) fn follows(
+    journal: &Journal,
+    id: &ExecutionId,
+) -> Result<Option<Follows>, JournalError> {
+    Ok(journal.first_event(id)?.and_then(|event| match event.kind {
+        EventKind::ExecutionStarted { definition } => definition.invocation.follows.clone(),
         _ => None,
     }))
+}
+
+/// The same; nothing of one that cannot be read, which does not hide the others.
+fn told(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, JournalError> {
+    match follows(journal, id) {
+        Err(JournalError::UnreadableEvent { .. }) => Ok(None),
+        follows => follows,
+    }
 }

@@ -45,9 +45,8 @@ pub(super) fn entry(
     execution: ExecutionSummary,
 ) -> Result<Option<ListEntry>, CliError> {
     let alive = run::is_alive(journal, &execution.id)?;
-    match journal.events(&execution.id, 0) {
-        Ok(events) => {
-            let mut view = View::of(&events);
+    match View::read(journal.events(&execution.id, 0)) {
+        Ok(mut view) => {
             answer::note(journal, &mut view)?;
             Ok(ListEntry::of(&view, alive))
         }

@@ -147,7 +147,7 @@ fn after(journal: &Journal, id: &ExecutionId) -> Vec<ExecutionSummary> {
 
 /// Returns an execution; none where it cannot be read, since all that is told here is a remark.
 fn view(journal: &Journal, id: &ExecutionId) -> Option<View> {
-    Some(View::of(&journal.events(id, 0).ok()?))
+    View::read(journal.events(id, 0)).ok()
 }
 
 /// Returns a line for each execution of `later`, which are in the order in which they began, whose changes still hold; the

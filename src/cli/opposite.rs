@@ -26,7 +26,7 @@ pub(super) struct Own<'a> {
 pub(super) fn notes(journal: &Journal, own: &Own<'_>) -> Result<Vec<String>, CliError> {
     let (Follows::Retries(earlier) | Follows::RollsBack(earlier)) = own.follows;
     let first = followers::first(journal, earlier)?;
-    let root = View::of(&journal.events(&first, 0)?);
+    let root = View::read(journal.events(&first, 0))?;
     let all = followers::of(journal, &root)?;
     Ok(lines(&root, &all, own, earlier))
 }

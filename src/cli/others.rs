@@ -69,12 +69,12 @@ fn open(
     targets: &HashSet<&Target>,
 ) -> Option<Open> {
     // Nearly all have ended, which the last event says alone.
-    let last = journal.events(&execution.id, execution.events.saturating_sub(1));
+    let mut last = journal.events(&execution.id, execution.events.saturating_sub(1));
     let has_ended = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
-    if last.is_ok_and(|events| events.iter().any(|event| has_ended(&event.kind))) {
+    if last.any(|event| event.is_ok_and(|event| has_ended(&event.kind))) {
         return None;
     }
-    let mut view = View::of(&journal.events(&execution.id, 0).ok()?);
+    let mut view = View::read(journal.events(&execution.id, 0)).ok()?;
     let known = view.targets().into_iter().map(|known| known.target());
     let shared: Vec<&Target> = known.filter(|target| targets.contains(*target)).collect();
     let first = shared.first()?;

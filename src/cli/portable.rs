@@ -9,13 +9,13 @@ use super::denied::denied;
 use super::deploy::OF_DEPLOYMENT;
 use super::face::Answering;
 use super::options::{Connection, Global};
-use super::resume::{Policy, definition, invocation, take_up};
+use super::resume::{Policy, invocation, take_up};
 use super::run::{self, acquire, block_on, connect};
 use super::settings::{FILE, Settings};
 use super::sources::Sources;
 use super::{CliError, answer, exit, identity, output};
 use crate::artifact::{PORTABLE_VERSION, PortableError, PortablePlan, Store};
-use crate::journal::{Durability, Journal};
+use crate::journal::{Durability, Journal, JournalError};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, InboxMessage, Invocation,
     Origin, RiskChoices, clean,
@@ -207,7 +207,7 @@ pub(super) fn export(
 ) -> Result<Event, CliError> {
     let lease = acquire(journal, id)?;
     let written = (|| {
-        let events = journal.events(id, 0)?;
+        let events = all(journal, id)?;
         let state = Execution::replay(&events)?;
         let store = Store::open(&run::store_folder(journal.folder()))?;
         let planned: Vec<_> = state
@@ -256,6 +256,11 @@ pub(super) fn export(
     written
 }
 
+/// Returns all events of an execution, as a file holds them.
+fn all(journal: &Journal, id: &ExecutionId) -> Result<Vec<Event>, JournalError> {
+    journal.events(id, 0).collect()
+}
+
 /// Returns the error for an execution whose plan left in a file.
 pub(super) fn left_in(file: &str, id: &ExecutionId) -> CliError {
     CliError::message(format!(
@@ -299,7 +304,7 @@ pub(super) fn deploy(
     }
     let journal = Journal::open(&global.state)?;
     let id = take_over(&journal, path, &file, connection)?;
-    let view = View::of(&journal.events(&id, 0)?);
+    let view = View::read(journal.events(&id, 0))?;
     if view.awaits_answer() {
         // Where the plan was made this was said too; here it is asked to run.
         let sources = Sources::of(&view, &run::store_folder(journal.folder()))?;
@@ -335,7 +340,7 @@ pub(super) fn deploy(
 
 /// Returns who took the execution over.
 fn runner(journal: &Journal, id: &ExecutionId) -> Result<Approver, CliError> {
-    let view = View::of(&journal.events(id, 0)?);
+    let view = View::read(journal.events(id, 0))?;
     Ok(view
         .imported_by()
         .cloned()
@@ -363,7 +368,7 @@ fn take_over(
     connection: &Connection,
 ) -> Result<ExecutionId, CliError> {
     let id = file.plan.execution.clone();
-    let known = journal.events(&id, 0)?;
+    let known = all(journal, &id)?;
     let (shared, since) = known.split_at(known.len().min(file.plan.events.len()));
     if !known.is_empty() && shared != file.plan.events {
         return Err(CliError::failed(Untrue::OtherStory {
@@ -388,7 +393,8 @@ fn take_over(
         // Answered where it was made, before the file was written or noted there.
         return Ok(id);
     }
-    let mut here = invocation(&file.plan.events, &Connection::default()).unwrap_or_default();
+    let planned = View::of(&file.plan.events);
+    let mut here = invocation(&planned, &Connection::default()).unwrap_or_default();
     // The file's own way to AWS is that of another machine, and not to be trusted with credentials.
     here.version = env!("CARGO_PKG_VERSION").to_owned();
     here.root = std::env::current_dir()
@@ -403,7 +409,7 @@ fn take_over(
         Ok::<_, CliError>((caller, aws.has_own_endpoint()))
     })??;
     here.own_endpoint = own_endpoint;
-    if let Some(definition) = definition(&file.plan.events) {
+    if let Some(definition) = planned.definition() {
         run::same_account(definition, &caller)?;
     }
     let risks = own_risks(&here)?;
@@ -412,7 +418,7 @@ fn take_over(
     output::stderr(&format!(
         "plan {} of {} from {}\n  planned as {planners}\n  run as     {} on {}\n",
         file.digest.short(),
-        View::of(&file.plan.events).pipeline(),
+        planned.pipeline(),
         path.display(),
         caller.arn,
         by.host
@@ -420,7 +426,7 @@ fn take_over(
     let lease = acquire(journal, &id)?;
     let written = (|| {
         // Read again under the lease: somebody else may have taken it over meanwhile.
-        if journal.events(&id, 0)? != known {
+        if all(journal, &id)? != known {
             return Err(CliError::message(format!(
                 "execution {id} was taken over by another process just now"
             ))

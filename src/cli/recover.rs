@@ -17,7 +17,7 @@ use crate::model::{
     CallFailure, Cause, ExecutionId, FailureKind, LogicalId, Priority, Recovery, StackEvent,
     StackId, StackName, StackStatus, TargetSpec, clean,
 };
-use crate::report::{Recovering, RecoveryFate, RecoveryTarget, recovering};
+use crate::report::{Recovering, RecoveryFate, RecoveryTarget, count, recovering};
 
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
@@ -213,9 +213,7 @@ async fn go_on(
                 output::stderr(&format!("{}: {began}\n", target.target.place()));
             }
         }
-        let number = all.possible();
-        let noun = if number == 1 { "target" } else { "targets" };
-        if !prompt::confirm(&format!("`{}` in {number} {noun}?", operation.flag())) {
+        if !prompt::confirm(&question(operation, all.possible())) {
             output::stderr("nothing was done\n");
             return Ok(exit::REJECTED);
         }
@@ -249,6 +247,16 @@ async fn go_on(
     let all = of(&done);
     show(global, &all)?;
     Ok(code(&all))
+}
+
+/// Returns what is asked before anything is done, in words as everywhere.
+fn question(operation: Recovery, targets: usize) -> String {
+    let targets = count(targets, "target");
+    match operation {
+        Recovery::CancelUpdate => format!("Cancel the update in {targets}?"),
+        Recovery::ContinueRollback => format!("Continue the rollback in {targets}?"),
+        Recovery::RollbackStack => format!("Roll back the stack in {targets}?"),
+    }
 }
 
 fn code(all: &Recovering) -> u8 {
@@ -431,6 +439,22 @@ async fn try_act(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_says_what_would_be_done() {
+        assert_eq!(
+            question(Recovery::CancelUpdate, 1),
+            "Cancel the update in 1 target?"
+        );
+        assert_eq!(
+            question(Recovery::ContinueRollback, 2),
+            "Continue the rollback in 2 targets?"
+        );
+        assert_eq!(
+            question(Recovery::RollbackStack, 3),
+            "Roll back the stack in 3 targets?"
+        );
+    }
 
     #[test]
     fn a_stack_begins_with_a_letter_and_an_execution_with_a_digit() {

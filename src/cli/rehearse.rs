@@ -184,7 +184,7 @@ impl Plan {
     /// Returns what an execution of the journal does.
     fn recorded(journal: &Journal, text: &str) -> Result<Self, CliError> {
         let id = find(journal, text)?;
-        let view = View::of(&journal.events(&id, 0)?);
+        let view = View::read(journal.events(&id, 0))?;
         let definition = view
             .definition()
             .ok_or_else(|| CliError::message(format!("the journal does not say what {id} does")))?;

@@ -18,10 +18,8 @@ use crate::action::command;
 use crate::artifact::Store;
 use crate::aws::Aws;
 use crate::journal::Journal;
-use crate::model::{
-    Decision, Event, EventKind, ExecutionDefinition, ExecutionId, Invocation, SecretRef,
-};
-use crate::pipeline::{Machine, UnknownPolicy};
+use crate::model::{Decision, ExecutionDefinition, ExecutionId, Invocation, SecretRef};
+use crate::pipeline::{Execution, Machine, UnknownPolicy};
 use crate::report::{self, View};
 use crate::runtime;
 
@@ -60,7 +58,7 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         Some(UnknownArg::Executed) => UnknownPolicy::Executed,
         Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
     };
-    let view = View::of(&journal.events(&id, 0)?);
+    let view = View::read(journal.events(&id, 0))?;
     let answering = if answer::given(&journal, &id, &view)?.is_some() {
         Answering::Given
     } else if args.detach || !output::is_interactive() {
@@ -74,7 +72,7 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
         secrets: secrets(&args.secrets)?,
         account: Account::Always,
     };
-    take_up(global, &journal, id, &args.connection, policy)
+    go_on(global, &journal, id, view, &args.connection, policy)
 }
 
 /// What is said to an execution that is taken up.
@@ -109,8 +107,19 @@ pub(super) fn take_up(
     connection: &Connection,
     policy: Policy,
 ) -> Result<u8, CliError> {
-    let started = journal.events(&id, 0)?;
-    let mut ended = View::of(&started);
+    let view = View::read(journal.events(&id, 0))?;
+    go_on(global, journal, id, view, connection, policy)
+}
+
+/// The same for an execution that was just read.
+fn go_on(
+    global: &Global,
+    journal: &Journal,
+    id: ExecutionId,
+    mut ended: View,
+    connection: &Connection,
+    policy: Policy,
+) -> Result<u8, CliError> {
     match rollback::next(journal, &mut ended, policy.answering)? {
         None | Some(Next::Over) => {}
         Some(Next::Begin) => {
@@ -148,47 +157,43 @@ pub(super) fn take_up(
     if let Some(file) = left_in(journal, &id, &ended)? {
         return Err(portable::left_in(file, &id));
     }
-    if let Some(definition) = definition(&started) {
+    if let Some(definition) = ended.definition() {
         only_secrets_of(definition, &policy.secrets)?;
     }
     if let Some(why) = denied_answer(journal, &id, &ended)? {
         output::stderr(&why);
         return Ok(exit::FAILED);
     }
+    // Of a fleet it is large, and the run has its own.
+    drop(ended);
     let lease = acquire(journal, &id)?;
     end_left_over(journal, &id)?;
     // Read again under the lease: its last owner may have written until then.
-    let events = journal.events(&id, 0)?;
-    let view = View::of(&events);
+    let mut view = View::new();
+    let events = journal.events(&id, 0).inspect(|event| {
+        if let Ok(event) = event {
+            view.apply(event);
+        }
+    });
+    let state = Execution::read::<_, CliError>(events)?;
     if let Some(file) = left_in(journal, &id, &view)? {
         journal.release(&lease)?;
         return Err(portable::left_in(file, &id));
     }
-    let Some(mut definition) = definition(&events).cloned() else {
-        return Err(CliError::message(format!(
-            "execution {id} has no definition"
-        )));
-    };
-    if let Some(invocation) = invocation(&events, connection) {
-        definition.invocation = invocation;
-    }
+    let begun = || state.definition.invocation.clone();
+    let invocation = invocation(&view, connection).unwrap_or_else(begun);
     block_on(async {
-        let aws = match reach(&definition, &id).await {
+        let aws = match reach(&state.definition, &invocation, &id).await {
             Ok(aws) => aws,
             Err(error) => {
                 journal.release(&lease)?;
                 return Err(error);
             }
         };
-        proof::look_again(journal, &view, &definition, connection, &aws).await;
+        proof::look_again(journal, &view, &state.definition, connection, &aws).await;
         let owner = lease.owner().to_owned();
-        let (machine, turn) = Machine::resume(
-            &events,
-            owner,
-            policy.unknown,
-            policy.secrets,
-            runtime::now(),
-        )?;
+        let now = runtime::now();
+        let (machine, turn) = Machine::resume(state, owner, policy.unknown, policy.secrets, now);
         let run = Run {
             global,
             journal,
@@ -199,7 +204,7 @@ pub(super) fn take_up(
             out: None,
             account: policy.account,
         };
-        run.go(view, machine, turn, &definition).await
+        run.go(view, machine, turn, &invocation).await
     })?
 }
 
@@ -240,9 +245,13 @@ pub(super) fn only_secrets_of(
 }
 
 /// Returns the way to AWS, where it is the one that the execution was begun with.
-async fn reach(definition: &ExecutionDefinition, id: &ExecutionId) -> Result<Aws, CliError> {
-    let aws = connect(&definition.invocation, Some(id)).await?;
-    run::same_way(&definition.invocation, &aws)?;
+async fn reach(
+    definition: &ExecutionDefinition,
+    invocation: &Invocation,
+    id: &ExecutionId,
+) -> Result<Aws, CliError> {
+    let aws = connect(invocation, Some(id)).await?;
+    run::same_way(invocation, &aws)?;
     // Without a caller the run pauses by itself, and says what to renew.
     if let Ok(caller) = aws.caller().await {
         run::same_account(definition, &caller)?;
@@ -281,22 +290,9 @@ fn denied_answer(
     }
 }
 
-/// Returns what the execution was started with.
-pub(super) fn definition(events: &[Event]) -> Option<&ExecutionDefinition> {
-    match &events.first()?.kind {
-        EventKind::ExecutionStarted { definition } => Some(definition),
-        _ => None,
-    }
-}
-
-/// Returns how the execution was started, with what is given now in its place.
-pub(super) fn invocation(events: &[Event], connection: &Connection) -> Option<Invocation> {
-    let taken_over = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::PlanImported { invocation, .. } => Some(invocation.as_ref()),
-        _ => None,
-    });
-    let started = &definition(events)?.invocation;
-    let mut invocation = taken_over.unwrap_or(started).clone();
+/// Returns how AWS is reached, with what is given now in its place.
+pub(super) fn invocation(view: &View, connection: &Connection) -> Option<Invocation> {
+    let mut invocation = view.invocation()?.clone();
     if connection.profile.is_some() {
         invocation.profile = connection.profile.clone();
     }

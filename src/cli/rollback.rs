@@ -23,7 +23,7 @@ use super::opposite::{self, Own};
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
-use super::{CliError, answer, exit, newer, others, output};
+use super::{CliError, answer, exit, followers, newer, others, output};
 use crate::artifact::Store;
 use crate::journal::Journal;
 use crate::model::{ExecutionId, Follows, SecretRef, Target};
@@ -250,12 +250,13 @@ pub(super) fn of(
     newer.reverse();
     let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
     for other in newer {
-        let mut view = View::of(&journal.events(&other.id, 0)?);
-        let rolls_back = view.follows().is_some_and(|follows| match follows {
-            Follows::RollsBack(id) => id == earlier,
-            Follows::Retries(id) => ids.contains(id),
-        });
+        let rolls_back = match followers::follows(journal, &other.id)? {
+            Some(Follows::RollsBack(id)) => id == *earlier,
+            Some(Follows::Retries(id)) => ids.contains(&id),
+            None => false,
+        };
         if rolls_back {
+            let mut view = View::read(journal.events(&other.id, 0))?;
             answer::note(journal, &mut view)?;
             ids.insert(other.id);
             found.push(view);
@@ -265,13 +266,15 @@ pub(super) fn of(
     Ok(found)
 }
 
-/// Notes in `view` how far the rollback is that follows it by itself.
-pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
-    if let (true, Some(id)) = (view.is_to_be_rolled_back(), view.execution()) {
-        let rollbacks = of(journal, id, view.pipeline())?;
-        note_these(journal, view, &rollbacks)?;
-    }
-    Ok(())
+/// Notes in `view` how far the rollback is that follows it by itself; returns the executions that do it.
+pub(super) fn note(journal: &Journal, view: &mut View) -> Result<Vec<ExecutionId>, CliError> {
+    let (true, Some(id)) = (view.is_to_be_rolled_back(), view.execution()) else {
+        return Ok(Vec::new());
+    };
+    let rollbacks = of(journal, id, view.pipeline())?;
+    note_these(journal, view, &rollbacks)?;
+    let ids = rollbacks.iter().filter_map(View::execution);
+    Ok(ids.cloned().collect())
 }
 
 /// Notes in `view` how far `rollbacks` are, the newest of which comes first.
@@ -280,4 +283,33 @@ fn note_these(journal: &Journal, view: &mut View, rollbacks: &[View]) -> Result<
     let alive = newest.map(|id| run::is_alive(journal, id)).transpose()?;
     view.note_rolled_back(Some(RolledBack::of(view, rollbacks, alive.flatten())));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+
+    #[test]
+    fn another_execution_that_cannot_be_read_hides_no_rollback() {
+        let (_folder, journal) = samples::journal();
+        for number in 1..=2 {
+            samples::begun(&journal, &samples::id(number));
+        }
+        samples::write_raw(&journal, 2, 2, "{\"seq\":2,\"event\":\"yet_unknown\"}");
+        let rollbacks = of(&journal, &samples::id(1), "deploy-network");
+        assert!(rollbacks.unwrap().is_empty());
+        // This one may be a rollback, and nobody may begin a second one.
+        let lease = journal.acquire(&samples::id(3), "host 1", samples::now(), |_| false);
+        lease.unwrap();
+        samples::write_raw(&journal, 3, 1, "{\"seq\":1,\"event\":\"yet_unknown\"}");
+        let all = journal.executions().unwrap();
+        let pipeline = |n| {
+            all.iter()
+                .find(|one| one.id == samples::id(n))
+                .map(|one| &one.pipeline)
+        };
+        let rollbacks = of(&journal, &samples::id(1), pipeline(3).unwrap());
+        assert!(rollbacks.is_err());
+    }
 }

@@ -201,7 +201,7 @@ impl Run<'_> {
         definition.invocation.own_endpoint = start.aws.has_own_endpoint();
         validate(&definition.pipeline).map_err(CliError::usage)?;
         let lease = acquire(start.journal, &start.id)?;
-        let (machine, turn) = Machine::start(start.id, definition.clone(), runtime::now())?;
+        let (machine, turn) = Machine::start(start.id, definition, runtime::now())?;
         let run = Run {
             global: start.global,
             journal: start.journal,
@@ -212,17 +212,20 @@ impl Run<'_> {
             out: start.out,
             account: start.account,
         };
-        run.go(View::new(), machine, turn, &definition).await
+        let definition = machine.state().definition.clone();
+        run.go(View::new(), machine, turn, &definition.invocation)
+            .await
     }
 
-    /// Runs the execution until it ends, waits, or is told to stop; returns the exit code.
+    /// Runs the execution until it ends, waits, or is told to stop; returns the exit code. AWS is reached as `invocation` says.
     pub(super) async fn go(
         self,
         view: View,
         machine: Machine,
         turn: Turn,
-        definition: &ExecutionDefinition,
+        invocation: &Invocation,
     ) -> Result<u8, CliError> {
+        let definition = machine.state().definition.clone();
         let state_folder = self.journal.folder().to_owned();
         let (pipeline, execution) = (&definition.pipeline.name, &machine.state().id);
         self.aws
@@ -241,7 +244,7 @@ impl Run<'_> {
             Some(_) => secrets.elsewhere(),
             None => secrets,
         };
-        let root = Path::new(&definition.invocation.root).to_owned();
+        let root = Path::new(&invocation.root).to_owned();
         let world = Arc::new(World::new(self.aws, store, root, secrets));
         let bell = Arc::new(Notify::new());
         let detach = Arc::new(AtomicBool::new(matches!(
@@ -317,7 +320,10 @@ impl Run<'_> {
                 earlier: Earlier {
                     id,
                     view: face.view,
-                    definition: definition.clone(),
+                    definition: ExecutionDefinition {
+                        invocation: invocation.clone(),
+                        ..(*definition).clone()
+                    },
                 },
                 answering: self.answering,
             };

@@ -117,7 +117,7 @@ fn give_up(
     let lease = run::acquire(journal, id)?;
     let written = (|| {
         // Read under the lease: its last owner may have written until then.
-        let state = Execution::replay(&journal.events(id, 0)?)?;
+        let state: Execution = Execution::read::<_, CliError>(journal.events(id, 0))?;
         let event = state.follow(runtime::now(), EventKind::StopRequested { request })?;
         let events = std::slice::from_ref(&event);
         journal.append(&lease, state.seq, events, &[], Durability::Intent)?;

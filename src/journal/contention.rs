@@ -58,7 +58,7 @@ fn compete(journal: &Journal, id: &ExecutionId, owner: &str, count: usize) {
             }
             Err(error) => panic!("{error}"),
         };
-        let last = journal.events(id, 0).unwrap().len() as u64;
+        let last = read(journal, id, 0).unwrap().len() as u64;
         let kind = EventKind::Resumed {
             owner: owner.to_owned(),
             secrets: BTreeMap::new(),
@@ -80,7 +80,7 @@ fn compete(journal: &Journal, id: &ExecutionId, owner: &str, count: usize) {
 /// Returns how many events each owner appended, having checked that there are no gaps.
 fn shares(journal: &Journal, id: &ExecutionId) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
-    for (event, seq) in journal.events(id, 0).unwrap().into_iter().zip(1..) {
+    for (event, seq) in read(journal, id, 0).unwrap().into_iter().zip(1..) {
         assert_eq!(event.seq, seq);
         if let EventKind::Resumed { owner, .. } = event.kind {
             *shares.entry(owner).or_default() += 1;
@@ -197,7 +197,7 @@ fn a_killed_process_leaves_a_readable_journal() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let events = journal.events(&id(1), 0).unwrap();
+    let events = read(&journal, &id(1), 0).unwrap();
     assert!(events.len() >= said, "{} of {said}", events.len());
     // Each append had two events: none of them is half there.
     assert_eq!(events.len() % 2, 1);
@@ -234,13 +234,13 @@ fn a_process_killed_inside_a_transaction_leaves_nothing_of_it() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "inside"));
     // Reading goes on while another process writes.
-    assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 1);
     assert_eq!(journal.executions().unwrap().len(), 1);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 1);
     compete(&journal, &id(1), "heir", 1);
-    assert_eq!(journal.events(&id(1), 0).unwrap().len(), 2);
+    assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 2);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_writer_that_never_ends_is_reported_and_readers_go_on() {
         .acquire(&id(1), "host 2", now(), |_| false)
         .unwrap_err();
     assert!(matches!(error, JournalError::Busy { .. }), "{error:?}");
-    assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+    assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 1);
     drop(transaction);
     journal.acquire(&id(1), "host 2", now(), |_| false).unwrap();
 }
@@ -303,8 +303,7 @@ fn every_message_of_many_processes_is_handled_once() {
         }
     });
     assert_eq!(journal.inbox(&id(1)).unwrap().messages, []);
-    let mut reasons: Vec<String> = journal
-        .events(&id(1), 1)
+    let mut reasons: Vec<String> = read(&journal, &id(1), 1)
         .unwrap()
         .into_iter()
         .map(|event| match event.kind {

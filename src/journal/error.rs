@@ -363,7 +363,7 @@ mod tests {
                 .to_string()
                 .starts_with("no space left to write journal `")
         );
-        assert_eq!(journal.events(&id(1), 1).unwrap(), []);
+        assert_eq!(read(&journal, &id(1), 1).unwrap(), []);
 
         journal
             .connection
@@ -372,7 +372,7 @@ mod tests {
         journal
             .append(&lease, 1, &next, &[], Durability::Intent)
             .unwrap();
-        assert_eq!(journal.events(&id(1), 1).unwrap(), next);
+        assert_eq!(read(&journal, &id(1), 1).unwrap(), next);
     }
 
     #[test]
@@ -385,7 +385,7 @@ mod tests {
             .unwrap();
         let error = journal.heartbeat(&lease, now()).unwrap_err();
         assert!(matches!(error, JournalError::ReadOnly { .. }), "{error:?}");
-        assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+        assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 1);
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
         ] {
             let result = journal.append(&lease, expected, &next, &handled, Durability::Intent);
             assert!(result.is_err(), "{handled:?}");
-            assert_eq!(journal.events(&id(1), 1).unwrap(), []);
+            assert_eq!(read(&journal, &id(1), 1).unwrap(), []);
             assert_eq!(journal.inbox(&id(1)).unwrap().messages, waiting);
         }
         journal

@@ -271,7 +271,7 @@ mod tests {
         other
             .append(&winner, 1, &next, &[], Durability::Intent)
             .unwrap();
-        assert_eq!(journal.events(&id(1), 1).unwrap(), next);
+        assert_eq!(read(&journal, &id(1), 1).unwrap(), next);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod contention;
 mod error;
+mod events;
 mod find;
 mod folder;
 mod inbox;
@@ -22,6 +23,7 @@ mod schema;
 mod store;
 
 pub use error::JournalError;
+pub use events::Events;
 pub use inbox::Inbox;
 pub use lease::{HEARTBEAT_INTERVAL, LEASE_TTL, Lease, Owner};
 pub use store::{Durability, ExecutionSummary, Journal};

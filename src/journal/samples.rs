@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Durability, Journal, LEASE_TTL, Lease};
+use super::{Durability, Journal, JournalError, LEASE_TTL, Lease};
 use crate::model::*;
 
 /// Returns a new journal, and the folder that it is in for as long as the test runs.
@@ -19,6 +19,20 @@ pub fn journal() -> (TempDir, Journal) {
 /// Returns another connection to a journal.
 pub fn again(journal: &Journal) -> Journal {
     Journal::open(&journal.state).unwrap()
+}
+
+/// Returns the events of an execution after number `after`.
+pub fn read(journal: &Journal, id: &ExecutionId, after: u64) -> Result<Vec<Event>, JournalError> {
+    journal.events(id, after).collect()
+}
+
+/// Writes `text` as event number `seq` of execution number `n`, as a newer program would.
+pub fn write_raw(journal: &Journal, n: u32, seq: u32, text: &str) {
+    let insert = "INSERT INTO event (execution, seq, at, data)
+                  VALUES ((SELECT number FROM execution WHERE id = ?1), ?2, ?3, ?4)";
+    let id = id(n);
+    let values = (id.as_str(), seq, now().to_string(), text);
+    journal.connection.execute(insert, values).unwrap();
 }
 
 /// Returns the lease of an execution that has its first event.
@@ -106,7 +120,7 @@ pub fn started() -> EventKind {
         }]
     });
     EventKind::ExecutionStarted {
-        definition: Box::new(ExecutionDefinition {
+        definition: std::sync::Arc::new(ExecutionDefinition {
             pipeline: serde_json::from_value(declaration).unwrap(),
             invocation: Invocation {
                 version: "0.1.0".into(),

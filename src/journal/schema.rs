@@ -209,7 +209,7 @@ mod tests {
         bytes[8192..].fill(0xaa);
         std::fs::write(&path, &bytes).unwrap();
         let damaged = Journal::open(&root.path().join(".stackgate"))
-            .and_then(|journal| journal.events(&id(1), 0));
+            .and_then(|journal| read(&journal, &id(1), 0));
         assert!(
             matches!(damaged, Err(JournalError::Corrupt { .. })),
             "{length}: {damaged:?}"
@@ -233,7 +233,7 @@ mod tests {
         let newer = Connection::open(&journal.path).unwrap();
         newer.pragma_update(None, "user_version", 2).unwrap();
         for journal in [&journal, &again(&journal)] {
-            assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
+            assert_eq!(read(journal, &id(1), 0).unwrap().len(), 1);
             assert_eq!(journal.executions().unwrap().len(), 1);
             let message = InboxMessage::Stop(stop());
             for result in [
@@ -261,7 +261,7 @@ mod tests {
         newer
             .execute_batch("ALTER TABLE event RENAME COLUMN data TO body")
             .unwrap();
-        let error = journal.events(&id(1), 0).unwrap_err();
+        let error = read(&journal, &id(1), 0).unwrap_err();
         assert!(
             matches!(error, JournalError::NewerVersion { .. }),
             "{error:?}"

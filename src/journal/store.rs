@@ -96,53 +96,6 @@ impl Journal {
         })
     }
 
-    /// Returns the events of an execution after number `after`, oldest first; none for one that never began.
-    pub fn events(&self, id: &ExecutionId, after: u64) -> Result<Vec<Event>, JournalError> {
-        self.read("read", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT seq, data FROM event
-                  WHERE execution = (SELECT number FROM execution WHERE id = ?1) AND seq > ?2
-                  ORDER BY seq",
-            )?;
-            let mut rows = statement.query(params![id.as_str(), number(after)])?;
-            let mut events = Vec::new();
-            while let Some(row) = rows.next()? {
-                let seq = counted(row.get(0)?)?;
-                let data = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
-                events.push(serde_json::from_str(data).map_err(|e| unreadable(id, seq, data, e))?);
-            }
-            Ok(events)
-        })
-    }
-
-    /// Returns the first event of an execution, which says what it is to do.
-    pub fn first_event(&self, id: &ExecutionId) -> Result<Option<Event>, JournalError> {
-        self.read("read", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT data FROM event
-                  WHERE execution = (SELECT number FROM execution WHERE id = ?1) AND seq = 1",
-            )?;
-            let mut rows = statement.query(params![id.as_str()])?;
-            let Some(row) = rows.next()? else {
-                return Ok(None);
-            };
-            let data = row.get_ref(0)?.as_str().map_err(|_| Failure::Garbled)?;
-            let event = serde_json::from_str(data).map_err(|e| unreadable(id, 1, data, e))?;
-            Ok(Some(event))
-        })
-    }
-
-    /// Returns the last events of an execution, at most `most`, oldest first.
-    pub fn last_events(&self, id: &ExecutionId, most: u32) -> Result<Vec<Event>, JournalError> {
-        let last: i64 = self.read("read", |connection| {
-            let last = "SELECT coalesce(max(seq), 0) FROM event
-                         WHERE execution = (SELECT number FROM execution WHERE id = ?1)";
-            Ok(connection.query_row(last, params![id.as_str()], |row| row.get(0))?)
-        })?;
-        let last = u64::try_from(last).unwrap_or(0);
-        self.events(id, last.saturating_sub(u64::from(most)))
-    }
-
     /// Appends events after number `expected_seq` (0 for the first) and marks messages as handled: both or
     /// neither.
     pub fn append(
@@ -268,7 +221,7 @@ impl Journal {
     }
 
     /// Returns the error to show for a failure, which in a file of a newer format is the format's fault.
-    fn explain(&self, failure: Failure, action: &'static str) -> JournalError {
+    pub(super) fn explain(&self, failure: Failure, action: &'static str) -> JournalError {
         let may_be_newer = match &failure {
             Failure::Garbled => true,
             Failure::Sqlite(error) => matches!(
@@ -337,20 +290,6 @@ fn last_seq(connection: &Connection, execution: i64) -> Result<u64, Failure> {
     counted(last.unwrap_or(0))
 }
 
-/// Returns the error for an event that did not parse: damage if it is not JSON at all.
-fn unreadable(id: &ExecutionId, seq: u64, data: &str, source: serde_json::Error) -> Failure {
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(data) else {
-        return Failure::Garbled;
-    };
-    let kind = value.get("event").and_then(serde_json::Value::as_str);
-    Failure::Journal(JournalError::UnreadableEvent {
-        execution: id.clone(),
-        seq,
-        kind: crate::model::clean(kind.unwrap_or("no kind")),
-        source,
-    })
-}
-
 pub(super) fn stored<T: std::str::FromStr>(text: String) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::Garbled)
 }
@@ -389,10 +328,10 @@ mod tests {
         journal
             .append(&lease, 0, &events, &[], Durability::Observation)
             .unwrap();
-        assert_eq!(again(&journal).events(&id, 0).unwrap(), events);
-        assert_eq!(journal.events(&id, 27).unwrap(), events[27..]);
-        assert!(journal.events(&id, count as u64).unwrap().is_empty());
-        assert!(journal.events(&id, u64::MAX).unwrap().is_empty());
+        assert_eq!(read(&again(&journal), &id, 0).unwrap(), events);
+        assert_eq!(read(&journal, &id, 27).unwrap(), events[27..]);
+        assert!(read(&journal, &id, count as u64).unwrap().is_empty());
+        assert!(read(&journal, &id, u64::MAX).unwrap().is_empty());
     }
 
     proptest! {
@@ -466,25 +405,7 @@ mod tests {
                 "{result:?}"
             );
         }
-        assert_eq!(journal.events(&id(1), 0).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn the_last_events_are_the_last_ones_in_their_order() {
-        let (_root, journal) = journal();
-        let lease = begun(&journal, &id(1));
-        let kinds = vec![EventKind::StageStarted; 4];
-        let next = events(&id(1), 2, kinds);
-        journal
-            .append(&lease, 1, &next, &[], Durability::Intent)
-            .unwrap();
-        let last = |most| -> Vec<u64> {
-            let events = journal.last_events(&id(1), most).unwrap();
-            events.into_iter().map(|event| event.seq).collect()
-        };
-        assert_eq!(last(2), [4, 5]);
-        assert_eq!(last(100), [1, 2, 3, 4, 5]);
-        assert!(journal.last_events(&id(2), 2).unwrap().is_empty());
+        assert_eq!(read(&journal, &id(1), 0).unwrap().len(), 1);
     }
 
     #[test]
@@ -569,50 +490,5 @@ mod tests {
             .post(&id(1), &InboxMessage::Stop(stop()), now())
             .unwrap();
         assert_eq!(SYNCS.load(Ordering::SeqCst), before + 1);
-    }
-
-    /// Writes `text` as the next event, as a newer program would.
-    fn write_raw(journal: &Journal, seq: u64, text: &str) {
-        journal
-            .connection
-            .execute(
-                "INSERT INTO event (execution, seq, at, data) VALUES (1, ?1, ?2, ?3)",
-                params![number(seq), now().to_string(), text],
-            )
-            .unwrap();
-    }
-
-    #[test]
-    fn an_event_of_a_kind_yet_unknown_is_named_and_hides_nothing_else() {
-        let (_root, journal) = journal();
-        begun(&journal, &id(1));
-        let known = events(&id(1), 2, vec![EventKind::StageStarted]);
-        let text = serde_json::to_string(&known[0]).unwrap();
-        write_raw(&journal, 2, &text.replace("stage_started", "drift_found"));
-        let error = journal.events(&id(1), 0).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "event 2 (`drift_found`) of execution {} cannot be read by this stackgate; a newer one probably wrote it: update this one",
-                id(1)
-            )
-        );
-        assert!(std::error::Error::source(&error).is_some());
-        begun(&journal, &id(2));
-        assert_eq!(journal.executions().unwrap().len(), 2);
-        assert_eq!(journal.events(&id(2), 0).unwrap().len(), 1);
-        write_raw(&journal, 3, "{\"seq\": 3, ");
-        let error = journal.events(&id(1), 2).unwrap_err();
-        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn a_field_that_a_newer_program_added_is_passed_over() {
-        let (_root, journal) = journal();
-        begun(&journal, &id(1));
-        let known = events(&id(1), 2, vec![EventKind::StageStarted]);
-        let text = serde_json::to_string(&known[0]).unwrap();
-        write_raw(&journal, 2, &text.replacen('{', "{\"new\":{\"x\":1},", 1));
-        assert_eq!(journal.events(&id(1), 1).unwrap(), known);
     }
 }

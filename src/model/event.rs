@@ -3,11 +3,13 @@
 //! The journal stores events, recovery replays them, and every screen and report is a fold over them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::on_failure::TOLD;
+use super::shared;
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
@@ -54,8 +56,9 @@ pub struct Scope {
 pub enum EventKind {
     /// The execution began. Always the first event.
     ExecutionStarted {
-        /// All that it will do.
-        definition: Box<ExecutionDefinition>,
+        /// All that it will do. Shared: of a fleet it is large, and who reads the events keeps it.
+        #[serde(with = "shared")]
+        definition: Arc<ExecutionDefinition>,
     },
     /// Another process took the execution over.
     Resumed {

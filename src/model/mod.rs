@@ -30,6 +30,7 @@ mod reasons;
 mod recovery;
 mod risk;
 mod selection;
+mod shared;
 mod stack;
 mod stack_status;
 mod stack_wait;

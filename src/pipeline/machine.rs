@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -74,7 +75,7 @@ impl Machine {
             at: now,
             scope: Scope::default(),
             kind: EventKind::ExecutionStarted {
-                definition: Box::new(definition),
+                definition: Arc::new(definition),
             },
         };
         let mut machine = Self::over(Execution::begin(&event)?, UnknownPolicy::Ask);
@@ -86,16 +87,16 @@ impl Machine {
         Ok((machine, turn))
     }
 
-    /// Returns the machine of an execution that was left, and the turn that takes it up again. `secrets` are found
-    /// elsewhere from now on.
+    /// Returns the machine of an execution that was left in `state`, and the turn that takes it up again. `secrets` are
+    /// found elsewhere from now on.
     pub fn resume(
-        events: &[Event],
+        state: Execution,
         owner: String,
         unknown: UnknownPolicy,
         secrets: BTreeMap<String, SecretRef>,
         now: Timestamp,
-    ) -> Result<(Self, Turn), IllegalEvent> {
-        let mut machine = Self::over(Execution::replay(events)?, unknown);
+    ) -> (Self, Turn) {
+        let mut machine = Self::over(state, unknown);
         let mut turn = Turn::default();
         if machine.state.outcome.is_none() {
             machine.emit(
@@ -108,7 +109,7 @@ impl Machine {
             // Expiry is judged after the inbox was read: an answer may have been given in time.
             machine.push(&mut turn, now);
         }
-        Ok((machine, turn))
+        (machine, turn)
     }
 
     /// Returns the state.

@@ -532,8 +532,13 @@ fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_
         );
 
         let owner = "laptop 2".to_owned();
-        let (mut machine, turn) =
-            Machine::resume(&events, owner, UnknownPolicy::Ask, BTreeMap::new(), now).unwrap();
+        let (mut machine, turn) = Machine::resume(
+            Execution::replay(&events).unwrap(),
+            owner,
+            UnknownPolicy::Ask,
+            BTreeMap::new(),
+            now,
+        );
         assert!(looks(&turn), "{turn:?}");
         assert!(!machine.is_idle());
         let turn = machine.handle(vec![busy(updating)], now);

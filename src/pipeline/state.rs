@@ -236,7 +236,7 @@ impl Execution {
             stages: stages.collect(),
             artifacts: Arc::default(),
             targets,
-            definition: Arc::new((**definition).clone()),
+            definition: definition.clone(),
             plan: None,
             approval: None,
             gate: None,
@@ -255,15 +255,27 @@ impl Execution {
     /// Returns the state after all of `events`.
     pub fn replay(events: &[Event]) -> Result<Self, IllegalEvent> {
         let Some((first, rest)) = events.split_first() else {
-            return Err(IllegalEvent {
-                seq: 0,
-                event: "nothing",
-                why: "the execution has no events".into(),
-            });
+            return Err(nothing());
         };
         let mut execution = Self::begin(first)?;
         for event in rest {
             execution.apply(event)?;
+        }
+        Ok(execution)
+    }
+
+    /// Returns the state after all of `events`, which are read one at a time.
+    pub fn read<F, E>(events: impl IntoIterator<Item = Result<Event, F>>) -> Result<Self, E>
+    where
+        E: From<F> + From<IllegalEvent>,
+    {
+        let mut events = events.into_iter();
+        let mut execution = match events.next().transpose()? {
+            Some(first) => Self::begin(&first)?,
+            None => return Err(nothing().into()),
+        };
+        for event in events {
+            execution.apply(&event?)?;
         }
         Ok(execution)
     }
@@ -389,6 +401,14 @@ impl TargetState {
             self.cleanup,
             Cleanup::Intended(_) | Cleanup::ChangeSetDeleted
         )
+    }
+}
+
+fn nothing() -> IllegalEvent {
+    IllegalEvent {
+        seq: 0,
+        event: "nothing",
+        why: "the execution has no events".into(),
     }
 }
 

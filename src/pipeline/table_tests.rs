@@ -70,7 +70,7 @@ fn begun_for(targets: &[Target]) -> Execution {
         at: jiff::Timestamp::UNIX_EPOCH,
         scope: Scope::default(),
         kind: EventKind::ExecutionStarted {
-            definition: Box::new(ExecutionDefinition {
+            definition: std::sync::Arc::new(ExecutionDefinition {
                 pipeline: deployment.pipeline(),
                 invocation: Invocation::default(),
                 secrets: BTreeMap::new(),

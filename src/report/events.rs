@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{ChangeSetKind, CleanupWhy, Event, EventKind, Scope};
+use crate::model::{ChangeSetKind, CleanupWhy, Event, EventKind, Scope, Target};
 
 use super::DOCUMENT_VERSION;
 use super::screen::{Line, Page, ScreenOptions, Tone};
@@ -53,18 +53,29 @@ impl<'a> EventLine<'a> {
     }
 }
 
-/// Returns the events, one line each, with sequence number and time.
-pub fn events<'a>(
-    events: impl IntoIterator<Item = &'a Event> + Clone,
-    options: &ScreenOptions,
-) -> String {
-    let mut page = Page::new(options);
-    let targets = events
-        .clone()
-        .into_iter()
-        .filter_map(|e| e.scope.target.as_ref());
-    let places = Places::of(targets);
-    for event in events {
+/// Draws events as text.
+#[derive(Debug)]
+pub struct EventText<'a> {
+    places: Places,
+    options: &'a ScreenOptions,
+}
+
+impl<'a> EventText<'a> {
+    /// Returns what draws the events of an execution over `targets`.
+    pub fn new<'t>(
+        targets: impl IntoIterator<Item = &'t Target>,
+        options: &'a ScreenOptions,
+    ) -> Self {
+        Self {
+            places: Places::of(targets),
+            options,
+        }
+    }
+
+    /// Returns `event` in one line, with sequence number and time; a line for each event of a stack.
+    pub fn of(&self, event: &Event) -> String {
+        let Self { places, options } = self;
+        let mut page = Page::new(options);
         for (tone, text) in told(event) {
             let mut line = Line::default();
             line.push(
@@ -72,21 +83,21 @@ pub fn events<'a>(
                 &format!("{:>4}  {}  ", event.seq, words::short_time(event.at)),
             );
             let hang = line.columns();
-            line.join(scope(&event.scope, &places));
+            line.join(scope(&event.scope, places));
             line.push(tone, &text);
             let room = if options.full { usize::MAX } else { 400 };
             if line.columns() > room {
                 let cut = ScreenOptions {
                     width: room,
-                    ..*options
+                    ..**options
                 };
                 page.verbatim(Line::of(Tone::Plain, &line.render_cut(&cut)));
             } else {
                 page.line(line, hang);
             }
         }
+        page.finish()
     }
-    page.finish()
 }
 
 /// Returns what an event concerns, with two spaces after it; nothing for the execution itself.
@@ -315,21 +326,26 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{self, assert_screens};
+    use super::super::fixtures::{self, Script, assert_screens};
+    use super::*;
+
+    fn text(script: &Script, options: &ScreenOptions) -> String {
+        let view = script.view();
+        let targets: Vec<&Target> = view.targets().iter().map(|t| t.target()).collect();
+        let text = EventText::new(targets, options);
+        script.events.iter().map(|event| text.of(event)).collect()
+    }
 
     #[test]
     fn every_event_is_one_line() {
         let script = fixtures::stale();
-        assert_screens!("stale", |options: &super::ScreenOptions| super::events(
-            &script.events,
-            options
-        ));
+        assert_screens!("stale", |options: &ScreenOptions| text(&script, options));
     }
 
     #[test]
     fn long_and_hostile_events_stay_short_and_harmless() {
         let script = fixtures::hostile();
-        let text = super::events(&script.events, &super::ScreenOptions::default());
+        let text = text(&script, &ScreenOptions::default());
         assert!(!text.contains('\u{1b}'));
         insta::assert_snapshot!("hostile", text);
     }

@@ -56,7 +56,7 @@ pub use diff_data::{Diff, DiffGroup, NotCompared, ParameterChange, ParameterDiff
 pub use diff_markdown::{markdown_diff, markdown_raw_diff};
 pub use diff_raw::{RawDiff, RawText, raw_diff};
 pub use drift::{Drift, DriftGroup, TargetDrift, drift};
-pub use events::{EventLine, Events, events};
+pub use events::{EventLine, EventText, Events};
 pub use followed::{Followed, Follower, Since, directed, since};
 pub use halted::HaltedRegion;
 pub use html::{html, html_text};

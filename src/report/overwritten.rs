@@ -158,6 +158,7 @@ mod tests {
             .collect();
         assert!(events.len() > 1);
         if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+            let definition = std::sync::Arc::make_mut(definition);
             let stages = definition.pipeline.stages.last_mut();
             let settings = &mut stages.unwrap().actions[0].configuration;
             let events = serde_json::json!(events).to_string();

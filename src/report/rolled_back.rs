@@ -229,6 +229,8 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::fixtures::{self, Script};
     use super::super::{ScreenOptions, Status, Summary, summary};
     use super::*;
@@ -240,6 +242,7 @@ mod tests {
     fn failed() -> View {
         let mut script = fixtures::halted();
         if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+            let definition = Arc::make_mut(definition);
             let stages = definition.pipeline.stages.last_mut();
             let settings = &mut stages.unwrap().actions[0].configuration;
             settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
@@ -351,6 +354,7 @@ mod tests {
         for event in &mut script.events {
             match &mut event.kind {
                 EventKind::ExecutionStarted { definition } => {
+                    let definition = Arc::make_mut(definition);
                     let stages = definition.pipeline.stages.last_mut();
                     let settings = &mut stages.unwrap().actions[0].configuration;
                     settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());

@@ -8,14 +8,16 @@ mod counts;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::model::{
     ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
     Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    GatePlace, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices, RiskLevel,
-    SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave, WaveName,
+    GatePlace, Invocation, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices,
+    RiskLevel, SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave,
+    WaveName,
 };
 
 use super::followed::Followed;
@@ -53,7 +55,7 @@ pub(super) fn keep<T>(slot: &mut Option<Fact<T>>, event: &Event, value: T) {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
     execution: Option<ExecutionId>,
-    definition: Option<Fact<Box<ExecutionDefinition>>>,
+    definition: Option<Fact<Arc<ExecutionDefinition>>>,
     newest: Option<Fact<()>>,
     resumed: Option<Fact<String>>,
     stages: BTreeMap<StageName, Fact<StageStatus>>,
@@ -69,7 +71,7 @@ pub struct View {
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
-    imported: Option<Fact<(Approver, RiskChoices)>>,
+    imported: Option<Fact<Imported>>,
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     /// The targets of which nobody can tell whether they were executed, by the event that says so.
@@ -116,6 +118,14 @@ impl GateTimes {
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.end(), Some(GateEnd::Closed(_)))
     }
+}
+
+/// Who took a plan over from a file, and how it is run from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Imported {
+    by: Approver,
+    risks: RiskChoices,
+    invocation: Box<Invocation>,
 }
 
 /// What is known of an execution besides its events: see [`View::note`].
@@ -193,6 +203,15 @@ impl View {
             view.apply(event);
         }
         view
+    }
+
+    /// Returns the view of `events`, which are read one at a time.
+    pub fn read<E>(events: impl IntoIterator<Item = Result<Event, E>>) -> Result<Self, E> {
+        let mut view = Self::new();
+        for event in events {
+            view.apply(&event?);
+        }
+        Ok(view)
     }
 
     /// Takes an event in. Events may come twice and in any order; those of other executions are ignored.
@@ -275,8 +294,18 @@ impl View {
             }
             EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
             EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
-            EventKind::PlanImported { by, risks, .. } => {
-                keep(&mut self.imported, event, (by.clone(), risks.clone()));
+            EventKind::PlanImported {
+                by,
+                risks,
+                invocation,
+                file: _,
+            } => {
+                let imported = Imported {
+                    by: by.clone(),
+                    risks: risks.clone(),
+                    invocation: invocation.clone(),
+                };
+                keep(&mut self.imported, event, imported);
             }
             EventKind::CallFailed { failure } => {
                 if event.scope.target.is_none() {
@@ -387,6 +416,13 @@ impl View {
     /// Returns what the execution will do.
     pub fn definition(&self) -> Option<&ExecutionDefinition> {
         self.definition.as_ref().map(|fact| &*fact.value)
+    }
+
+    /// Returns how AWS is reached: as the execution was begun, or as whoever took the plan over from a file reaches it.
+    pub fn invocation(&self) -> Option<&Invocation> {
+        let begun = &self.definition()?.invocation;
+        let imported = self.imported.as_ref();
+        Some(imported.map_or(begun, |fact| &fact.value.invocation))
     }
 
     /// Returns the pipeline's name, or an empty text while it is not known.
@@ -703,12 +739,12 @@ impl View {
 
     /// Returns who took the plan over from a file, where it came in one.
     pub fn imported_by(&self) -> Option<&Approver> {
-        self.imported.as_ref().map(|fact| &fact.value.0)
+        self.imported.as_ref().map(|fact| &fact.value.by)
     }
 
     /// Returns what the project that took the plan over makes of risk rules, where the plan came in a file.
     pub fn imported_risks(&self) -> Option<&RiskChoices> {
-        self.imported.as_ref().map(|fact| &fact.value.1)
+        self.imported.as_ref().map(|fact| &fact.value.risks)
     }
 
     /// Returns how many targets are in which phase.

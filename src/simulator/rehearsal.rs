@@ -181,8 +181,8 @@ impl Rehearsal {
         self.places = Places::default();
         let owner = "rehearsal:2".to_owned();
         let nothing = BTreeMap::new();
-        let (machine, turn) =
-            Machine::resume(events, owner, UnknownPolicy::Ask, nothing, self.now)?;
+        let state = Execution::replay(events)?;
+        let (machine, turn) = Machine::resume(state, owner, UnknownPolicy::Ask, nothing, self.now);
         self.machine = machine;
         self.asked = None;
         self.bakes = None;

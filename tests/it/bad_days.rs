@@ -245,6 +245,15 @@ fn an_endpoint_that_cannot_be_reached() {
     let env = offline().variable("AWS_ENDPOINT_URL", "nonsense");
     let said = deploy(&env, &[]).code(1).to_string();
     assert!(said.contains("correct AWS_ENDPOINT_URL, or"), "{said}");
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_S3",
+    ] {
+        let said = deploy(&offline().variable(name, ""), &[]);
+        let expected = format!("error: {name} is set, but empty; correct {name}, or unset it");
+        assert!(said.code(1).to_string().contains(&expected), "{expected}");
+    }
 }
 
 #[test]

@@ -249,7 +249,8 @@ pub fn run_expecting(
         };
         let ended = driver.run(machine, turn).await.expect("the journal works");
         let (executed, resident) = (face.executed, resident());
-        let events = journal.events(&id, 0).expect("the journal works");
+        let events: Result<Vec<Event>, JournalError> = journal.events(&id, 0).collect();
+        let events = events.expect("the journal works");
         Outcome {
             ended,
             took: simulated.passed(),

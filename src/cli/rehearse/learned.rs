@@ -57,8 +57,8 @@ impl Learned {
         let executions = journal.executions()?.into_iter();
         let same = executions.filter(|one| one.pipeline == definition.pipeline.name);
         for execution in same.take(LATEST) {
-            match journal.events(&execution.id, 0) {
-                Ok(events) => learned.take(&events),
+            match learned.take(journal.events(&execution.id, 0)) {
+                Ok(()) => {}
                 // One execution of a newer program does not hide what the others tell.
                 Err(JournalError::UnreadableEvent { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -68,13 +68,14 @@ impl Learned {
         Ok(learned)
     }
 
-    /// Takes an execution in; the newest comes first.
-    fn take(&mut self, events: &[Event]) {
-        let mut begun: HashMap<&Target, Begun> = HashMap::new();
-        let mut stands: HashMap<&Target, bool> = HashMap::new();
-        let mut told = false;
+    /// Takes an execution in, or nothing of one that cannot be read whole; the newest comes first.
+    fn take<E>(&mut self, events: impl IntoIterator<Item = Result<Event, E>>) -> Result<(), E> {
+        let mut begun: HashMap<Target, Begun> = HashMap::new();
+        let mut stands: HashMap<Target, bool> = HashMap::new();
+        let mut ended = Vec::new();
         for event in events {
-            let Some(target) = &event.scope.target else {
+            let event = event?;
+            let Some(target) = event.scope.target else {
                 continue;
             };
             if let EventKind::ExecuteIntended { deletes, .. } = &event.kind {
@@ -85,28 +86,33 @@ impl Learned {
                 };
                 begun.insert(target, begins);
             } else if let EventKind::ExecuteAccepted = &event.kind {
-                if let Some(begun) = begun.get_mut(target) {
+                if let Some(begun) = begun.get_mut(&target) {
                     begun.at = event.at;
                 }
             } else if let EventKind::Observed { events } = &event.kind {
-                if let Some(begun) = begun.get_mut(target) {
+                if let Some(begun) = begun.get_mut(&target) {
                     let newest = events.iter().map(|observed| observed.at).max();
                     begun.last = begun.last.max(newest);
                 }
             } else if is_well(&event.kind) {
                 // What is set on a settled stack afterwards is no part of the operation.
-                if let Some(begun) = begun.remove(target) {
-                    told |= self.ended(target, &begun, event.at);
-                    stands.insert(target, !begun.deletes);
+                if let Some(begun) = begun.remove(&target) {
+                    stands.insert(target.clone(), !begun.deletes);
+                    ended.push((target, begun, event.at));
                 }
             } else if updates(&event.kind) {
                 stands.insert(target, true);
             }
         }
+        let mut told = false;
+        for (target, begun, at) in ended {
+            told |= self.ended(&target, &begun, at);
+        }
         self.executions += usize::from(told);
         for (target, stands) in stands {
-            self.stands.entry(target.clone()).or_insert(stands);
+            self.stands.entry(target).or_insert(stands);
         }
+        Ok(())
     }
 
     /// Takes in how long an operation took; returns whether it is one of those that are planned.

@@ -30,10 +30,9 @@ pub(super) fn of(
             break;
         }
         // What cannot be read proves nothing, and another one may.
-        let Ok(events) = journal.events(&other.id, 0) else {
+        let Ok(view) = View::read(journal.events(&other.id, 0)) else {
             continue;
         };
-        let view = View::of(&events);
         let Ok(sources) = Sources::of(&view, &folder) else {
             continue;
         };

@@ -301,13 +301,12 @@ impl Run {
         self.events.push(event.unwrap());
         let owner = "laptop:3".to_owned();
         let (machine, turn) = Machine::resume(
-            &self.events,
+            Execution::replay(&self.events).unwrap(),
             owner,
             UnknownPolicy::Ask,
             BTreeMap::new(),
             self.now,
-        )
-        .unwrap();
+        );
         self.machine = machine;
         self.commit(turn, false);
     }
@@ -342,13 +341,12 @@ impl Run {
         }
         let owner = "laptop:2".to_owned();
         let (machine, turn) = Machine::resume(
-            &self.events,
+            Execution::replay(&self.events).unwrap(),
             owner,
             UnknownPolicy::Ask,
             BTreeMap::new(),
             self.now,
-        )
-        .unwrap();
+        );
         self.machine = machine;
         self.in_flight.clear();
         self.commit(turn, false);

@@ -10,6 +10,7 @@ fn execution(number: u32, follows: Option<Follows>, ended: &[(Target, TargetOutc
     let targets: Vec<Target> = ended.iter().map(|(target, _)| target.clone()).collect();
     let mut script = Script::new(&targets);
     if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let definition = std::sync::Arc::make_mut(definition);
         definition.invocation.follows = follows;
     }
     for (target, outcome) in ended {

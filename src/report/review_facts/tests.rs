@@ -514,6 +514,7 @@ fn a_rollback_says_what_it_goes_back_to() {
     let mut script = fixtures::fleet();
     let earlier: ExecutionId = "01938f5e-0000-7000-8000-000000000001".parse().unwrap();
     if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let definition = std::sync::Arc::make_mut(definition);
         definition.invocation.follows = Some(Follows::RollsBack(earlier.clone()));
     }
     let view = script.view();

@@ -84,6 +84,7 @@ fn who_may_say_no_knows_that_what_was_changed_is_taken_back_then() {
     let before = wave_account(&script.view(), &wide());
     assert!(!before.contains("rolled back"), "{before}");
     if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let definition = std::sync::Arc::make_mut(definition);
         let stages = definition.pipeline.stages.last_mut();
         let settings = &mut stages.unwrap().actions[0].configuration;
         settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
@@ -104,6 +105,7 @@ fn what_a_command_wrote_last_stays_to_be_seen() {
         timeout_minutes: 10,
     });
     if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let definition = std::sync::Arc::make_mut(definition);
         let stages = definition.pipeline.stages.iter_mut();
         let actions = stages.flat_map(|stage| &mut stage.actions);
         for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
@@ -143,6 +145,7 @@ fn what_failed_before_and_is_not_run_again_is_told() {
     }
     let mut script = asked(fixtures::succeeded());
     if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
+        let definition = std::sync::Arc::make_mut(definition);
         let stages = definition.pipeline.stages.iter_mut();
         let actions = stages.flat_map(|stage| &mut stage.actions);
         for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {

@@ -40,6 +40,11 @@ fn operation(target: &Target, deletes: bool, seconds: u64) -> Vec<Event> {
     ]
 }
 
+fn take(learned: &mut Learned, events: &[Event]) {
+    let read = events.iter().cloned().map(Ok::<_, JournalError>);
+    learned.take(read).unwrap();
+}
+
 fn seconds(of: Option<&Ends>) -> Option<(u64, u64)> {
     of.map(|ends| (ends.0.as_secs(), ends.1.as_secs()))
 }
@@ -59,11 +64,11 @@ fn a_stack_takes_as_long_as_it_took_else_as_its_neighbours() {
         ..ireland.clone()
     };
     let mut learned = Learned::default();
-    learned.take(&operation(&ireland, false, 60));
-    learned.take(&operation(&ireland, false, 90));
-    learned.take(&operation(&ohio, false, 240));
+    take(&mut learned, &operation(&ireland, false, 60));
+    take(&mut learned, &operation(&ireland, false, 90));
+    take(&mut learned, &operation(&ohio, false, 240));
     // What a deletion takes says nothing about an update.
-    learned.take(&operation(&ohio, true, 5));
+    take(&mut learned, &operation(&ohio, true, 5));
     let all = [ireland, neighbour, ohio, tokyo, other];
     learned.expect(&all);
     let expected = all.each_ref().map(|t| seconds(learned.expected.get(t)));
@@ -97,9 +102,9 @@ fn the_newest_execution_says_whether_a_stack_stands() {
         target("us-east-2", "network"),
     );
     let mut learned = Learned::default();
-    learned.take(&operation(&gone, true, 5));
-    learned.take(&operation(&gone, false, 60));
-    learned.take(&operation(&stands, false, 60));
+    take(&mut learned, &operation(&gone, true, 5));
+    take(&mut learned, &operation(&gone, false, 60));
+    take(&mut learned, &operation(&stands, false, 60));
     let all = [gone, stands, unknown];
     assert_eq!(
         all.each_ref().map(|t| learned.stands(t)),
@@ -120,7 +125,7 @@ fn an_operation_that_failed_tells_no_duration() {
     let mut learned = Learned::default();
     let mut events = operation(&ireland, false, 60);
     events.pop();
-    learned.take(&events);
+    take(&mut learned, &events);
     assert_eq!((learned.executions, learned.of_stack.len()), (0, 0));
 }
 
@@ -143,6 +148,6 @@ fn a_stack_took_no_longer_because_nobody_looked() {
     };
     events.insert(2, observed);
     let mut learned = Learned::default();
-    learned.take(&events);
+    take(&mut learned, &events);
     assert_eq!(seconds(learned.of_target.get(&ireland)), Some((90, 90)));
 }
