@@ -24,7 +24,7 @@ use crate::model::{
     RoleSession, Target,
 };
 use crate::pipeline::{Machine, Turn, validate};
-use crate::report::{Review, Summary, View, html, markdown, summary};
+use crate::report::{Review, Summary, View, html, markdown, summary, unreached};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -410,6 +410,7 @@ fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
             PauseReason::GateUnreadable { wave, message } => format!(
                 "paused: what comes after wave {wave} cannot be looked at: {message}\nno target failed for it; see to it that it can, then go on with\n  stackgate resume {id}\n"
             ),
+            PauseReason::Unreachable { .. } => cut_off(view, id),
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
         Ended::Detached => {
@@ -436,6 +437,28 @@ fn unknown(view: &View, id: &ExecutionId, target: &Target, message: &str) -> Str
     };
     format!(
         "paused: it cannot be told whether {whose} executed: {message}{advice}\nlook at the events of each stack{all}\nthen\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     executed\n  stackgate resume {id} --unknown not-executed not executed, and not to be\n"
+    )
+}
+
+/// Says in which regions nothing answers.
+fn cut_off(view: &View, id: &ExecutionId) -> String {
+    let regions = view.unreachable();
+    let back = match regions.len() {
+        0 | 1 => "the region can be reached again",
+        _ => "they can be reached again, or this computer has its network back",
+    };
+    let told = regions.into_iter().map(|reason| match reason {
+        PauseReason::Unreachable { message, .. } => {
+            format!("paused: {}: {message}\n", unreached(reason))
+        }
+        PauseReason::CredentialsExpired { .. }
+        | PauseReason::SecretNeeded { .. }
+        | PauseReason::OutcomeUnknown { .. }
+        | PauseReason::GateUnreadable { .. } => String::new(),
+    });
+    let told: String = told.collect();
+    format!(
+        "{told}no target failed for it, and nothing more was begun; when {back}, go on with\n  stackgate resume {id}\n"
     )
 }
 
