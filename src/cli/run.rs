@@ -13,7 +13,7 @@ use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::rollback::Failed;
 use super::sources::Sources;
-use super::{CliError, ci, debug, denied, exit, identity, output, portable, prompt};
+use super::{CliError, alarms, ci, debug, denied, exit, identity, output, portable, prompt};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -200,6 +200,7 @@ impl Run<'_> {
     ) -> Result<u8, CliError> {
         definition.invocation.own_endpoint = start.aws.has_own_endpoint();
         validate(&definition.pipeline).map_err(CliError::usage)?;
+        alarms::look_ahead(&start.aws, &mut definition).await;
         let lease = acquire(start.journal, &start.id)?;
         let (machine, turn) = Machine::start(start.id, definition.clone(), runtime::now())?;
         let run = Run {
