@@ -489,3 +489,6 @@ pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
