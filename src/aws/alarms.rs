@@ -13,7 +13,9 @@ use super::cadence;
 use super::call::Call;
 use super::connection::Aws;
 use super::json::{JsonFailure, JsonService};
-use crate::model::{AlarmFound, AlarmName, AlarmState, CallFailure, Priority, TargetSpec, clean};
+use crate::model::{
+    AlarmFound, AlarmName, AlarmState, CallFailure, Priority, Target, TargetSpec, clean,
+};
 
 const CLOUDWATCH: JsonService = JsonService {
     name: "monitoring",
@@ -49,7 +51,7 @@ impl Aws {
         }
         let mut looks: Vec<Look<'_>> = Vec::new();
         for spec in specs {
-            looks.push(Box::pin(self.not_ok_at(spec, names)));
+            looks.push(Box::pin(self.not_ok_at(spec, names, Priority::Observe)));
         }
         let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
         let (mut all, mut failed) = (Vec::new(), None);
@@ -71,11 +73,33 @@ impl Aws {
         }
     }
 
+    /// Returns, for each of `specs`, the alarms with `names` that are not OK at present, or why they cannot be read.
+    ///
+    /// Nothing hangs on it yet: what does not answer is not waited for.
+    pub async fn alarms_ahead(
+        &self,
+        specs: &[TargetSpec],
+        names: &[AlarmName],
+    ) -> Vec<(Target, Result<Vec<AlarmFound>, CallFailure>)> {
+        let at_all = self.check_endpoint_for(CLOUDWATCH.endpoint);
+        let mut looks: Vec<Look<'_>> = Vec::new();
+        for spec in specs {
+            looks.push(match &at_all {
+                Ok(()) => Box::pin(self.not_ok_at(spec, names, Priority::Read)),
+                Err(failure) => Box::pin(std::future::ready(Err(failure.clone()))),
+            });
+        }
+        let found: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        let targets = specs.iter().map(|spec| spec.target.clone());
+        targets.zip(found).collect()
+    }
+
     /// Returns the alarms of one target that are not OK, and the names that none has.
     async fn not_ok_at(
         &self,
         spec: &TargetSpec,
         names: &[AlarmName],
+        priority: Priority,
     ) -> Result<Vec<AlarmFound>, CallFailure> {
         // A session that cannot be had is told as such, not as a failed call.
         self.credentials_at(spec)?;
@@ -91,7 +115,9 @@ impl Aws {
         let mut missing: Vec<&str> = Vec::new();
         for some in exact.chunks(MOST_NAMES) {
             let some: Vec<&str> = some.iter().map(|name| name.as_str()).collect();
-            let alarms = self.alarms(spec, json!({"AlarmNames": some})).await?;
+            let alarms = self
+                .alarms(spec, json!({"AlarmNames": some}), priority)
+                .await?;
             let there: BTreeSet<&str> = alarms.iter().map(|a| a.name.as_str()).collect();
             missing.extend(some.iter().filter(|name| !there.contains(*name)));
             all.extend(alarms);
@@ -99,7 +125,7 @@ impl Aws {
         for name in beginnings {
             let prefix = name.prefix().unwrap_or_default();
             let alarms = self
-                .alarms(spec, json!({"AlarmNamePrefix": prefix}))
+                .alarms(spec, json!({"AlarmNamePrefix": prefix}), priority)
                 .await?;
             if alarms.is_empty() {
                 missing.push(name.as_str());
@@ -124,12 +150,17 @@ impl Aws {
     }
 
     /// Returns all alarms, of every kind, that are asked for.
-    async fn alarms(&self, spec: &TargetSpec, asked: Value) -> Result<Vec<Alarm>, CallFailure> {
+    async fn alarms(
+        &self,
+        spec: &TargetSpec,
+        asked: Value,
+        priority: Priority,
+    ) -> Result<Vec<Alarm>, CallFailure> {
         let mut body = asked;
         body["AlarmTypes"] = json!(["MetricAlarm", "CompositeAlarm"]);
         let mut all = Vec::new();
         loop {
-            let call = Call::read("DescribeAlarms", Priority::Observe);
+            let call = Call::read("DescribeAlarms", priority);
             let page = self
                 .call(call, spec, |_| self.describe_alarms(spec, &body))
                 .await?;
@@ -256,5 +287,28 @@ mod tests {
             .unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].state, AlarmState::Alarm);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_anything_is_deployed_each_place_is_told_of_and_nothing_is_waited_for() {
+        let script = Scripted::new();
+        for _ in 0..4 {
+            script.on("DescribeAlarms", Reply::NotConnected);
+        }
+        says(
+            &script,
+            &json!({"MetricAlarms": [alarm("errors", "ALARM")]}),
+        );
+        let names = ["errors".parse().unwrap()];
+        let aws = aws(&script).await;
+        let silent = aws.alarms_ahead(&[spec()], &names).await;
+        let [(_, Err(failure))] = &silent[..] else {
+            panic!("{silent:?}");
+        };
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(script.requests_of("DescribeAlarms").len() <= 4);
+        let found = aws.alarms_ahead(&[spec()], &names).await;
+        assert_eq!(found[0].0, spec().target);
+        assert_eq!(found[0].1.as_ref().unwrap()[0].state, AlarmState::Alarm);
     }
 }

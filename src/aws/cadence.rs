@@ -8,7 +8,7 @@ use tokio::task::futures::TaskLocalFuture;
 use tokio::time::Instant;
 
 use super::budget::Watcher;
-use crate::model::{FailureKind, Priority};
+use crate::model::{CallFailure, FailureKind, Priority};
 
 /// Decides only in the first moments, which may be all that a deployment to an emulator lasts.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -297,6 +297,18 @@ impl Stopwatch {
     /// Returns the time since the start.
     pub(super) fn elapsed(self) -> Duration {
         self.0.elapsed()
+    }
+
+    /// Says of a call for how long it was tried, where that was long.
+    pub(super) fn told(self, failure: CallFailure) -> CallFailure {
+        let minutes = self.elapsed().as_secs() / 60;
+        match minutes {
+            0 => failure,
+            _ => CallFailure {
+                message: format!("{}; tried for {minutes} min", failure.message),
+                ..failure
+            },
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Aws {
                 Trouble::Passing => drop(permit),
             }
             if !trouble.outwaited(call.priority, attempt, clock).await {
-                return Err(failure);
+                return Err(clock.told(failure));
             }
             attempt += 1;
         }

@@ -1,5 +1,6 @@
 //! One file per command; the composition root, which nothing imports.
 
+mod alarms;
 mod answer;
 mod beside;
 mod ci;

@@ -13,7 +13,9 @@ use super::options::{Global, OutputForm};
 use super::prompt::{Stillness, TerminalMfa, TerminalSecrets};
 use super::rollback::Failed;
 use super::sources::Sources;
-use super::{CliError, beside, ci, debug, denied, exit, identity, output, portable, prompt};
+use super::{
+    CliError, alarms, beside, ci, debug, denied, exit, identity, output, portable, prompt,
+};
 use crate::action::World;
 use crate::action::secrets::Secrets;
 use crate::artifact::Store;
@@ -24,7 +26,7 @@ use crate::model::{
     RoleSession, Target,
 };
 use crate::pipeline::{Machine, Turn, validate};
-use crate::report::{Review, Summary, View, html, markdown, summary};
+use crate::report::{Review, Summary, View, html, markdown, summary, unreached};
 use crate::runtime::{self, Driver, Ended};
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
@@ -200,6 +202,7 @@ impl Run<'_> {
     ) -> Result<u8, CliError> {
         definition.invocation.own_endpoint = start.aws.has_own_endpoint();
         validate(&definition.pipeline).map_err(CliError::usage)?;
+        alarms::look_ahead(&start.aws, &mut definition).await;
         let lease = acquire(start.journal, &start.id)?;
         let (machine, turn) = Machine::start(start.id, definition, runtime::now())?;
         let run = Run {
@@ -419,6 +422,7 @@ fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
             PauseReason::GateUnreadable { wave, message } => format!(
                 "paused: what comes after wave {wave} cannot be looked at: {message}\nno target failed for it; see to it that it can, then go on with\n  stackgate resume {id}\n"
             ),
+            PauseReason::Unreachable { .. } => cut_off(view, id),
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
         Ended::Detached => {
@@ -448,6 +452,28 @@ fn unknown(view: &View, id: &ExecutionId, target: &Target, message: &str) -> Str
     )
 }
 
+/// Says in which regions nothing answers.
+fn cut_off(view: &View, id: &ExecutionId) -> String {
+    let regions = view.unreachable();
+    let back = match regions.len() {
+        0 | 1 => "the region can be reached again",
+        _ => "they can be reached again, or this computer has its network back",
+    };
+    let told = regions.into_iter().map(|reason| match reason {
+        PauseReason::Unreachable { message, .. } => {
+            format!("paused: {}: {message}\n", unreached(reason))
+        }
+        PauseReason::CredentialsExpired { .. }
+        | PauseReason::SecretNeeded { .. }
+        | PauseReason::OutcomeUnknown { .. }
+        | PauseReason::GateUnreadable { .. } => String::new(),
+    });
+    let told: String = told.collect();
+    format!(
+        "{told}no target failed for it, and nothing more was begun; when {back}, go on with\n  stackgate resume {id}\n"
+    )
+}
+
 /// Returns what would allow a denied call, on lines of their own.
 fn advice(message: &str) -> String {
     let denial = Denial::find(message);
@@ -474,3 +500,6 @@ pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

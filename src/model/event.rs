@@ -377,6 +377,10 @@ pub struct Invocation {
 /// The key of an action's configuration under which a list of texts is that a reviewer is told beside the changes.
 pub const NOTES: &str = "Notes";
 
+/// The key under which a list of texts is that a reviewer is told, too, of what was found when this plan was made: one that
+/// goes on from it finds out anew.
+pub const FOUND_AHEAD: &str = "FoundAhead";
+
 /// The key of a deletion's configuration under which the ids of the stacks are that are meant, by target: others that have
 /// their names since are left alone.
 pub const STACK_IDS: &str = "StackIds";
@@ -432,8 +436,8 @@ impl ExecutionDefinition {
     /// Returns what a reviewer is told beside the changes.
     pub fn notes(&self) -> Vec<String> {
         let settings = self.pipeline.actions().map(|a| &a.configuration);
-        let lists =
-            settings.filter_map(|s| serde_json::from_str::<Vec<String>>(s.get(NOTES)?).ok());
+        let texts = settings.flat_map(|s| [s.get(NOTES), s.get(FOUND_AHEAD)]);
+        let lists = texts.filter_map(|text| serde_json::from_str::<Vec<String>>(text?).ok());
         let follows = self.rolls_back_on_failure().then(|| TOLD.to_owned());
         lists
             .flatten()

@@ -62,8 +62,8 @@ pub use drift::{
     BeforeFrom, DriftStatus, IgnoredAttribute, PropertyDrift, ResourceDrift, SetDrift, StackDrift,
 };
 pub use event::{
-    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, Follows, Invocation, NOTES,
-    STACK_IDS, STACKS_LEFT, Scope, StackLeft,
+    Chosen, CleanupWhy, Event, EventKind, ExecutionDefinition, FOUND_AHEAD, Follows, Invocation,
+    NOTES, STACK_IDS, STACKS_LEFT, Scope, StackLeft,
 };
 pub use failure::{CallFailure, FailureKind};
 pub use gate_command::{CommandFile, GateCommand};

@@ -179,6 +179,20 @@ pub enum PauseReason {
         /// What the SDK or service said.
         message: String,
     },
+    /// Nothing answers in a region, for as long as is waited for it. That is no failure of any target: what was not
+    /// begun stays so.
+    Unreachable {
+        /// The region.
+        region: Region,
+        /// How many targets there were not executed and still are to be.
+        #[serde(default)]
+        untouched: u32,
+        /// How many targets there were asked for and are not known to have ended.
+        #[serde(default)]
+        under_way: u32,
+        /// What came of the last call.
+        message: String,
+    },
 }
 
 /// How an execution ended.

@@ -317,7 +317,7 @@ impl Machine {
                 Phase::Executing if self.is_looked_into(&target) => {
                     self.look_into(turn, &target);
                 }
-                Phase::Running if self.state.paused.is_none() => {
+                Phase::Running if self.is_seen_to_its_end(&target) => {
                     let token = execute_token(&self.state.id, &target);
                     let artifacts = self.state.artifacts.clone();
                     if let Some((spec, approved)) = self.approved(&target) {
@@ -335,7 +335,7 @@ impl Machine {
                 }
                 // Part of what runs: a stop waits for it, and only leaving at once leaves it for later.
                 Phase::Settled
-                    if self.state.paused.is_none()
+                    if self.is_seen_to_its_end(&target)
                         && self.state.stop != Some(StopMode::Abandon) =>
                 {
                     if let Some(setting) = state.unapplied() {

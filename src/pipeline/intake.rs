@@ -116,15 +116,22 @@ impl Machine {
                 }
             }
             Input::Verified { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
+                let result = self.reached(turn, now, &target, result);
                 self.take_verification(turn, now, &target, result);
             }
             Input::Executed { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
+                let result = self.reached(turn, now, &target, result);
                 self.take_execution(turn, now, &target, result);
             }
-            Input::Settled { target, result } => {
+            // Who was asked says what became of it, also where nothing answers.
+            Input::Settled { target, result }
+                if self.state.targets[&target].phase == Phase::Executing =>
+            {
                 let result = self.arrived(turn, now, &target, result);
+                self.take_settlement(turn, now, &target, result);
+            }
+            Input::Settled { target, result } => {
+                let result = self.reached(turn, now, &target, result);
                 self.take_settlement(turn, now, &target, result);
             }
             Input::Observed { target, events } => {
@@ -147,7 +154,7 @@ impl Machine {
                 }
             }
             Input::Watched { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
+                let result = self.reached(turn, now, &target, result);
                 self.take_ending(turn, now, &target, result);
             }
             Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
@@ -162,7 +169,7 @@ impl Machine {
                 setting,
                 result,
             } => {
-                let result = self.arrived(turn, now, &target, result);
+                let result = self.reached(turn, now, &target, result);
                 self.take_setting(turn, now, &target, setting, result);
             }
         }
@@ -191,7 +198,7 @@ impl Machine {
     }
 
     /// Notes that the target's step ended. Returns its result unless the execution must pause for it.
-    fn arrived<T>(
+    pub(super) fn arrived<T>(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,

@@ -25,6 +25,7 @@ mod step;
 mod table;
 #[cfg(test)]
 mod table_tests;
+mod unreachable;
 mod validation;
 
 pub use deletion::{COLLECT_STAGE, DELETE_STAGE, Deletion};

@@ -30,13 +30,14 @@ impl Machine {
     /// asked about all of them at once.
     pub(super) fn is_looked_into(&self, target: &Target) -> bool {
         let may_call = match &self.state.paused {
-            None => true,
             Some(PauseReason::OutcomeUnknown { .. }) => !self.state.asked_about.contains(target),
-            Some(
+            None
+            | Some(
                 PauseReason::CredentialsExpired { .. }
                 | PauseReason::SecretNeeded { .. }
-                | PauseReason::GateUnreadable { .. },
-            ) => false,
+                | PauseReason::GateUnreadable { .. }
+                | PauseReason::Unreachable { .. },
+            ) => self.is_seen_to_its_end(target),
         };
         may_call && !self.held.contains(target)
     }

@@ -12,13 +12,14 @@ use crate::model::{
     Collection, ConcurrencyMode, CountOrPercent, Decision, DeletableStack, Digest, Ending, Event,
     EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, FailureKind, FanOut, Gate,
     GateCommand, GatePlace, InboxMessage, Invocation, LogicalId, OperationPreferences, Origin,
-    Preparation, Reading, Region, RegionConcurrency, Removal, Settlement, SkipReason,
+    PauseReason, Preparation, Reading, Region, RegionConcurrency, Removal, Settlement, SkipReason,
     SourceRevision, StackEvent, StackId, StackName, StackStatus, StackSummary, Staleness, StopMode,
     StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec, Wave, WaveName,
 };
 use crate::rollout::Limits;
 
 mod invariants;
+mod outages;
 mod run;
 mod world;
 
@@ -46,6 +47,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         1 => Just(Fault::LostBefore),
         1 => Just(Fault::Late),
         1 => Just(Fault::Expired),
+        1 => Just(Fault::Unreachable),
     ];
     prop::collection::vec(fault, 0..3)
 }
@@ -57,19 +59,23 @@ fn script() -> impl Strategy<Value = Script> {
         faults(),
         faults(),
         prop_oneof![3 => Just(0u8), 1 => Just(1), 1 => Just(2)],
+        prop_oneof![3 => Just(0u8), 1 => Just(1), 1 => Just(2)],
         prop_oneof![4 => Just(0u8), 1 => Just(1)],
         prop_oneof![3 => Just(Policy::None), 3 => Just(Policy::Taken), 1 => Just(Policy::Refused)],
     )
         .prop_map(
-            |(fate, (exists, second_region), create, execute, expired, murky, policy)| Script {
-                fate,
-                exists,
-                create,
-                execute,
-                expired,
-                murky,
-                second_region,
-                policy,
+            |(fate, (exists, second_region), create, execute, expired, silent, murky, policy)| {
+                Script {
+                    fate,
+                    exists,
+                    create,
+                    execute,
+                    expired,
+                    silent,
+                    murky,
+                    second_region,
+                    policy,
+                }
             },
         )
 }
@@ -206,6 +212,7 @@ fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
         create: Vec::new(),
         execute: Vec::new(),
         expired: 0,
+        silent: 0,
         murky: 0,
         second_region: false,
         policy: Policy::None,

@@ -11,8 +11,8 @@ use crate::approval;
 use crate::model::{
     ActionName, ArtifactName, ArtifactRef, Caller, ChangeSetId, ChangeSetKind, ChangeSetName,
     CleanupWhy, Decision, Digest, Event, EventKind, ExecutionDefinition, ExecutionId,
-    ExecutionOutcome, GatePlace, PauseReason, PlannedTarget, Scope, SecretRef, SkipReason, StackId,
-    StackSetting, StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs,
+    ExecutionOutcome, GatePlace, PauseReason, PlannedTarget, Region, Scope, SecretRef, SkipReason,
+    StackId, StackSetting, StackStatus, StackSummary, StageName, StopMode, Target, TargetInputs,
     TargetOutcome, TargetSpec,
 };
 use crate::plan::{self, PlanInput};
@@ -46,6 +46,8 @@ pub struct Execution {
     pub secrets: BTreeMap<String, SecretRef>,
     /// Why the execution waits for somebody outside.
     pub paused: Option<PauseReason>,
+    /// The regions in which nothing answers, since it was taken up last.
+    pub unreachable: BTreeSet<Region>,
     /// The targets that somebody was asked about because it cannot be told whether they were executed, since it was taken
     /// up last.
     pub asked_about: BTreeSet<Target>,
@@ -243,6 +245,7 @@ impl Execution {
             rollout: None,
             secrets: BTreeMap::new(),
             paused: None,
+            unreachable: BTreeSet::new(),
             asked_about: BTreeSet::new(),
             stop: None,
             given_up: false,

@@ -40,6 +40,7 @@ impl Execution {
                 self.secrets.extend(secrets.clone());
                 self.paused = None;
                 self.asked_about.clear();
+                self.unreachable.clear();
                 self.stop = None;
                 // Whether the stack is still worked on is found out anew.
                 for target in self.targets.values_mut() {
@@ -170,8 +171,16 @@ impl Execution {
                 self.in_file = true;
             }
             EventKind::Paused { reason } => {
-                if let PauseReason::OutcomeUnknown { target, .. } = reason {
-                    self.asked_about.insert(target.clone());
+                match reason {
+                    PauseReason::OutcomeUnknown { target, .. } => {
+                        self.asked_about.insert(target.clone());
+                    }
+                    PauseReason::Unreachable { region, .. } => {
+                        self.unreachable.insert(region.clone());
+                    }
+                    PauseReason::CredentialsExpired { .. }
+                    | PauseReason::SecretNeeded { .. }
+                    | PauseReason::GateUnreadable { .. } => {}
                 }
                 self.paused = Some(reason.clone());
             }

@@ -152,7 +152,7 @@ pub(crate) fn planned(account: &str, region: &str, stack: &str) -> PlannedTarget
     .unwrap()
 }
 
-pub(super) fn definition() -> ExecutionDefinition {
+pub(crate) fn definition() -> ExecutionDefinition {
     let spec = |account: &str, region: &str| {
         json!({
             "target": target(account, region, "network"),

@@ -431,8 +431,8 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some(text) = words::elsewhere(view) {
         page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
-    if let Some(reason) = view.paused() {
-        let (why, what) = words::pause(reason, view.unknown().len().saturating_sub(1));
+    for (reason, others) in view.waits_for() {
+        let (why, what) = words::pause(reason, others);
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
     }
     if let Some(request) = view.stop() {

@@ -447,8 +447,8 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         let text = format!("  {}", words::stop_request(request));
         page.line(Line::of(Tone::Plain, &text), 4);
     }
-    if let Some(reason) = view.paused() {
-        let (why, what) = words::pause(reason, view.unknown().len().saturating_sub(1));
+    for (reason, others) in view.waits_for() {
+        let (why, what) = words::pause(reason, others);
         page.line(Line::of(Tone::Warn, &format!("  {why}")), 4);
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }

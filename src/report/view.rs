@@ -76,6 +76,8 @@ pub struct View {
     paused: Option<Fact<PauseReason>>,
     /// The targets of which nobody can tell whether they were executed, by the event that says so.
     unknown: BTreeMap<u64, Target>,
+    /// Where nothing answers, by the event that says so.
+    unreachable: BTreeMap<u64, PauseReason>,
     stop: Option<Fact<StopRequest>>,
     given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
@@ -313,8 +315,16 @@ impl View {
                 }
             }
             EventKind::Paused { reason } => {
-                if let PauseReason::OutcomeUnknown { target, .. } = reason {
-                    self.unknown.insert(event.seq, target.clone());
+                match reason {
+                    PauseReason::OutcomeUnknown { target, .. } => {
+                        self.unknown.insert(event.seq, target.clone());
+                    }
+                    PauseReason::Unreachable { .. } => {
+                        self.unreachable.insert(event.seq, reason.clone());
+                    }
+                    PauseReason::CredentialsExpired { .. }
+                    | PauseReason::SecretNeeded { .. }
+                    | PauseReason::GateUnreadable { .. } => {}
                 }
                 keep(&mut self.paused, event, reason.clone());
             }
@@ -687,10 +697,43 @@ impl View {
             Some(
                 PauseReason::CredentialsExpired { .. }
                 | PauseReason::SecretNeeded { .. }
+                | PauseReason::GateUnreadable { .. }
+                | PauseReason::Unreachable { .. },
+            )
+            | None => Vec::new(),
+        }
+    }
+
+    /// Returns why the execution waits for each region in which nothing answers, while it does.
+    pub fn unreachable(&self) -> Vec<&PauseReason> {
+        let resumed = self.resumed.as_ref().map_or(0, |fact| fact.seq);
+        match self.paused() {
+            Some(PauseReason::Unreachable { .. }) => self
+                .unreachable
+                .range(resumed..)
+                .map(|(_, reason)| reason)
+                .collect(),
+            Some(
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::OutcomeUnknown { .. }
                 | PauseReason::GateUnreadable { .. },
             )
             | None => Vec::new(),
         }
+    }
+
+    /// Returns all that the execution waits for, each with how many other targets wait for the same answer.
+    pub(super) fn waits_for(&self) -> Vec<(&PauseReason, usize)> {
+        let unreachable = self.unreachable();
+        if !unreachable.is_empty() {
+            return unreachable.into_iter().map(|reason| (reason, 0)).collect();
+        }
+        let others = self.unknown().len().saturating_sub(1);
+        self.paused()
+            .map(|reason| (reason, others))
+            .into_iter()
+            .collect()
     }
 
     /// Returns the request to stop, while it stands; one to give up stands to the end and beyond.

@@ -10,6 +10,7 @@ mod time;
 
 pub(super) use inputs::*;
 pub(super) use people::*;
+pub use progress::unreached;
 pub(super) use progress::*;
 #[cfg(test)]
 pub(super) use rollout::concurrency;

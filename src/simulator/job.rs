@@ -18,8 +18,8 @@ use crate::pipeline::{Input, StepKind};
 
 /// How long is waited before an observation is repeated.
 const POLL: Duration = Duration::from_secs(5);
-/// How often a call that is no observation is tried.
-const ATTEMPTS: u32 = 30;
+/// How often a call is tried: for five minutes, as long as the real ones are.
+const ATTEMPTS: u32 = 34;
 
 /// A step that is being carried out.
 #[derive(Debug)]
@@ -149,11 +149,12 @@ impl Job {
         }
     }
 
-    /// Tries the same call again after a while; observing never fails for that.
+    /// Tries the same call again after a while; observing never fails for throttling.
     fn again(&mut self, kind: FailureKind, message: &str, latency: Duration) -> Woken {
         self.attempt += 1;
         let observes = matches!(self.kind, StepKind::Watch { .. });
-        if self.attempt >= ATTEMPTS && !observes {
+        let is_patient = observes && kind == FailureKind::Throttled;
+        if self.attempt >= ATTEMPTS && !is_patient {
             return Woken::Done(self.failed(CallFailure::new(kind, message)), latency);
         }
         let rest = Duration::from_millis(500).saturating_mul(1 << self.attempt.min(5));

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use stackgate::model::{CountOrPercent, OperationPreferences, RegionConcurrency, TargetOutcome};
+use stackgate::model::{
+    CountOrPercent, OperationPreferences, PauseReason, RegionConcurrency, TargetOutcome,
+};
 use stackgate::runtime::Ended;
 use stackgate::simulator::{Chance, Scenario};
 
@@ -42,6 +44,7 @@ fn scenario(seed: u64) -> (Scenario, OperationPreferences, u32) {
         match up_to(5, "role") {
             0 => ", {targets: '000000000002', role: denied}",
             1 => ", {targets: eu-west-1, down: 2s..9s}",
+            2 => ", {targets: eu-west-1, down: 12s..20m}",
             _ => "",
         },
     );
@@ -71,12 +74,23 @@ fn worlds(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, usize> {
         let project = tempfile::tempdir().expect("a folder");
         let targets = simulated::targets(accounts, 2);
         let definition = simulated::definition(targets.clone(), preferences, project.path());
-        let outcome = simulated::run(scenario, definition, project.path());
+        let outcome = simulated::run_resumed(scenario, definition, project.path());
         let world = outcome.world.cloud();
         *seen.entry("throttled").or_default() += world.counts().throttled as usize;
-        let is_over = matches!(outcome.ended, Ended::Finished(_));
-        if !is_over {
-            *seen.entry("paused").or_default() += 1;
+        assert!(
+            matches!(outcome.ended, Ended::Finished(_)),
+            "{:?}",
+            outcome.ended
+        );
+        for reason in &outcome.pauses {
+            let kind = match reason {
+                PauseReason::Unreachable { .. } => "unreachable",
+                PauseReason::OutcomeUnknown { .. } => "unknown",
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::GateUnreadable { .. } => panic!("{reason:?}"),
+            };
+            *seen.entry(kind).or_default() += 1;
         }
         for target in &targets {
             let stacks = world.stacks().filter(|s| s.target == *target);
@@ -85,10 +99,7 @@ fn worlds(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, usize> {
             let ended_well = executed.first().copied();
             let told = outcome.state.targets[target].outcome.as_ref();
             let kind = match told {
-                None => {
-                    assert!(!is_over, "{target} is forgotten: {:?}", outcome.ended);
-                    continue;
-                }
+                None => panic!("{target} is forgotten: {:?}", outcome.ended),
                 Some(TargetOutcome::Succeeded { .. }) => {
                     assert_eq!(ended_well, Some(true), "{target}");
                     "succeeded"
@@ -130,7 +141,7 @@ fn worlds(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, usize> {
     }
     // Worlds in which nothing goes wrong would prove nothing.
     let missing = |kind: &&str| !seen.contains_key(*kind);
-    let expected = ["succeeded", "failed", "skipped", "throttled"];
+    let expected = ["succeeded", "failed", "skipped", "throttled", "unreachable"];
     let missing: Vec<&str> = expected.into_iter().filter(missing).collect();
     assert!(
         asked.is_some() || missing.is_empty(),

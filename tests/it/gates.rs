@@ -97,6 +97,34 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
+fn alarms_are_looked_up_when_the_plan_is_made() {
+    let env = project("alarms: [app-errors, app-erors, 'app-*']");
+    set(&env, "ALARM");
+    let output = env.run(&["plan", "app", "--target-set", "fleet"]);
+    output.code(3);
+    // Words are wrapped where the screen ends.
+    let told = output.to_string();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for note in [
+        "wave canary is followed by alarm app-errors, which is in ALARM in 111111111111/eu-west-1; unless it is OK by then, no later wave begins: 5 errors in a minute",
+        "wave canary is followed by alarm app-erors, and there is none in 111111111111/eu-west-1; correct `alarms` in stackgate.yaml",
+    ] {
+        assert!(told.contains(note), "{told}");
+    }
+    assert!(!told.contains("alarm app-*, and there is none"), "{told}");
+    assert_eq!(deployed(&env), [false, false]);
+
+    let good = project("alarms: [app-errors]");
+    set(&good, "OK");
+    let output = good.run(&["plan", "app", "--target-set", "fleet"]);
+    output.code(3);
+    assert!(
+        !output.to_string().contains("is followed by alarm"),
+        "{output}"
+    );
+}
+
+#[test]
 fn an_alarm_keeps_the_rest_from_beginning_until_it_is_retried() {
     let env = project("alarms: [app-errors, 'app-*']");
     set(&env, "ALARM");

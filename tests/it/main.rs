@@ -31,6 +31,7 @@ mod on_failure;
 mod options;
 mod oracle;
 mod organization;
+mod outage;
 mod packaging;
 mod parameters;
 mod portable;

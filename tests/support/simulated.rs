@@ -26,10 +26,10 @@ use stackgate::aws::{Aws, Expected, Settings};
 use stackgate::journal::{Journal, JournalError};
 use stackgate::model::{
     AccountId, Answer as Decided, Approver, Decision, Event, ExecutionDefinition, ExecutionId,
-    FanOut, InboxMessage, Invocation, OperationPreferences, Origin, Region, RiskChoices, StackName,
-    StackOptions, Target, TargetSpec,
+    FanOut, InboxMessage, Invocation, OperationPreferences, Origin, PauseReason, Region,
+    RiskChoices, StackName, StackOptions, Target, TargetSpec,
 };
-use stackgate::pipeline::{Deployment, Execution, Machine};
+use stackgate::pipeline::{Deployment, Execution, Machine, UnknownPolicy};
 use stackgate::runtime::{Driver, Ended, Face};
 use stackgate::simulator::{Answer, Asked, Cloud, Scenario, answer};
 use tokio::sync::Notify;
@@ -168,8 +168,10 @@ pub fn definition(
 /// What came of an execution.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How the run ended.
+    /// How the run ended; the last one, where it was taken up again.
     pub ended: Ended,
+    /// Why it paused before, each time.
+    pub pauses: Vec<PauseReason>,
     /// How long it took in the simulated world, without the time in which nobody answered.
     pub took: Duration,
     /// When the first target began to be executed, and when the last ended.
@@ -195,8 +197,24 @@ pub fn run(scenario: Scenario, definition: ExecutionDefinition, project: &Path) 
     run_expecting(Expected::default(), scenario, definition, project)
 }
 
+/// The same where somebody takes it up again whenever it paused, a minute later.
+pub fn run_resumed(scenario: Scenario, definition: ExecutionDefinition, project: &Path) -> Outcome {
+    run_with(100, Expected::default(), scenario, definition, project)
+}
+
 /// The same where earlier executions tell how long things take.
 pub fn run_expecting(
+    expected: Expected,
+    scenario: Scenario,
+    definition: ExecutionDefinition,
+    project: &Path,
+) -> Outcome {
+    run_with(0, expected, scenario, definition, project)
+}
+
+#[expect(clippy::disallowed_methods, reason = "somebody takes a while")]
+fn run_with(
+    resumptions: usize,
     expected: Expected,
     scenario: Scenario,
     definition: ExecutionDefinition,
@@ -238,21 +256,44 @@ pub fn run_expecting(
             has_answered: false,
             executed: None,
         };
-        let driver = Driver {
-            journal: &journal,
-            lease,
-            world,
-            face: &mut face,
-            bell,
-            detach: Arc::new(AtomicBool::new(false)),
-            operator: approver(),
+        let mut taken_up = (lease, machine, turn);
+        let mut pauses = Vec::new();
+        let ended = loop {
+            let (lease, machine, turn) = taken_up;
+            let driver = Driver {
+                journal: &journal,
+                lease,
+                world: world.clone(),
+                face: &mut face,
+                bell: bell.clone(),
+                detach: Arc::new(AtomicBool::new(false)),
+                operator: approver(),
+            };
+            let ended = driver.run(machine, turn).await.expect("the journal works");
+            let Ended::Paused(reason) = &ended else {
+                break ended;
+            };
+            if pauses.len() == resumptions {
+                break ended;
+            }
+            pauses.push(reason.clone());
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let now = stackgate::runtime::now();
+            let lease = journal
+                .acquire(&id, "simulated", now, |_| true)
+                .expect("nobody has it");
+            let state = Execution::read::<_, anyhow::Error>(journal.events(&id, 0));
+            let state = state.expect("they are its own");
+            let (owner, none) = ("simulated".to_owned(), BTreeMap::new());
+            let (machine, turn) = Machine::resume(state, owner, UnknownPolicy::Ask, none, now);
+            taken_up = (lease, machine, turn);
         };
-        let ended = driver.run(machine, turn).await.expect("the journal works");
         let (executed, resident) = (face.executed, resident());
         let events: Result<Vec<Event>, JournalError> = journal.events(&id, 0).collect();
         let events = events.expect("the journal works");
         Outcome {
             ended,
+            pauses,
             took: simulated.passed(),
             executed,
             state: Execution::replay(&events).expect("they are its own"),

@@ -26,6 +26,8 @@ pub(super) enum Fault {
     /// The reply was lost, the call is carried out after somebody looked.
     Late,
     Expired,
+    /// Nothing answers, and nothing was sent.
+    Unreachable,
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub(super) struct Script {
     pub(super) execute: Vec<Fault>,
     /// Observations that credentials expire for.
     pub(super) expired: u8,
+    /// How many calls, from the approval on, nothing answers.
+    pub(super) silent: u8,
     /// Times that it cannot be told whether the execution was accepted.
     pub(super) murky: u8,
     pub(super) second_region: bool,
@@ -143,6 +147,16 @@ impl Stack {
         is
     }
 
+    /// Returns how a call fails that does not come through.
+    pub(super) fn unheard(&mut self) -> Option<FailureKind> {
+        if self.is_expired() {
+            return Some(FailureKind::CredentialsExpired);
+        }
+        let is_silent = self.script.silent > 0;
+        self.script.silent -= u8::from(is_silent);
+        is_silent.then_some(FailureKind::Unreachable)
+    }
+
     pub(super) fn create(
         &mut self,
         target: &Target,
@@ -156,7 +170,8 @@ impl Stack {
         match fault {
             Fault::Expired => return failure(FailureKind::CredentialsExpired),
             Fault::LostBefore | Fault::Late => return failure(FailureKind::Ambiguous),
-            Fault::None | Fault::LostAfter => {}
+            // While it is prepared, it is no pause: it would be another end.
+            Fault::None | Fault::LostAfter | Fault::Unreachable => {}
         }
         if self.script.fate == Fate::RefusedToCreate {
             return failure(FailureKind::Refused);
@@ -219,8 +234,8 @@ impl Stack {
             self.sets_policy_only() || self.has_ended && self.script.fate == Fate::Succeeds,
             "a policy comes after an operation that went well"
         );
-        if self.is_expired() {
-            return failure(FailureKind::CredentialsExpired);
+        if let Some(kind) = self.unheard() {
+            return failure(kind);
         }
         if self.script.policy == Policy::Refused {
             return failure(FailureKind::Refused);
@@ -234,8 +249,8 @@ impl Stack {
     }
 
     pub(super) fn verify(&mut self) -> Result<Vec<Staleness>, CallFailure> {
-        if self.is_expired() {
-            return failure(FailureKind::CredentialsExpired);
+        if let Some(kind) = self.unheard() {
+            return failure(kind);
         }
         if self.late {
             self.late = false;
@@ -255,6 +270,7 @@ impl Stack {
         let fault = pop(&mut self.script.execute);
         match fault {
             Fault::Expired => return failure(FailureKind::CredentialsExpired),
+            Fault::Unreachable => return failure(FailureKind::Unreachable),
             Fault::LostBefore => return failure(FailureKind::Ambiguous),
             Fault::None | Fault::LostAfter | Fault::Late => {}
         }
@@ -277,8 +293,8 @@ impl Stack {
     }
 
     pub(super) fn settle(&mut self) -> Result<Settlement, CallFailure> {
-        if self.is_expired() {
-            return failure(FailureKind::CredentialsExpired);
+        if let Some(kind) = self.unheard() {
+            return failure(kind);
         }
         if self.script.murky > 0 && self.script.fate != Fate::RefusedToExecute {
             self.script.murky -= 1;
@@ -305,8 +321,8 @@ impl Stack {
                 token: None,
             }],
         };
-        let result = if self.is_expired() {
-            failure(FailureKind::CredentialsExpired)
+        let result = if let Some(kind) = self.unheard() {
+            failure(kind)
         } else {
             let good = self.script.fate == Fate::Succeeds;
             self.in_review = false;

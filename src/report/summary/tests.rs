@@ -169,6 +169,42 @@ fn other_ends_read_well() {
 }
 
 #[test]
+fn each_region_in_which_nothing_answers_is_told_until_somebody_resumes() {
+    let silent = |region: &str, untouched, under_way| EventKind::Paused {
+        reason: PauseReason::Unreachable {
+            region: region.parse().unwrap(),
+            untouched,
+            under_way,
+            message: "DescribeChangeSet in 111111111111/x: no route; tried for 5 min".to_owned(),
+        },
+    };
+    let mut script = fixtures::fleet();
+    script
+        .approve()
+        .start(&fixtures::four()[0])
+        .say(silent("us-east-1", 1, 1))
+        .say(silent("eu-west-1", 2, 0));
+    let told = summary(&script.view(), &ScreenOptions::default());
+    let told: Vec<&str> = told.split_whitespace().collect();
+    let told = told.join(" ");
+    for line in [
+        "us-east-1 cannot be reached; 1 target there is untouched, 1 target there is under way in AWS: DescribeChangeSet",
+        "eu-west-1 cannot be reached; 2 targets there are untouched: DescribeChangeSet",
+        "no target failed for it; when the region can be reached again, resume",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    script.say(EventKind::Resumed {
+        owner: "host 42".to_owned(),
+        secrets: Default::default(),
+    });
+    script.say(silent("eu-west-1", 2, 0));
+    let view = script.view();
+    assert_eq!(view.unreachable().len(), 1);
+    assert!(!summary(&view, &ScreenOptions::default()).contains("us-east-1 cannot"));
+}
+
+#[test]
 fn ascii_terminals_get_ascii() {
     let options = ScreenOptions {
         unicode: false,

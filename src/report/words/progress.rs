@@ -360,6 +360,41 @@ pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, 
             format!("what comes after wave {wave} cannot be looked at: {message}"),
             "see to it that it can, then resume",
         ),
+        PauseReason::Unreachable { message, .. } => (
+            format!("{}: {message}", unreached(reason)),
+            "no target failed for it; when the region can be reached again, resume",
+        ),
+    }
+}
+
+/// Returns where nothing answers, and how the targets there are left; nothing for what is waited for elsewhere.
+pub fn unreached(reason: &PauseReason) -> String {
+    let PauseReason::Unreachable {
+        region,
+        untouched,
+        under_way,
+        ..
+    } = reason
+    else {
+        return String::new();
+    };
+    let stands = |n: u32, left: &str| {
+        (n > 0).then(|| {
+            format!(
+                "{} there {} {left}",
+                count(n as usize, "target"),
+                if n == 1 { "is" } else { "are" }
+            )
+        })
+    };
+    let left = [
+        stands(*untouched, "untouched"),
+        stands(*under_way, "under way in AWS"),
+    ];
+    let left: Vec<String> = left.into_iter().flatten().collect();
+    match left.is_empty() {
+        true => format!("{region} cannot be reached"),
+        false => format!("{region} cannot be reached; {}", left.join(", ")),
     }
 }
 

@@ -124,7 +124,9 @@ impl World {
                 up_to(20, "lost replies"),
             ));
             if chance.happens(30.0, "outage") {
-                rules.push("{targets: eu-west-1, down: 70s..150s}".to_owned());
+                // Some last for longer than calls are tried.
+                let until = 150 + up_to(900, "back");
+                rules.push(format!("{{targets: eu-west-1, down: 70s..{until}s}}"));
             }
             if chance.happens(20.0, "denied") {
                 rules.push("{targets: '000000000002', role: denied}".to_owned());
@@ -329,6 +331,7 @@ fn every_world_keeps_the_promises() {
         "no changes",
         "throttled",
         "resumed",
+        "paused",
         "call_failed",
         "gate_started",
         "gate_opened",

@@ -1,0 +1,58 @@
+//! What is said at the end of a run.
+
+use super::*;
+use crate::model::{Event, EventKind, Scope};
+
+const ID: &str = "019a4c3e-0000-7000-8000-000000000001";
+
+fn silent(region: &str, untouched: u32, under_way: u32) -> PauseReason {
+    PauseReason::Unreachable {
+        region: region.parse().unwrap(),
+        untouched,
+        under_way,
+        message: "no route; tried for 5 min".to_owned(),
+    }
+}
+
+/// Returns what an execution tells that paused for `reasons`.
+fn paused_for(reasons: &[PauseReason]) -> View {
+    let definition = std::sync::Arc::new(crate::plan::sample::definition());
+    let started = EventKind::ExecutionStarted { definition };
+    let paused = reasons.iter().map(|reason| EventKind::Paused {
+        reason: reason.clone(),
+    });
+    let kinds = std::iter::once(started).chain(paused);
+    let events: Vec<Event> = (1..)
+        .zip(kinds)
+        .map(|(seq, kind)| Event {
+            seq,
+            execution: ID.parse().unwrap(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            scope: Scope::default(),
+            kind,
+        })
+        .collect();
+    View::of(&events)
+}
+
+#[test]
+fn a_region_in_which_nothing_answers_is_named_with_what_is_left_and_the_way_on() {
+    let id: ExecutionId = ID.parse().unwrap();
+    let one = silent("eu-west-1", 3, 0);
+    assert_eq!(
+        cut_off(&paused_for(std::slice::from_ref(&one)), &id),
+        "paused: eu-west-1 cannot be reached; 3 targets there are untouched: no route; tried for 5 min\n\
+         no target failed for it, and nothing more was begun; when the region can be reached again, go on with\n  \
+         stackgate resume 019a4c3e-0000-7000-8000-000000000001\n"
+    );
+    let both = cut_off(&paused_for(&[one.clone(), silent("us-east-1", 0, 1)]), &id);
+    let lines: Vec<&str> = both.lines().collect();
+    assert_eq!(lines.len(), 4, "{both}");
+    assert!(lines[0].starts_with("paused: eu-west-1 cannot"), "{both}");
+    assert!(
+        lines[1].starts_with("paused: us-east-1 cannot be reached; 1 target there is under way"),
+        "{both}"
+    );
+    assert!(lines[2].contains("this computer has its network back"));
+    assert_eq!(code(&Ended::Paused(one)), exit::INTERRUPTED);
+}
