@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::DefaultDiff;
-use crate::model::{RiskLevel, StackId, Target};
+use crate::model::{Answer, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
@@ -440,9 +440,12 @@ fn go_on(page: &mut Page, view: &View) {
     let (Some(id), Some(_)) = (view.execution(), view.outcome()) else {
         return;
     };
-    let commands = summary::next(view, id.as_str());
-    if !commands.is_empty() {
-        let text = format!("Next:\n\n{}\n", block("text", &commands.join("\n")));
+    let commands = summary::labelled(view, summary::next(view, id.as_str()));
+    for same in commands.chunk_by(|one, other| one.1 == other.1) {
+        let of = same.first().and_then(|(_, label)| *label);
+        let of = of.map_or_else(String::new, |label| format!(", for {label}"));
+        let lines: Vec<&str> = same.iter().map(|(command, _)| command.as_str()).collect();
+        let text = format!("Next{of}:\n\n{}\n", block("text", &lines.join("\n")));
         page.add(&text, "the next commands");
     }
 }
@@ -479,22 +482,43 @@ fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
     page.rows("", rows, "\n", "cause");
 }
 
-/// Who answered, or how to answer.
+/// Returns who answered, a line for each answer; one about the plan needs no list.
+fn answers(view: &View) -> String {
+    let told = |answer: &Answer| {
+        let (word, _) = words::decision(answer.decision);
+        let who = code(&words::approver(&answer.approver));
+        let mut text = format!("{word} by {who}, {}", words::time(answer.at));
+        if !answer.summary.is_empty() {
+            text.push_str(&format!(": {}", code(&answer.summary)));
+        }
+        text
+    };
+    match view.answers().as_slice() {
+        [] => String::new(),
+        [only] if only.wave.is_none() => told(only),
+        many => {
+            let line = |answer: &&Answer| {
+                let about = code(&words::answered_about(answer));
+                format!("- {about}: {}\n", told(answer))
+            };
+            let lines: String = many.iter().map(line).collect();
+            lines.trim_end().to_owned()
+        }
+    }
+}
+
+/// Who answered, and how to answer what is still asked.
 fn answer(page: &mut Page, view: &View, file: Option<&str>) {
     let (Some(approval), Some(id)) = (view.approval(), view.execution()) else {
         return;
     };
+    let answers = answers(view);
+    if approval.answer.is_none() && !answers.is_empty() {
+        page.add(&format!("{answers}\n\n"), "who answered");
+    }
     let text = match approval.answer {
-        Some(answer) => {
-            let (word, _) = words::decision(answer.decision);
-            let mut text = format!(
-                "{word} by {}, {}",
-                code(&words::approver(&answer.approver)),
-                words::time(answer.at)
-            );
-            if !answer.summary.is_empty() {
-                text.push_str(&format!(": {}", code(&answer.summary)));
-            }
+        Some(_) => {
+            let mut text = answers;
             if matches!(view.state(), State::Answered(_)) {
                 text.push_str(&format!(
                     "\n\nTo go on:\n\n```text\nstackgate resume {id}\n```"

@@ -637,17 +637,24 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
     let Some(approval) = view.approval() else {
         return;
     };
-    match approval.answer {
-        Some(answer) => {
-            let (word, tone) = words::decision(answer.decision);
-            let who = words::approver(&answer.approver);
-            let mut line = Line::of(Tone::Strong, "Answer   ").add(tone, word);
-            line.push(
-                Tone::Plain,
-                &format!(" by {who}, {}", words::time(answer.at)),
-            );
-            page.line(line, 9);
+    for (at, answer) in view.answers().into_iter().enumerate() {
+        let label = if at == 0 { "Answer   " } else { "         " };
+        let mut line = Line::of(Tone::Strong, label);
+        if answer.wave.is_some() {
+            let about = words::answered_about(answer);
+            line.push(Tone::Plain, &format!("{about}: "));
         }
+        let (word, tone) = words::decision(answer.decision);
+        line.push(tone, word);
+        let who = words::approver(&answer.approver);
+        line.push(
+            Tone::Plain,
+            &format!(" by {who}, {}", words::time(answer.at)),
+        );
+        page.line(line, 9);
+    }
+    match approval.answer {
+        Some(_) => {}
         None if approval.expired => {
             page.line(
                 Line::of(Tone::Strong, "Answer   ").add(Tone::Warn, "none came in time"),

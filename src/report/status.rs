@@ -20,7 +20,8 @@ use super::view::{Counts, StageStatus};
 use super::waves::{WaveStatus, waves};
 use super::words::{self, Places, count};
 use super::{
-    DOCUMENT_VERSION, Phase, Review, TargetView, View, causes, review_facts as facts, summary,
+    Approval, DOCUMENT_VERSION, Phase, Review, TargetView, View, causes, review_facts as facts,
+    summary,
 };
 
 /// The targets that are listed one by one; of more, it is told what they come to.
@@ -56,6 +57,9 @@ pub struct Status {
     pub plan: Option<Digest>,
     /// The approval.
     pub approval: Option<ApprovalStatus>,
+    /// The answers that count, oldest first: about the plan, and about what comes after each wave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
     /// What opens by itself before the next wave begins, while that is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
@@ -220,6 +224,7 @@ impl Status {
             last: view.last(),
             plan: view.plan(),
             approval,
+            answers: view.answers().into_iter().cloned().collect(),
             gate: view.gate().map(|(place, until)| GateStatus {
                 place: place.clone(),
                 until: *until,
@@ -364,57 +369,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     followed(page, view);
-    if let Some(approval) = view.approval() {
-        let mut line = Line::of(Tone::Plain, &format!("  plan {}", approval.plan.short()));
-        if let Some(wave) = approval.wave {
-            line.push(Tone::Plain, &format!("{dot}after wave {wave}"));
-        }
-        match approval.answer {
-            Some(answer) => {
-                line.push(Tone::Plain, &dot);
-                let (word, tone) = words::decision(answer.decision);
-                line.push(tone, word);
-                let who = words::approver(&answer.approver);
-                let origin = words::origin(answer.origin);
-                let at = words::time(answer.at);
-                line.push(Tone::Plain, &format!(" by {who} {origin}, {at}"));
-                if !answer.summary.is_empty() {
-                    line.push(Tone::Plain, &format!(": {}", answer.summary));
-                }
-            }
-            None if approval.expired => {
-                line.push(Tone::Plain, &dot);
-                line.push(Tone::Warn, "nobody answered in time");
-            }
-            // It was given up before anybody answered.
-            None if !view.awaits_answer() => {}
-            None if !view.denied().is_empty() => {
-                line.push(Tone::Plain, &dot);
-                line.push(Tone::Bad, "cannot be approved");
-                line.push(
-                    Tone::Plain,
-                    ": change the template, or what is denied, and plan again",
-                );
-            }
-            None => {
-                line.push(Tone::Plain, &dot);
-                line.push(Tone::Warn, "waits for an answer");
-                line.push(
-                    Tone::Plain,
-                    &format!(" until {}", words::time(approval.expires)),
-                );
-            }
-        }
-        page.line(line, 4);
-        for text in words::denied(view.denied()) {
-            page.line(Line::indent(4).add(Tone::Bad, &text), 6);
-        }
-    } else if let Some(plan) = view.plan() {
-        page.line(
-            Line::of(Tone::Plain, &format!("  plan {}", plan.short())),
-            4,
-        );
-    }
+    answers(page, view);
     if let Some((place, until)) = view.gate() {
         let text = words::gate(place, *until, view.held(), page.options.now);
         page.line(Line::of(Tone::Busy, &format!("  {text}")), 4);
@@ -446,6 +401,70 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     for note in view.beside().iter().filter(|_| !view.awaits_answer()) {
         let line = Line::of(Tone::Warn, "  note").add(Tone::Plain, &format!("   {}", clean(note)));
         page.line(line, 9);
+    }
+}
+
+/// Says who answered what, a line for each, and what is still to be answered.
+fn answers(page: &mut Page<'_>, view: &View) {
+    let dot = format!(" {} ", page.glyphs.dot);
+    let answers = view.answers();
+    for answer in &answers {
+        let mut line = Line::indent(2).add(Tone::Plain, &words::answered_about(answer));
+        line.push(Tone::Plain, &dot);
+        let (word, tone) = words::decision(answer.decision);
+        line.push(tone, word);
+        let who = words::approver(&answer.approver);
+        let origin = words::origin(answer.origin);
+        let at = words::time(answer.at);
+        line.push(Tone::Plain, &format!(" by {who} {origin}, {at}"));
+        if !answer.summary.is_empty() {
+            line.push(Tone::Plain, &format!(": {}", answer.summary));
+        }
+        page.line(line, 4);
+    }
+    let Some(approval) = view.approval() else {
+        if let Some(plan) = view.plan() {
+            let text = format!("  plan {}", plan.short());
+            page.line(Line::of(Tone::Plain, &text), 4);
+        }
+        return;
+    };
+    if approval.answer.is_none() {
+        let plan = format!("plan {}", approval.plan.short());
+        let about = match approval.wave {
+            None => plan,
+            Some(wave) if answers.is_empty() => format!("{plan}{dot}after wave {wave}"),
+            Some(wave) => format!("after wave {wave}"),
+        };
+        let mut line = Line::indent(2).add(Tone::Plain, &about);
+        let unanswered = unanswered(view, &approval);
+        let is_told = unanswered.is_some() || approval.wave.is_none();
+        if let Some((what, tone, then)) = unanswered {
+            line.push(Tone::Plain, &dot);
+            line.push(tone, what);
+            line.push(Tone::Plain, &then);
+        }
+        if is_told {
+            page.line(line, 4);
+        }
+    }
+    for text in words::denied(view.denied()) {
+        page.line(Line::indent(4).add(Tone::Bad, &text), 6);
+    }
+}
+
+/// Returns what stands for an answer where there is none; nothing where the execution was given up before there was one.
+fn unanswered(view: &View, approval: &Approval<'_>) -> Option<(&'static str, Tone, String)> {
+    if approval.expired {
+        Some(("nobody answered in time", Tone::Warn, String::new()))
+    } else if !view.awaits_answer() {
+        None
+    } else if !view.denied().is_empty() {
+        let then = ": change the template, or what is denied, and plan again";
+        Some(("cannot be approved", Tone::Bad, then.to_owned()))
+    } else {
+        let then = format!(" until {}", words::time(approval.expires));
+        Some(("waits for an answer", Tone::Warn, then))
     }
 }
 
@@ -709,6 +728,75 @@ mod tests {
             let name = if alive { "running" } else { "interrupted" };
             insta::assert_snapshot!(name, status(&view, Some(alive), &options));
         }
+    }
+
+    #[test]
+    fn every_answer_is_told_with_what_it_was_for() {
+        let mut script = fixtures::canary();
+        script.approve();
+        let wave: crate::model::WaveName = "canary".parse().unwrap();
+        let plan = script.view().plan().unwrap();
+        let asked = EventKind::ApprovalRequested {
+            plan,
+            expires: "2026-11-29T22:00:00Z".parse().unwrap(),
+            wave: Some(wave.clone()),
+        };
+        script.say(asked);
+        let wide = ScreenOptions {
+            width: 200,
+            ..ScreenOptions::default()
+        };
+        let of_plan =
+            "plan 64879f7d · approved by alice@laptop as assumed-role/Deploy/alice at the prompt, ";
+        let text = status(&script.view(), None, &wide);
+        assert!(text.contains(of_plan), "{text}");
+        let waits = "  after wave canary · waits for an answer until 2026-11-29 22:00:00 UTC\n";
+        assert!(text.contains(waits), "{text}");
+        script.answer(Decision::Reject, "the canary is slow");
+        if let Some(EventKind::Answered { answer }) = script.events.last_mut().map(|e| &mut e.kind)
+        {
+            answer.wave = Some(wave);
+        }
+        let view = script.view();
+        let text = status(&view, None, &wide);
+        assert!(text.contains(of_plan), "{text}");
+        assert!(
+            text.contains("  after wave canary · rejected by alice@laptop as "),
+            "{text}"
+        );
+        assert!(text.contains(": the canary is slow\n"), "{text}");
+        let json = Status::of(&view, None);
+        super::super::documents::assert_valid(&json);
+        let told: Vec<_> = json
+            .answers
+            .iter()
+            .map(|a| (a.decision, &a.summary[..]))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Decision::Approve, "reviewed with the data team"),
+                (Decision::Reject, "the canary is slow")
+            ]
+        );
+        let page = super::super::markdown(&view, None, None);
+        assert!(
+            page.contains("- <code>plan 64879f7d</code>: approved by <code>alice"),
+            "{page}"
+        );
+        assert!(
+            page.contains("- <code>after wave canary</code>: rejected by <code>alice"),
+            "{page}"
+        );
+        let page = super::super::html(&view, None, None);
+        assert!(
+            page.contains("plan 64879f7d: approved by alice@laptop"),
+            "{page}"
+        );
+        assert!(
+            page.contains("after wave canary: rejected by alice@laptop"),
+            "{page}"
+        );
     }
 
     #[test]

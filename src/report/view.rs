@@ -63,7 +63,8 @@ pub struct View {
     gate: Option<Fact<Option<(GatePlace, Timestamp)>>>,
     held: Option<Fact<Option<String>>>,
     gates: BTreeMap<(WaveName, u32), GateTimes>,
-    answer: Option<Fact<Answer>>,
+    /// The answers that count, by the event that brought them.
+    answers: BTreeMap<u64, Answer>,
     covers: Option<Fact<Option<RiskLevel>>>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
@@ -262,7 +263,7 @@ impl View {
                 if answer.wave.is_none() {
                     keep(&mut self.covers, event, answer.covers);
                 }
-                keep(&mut self.answer, event, answer.clone());
+                self.answers.insert(event.seq, answer.clone());
             }
             EventKind::AnswerRefused { answer, reason } => {
                 let refused = Refused {
@@ -579,8 +580,8 @@ impl View {
     pub fn approval(&self) -> Option<Approval<'_>> {
         let request = self.request.as_ref()?;
         let since = |seq: u64| seq > request.seq;
-        let told = self.answer.as_ref().filter(|fact| since(fact.seq));
-        let told = told.map(|fact| &fact.value);
+        let last = self.answers.last_key_value();
+        let told = last.filter(|(seq, _)| since(**seq)).map(|(_, a)| a);
         Some(Approval {
             plan: request.value.0,
             wave: request.value.2.as_ref(),
@@ -590,6 +591,15 @@ impl View {
             expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq))
                 || told.is_none() && self.outside.is_late,
         })
+    }
+
+    /// Returns the answers that count, oldest first: about the plan, and about what comes after a wave of it. The last may be one
+    /// that no process has made an event of yet.
+    pub fn answers(&self) -> Vec<&Answer> {
+        let mut answers: Vec<&Answer> = self.answers.values().collect();
+        let newest = self.approval().and_then(|approval| approval.answer);
+        answers.extend(newest.filter(|newest| !answers.iter().any(|a| std::ptr::eq(*a, *newest))));
+        answers
     }
 
     /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
