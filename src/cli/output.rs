@@ -81,6 +81,14 @@ pub(super) fn told(text: &str) {
     }
 }
 
+/// Returns sentences as they fit into the terminal that standard output is; commands below them stay as they are.
+pub(super) fn sentences(text: &str) -> Cow<'_, str> {
+    match stdout_width() {
+        Some(width) => wrapped::wrapped(text, width),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// Returns the columns of standard output where that is a terminal: what is read elsewhere has lines of any width.
 pub(super) fn stdout_width() -> Option<usize> {
     terminal_width(&std::io::stdout(), &Term::stdout())

@@ -126,9 +126,8 @@ fn nobody(journal: &Journal, id: &ExecutionId, view: &View) -> Result<String, Cl
 /// Says in the form asked for what became of a request.
 pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u8, CliError> {
     match global.output {
-        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
-            output::text(form, "stackgate", text)?;
-        }
+        form @ OutputForm::Text => output::text(form, "stackgate", &output::sentences(text))?,
+        form @ (OutputForm::Markdown | OutputForm::Html) => output::text(form, "stackgate", text)?,
         OutputForm::Json => output::document(recorded)?,
         OutputForm::Ndjson => output::line(recorded)?,
     }

@@ -525,6 +525,9 @@ fn a_code_that_is_none_is_a_message_and_no_run() {
     let words: Vec<&str> = shown.split_whitespace().collect();
     let words = words.join(" ");
     assert!(words.contains("a code has six digits"), "{shown}");
+    // It would be broken inside a word otherwise.
+    let error = shown.lines().find(|line| line.starts_with("error: "));
+    assert!(error.unwrap().trim_end().chars().count() <= 100, "{shown}");
     assert_eq!(status(&env), None);
     let alone = env.run(&["deploy", "settings", "--profile=admin", "--yes"]);
     alone.code(1);
