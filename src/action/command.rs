@@ -141,6 +141,12 @@ pub fn end_left_over(store: &Store, execution: &ExecutionId) -> usize {
     }
 }
 
+/// Returns the group of the processes that a killed process of this machine left running of the command of an execution, as far
+/// as this system tells that.
+pub fn left_over(store: &Store, execution: &ExecutionId) -> Option<i32> {
+    holder::group(&list_of(store, execution))
+}
+
 fn list_of(store: &Store, execution: &ExecutionId) -> PathBuf {
     store.beside(&format!("gate-{execution}.json"))
 }

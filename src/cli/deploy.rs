@@ -442,7 +442,9 @@ impl Asked {
         }
         let files = project.files(&targets, &self.overrides)?;
         self.check(&targets, &files)?;
+        let waves = args.targets.waves(&specs, &self.preferences)?;
         Ok(Deployment {
+            notes: args.targets.waves_passed_over(&waves),
             stack: self.stack.clone(),
             template: project.template_path.clone(),
             files,
@@ -460,7 +462,7 @@ impl Asked {
             wait: args.wait_for_stack,
             rolls_back: args.on_failure == Some(OnFailureArg::Rollback),
             fan_out: FanOut {
-                waves: args.targets.waves(&specs, &self.preferences)?,
+                waves,
                 targets: specs,
                 preferences: self.preferences.clone(),
             },

@@ -98,12 +98,18 @@ pub(super) fn doctor(global: &Global, mut args: DoctorArgs) -> Result<u8, CliErr
         OutputForm::Text if args.policy => {
             checks.retain(|check| check.health == Health::Failed);
             if has_failed {
-                output::stderr(&health::draw(&checks));
+                output::stderr(&health::draw(&checks, None));
             }
             output::document(&policies)?;
         }
         form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
-            output::text(form, "doctor", &health::draw(&checks))?;
+            let columns = match form {
+                OutputForm::Text => output::stdout_width(),
+                OutputForm::Markdown | OutputForm::Html | OutputForm::Json | OutputForm::Ndjson => {
+                    None
+                }
+            };
+            output::text(form, "doctor", &health::draw(&checks, columns))?;
         }
         form @ (OutputForm::Json | OutputForm::Ndjson) => {
             let document = Document {

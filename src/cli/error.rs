@@ -87,7 +87,7 @@ impl CliError {
         for hint in &self.hints {
             text.push_str(&format!("  help: {hint}\n"));
         }
-        output::stderr(&text);
+        output::told(&text);
         self.code
     }
 }

@@ -3,7 +3,7 @@
 mod wrapped;
 
 use std::borrow::Cow;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use console::Term;
@@ -12,6 +12,8 @@ use super::CliError;
 use super::options::OutputForm;
 use crate::model::inert;
 use crate::report::{ScreenOptions, html_text, markdown_text};
+
+pub(super) use wrapped::lines;
 
 /// Returns `text` as a word of a command that can be copied into a shell.
 pub(super) fn word(text: &str) -> String {
@@ -64,14 +66,36 @@ fn escaped(json: &str) -> String {
 /// Writes progress or a prompt to standard error.
 pub(super) fn stderr(text: &str) {
     let text = logged(text);
-    // A log has lines of any width.
-    let width = std::io::stderr()
-        .is_terminal()
-        .then(|| width(&Term::stderr()));
-    match width.flatten() {
+    match terminal_width(&std::io::stderr(), &Term::stderr()) {
         Some(width) => command(&wrapped::wrapped(&text, width)),
         None => command(&text),
     }
+}
+
+/// Writes to standard error what is told in sentences, each line of which may be broken: also one that begins with a space or
+/// has colours.
+pub(super) fn told(text: &str) {
+    match terminal_width(&std::io::stderr(), &Term::stderr()) {
+        Some(width) => command(&wrapped::told(&logged(text), width)),
+        None => command(&logged(text)),
+    }
+}
+
+/// Returns sentences as they fit into the terminal that standard output is; commands below them stay as they are.
+pub(super) fn sentences(text: &str) -> Cow<'_, str> {
+    match stdout_width() {
+        Some(width) => wrapped::wrapped(text, width),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Returns the columns of standard output where that is a terminal: what is read elsewhere has lines of any width.
+pub(super) fn stdout_width() -> Option<usize> {
+    terminal_width(&std::io::stdout(), &Term::stdout())
+}
+
+fn terminal_width(stream: &impl IsTerminal, term: &Term) -> Option<usize> {
+    stream.is_terminal().then(|| width(term)).flatten()
 }
 
 /// Writes what is to be known to standard error, a line each.

@@ -35,18 +35,15 @@ pub(super) async fn reach(
     wanted: &Wanted<'_>,
     checks: &mut Vec<Check>,
 ) -> Result<Vec<TargetSpec>, CliError> {
-    checks.push(match aws.endpoint() {
-        Some(url) => Check::ok(
-            "endpoint",
-            format!("{url}, for every call: no AWS account is reached"),
-        ),
-        None => Check::ok("endpoint", "AWS"),
-    });
     let asked = runtime::now();
-    if let Some(service) = aws.service_time().await {
-        checks.push(clock(service, asked, runtime::now()));
+    let service = aws.service_time().await;
+    let answered = runtime::now();
+    let caller = aws.caller().await;
+    checks.push(endpoint(aws.endpoint(), caller.as_ref().err()));
+    if let Some(service) = service {
+        checks.push(clock(service, asked, answered));
     }
-    let caller = match aws.caller().await {
+    let caller = match caller {
         Ok(caller) => caller,
         Err(failure) => {
             checks.push(Check::failed("caller", &failure.message, None));
@@ -104,6 +101,28 @@ pub(super) async fn reach(
         .map(|(bucket, spec)| look_at_bucket(aws, bucket, spec));
     checks.extend(join_all(tries).await);
     Ok(specs)
+}
+
+/// Says where the calls go, and whether anything answered there. `failure`: why the first call failed, if it did.
+fn endpoint(own: Option<&str>, failure: Option<&CallFailure>) -> Check {
+    let place = own.unwrap_or("AWS");
+    if failure.is_some_and(|failure| failure.kind == FailureKind::Unreachable) {
+        let remedy = match own {
+            Some(_) => {
+                "start what is to answer there, or name another with `--endpoint-url` or AWS_ENDPOINT_URL"
+            }
+            None => "check the network, the proxy and the region's name",
+        };
+        let found = format!("{place} cannot be reached");
+        return Check::failed("endpoint", found, Some(remedy.to_owned()));
+    }
+    match own {
+        Some(url) => Check::ok(
+            "endpoint",
+            format!("{url}, for every call: no AWS account is reached"),
+        ),
+        None => Check::ok("endpoint", place),
+    }
 }
 
 /// Returns the targets by the role that leads to them, each role in the account where it must be.

@@ -5,8 +5,10 @@ use clap::Args;
 use super::face::Answering;
 use super::options::{Connection, Global, OutputForm};
 use super::{CliError, answer, exit, identity, output, resume, run};
+use crate::action::command;
+use crate::artifact::Store;
 use crate::journal::{Durability, Journal};
-use crate::model::{EventKind, ExecutionId, InboxMessage, StopMode, StopRequest};
+use crate::model::{EventKind, ExecutionId, Gate, InboxMessage, StopMode, StopRequest};
 use crate::pipeline::Execution;
 use crate::report::{Recorded, View};
 use crate::runtime;
@@ -83,20 +85,49 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
             )
         }
         None => {
-            let text = format!(
-                "no process runs execution {id}; nothing is to be stopped\n  stackgate resume {id}           go on\n  stackgate stop {id} --give-up   never execute the rest, remove its change sets\n"
-            );
+            let text = nobody(&journal, &id, &view)?;
             said(global, &text, &Recorded::new(id, None, None))
         }
     }
 }
 
+/// Says that no process runs the execution, why that is so where one was killed, what it may have left running, and how it goes on.
+fn nobody(journal: &Journal, id: &ExecutionId, view: &View) -> Result<String, CliError> {
+    let gone = journal.owner(id)?.filter(|o| identity::is_gone(&o.name));
+    let mut text = match (gone, view.awaits_answer()) {
+        // One that asks somebody has left as it should.
+        (Some(owner), false) => format!(
+            "the process that ran execution {id} is gone ({}); there is nothing to stop\n",
+            owner.name
+        ),
+        (Some(_) | None, _) => {
+            format!("no process runs execution {id}; nothing is to be stopped\n")
+        }
+    };
+    let gate = view.gate().map(|(place, _)| &place.gate);
+    if let Some(gate @ Gate::Command(_)) = gate {
+        let store = Store::open(&run::store_folder(journal.folder()))?;
+        text.push_str(&match command::left_over(&store, id) {
+            Some(group) => format!(
+                "its gate was left running: {gate} (process group {group}); `stackgate resume` and `--give-up` end it, and so \
+                 does `kill -- -{group}`\n"
+            ),
+            None => format!(
+                "its gate may have been left running on the machine where it ran: {gate}; none of its processes is found here\n"
+            ),
+        });
+    }
+    text.push_str(&format!(
+        "  stackgate resume {id}           go on\n  stackgate stop {id} --give-up   never execute the rest, remove its change sets\n"
+    ));
+    Ok(text)
+}
+
 /// Says in the form asked for what became of a request.
 pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u8, CliError> {
     match global.output {
-        form @ (OutputForm::Text | OutputForm::Markdown | OutputForm::Html) => {
-            output::text(form, "stackgate", text)?;
-        }
+        form @ OutputForm::Text => output::text(form, "stackgate", &output::sentences(text))?,
+        form @ (OutputForm::Markdown | OutputForm::Html) => output::text(form, "stackgate", text)?,
         OutputForm::Json => output::document(recorded)?,
         OutputForm::Ndjson => output::line(recorded)?,
     }

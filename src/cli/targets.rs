@@ -432,6 +432,12 @@ impl TargetArgs {
         }
     }
 
+    /// Says which waves the chosen targets leave without any, so that nobody takes them for run.
+    pub(super) fn waves_passed_over(&self, run: &[Wave]) -> Vec<String> {
+        let all = self.filled.as_ref().map_or(&[][..], |f| &f.waves);
+        waves::passed_over(all, run)
+    }
+
     /// Returns the preferences.
     pub(super) fn preferences(&self) -> Result<OperationPreferences, CliError> {
         if self.max_concurrent == Some(CountOrPercent::Count(0)) {

@@ -111,6 +111,19 @@ fn own(values: &Values, others: &OperationPreferences) -> Option<OperationPrefer
     (own != *others).then_some(own)
 }
 
+/// Says which of the waves have no target among those that were chosen.
+pub(super) fn passed_over(waves: &[WaveValues], run: &[Wave]) -> Vec<String> {
+    let is_run = |wave: &WaveValues| run.iter().any(|one| one.name == wave.name);
+    let left = waves.iter().filter(|wave| !wave.is_rest() && !is_run(wave));
+    left.map(|wave| {
+        format!(
+            "wave {} has no target among those that were chosen: neither it nor what stands after it is run",
+            wave.name
+        )
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::settings::Settings;
@@ -187,6 +200,12 @@ mod tests {
         assert_eq!(
             (found[0].name.as_str(), found[0].targets.len()),
             ("others", 6)
+        );
+        assert_eq!(
+            passed_over(&waves, &found),
+            [
+                "wave canary has no target among those that were chosen: neither it nor what stands after it is run"
+            ]
         );
     }
 

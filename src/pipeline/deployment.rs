@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use crate::model::{
-    ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut,
+    ActionCategory, ActionDeclaration, ActionName, ActionTypeId, ArtifactName, FanOut, NOTES,
     NamedArtifact, ON_FAILURE, OverrideLine, PipelineDeclaration, ROLLBACK, RiskChoices, StackName,
     StackOptions, StackWait, StageDeclaration, StageName,
 };
@@ -62,6 +62,8 @@ pub struct Deployment {
     pub approval_minutes: u32,
     /// What was chosen for risk rules.
     pub risks: RiskChoices,
+    /// What a reviewer is told beside the changes.
+    pub notes: Vec<String>,
 }
 
 impl Deployment {
@@ -97,6 +99,10 @@ impl Deployment {
         set("ArtifactBucket", self.artifact_bucket);
         set("TemplateBuckets", self.template_buckets);
         set(StackWait::KEY, self.wait.map(|wait| wait.to_string()));
+        set(
+            NOTES,
+            (!self.notes.is_empty()).then(|| serde_json::json!(self.notes).to_string()),
+        );
         // Serialising a map of strings cannot fail.
         set(
             "Tags",

@@ -63,6 +63,7 @@ fn begun_for(targets: &[Target]) -> Execution {
         rolls_back: false,
         approval_minutes: 60,
         risks: crate::model::RiskChoices::default(),
+        notes: Vec::new(),
     };
     Execution::begin(&Event {
         seq: 1,

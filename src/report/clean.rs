@@ -130,6 +130,21 @@ impl NotLookedAt {
 }
 
 impl Kept {
+    /// Returns why several things stay, in a few words.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Running => "of running executions",
+            Self::WaitingForApproval => "waiting for an answer",
+            Self::Resumable => "of executions to resume",
+            Self::CarriedAway { .. } => "of plans in files",
+            Self::OutcomeUnknown => "of unknown outcome",
+            Self::UnderWay { .. } => "under way",
+            Self::NotOfThisJournal => "of other journals",
+            Self::AnotherOfThatName => "with another ARN than known",
+            Self::HasChangeSets => "with change sets that stay",
+        }
+    }
+
     /// Returns why it stays, and what could be done about that.
     fn words(&self, execution: Option<&ExecutionId>) -> String {
         let id = execution.map(ToString::to_string).unwrap_or_default();
@@ -223,6 +238,7 @@ pub fn cleaning(all: &Cleaning, options: &ScreenOptions) -> String {
     let unread = all.not_looked_at.iter().flat_map(|group| &group.targets);
     let places = Places::of(named.chain(unread));
     headline(&mut page, all);
+    kept(&mut page, all);
     for one in &all.leftovers {
         leftover(&mut page, one, &places);
     }
@@ -256,6 +272,26 @@ fn headline(page: &mut Page<'_>, all: &Cleaning) {
         Line::of(tone, &text).add(Tone::Dim, &format!("   {looked_at} looked at")),
         2,
     );
+}
+
+/// Says how much stays, and why: a reason that holds for several once.
+fn kept(page: &mut Page<'_>, all: &Cleaning) {
+    let mut reasons: IndexMap<&'static str, usize> = IndexMap::new();
+    for one in &all.leftovers {
+        if let Fate::Kept { why } = &one.fate {
+            *reasons.entry(why.reason()).or_default() += 1;
+        }
+    }
+    let number: usize = reasons.values().sum();
+    if number == 0 {
+        return;
+    }
+    let texts = reasons.iter();
+    let texts: Vec<String> = texts
+        .map(|(why, number)| format!("{number} {why}"))
+        .collect();
+    let line = Line::of(Tone::Plain, &format!("  {number} kept   "));
+    page.items(line, 4, Tone::Dim, &texts);
 }
 
 fn leftover(page: &mut Page<'_>, one: &Leftover, places: &Places) {
@@ -396,6 +432,21 @@ mod tests {
             reason: "why".to_owned(),
         };
         assert_documented(&serde_json::to_value(&all).unwrap());
+    }
+
+    #[test]
+    fn what_stays_is_counted_by_why() {
+        let mut all = found();
+        all.leftovers.truncate(4);
+        let mut again = all.leftovers[2].clone();
+        again.name = "stackgate-9".to_owned();
+        all.leftovers.push(again);
+        let text = cleaning(&all, &ScreenOptions::default());
+        let told = "  3 kept   2 of running executions · 1 waiting for an answer\n";
+        assert!(text.contains(told), "{text}");
+        all.leftovers.truncate(2);
+        let text = cleaning(&all, &ScreenOptions::default());
+        assert!(!text.contains("kept"), "{text}");
     }
 
     #[test]

@@ -18,9 +18,9 @@ use super::review_data::{
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
-use super::summary::next;
+use super::summary::{labelled, next};
 use super::words::{self, Places, count};
-use super::{Summary, View, left_out, links, review};
+use super::{Approval, Summary, View, left_out, links, review};
 
 const PAGE: &str = include_str!("html/page.html");
 
@@ -71,7 +71,7 @@ struct Page {
     waves: Vec<String>,
     plan: Option<String>,
     causes: Vec<Cause>,
-    answer: Option<String>,
+    answers: Vec<String>,
     next: Vec<String>,
     groups: Vec<Group>,
     /// How the targets without a change are called, and which.
@@ -258,14 +258,8 @@ impl Page {
             causes: context.causes(&Summary::of(view)),
             notes: view.beside().iter().map(|note| visible(note)).collect(),
             waves: went(view),
-            answer: answered(view),
-            next: view
-                .execution()
-                .map(|id| next(view, id.as_str()))
-                .unwrap_or_default()
-                .iter()
-                .map(|command| visible(command))
-                .collect(),
+            answers: answers(view),
+            next: commands(view),
             targets: context.targets(),
             at: view.last().map(words::time),
             ..Self::default()
@@ -363,24 +357,35 @@ fn went(view: &View) -> Vec<String> {
     lines
 }
 
-/// Returns who answered, or that nobody did.
-fn answered(view: &View) -> Option<String> {
-    let approval = view.approval()?;
-    let Some(answer) = approval.answer else {
-        return approval
-            .expired
-            .then(|| "Nobody answered in time.".to_owned());
-    };
-    let (word, _) = words::decision(answer.decision);
-    let mut text = format!(
-        "{word} by {}, {}",
-        words::approver(&answer.approver),
-        words::time(answer.at)
-    );
-    if !answer.summary.is_empty() {
-        text.push_str(&format!(": {}", answer.summary));
+/// Returns the commands that go on from here, and what they are for where that is another execution.
+fn commands(view: &View) -> Vec<String> {
+    let id = view.execution();
+    let commands = id.map_or_else(Vec::new, |id| next(view, id.as_str()));
+    let told = labelled(view, commands).into_iter();
+    told.map(|(command, of)| match of {
+        Some(of) => visible(&format!("{command}   for {of}")),
+        None => visible(&command),
+    })
+    .collect()
+}
+
+/// Returns who answered, a line for each answer, and that nobody did what was asked last.
+fn answers(view: &View) -> Vec<String> {
+    let answers = view.answers();
+    let are_told_apart = answers.len() > 1;
+    let told = answers.iter().map(|answer| {
+        let text = words::answered(answer);
+        match are_told_apart || answer.wave.is_some() {
+            true => visible(&format!("{}: {text}", words::answered_about(answer))),
+            false => visible(&text),
+        }
+    });
+    let mut told: Vec<String> = told.collect();
+    let is_late = |asked: Approval<'_>| asked.answer.is_none() && asked.expired;
+    if view.approval().is_some_and(is_late) {
+        told.push("Nobody answered in time.".to_owned());
     }
-    Some(visible(&text))
+    told
 }
 
 fn common(parameter: &ReviewParameter) -> Option<Parameter> {

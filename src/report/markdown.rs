@@ -3,31 +3,25 @@
 //! Every text from outside goes through [`code`]: what a template or a reason says cannot become a heading,
 //! a link, a mention or a tag. What does not fit into a comment is left out, and said to be.
 
+mod changes;
+mod page;
+
 use std::collections::BTreeSet;
 
-use crate::diff::DefaultDiff;
-use crate::model::{RiskLevel, StackId, Target};
+use crate::model::{Answer, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
 use super::list::ListEntry;
-use super::review_data::{
-    ParameterUse, Review, ReviewDrift, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
-};
-use super::review_facts::{self as facts, Said};
-use super::review_resource::{note, notes, values, what, window};
-use super::screen::{Tone, shorten, visible};
+use super::review_data::{Review, ReviewGroup};
+use super::review_facts as facts;
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, impact, left_out, links, review, summary, waves};
+use super::{Summary, View, left_out, links, review, summary, waves};
+use changes::{details, parameters};
+use page::{KEPT, LONGEST, some, whole};
 
-/// The longest comment that GitHub takes, in characters; GitLab takes more.
-const LONGEST: usize = 65_536;
-
-/// What is kept free for the sentences at the end.
-const KEPT: usize = 1_024;
-
-/// The longest value that is shown.
-pub(super) const LONGEST_VALUE: usize = 200;
+pub(super) use changes::although;
+pub(super) use page::{LONGEST_VALUE, Page, block, code};
 
 /// The rows of a table that is not folded.
 const SHOWN_ROWS: usize = 50;
@@ -108,122 +102,6 @@ pub fn markdown_text(text: &str) -> String {
     format!("{}{rest}", block("text", &shown))
 }
 
-/// Returns `text` in a fence that is longer than any in it. The lines are shown as they are, without what is invisible.
-pub(super) fn block(language: &str, text: &str) -> String {
-    let runs = text.split(|c| c != '`').map(str::len);
-    let fence = "`".repeat(runs.max().unwrap_or_default().max(2) + 1);
-    let lines: Vec<String> = text.lines().map(visible).collect();
-    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
-}
-
-/// Markdown under construction, never longer than a comment may be.
-pub(super) struct Page {
-    out: String,
-    left_out: Vec<String>,
-}
-
-impl Page {
-    pub(super) fn new() -> Self {
-        Self {
-            out: String::new(),
-            left_out: Vec::new(),
-        }
-    }
-
-    fn fits(&self, text: &str) -> bool {
-        // Bytes are at least as many as characters.
-        self.out.len() + text.len() + KEPT <= LONGEST
-    }
-
-    /// Adds a text, or notes that it was left out.
-    pub(super) fn add(&mut self, text: &str, what: &str) {
-        if self.fits(text) {
-            self.out.push_str(text);
-        } else if !what.is_empty() {
-            self.left_out.push(what.to_owned());
-        }
-    }
-
-    /// Adds `begin`, as many rows as there is room for, and `end`; says how many rows are missing.
-    pub(super) fn rows(&mut self, begin: &str, rows: Vec<String>, end: &str, noun: &str) {
-        let (mut text, total) = (begin.to_owned(), rows.len());
-        let mut added = 0;
-        for row in rows {
-            if !self.fits(&format!("{text}{row}{end}")) {
-                break;
-            }
-            text.push_str(&row);
-            added += 1;
-        }
-        if added < total {
-            self.left_out.push(count(total - added, noun));
-        }
-        if added > 0 {
-            self.out.push_str(&text);
-            self.out.push_str(end);
-        }
-    }
-
-    pub(super) fn closed(mut self) -> String {
-        if !self.left_out.is_empty() {
-            // Many parts of one kind are enough of a hint.
-            let total = self.left_out.len();
-            self.left_out.truncate(6);
-            let mut parts = self.left_out.join(", ");
-            if total > 6 {
-                parts.push_str(&format!(" and {} more parts", total - 6));
-            }
-            self.out.push_str(&format!(
-                "\nLeft out, since a comment holds no more: {parts}.\n"
-            ));
-        }
-        self.out
-    }
-
-    fn finish(mut self, view: &View) -> String {
-        if !self.left_out.is_empty()
-            && let Some(id) = view.execution()
-        {
-            let id = id.to_string();
-            let rest = self.closed();
-            return format!("{rest}Everything: `stackgate status {id} --full`.\n");
-        }
-        if self.out.ends_with("\n\n") {
-            self.out.pop();
-        }
-        self.out
-    }
-}
-
-/// Returns `text` as code: exactly what it is, and nothing that Markdown or HTML gives a meaning to.
-pub(super) fn code(text: &str) -> String {
-    coded(&shorten(text, LONGEST_VALUE, "…"))
-}
-
-/// Returns the whole of `text` as [`code`].
-pub(super) fn whole(text: &str) -> String {
-    coded(&visible(text))
-}
-
-fn coded(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let mut out = String::from("<code>");
-    for c in text.chars() {
-        match c {
-            // Digits, letters and these mean nothing; everything else is written as its number.
-            ' ' | '-' | '/' | ',' | '%' | '\'' | '"' | '?' | ';' => out.push(c),
-            // A full stop makes `www.` a link.
-            '.' if !out.ends_with(['w', 'W']) => out.push(c),
-            c if c.is_ascii_alphanumeric() || !c.is_ascii() => out.push(c),
-            c => out.push_str(&format!("&#{};", u32::from(c))),
-        }
-    }
-    out.push_str("</code>");
-    out
-}
-
 fn place(view: &View, places: &Places, target: &Target) -> String {
     let name = code(&places.name(target));
     let stack = view.target(target).and_then(|t| t.stack());
@@ -246,16 +124,6 @@ pub(super) fn names(places: &Places, targets: &[Target]) -> String {
 fn places_of(view: &View, places: &Places, targets: &[Target]) -> String {
     let names = targets.iter().map(|target| place(view, places, target));
     some(names.collect())
-}
-
-/// Returns the first of the names, and how many there are besides.
-pub(super) fn some(names: Vec<String>) -> String {
-    let more = names.len().saturating_sub(12);
-    let mut text = names[..names.len() - more].join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }
 
 /// The title, the counts, the execution and where it came from.
@@ -440,9 +308,12 @@ fn go_on(page: &mut Page, view: &View) {
     let (Some(id), Some(_)) = (view.execution(), view.outcome()) else {
         return;
     };
-    let commands = summary::next(view, id.as_str());
-    if !commands.is_empty() {
-        let text = format!("Next:\n\n{}\n", block("text", &commands.join("\n")));
+    let commands = summary::labelled(view, summary::next(view, id.as_str()));
+    for same in commands.chunk_by(|one, other| one.1 == other.1) {
+        let of = same.first().and_then(|(_, label)| *label);
+        let of = of.map_or_else(String::new, |label| format!(", for {label}"));
+        let lines: Vec<&str> = same.iter().map(|(command, _)| command.as_str()).collect();
+        let text = format!("Next{of}:\n\n{}\n", block("text", &lines.join("\n")));
         page.add(&text, "the next commands");
     }
 }
@@ -479,22 +350,43 @@ fn failures(page: &mut Page, view: &View, summary: &Summary, places: &Places) {
     page.rows("", rows, "\n", "cause");
 }
 
-/// Who answered, or how to answer.
+/// Returns who answered, a line for each answer; one about the plan needs no list.
+fn answers(view: &View) -> String {
+    let told = |answer: &Answer| {
+        let (word, _) = words::decision(answer.decision);
+        let who = code(&words::approver(&answer.approver));
+        let mut text = format!("{word} by {who}, {}", words::time(answer.at));
+        if !answer.summary.is_empty() {
+            text.push_str(&format!(": {}", code(&answer.summary)));
+        }
+        text
+    };
+    match view.answers().as_slice() {
+        [] => String::new(),
+        [only] if only.wave.is_none() => told(only),
+        many => {
+            let line = |answer: &&Answer| {
+                let about = code(&words::answered_about(answer));
+                format!("- {about}: {}\n", told(answer))
+            };
+            let lines: String = many.iter().map(line).collect();
+            lines.trim_end().to_owned()
+        }
+    }
+}
+
+/// Who answered, and how to answer what is still asked.
 fn answer(page: &mut Page, view: &View, file: Option<&str>) {
     let (Some(approval), Some(id)) = (view.approval(), view.execution()) else {
         return;
     };
+    let answers = answers(view);
+    if approval.answer.is_none() && !answers.is_empty() {
+        page.add(&format!("{answers}\n\n"), "who answered");
+    }
     let text = match approval.answer {
-        Some(answer) => {
-            let (word, _) = words::decision(answer.decision);
-            let mut text = format!(
-                "{word} by {}, {}",
-                code(&words::approver(&answer.approver)),
-                words::time(answer.at)
-            );
-            if !answer.summary.is_empty() {
-                text.push_str(&format!(": {}", code(&answer.summary)));
-            }
+        Some(_) => {
+            let mut text = answers;
             if matches!(view.state(), State::Answered(_)) {
                 text.push_str(&format!(
                     "\n\nTo go on:\n\n```text\nstackgate resume {id}\n```"
@@ -539,262 +431,6 @@ fn answer(page: &mut Page, view: &View, file: Option<&str>) {
         }
     };
     page.add(&text, "who answered");
-}
-
-/// The changes of one group and all that comes with them, folded.
-fn details(page: &mut Page, group: &ReviewGroup, view: &View, places: &Places) {
-    let kind = match facts::kind(group) {
-        "" => String::new(),
-        kind => format!(" · {kind}"),
-    };
-    let mut begin = format!(
-        "<details><summary>Change {} · {}{kind} · {}</summary>\n\n{}\n\n",
-        group.name,
-        count(group.targets.len(), "target"),
-        kinds(group),
-        names(places, &group.targets),
-    );
-    let facts = facts::of_group(group, usize::MAX);
-    for fact in &facts {
-        let said = match &fact.said {
-            Said::Targets(targets) => names(places, targets),
-            Said::Texts(texts) => {
-                let texts: Vec<String> = texts.iter().map(|text| whole(text)).collect();
-                texts.join(", ")
-            }
-        };
-        let label = match fact.is_warning {
-            true => format!("**{}**", fact.label),
-            false => fact.label.to_owned(),
-        };
-        begin.push_str(&format!("- {label}: {said}\n"));
-    }
-    if !facts.is_empty() {
-        begin.push('\n');
-    }
-    for (title, rows) in group.impact.tables() {
-        begin.push_str(&format!("**{title}**\n\n"));
-        for row in rows.iter().take(impact::SHOWN) {
-            let mark = if row.warns { "**!** " } else { "" };
-            let name = code(row.name.as_str());
-            begin.push_str(&format!(
-                "- {mark}{name} {}: {}\n",
-                row.kind.as_str(),
-                whole(&row.what)
-            ));
-        }
-        if let Some(more) = impact::more(rows.len()) {
-            begin.push_str(&format!("- {more}\n"));
-        }
-        begin.push('\n');
-    }
-    if let Some((target, address)) = facts::console(view, group) {
-        let of = places.name(target);
-        begin.push_str(&format!("[change set of {}]({address})\n\n", code(&of)));
-    }
-    begin.push_str("| | Resource | Change | |\n|---|---|---|---|\n");
-    let mut rows: Vec<String> = group
-        .resources
-        .iter()
-        .flat_map(|change| resource(change, group))
-        .collect();
-    if rows.is_empty() {
-        let (symbol, text) = facts::without_resources(group);
-        rows.push(format!("| <code>{symbol}</code> | | {text} | |\n"));
-    }
-
-    let policy = group.policy.as_deref().map(words::pretty_json);
-    let blocks = [
-        (facts::POLICY, "json", policy.as_deref()),
-        (facts::TEMPLATE, "diff", group.template_diff.as_deref()),
-    ];
-    let (mut end, table) = ("\n".to_owned(), rows.concat());
-    for (title, language, text) in blocks {
-        let Some(text) = text else { continue };
-        let block = format!("{title}:\n\n{}\n", block(language, text));
-        if page.fits(&format!("{begin}{table}{end}{block}")) {
-            end.push_str(&block);
-        } else {
-            let title = title.to_lowercase();
-            page.left_out
-                .push(format!("{title} of change {}", group.name));
-        }
-    }
-    page.rows(&begin, rows, &format!("{end}</details>\n\n"), "line");
-}
-
-/// The rows of a resource: itself, what may go wrong, its properties.
-fn resource(change: &ReviewResource, group: &ReviewGroup) -> Vec<String> {
-    let (symbol, word, _) = what(change, "±");
-    // A minus alone would begin a list in some renderers, a plus too.
-    let mut rows = vec![format!(
-        "| <code>{}</code> | {} {} | {word} | {} |\n",
-        symbol.replace('>', "&gt;"),
-        code(change.logical_id.as_str()),
-        code(&change.resource_type),
-        change
-            .place
-            .as_ref()
-            .map_or_else(String::new, |p| code(&p.to_string())),
-    )];
-    for (tone, text) in notes(change) {
-        let level = match tone {
-            Tone::Bad => risk_word(RiskLevel::High),
-            Tone::Warn => risk_word(RiskLevel::Medium),
-            Tone::Plain
-            | Tone::Strong
-            | Tone::Dim
-            | Tone::Good
-            | Tone::Busy
-            | Tone::Inserted
-            | Tone::Deleted => "",
-        };
-        rows.push(format!("| | | {level} | {} |\n", whole(&text)));
-    }
-    let taken_in = facts::taken_in(change, group);
-    rows.extend(taken_in.map(|text| format!("| | | | {} |\n", whole(&text))));
-    let drift = words::drift::of_resource(change).into_iter();
-    rows.extend(drift.map(|text| format!("| | | | {} |\n", whole(&text))));
-    if change.properties.is_empty() {
-        let scope = facts::scope(change);
-        rows.extend(scope.map(|text| format!("| | | {text} | |\n")));
-    }
-    rows.extend(change.properties.iter().map(|one| property(one, group)));
-    rows
-}
-
-fn property(property: &ReviewProperty, group: &ReviewGroup) -> String {
-    if let Some(drift) = &property.drift {
-        return drifted(property, drift, group);
-    }
-    let (before, after) = values(property);
-    // Cut where the two begin to differ: equal beginnings would hide what changes.
-    let (before, after) = window(&visible(&before), &visible(&after), LONGEST_VALUE, "…");
-    let mut change = if before.is_empty() {
-        code(&after)
-    } else {
-        format!("{} → {}", code(&before), code(&after))
-    };
-    if let Some((tone, text)) = note(property, group) {
-        let text = code(&text);
-        match tone {
-            Tone::Bad => change.push_str(&format!(" **{text}**")),
-            Tone::Warn
-            | Tone::Plain
-            | Tone::Strong
-            | Tone::Dim
-            | Tone::Good
-            | Tone::Busy
-            | Tone::Inserted
-            | Tone::Deleted => {
-                change.push_str(&format!(" ({text})"));
-            }
-        }
-    }
-    let place = property.place.as_ref();
-    format!(
-        "| | {} | {change} | {} |\n",
-        code(&property.path),
-        place.map_or_else(String::new, |p| code(&p.to_string())),
-    )
-}
-
-/// A property that was changed by hand, with its three values.
-fn drifted(property: &ReviewProperty, drift: &ReviewDrift, group: &ReviewGroup) -> String {
-    let values = words::drift::three_values(property, drift);
-    let (previous, actual, after) = (
-        visible(&values.previous),
-        visible(&values.actual),
-        visible(&values.after),
-    );
-    let (previous, _) = window(&previous, &actual, LONGEST_VALUE, "…");
-    let (actual, after) = window(&actual, &after, LONGEST_VALUE, "…");
-    let note = note(property, group);
-    let note = note.map_or_else(String::new, |(_, text)| format!(" ({})", code(&text)));
-    let place = property.place.as_ref();
-    format!(
-        "| | {} | last deployment {}, really there {}{}, becomes {}; **{}**{note} | {} |\n",
-        code(&property.path),
-        code(&previous),
-        code(&actual),
-        visible(&values.found),
-        code(&after),
-        words::drift::fate(drift),
-        place.map_or_else(String::new, |p| code(&p.to_string())),
-    )
-}
-
-fn parameter_name(parameter: &ReviewParameter, several: bool) -> String {
-    match several {
-        true => format!("{} {}", code(&parameter.name), code(&parameter.template)),
-        false => code(&parameter.name),
-    }
-}
-
-/// Returns a value, and that the default changes for nothing.
-fn parameter_value(value: &ParameterUse) -> String {
-    let text = code(&words::parameter_use(value, "→"));
-    let Some(default) = &value.default else {
-        return text;
-    };
-    format!("**keeps** {text}{}", although(default))
-}
-
-/// Returns that a value stays what it is, whatever the default becomes.
-pub(super) fn although(default: &DefaultDiff) -> String {
-    let side = |side: &Option<String>| code(&words::optional(side.as_deref()));
-    let (before, after) = (side(&default.before), side(&default.after));
-    format!(", although the default changes: {before} → {after}")
-}
-
-/// The parameters with one value, and those that differ between targets, folded.
-fn parameters(page: &mut Page, review: &Review, places: &Places) {
-    let common: Vec<_> = review.common_parameters.iter().collect();
-    let several = facts::has_several_templates(&common);
-    let rows: Vec<String> = common
-        .iter()
-        .map(|parameter| {
-            let value = parameter.values.first();
-            let value = value.map_or_else(String::new, parameter_value);
-            format!(
-                "| {} | {} | {} |\n",
-                parameter_name(parameter, several),
-                value,
-                code(&facts::origins(parameter))
-            )
-        })
-        .collect();
-    if !rows.is_empty() {
-        let begin = "<details><summary>Parameters</summary>\n\n\
-                     | Parameter | Value | From |\n|---|---|---|\n";
-        page.rows(begin, rows, "\n</details>\n\n", "parameter");
-    }
-
-    let several = facts::has_several_templates(&review.parameters.iter().collect::<Vec<_>>());
-    let rows: Vec<String> = review
-        .parameters
-        .iter()
-        .flat_map(|parameter| {
-            let name = parameter_name(parameter, several);
-            parameter.values.iter().map(move |value| {
-                let whose = match value.targets.as_slice() {
-                    [only] => code(&places.name(only)),
-                    many => count(many.len(), "target"),
-                };
-                format!(
-                    "| {name} | {} | {whose} | {} |\n",
-                    parameter_value(value),
-                    code(&words::provenance(&value.provenance))
-                )
-            })
-        })
-        .collect();
-    if rows.is_empty() {
-        return;
-    }
-    let begin = "<details><summary>Parameters that differ between targets</summary>\n\n\
-                 | Parameter | Value | Targets | From |\n|---|---|---|---|\n";
-    page.rows(begin, rows, "\n</details>\n\n", "value");
 }
 
 /// Where every target is, folded; said above where there is only one.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ChangeSetKind, ExecutionId, Gate, Target, Wave};
+use crate::model::{ChangeSetKind, ExecutionId, Gate, SkipReason, Target, TargetOutcome, Wave};
 
 use super::View;
 use super::words::count;
@@ -100,9 +100,64 @@ impl View {
         let notes = self.told_overwritten().into_iter().chain(others);
         notes
             .chain(gates)
+            .chain(self.idle_waves())
             .chain(definition)
             .chain(self.made_anew())
             .collect()
+    }
+
+    /// Says of which waves nothing is run, and what becomes of what stands after them.
+    fn idle_waves(&self) -> Vec<String> {
+        if self.planned().is_empty() {
+            return Vec::new();
+        }
+        let waves = self.waves();
+        let idle = waves.iter().enumerate().filter_map(|(at, wave)| {
+            let mut reasons = [(0, "without changes"), (0, "whose region is not enabled")];
+            for target in &wave.targets {
+                let [unchanged, not_enabled] = &mut reasons;
+                match self.target(target)?.outcome()? {
+                    TargetOutcome::NoChanges => unchanged.0 += 1,
+                    TargetOutcome::Skipped {
+                        reason: SkipReason::RegionNotEnabled,
+                    } => not_enabled.0 += 1,
+                    TargetOutcome::Succeeded { .. }
+                    | TargetOutcome::NotPlanned { .. }
+                    | TargetOutcome::Failed { .. }
+                    | TargetOutcome::Stale { .. }
+                    | TargetOutcome::Skipped { .. }
+                    | TargetOutcome::Unknown { .. } => return None,
+                }
+            }
+            let told = reasons.iter().filter(|(number, _)| *number > 0);
+            let told: Vec<String> = told
+                .map(|(number, why)| format!("{} {why}", count(*number, "target")))
+                .collect();
+            // One of which an earlier execution ended everything is told with that.
+            if told.is_empty() {
+                return None;
+            }
+            let gates: Vec<String> = wave.gates.iter().map(Gate::to_string).collect();
+            let has_later = self.targets().into_iter().any(|target| {
+                let earlier = waves.get(..=at).unwrap_or_default().iter();
+                !earlier
+                    .into_iter()
+                    .any(|w| w.targets.contains(target.target()))
+            });
+            let then = match gates.is_empty() || !has_later {
+                true => String::new(),
+                false => format!(
+                    "; what stands after it is to be passed all the same: {}",
+                    gates.join(", then ")
+                ),
+            };
+            Some(format!(
+                "wave {} runs nothing: {}{then}",
+                wave.name,
+                told.join(", ")
+            ))
+        });
+        idle.collect()
     }
 
     /// Says which of the stacks keep a failed rollout from being rolled back without a question, as far as that is to happen.
@@ -204,6 +259,30 @@ mod tests {
         let advice = format!("`stackgate rollback {earlier}` leaves such stacks as they are");
         assert!(note.contains(&advice), "{note}");
         assert!(note.contains("`--include-changed`"), "{note}");
+    }
+
+    #[test]
+    fn a_wave_that_runs_nothing_is_told_with_why_and_with_what_stands_after_it() {
+        let idle = |outcome: TargetOutcome| {
+            let mut script = fixtures::canary();
+            script.end(&fixtures::four()[0], outcome);
+            script.view().notes()
+        };
+        assert_eq!(
+            idle(TargetOutcome::NoChanges),
+            [
+                "wave canary runs nothing: 1 target without changes; what stands after it is to be passed all the same: \
+                 bake 10m, then approval"
+            ]
+        );
+        let reason = SkipReason::RegionNotEnabled;
+        let note = idle(TargetOutcome::Skipped { reason }).remove(0);
+        let told = "wave canary runs nothing: 1 target whose region is not enabled; ";
+        assert!(note.starts_with(told), "{note}");
+        // What ended otherwise was run, or is told of elsewhere.
+        assert_eq!(idle(fixtures::succeeded()), [""; 0]);
+        let reason = SkipReason::Rejected;
+        assert_eq!(idle(TargetOutcome::Skipped { reason }), [""; 0]);
     }
 
     #[test]

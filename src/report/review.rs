@@ -1,35 +1,25 @@
 //! The review screen: what approval approves.
 
-use indexmap::IndexMap;
+mod parameters;
+mod places;
+mod risks;
 
-use crate::model::{ChangeSetKind, ExecutionId, Region, RiskLevel, RiskSetting, Target, clean};
+use crate::model::{ChangeSetKind, ExecutionId, Target, clean};
 
-use super::review_data::{
-    ParameterUse, Review, ReviewGroup, ReviewParameter, ReviewSources, RiskGroup,
-};
+use super::review_data::{Review, ReviewGroup, ReviewSources};
 use super::review_facts::{self as facts, Alike, Said, limited};
 use super::review_resource::{Columns, diff_lines, resource};
-use super::screen::{Line, Page, ScreenOptions, Tone, columns, visible};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::words::{self, Places, count};
 use super::{TargetView, View, impact, left_out, links};
+use parameters::{common_parameters, parameters};
+use risks::risk;
 
-/// The regions with the same accounts from which on these accounts are told once.
-const MANY_REGIONS: usize = 4;
+pub(super) use places::place_list;
+pub(super) use risks::{chosen_text, level_of, risk_tone, rule_text};
 
-/// The lines for regions that are shown, likewise.
-const LISTED_REGIONS: usize = 12;
-
-/// The causes for which targets have no change set that are shown, likewise.
+/// The causes for which targets have no change set that are shown unless everything is asked for.
 const LISTED_CAUSES: usize = 8;
-
-/// The targets of a group that are listed one by one before they are told by region.
-const LISTED_TARGETS: usize = 8;
-
-/// The parameters with one value in all targets that are listed, likewise.
-const LISTED_PARAMETERS: usize = 12;
-
-/// The values of a parameter that are listed unless everything is asked for.
-const LISTED_VALUES: usize = 6;
 
 /// The lines of a template's difference that are shown without being asked for, where no resource changes.
 const SHORT_DIFF: usize = 40;
@@ -250,92 +240,6 @@ fn as_in_first(page: &mut Page<'_>, group: &ReviewGroup, alike: &Alike<'_>) {
     }
 }
 
-/// Adds a title and the targets after it: one by one if they are few, by region if they are many.
-pub(super) fn place_list(page: &mut Page<'_>, title: Line, targets: &[Target], places: &Places) {
-    let names = places.names(targets);
-    let sum: usize = names.iter().map(|name| columns(name) + 3).sum();
-    if targets.len() <= LISTED_TARGETS && title.columns() + sum <= page.options.width {
-        let mut first = title;
-        first.spaces(3);
-        page.items(first, 2, Tone::Plain, &names);
-    } else if targets.len() <= LISTED_TARGETS || places.stack().is_none() {
-        page.line(title, 2);
-        let limit = if page.options.full { usize::MAX } else { 12 };
-        page.items(Line::indent(2), 2, Tone::Plain, &limited(names, limit));
-    } else {
-        page.line(title, 2);
-        by_region(page, targets);
-    }
-}
-
-/// Adds one line for each region, with the accounts in it; regions with the same accounts have one together.
-fn by_region(page: &mut Page<'_>, targets: &[Target]) {
-    let mut accounts_of: IndexMap<&Region, Vec<String>> = IndexMap::new();
-    for target in targets {
-        let accounts = accounts_of.entry(&target.region).or_default();
-        accounts.push(target.account.to_string());
-    }
-    let mut together: IndexMap<Vec<String>, Vec<&Region>> = IndexMap::new();
-    for (region, accounts) in accounts_of {
-        together.entry(accounts).or_default().push(region);
-    }
-    let mut rows: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
-    for (accounts, regions) in together {
-        if regions.len() < MANY_REGIONS {
-            let alone = regions.into_iter();
-            rows.extend(alone.map(|region| (region.to_string(), accounts.clone(), Vec::new())));
-        } else {
-            let label = count(regions.len(), "region");
-            let names = regions.iter().map(ToString::to_string).collect();
-            rows.push((label, accounts, names));
-        }
-    }
-    let most = if page.options.full {
-        usize::MAX
-    } else {
-        LISTED_REGIONS
-    };
-    let hidden = match rows.len() > most {
-        true => rows.split_off(most - 1),
-        false => Vec::new(),
-    };
-    let wide = rows.iter().map(|(label, _, _)| columns(label)).max();
-    let wide = wide.unwrap_or(0);
-    for (label, accounts, names) in rows {
-        let mut line = Line::indent(2);
-        line.push(Tone::Plain, &label);
-        line.pad(2 + wide, 0);
-        line.push(
-            Tone::Dim,
-            &format!("   {:>12}   ", count(accounts.len(), "account")),
-        );
-        let hang = line.columns();
-        // Each account takes 15 columns, and what is left out is said at the end.
-        let room = page.options.width.saturating_sub(hang + 11) / 15;
-        let limit = if page.options.full {
-            usize::MAX
-        } else {
-            room.max(1)
-        };
-        page.items(line, hang, Tone::Plain, &limited(accounts, limit));
-        if !names.is_empty() {
-            page.items(Line::indent(4), 4, Tone::Dim, &names);
-        }
-    }
-    if !hidden.is_empty() {
-        let targets: usize = hidden
-            .iter()
-            .map(|(_, accounts, names)| accounts.len() * names.len().max(1))
-            .sum();
-        let text = format!(
-            "  and {} with {}; the full diff shows all",
-            count(hidden.len(), "more region"),
-            count(targets, "target")
-        );
-        page.line(Line::of(Tone::Dim, &text), 4);
-    }
-}
-
 /// Returns where the change set of a target is in the console.
 fn console(view: &View, target: &TargetView) -> Option<String> {
     let (stack, set) = (target.stack()?, target.change_set()?);
@@ -402,135 +306,6 @@ fn template_diff(page: &mut Page<'_>, group: &ReviewGroup) {
         4,
     );
     diff_lines(page, diff, 4);
-}
-
-/// `Name   value   where it came from`, for the parameters with one value in all targets.
-fn common_parameters(page: &mut Page<'_>, review: &Review) {
-    let all: Vec<&ReviewParameter> = review.common_parameters.iter().collect();
-    let shown = match page.options.full {
-        true => all.clone(),
-        false => facts::telling_parameters(review, LISTED_PARAMETERS),
-    };
-    let several = facts::has_several_templates(&all);
-    if shown.is_empty() {
-        return;
-    }
-    page.blank();
-    page.line(Line::of(Tone::Strong, "Parameters"), 2);
-    let rows: Vec<(String, String, &ReviewParameter)> = shown
-        .into_iter()
-        .map(|parameter| {
-            let value = parameter.values.first();
-            let text =
-                value.map_or_else(String::new, |u| words::parameter_use(u, page.glyphs.arrow));
-            let fit = |text: &str, width| match page.options.full {
-                true => visible(text),
-                false => page.options.shorten(text, width),
-            };
-            let room = page.options.width * 30 / 100;
-            (fit(&parameter.name, 32), fit(&text, room), parameter)
-        })
-        .collect();
-    let widest = |texts: &mut dyn Iterator<Item = &String>, most: usize| {
-        texts.map(|t| columns(t)).filter(|wide| *wide <= most).max()
-    };
-    let names = widest(&mut rows.iter().map(|(name, _, _)| name), 32).unwrap_or(0);
-    let values = widest(&mut rows.iter().map(|(_, value, _)| value), 40).unwrap_or(0);
-    let told = rows.len();
-    for (name, value, parameter) in rows {
-        let mut line = Line::indent(2).add(Tone::Plain, &name);
-        line.pad(2 + names, 0);
-        line.push(Tone::Strong, &format!("   {value}"));
-        line.pad(5 + names + values, 0);
-        line.push(Tone::Dim, &format!("   {}", facts::origins(parameter)));
-        if several {
-            line.push(Tone::Dim, &format!("   {}", parameter.template));
-        }
-        page.line(line, 6);
-        for value in &parameter.values {
-            kept_default(page, value);
-        }
-    }
-    let more = all.len() - told;
-    if more > 0 {
-        let text = format!(
-            "  and {} with one value in all targets; the full diff shows all",
-            count(more, "more parameter")
-        );
-        page.line(Line::of(Tone::Dim, &text), 4);
-    }
-}
-
-fn parameters(page: &mut Page<'_>, parameters: &[ReviewParameter], places: &Places) {
-    if parameters.is_empty() {
-        return;
-    }
-    page.blank();
-    page.line(
-        Line::of(Tone::Strong, "Parameters that differ between targets"),
-        2,
-    );
-    let several = facts::has_several_templates(&parameters.iter().collect::<Vec<_>>());
-    for parameter in parameters {
-        let mut line = Line::indent(2).add(Tone::Plain, &parameter.name);
-        if several {
-            line.push(Tone::Dim, &format!("   {}", parameter.template));
-        }
-        page.line(line, 4);
-        let limit = if page.options.full {
-            usize::MAX
-        } else {
-            LISTED_VALUES
-        };
-        let texts: Vec<String> = parameter
-            .values
-            .iter()
-            .take(limit)
-            .map(|value| {
-                let text = words::parameter_use(value, page.glyphs.arrow);
-                if page.options.full {
-                    text
-                } else {
-                    page.options.shorten(&text, 32)
-                }
-            })
-            .collect();
-        let wide = texts
-            .iter()
-            .map(|text| columns(text))
-            .max()
-            .unwrap_or(0)
-            .min(32);
-        for (value, text) in parameter.values.iter().zip(texts) {
-            let mut line = Line::indent(6);
-            line.push(Tone::Plain, &text);
-            line.pad(6 + wide, 0);
-            let whose = places.whose(&value.targets);
-            line.push(Tone::Plain, &format!("   {whose}"));
-            line.push(
-                Tone::Dim,
-                &format!("   {}", words::provenance(&value.provenance)),
-            );
-            page.line(line, 9);
-            kept_default(page, value);
-        }
-        let more = parameter.values.len().saturating_sub(limit);
-        if more > 0 {
-            let text = format!(
-                "      and {}; the full diff shows all",
-                count(more, "more value")
-            );
-            page.line(Line::of(Tone::Dim, &text), 8);
-        }
-    }
-}
-
-/// Says that a default changes for nothing.
-fn kept_default(page: &mut Page<'_>, value: &ParameterUse) {
-    if let Some(default) = &value.default {
-        let text = words::kept_default(default, page.glyphs.arrow);
-        page.line(Line::indent(8).add(Tone::Warn, &text), 8);
-    }
 }
 
 fn unplanned(page: &mut Page<'_>, view: &View, review: &Review, places: &Places) {
@@ -637,17 +412,24 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
     let Some(approval) = view.approval() else {
         return;
     };
-    match approval.answer {
-        Some(answer) => {
-            let (word, tone) = words::decision(answer.decision);
-            let who = words::approver(&answer.approver);
-            let mut line = Line::of(Tone::Strong, "Answer   ").add(tone, word);
-            line.push(
-                Tone::Plain,
-                &format!(" by {who}, {}", words::time(answer.at)),
-            );
-            page.line(line, 9);
+    for (at, answer) in view.answers().into_iter().enumerate() {
+        let label = if at == 0 { "Answer   " } else { "         " };
+        let mut line = Line::of(Tone::Strong, label);
+        if answer.wave.is_some() {
+            let about = words::answered_about(answer);
+            line.push(Tone::Plain, &format!("{about}: "));
         }
+        let (word, tone) = words::decision(answer.decision);
+        line.push(tone, word);
+        let who = words::approver(&answer.approver);
+        line.push(
+            Tone::Plain,
+            &format!(" by {who}, {}", words::time(answer.at)),
+        );
+        page.line(line, 9);
+    }
+    match approval.answer {
+        Some(_) => {}
         None if approval.expired => {
             page.line(
                 Line::of(Tone::Strong, "Answer   ").add(Tone::Warn, "none came in time"),
@@ -664,131 +446,6 @@ fn footer(page: &mut Page<'_>, view: &View, review: &Review) {
             page.line(line, 9);
         }
     }
-}
-
-fn risk(page: &mut Page<'_>, level: RiskLevel, risks: &[RiskGroup]) {
-    if risks.is_empty() {
-        let line = Line::of(Tone::Strong, "Risk     ").add(risk_tone(level), level.as_str());
-        page.line(line, 9);
-        return;
-    }
-    for (at, group) in risks.iter().enumerate() {
-        let label = if at == 0 { "Risk     " } else { "         " };
-        let mut line = Line::of(Tone::Strong, label);
-        let (tone, word) = level_of(group);
-        line.push(tone, word);
-        line.pad(18, 2);
-        line.push(Tone::Plain, &rule_text(&group.rule, group.findings));
-        let names: Vec<String> = group.resources.iter().map(|r| r.to_string()).collect();
-        let limit = if page.options.full { usize::MAX } else { 4 };
-        let names = limited(names, limit).join(", ");
-        let mut detail = format!("   {names}");
-        if group.targets > 1 {
-            detail.push_str(&format!(" in {} targets", group.targets));
-        }
-        line.push(Tone::Dim, &detail);
-        if let Some(text) = chosen_text(group) {
-            line.push(tone, &format!("   {text}"));
-        }
-        page.line(line, 18);
-    }
-}
-
-/// Returns the word for how bad a kind of risk is.
-pub(super) fn level_of(group: &RiskGroup) -> (Tone, &'static str) {
-    match group.chosen.as_ref().map(|chosen| chosen.setting) {
-        Some(RiskSetting::Off) => (Tone::Dim, "off"),
-        Some(RiskSetting::Warn) => (Tone::Warn, "warn"),
-        Some(RiskSetting::Approval | RiskSetting::Deny) | None => {
-            (risk_tone(group.level), group.level.as_str())
-        }
-    }
-}
-
-/// Returns what was chosen for the rule, and where.
-pub(super) fn chosen_text(group: &RiskGroup) -> Option<String> {
-    let chosen = group.chosen.as_ref()?;
-    let what = match chosen.setting {
-        RiskSetting::Off => "not judged",
-        RiskSetting::Warn => "stops nothing",
-        RiskSetting::Approval => "needs approval",
-        RiskSetting::Deny => "DENIED",
-    };
-    Some(format!("{what}, by {}", clean(&chosen.place)))
-}
-
-pub(super) fn risk_tone(level: RiskLevel) -> Tone {
-    match level {
-        RiskLevel::Low => Tone::Good,
-        RiskLevel::Medium => Tone::Warn,
-        RiskLevel::High => Tone::Bad,
-    }
-}
-
-/// Returns `1 replacement of a stateful resource`; rules that are not known here are named.
-pub(super) fn rule_text(rule: &str, findings: usize) -> String {
-    let (one, many) = match rule {
-        "stateful_replacement" => (
-            "replacement of a stateful resource",
-            "replacements of stateful resources",
-        ),
-        "stateful_removal" => (
-            "removal of a stateful resource",
-            "removals of stateful resources",
-        ),
-        "stateful_may_replace" => (
-            "possible replacement of a stateful resource",
-            "possible replacements of stateful resources",
-        ),
-        "replacement" => ("replacement", "replacements"),
-        "removal" => ("removal", "removals"),
-        "drift_overwritten" => (
-            "resource overwritten that was changed outside CloudFormation",
-            "resources overwritten that were changed outside CloudFormation",
-        ),
-        "unknown_change" => ("change not known yet", "changes not known yet"),
-        "protection" => ("protection taken away", "protections taken away"),
-        "deletion_protection" => (
-            "protection from deletion turned off",
-            "protections from deletion turned off",
-        ),
-        "termination_protection" => (
-            "stack without termination protection",
-            "stacks without termination protection",
-        ),
-        "drift_unconfirmed" => (
-            "change set that does not say whether it looked at drift",
-            "change sets that do not say whether they looked at drift",
-        ),
-        "public_ingress" => (
-            "port opened to the internet",
-            "resources with ports opened to the internet",
-        ),
-        "public_web_ingress" => (
-            "web port opened to the internet",
-            "resources with web ports opened to the internet",
-        ),
-        "wide_ingress" => (
-            "port opened to very many addresses",
-            "resources with ports opened to very many addresses",
-        ),
-        "unjudged" => (
-            "value that cannot be judged yet",
-            "resources with values that cannot be judged yet",
-        ),
-        "iam_full_access" => ("grant of full access", "grants of full access"),
-        "iam_wide_access" => ("grant of wide access", "grants of wide access"),
-        "public_access" => ("resource made public", "resources made public"),
-        "iam_broadening" => ("resource allows more", "resources allow more"),
-        "iam_change" => ("change of permissions", "changes of permissions"),
-        "encryption_key" => ("change of encryption keys", "changes of encryption keys"),
-        "output_removed" => ("output or export removed", "outputs or exports removed"),
-        other => {
-            let name = other.replace('_', " ");
-            return format!("{name} ({findings})");
-        }
-    };
-    format!("{findings} {}", if findings == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -418,6 +418,36 @@ mod tests {
     }
 
     #[test]
+    fn a_command_for_the_rollback_says_so() {
+        let mut view = failed();
+        let mut waiting = Script::new(&[]);
+        waiting.ask();
+        let id = ExecutionId::new("01938f5e-0000-7000-8000-000000000009").unwrap();
+        for event in &mut waiting.events {
+            event.execution = id.clone();
+        }
+        view.note_rolled_back(Some(RolledBack::of(&view, &[waiting.view()], None)));
+        let text = summary(&view, &ScreenOptions::default());
+        let told = format!("next: stackgate approve {id}   for the rollback\n");
+        assert!(text.contains(&told), "{text}");
+        let own = "      stackgate events 0199a1b2…9f2c\n";
+        assert!(text.contains(own), "{text}");
+        let narrow = ScreenOptions {
+            width: 60,
+            ..ScreenOptions::default()
+        };
+        let text = summary(&view, &narrow);
+        let told = format!("next: stackgate approve {id}\n         for the rollback\n");
+        assert!(text.contains(&told), "{text}");
+        let page = crate::report::markdown(&view, None, None);
+        assert!(page.contains("Next, for the rollback:\n"), "{page}");
+        assert!(page.contains("Next:\n"), "{page}");
+        // Machines take a command as it is.
+        let next = Summary::of(&view).next;
+        assert_eq!(next[0], format!("stackgate approve {id}"));
+    }
+
+    #[test]
     fn what_nobody_works_on_is_not_told_to_be_under_way() {
         let told = |alive: bool| {
             let view = failed();

@@ -289,7 +289,7 @@ impl Line {
 
     /// Returns the line over as many as it needs, broken at spaces; those after the first begin under column `hang`.
     ///
-    /// A word that is longer than a line stays whole.
+    /// A word that is longer than a line stays whole, and so does a quoted command that fits into one: it is there to be copied.
     pub(super) fn wrap(self, width: usize, hang: usize) -> Vec<Line> {
         if self.columns <= width {
             return vec![self];
@@ -298,24 +298,52 @@ impl Line {
         let mut current = Line::default();
         let mut begun = false;
         let mut continued = false;
-        for (tone, text) in self.pieces {
-            for word in words(&text) {
-                let is_space = word.trim().is_empty();
-                if begun && current.columns + columns(word.trim_end()) > width {
-                    out.push(std::mem::replace(&mut current, Line::indent(hang)));
-                    begun = false;
-                    continued = true;
-                }
-                if is_space && continued && !begun {
-                    // Spaces at the beginning of a continued line would move it.
-                    continue;
-                }
-                begun |= !is_space;
-                current.push(tone, word);
+        for word in self.words(width.saturating_sub(hang)) {
+            let wide: usize = word.iter().map(|(_, text)| columns(text)).sum();
+            let spaces = word.last().map_or(0, |(_, text)| {
+                columns(text) - columns(text.trim_end_matches(' '))
+            });
+            let is_space = word.iter().all(|(_, text)| text.trim().is_empty());
+            if begun && current.columns + wide - spaces > width {
+                out.push(std::mem::replace(&mut current, Line::indent(hang)));
+                begun = false;
+                continued = true;
+            }
+            if is_space && continued && !begun {
+                // Spaces at the beginning of a continued line would move it.
+                continue;
+            }
+            begun |= !is_space;
+            for (tone, text) in word {
+                current.push(tone, text);
             }
         }
         out.push(current);
         out
+    }
+
+    /// Returns the words of the line, each with the spaces after it, in pieces of one tone; a word may change its tone.
+    fn words(&self, room: usize) -> Vec<Vec<(Tone, &str)>> {
+        let text: String = self.pieces.iter().map(|(_, text)| text.as_str()).collect();
+        let mut ends = ends_of_words(&text, room).into_iter().peekable();
+        let mut words = Vec::new();
+        let mut word = Vec::new();
+        let mut begin = 0;
+        for (tone, piece) in &self.pieces {
+            let mut rest = piece.as_str();
+            while let Some(end) = ends.next_if(|end| *end <= begin + rest.len()) {
+                let (last, others) = rest.split_at(end - begin);
+                word.push((*tone, last));
+                words.push(std::mem::take(&mut word));
+                begin = end;
+                rest = others;
+            }
+            if !rest.is_empty() {
+                word.push((*tone, rest));
+                begin += rest.len();
+            }
+        }
+        words
     }
 
     /// Returns the line over at most `most` lines; what does not fit there is cut by whoever draws the last one.
@@ -446,21 +474,28 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Returns the words of `text`, each with the spaces after it; leading spaces are a word.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+/// Returns where the words of `text` end, each with the spaces after it; leading spaces are a word, and what stands between
+/// backticks is one where it fits into `room` columns.
+fn ends_of_words(text: &str, room: usize) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let (mut quoted_until, mut is_kept) = (0, false);
+    let mut last = '\0';
+    for (at, c) in text.char_indices() {
+        let is_quoted = at < quoted_until;
+        if last == ' ' && c != ' ' && !(is_quoted && is_kept) {
+            ends.push(at);
         }
-        let word = rest.find(' ').unwrap_or(rest.len());
-        let end = rest[word..]
-            .find(|c| c != ' ')
-            .map_or(rest.len(), |at| word + at);
-        let (first, others) = rest.split_at(end);
-        rest = others;
-        Some(first)
-    })
+        if c == '`'
+            && !is_quoted
+            && let Some(long) = text[at + 1..].find('`')
+        {
+            quoted_until = at + long + 2;
+            is_kept = columns(&text[at..quoted_until]) <= room;
+        }
+        last = c;
+    }
+    ends.push(text.len());
+    ends
 }
 
 #[cfg(test)]
@@ -513,6 +548,47 @@ mod tests {
         assert_eq!(
             page.finish(),
             "  one two\n    three\n    arn:aws:sqs:us-east-1:1\n    end\n"
+        );
+    }
+
+    #[test]
+    fn a_word_of_two_tones_is_not_broken_where_the_tone_changes() {
+        let line = || Line::of(Tone::Plain, "  one account ").add(Tone::Strong, "111111111111");
+        let line = line().add(Tone::Plain, "/eu-west-1, and more");
+        let drawn = line.wrap(30, 4).into_iter().map(|l| l.render(false));
+        assert_eq!(
+            drawn.collect::<Vec<_>>(),
+            [
+                "  one account",
+                "    111111111111/eu-west-1,",
+                "    and more"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_quoted_command_is_kept_whole_where_it_fits_into_a_line() {
+        let drawn = |text: &str| -> Vec<String> {
+            let lines = Line::of(Tone::Plain, text).wrap(24, 2);
+            lines.iter().map(|line| line.render(false)).collect()
+        };
+        assert_eq!(
+            drawn("see why, then delete it with `stackgate delete a` and go on"),
+            [
+                "see why, then delete it",
+                "  with",
+                "  `stackgate delete a`",
+                "  and go on"
+            ]
+        );
+        // Too long for any line: it is broken at its spaces.
+        assert_eq!(
+            drawn("or `stackgate delete network --regions a` now"),
+            ["or `stackgate delete", "  network --regions a`", "  now"]
+        );
+        assert_eq!(
+            drawn("a ` alone quotes nothing at all"),
+            ["a ` alone quotes nothing", "  at all"]
         );
     }
 

@@ -18,7 +18,7 @@ use super::halted::{HaltedRegion, halted, held_back};
 use super::recover;
 use super::review::execution;
 use super::rolled_back::RolledBack;
-use super::screen::{Line, Page, ScreenOptions, Tone};
+use super::screen::{Line, Page, ScreenOptions, Tone, columns};
 use super::view::{Counts, State};
 use super::waves::waves;
 use super::words::{self, Places, count};
@@ -669,13 +669,54 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
         return;
     };
     let id = execution(id, page.options);
-    for (at, command) in next(view, &id).iter().enumerate() {
+    let commands = labelled(view, next(view, &id));
+    for (at, (command, of)) in commands.iter().enumerate() {
         let label = if at == 0 { "next: " } else { "      " };
-        page.verbatim(Line::of(Tone::Dim, label).add(Tone::Strong, command));
+        let mut line = Line::of(Tone::Dim, label).add(Tone::Strong, command);
+        let of = of.map(|of| format!("   for {of}"));
+        // A command is never broken: what it is for goes below it where both do not fit into the line.
+        let below = of.filter(|of| {
+            let fits = line.columns() + columns(of) <= page.options.width;
+            if fits {
+                line.push(Tone::Dim, of);
+            }
+            !fits
+        });
+        page.verbatim(line);
+        if let Some(of) = below {
+            page.line(Line::indent(6).add(Tone::Dim, &of), 9);
+        }
     }
     if let Some(advice) = super::advice::advice(view) {
         page.line(Line::indent(6).add(Tone::Dim, &advice), 6);
     }
+}
+
+/// Returns the commands, each with what it is for where that is another execution than the one in `view`.
+pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Option<&'static str>)> {
+    let rollback = view.rolled_back().and_then(|r| r.execution.as_ref());
+    let mut others: Vec<(&ExecutionId, &'static str)> = Vec::new();
+    others.extend(rollback.map(|id| (id, "the rollback")));
+    let followers = view.followed().into_iter().flat_map(|f| &f.executions);
+    others.extend(followers.map(|follower| match follower.follows {
+        Follows::Retries(_) => (&follower.execution, "the retry"),
+        Follows::RollsBack(_) => (&follower.execution, "the rollback"),
+    }));
+    let label = |command: &String| {
+        let mut words = command.split(' ');
+        words.find_map(|word| {
+            let mut others = others
+                .iter()
+                .filter(|(id, _)| Some(*id) != view.execution());
+            let other = others.find(|(id, _)| id.as_str() == word);
+            other.map(|(_, label)| *label)
+        })
+    };
+    let commands = commands.into_iter();
+    commands
+        .map(|c| (label(&c), c))
+        .map(|(l, c)| (c, l))
+        .collect()
 }
 
 /// Returns the commands that go on from where the execution is, the likeliest first.

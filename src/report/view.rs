@@ -4,7 +4,11 @@
 //! wins. So the fold does not depend on the order of events, and an event applied twice changes
 //! nothing: a view of the stored log equals the live one.
 
+mod answers;
 mod counts;
+mod fold;
+mod gates;
+mod outside;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,43 +17,21 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    ActionCategory, ActionDeclaration, Answer, Approver, ArtifactRef, CallFailure, Decision,
-    Digest, Event, EventKind, ExecutionDefinition, ExecutionId, ExecutionOutcome, Follows,
-    GatePlace, Invocation, OperationPreferences, PauseReason, PlannedTarget, Proof, RiskChoices,
-    RiskLevel, SourceRevision, StageName, StopMode, StopRequest, Target, TargetSpec, Wave,
-    WaveName,
+    Answer, Approver, ArtifactRef, CallFailure, Digest, Event, ExecutionDefinition, ExecutionId,
+    ExecutionOutcome, Follows, GatePlace, Invocation, OperationPreferences, PauseReason,
+    PlannedTarget, Proof, RiskChoices, SourceRevision, StageName, StopRequest, Target, TargetSpec,
+    Wave, WaveName,
 };
 
-use super::followed::Followed;
-use super::overwritten::Newer;
-use super::rolled_back::RolledBack;
 use super::target_view::{Phase, TargetView};
 use super::words;
 
+pub use self::answers::{Approval, Refused};
 pub use self::counts::Counts;
+pub(super) use self::fold::{Fact, keep};
+pub(super) use self::gates::{GateEnd, GateTimes};
+use self::outside::Outside;
 pub use self::state::State;
-
-/// A fact, and the event that brought it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fact<T> {
-    /// The sequence number of the event.
-    pub(super) seq: u64,
-    /// When the event happened.
-    pub(super) at: Timestamp,
-    /// The fact.
-    pub(super) value: T,
-}
-
-/// Keeps `value` unless the slot holds a newer fact.
-pub(super) fn keep<T>(slot: &mut Option<Fact<T>>, event: &Event, value: T) {
-    if slot.as_ref().is_none_or(|old| old.seq <= event.seq) {
-        *slot = Some(Fact {
-            seq: event.seq,
-            at: event.at,
-            value,
-        });
-    }
-}
 
 /// An execution, as far as its events tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +48,8 @@ pub struct View {
     gate: Option<Fact<Option<(GatePlace, Timestamp)>>>,
     held: Option<Fact<Option<String>>>,
     gates: BTreeMap<(WaveName, u32), GateTimes>,
-    answer: Option<Fact<Answer>>,
-    plan_answer: Option<Fact<Answer>>,
+    /// The answers that count, by the event that brought them.
+    answers: BTreeMap<u64, Answer>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
     exported: Option<Fact<String>>,
@@ -84,62 +66,12 @@ pub struct View {
     outside: Outside,
 }
 
-/// When a gate was begun, and when it was passed or closed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct GateTimes {
-    begun: Option<Fact<()>>,
-    ended: Option<Fact<GateEnd>>,
-}
-
-/// What became of a gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum GateEnd {
-    /// It was passed; with what its command wrote last.
-    Passed(Option<String>),
-    /// It will not be passed, and why.
-    Closed(String),
-}
-
-impl GateTimes {
-    /// Returns when it was begun.
-    pub(super) fn begun(&self) -> Option<Timestamp> {
-        self.begun.as_ref().map(|fact| fact.at)
-    }
-
-    /// Returns when it was passed or closed.
-    pub(super) fn ended(&self) -> Option<Timestamp> {
-        self.ended.as_ref().map(|fact| fact.at)
-    }
-
-    /// Returns what became of it, where that is known.
-    pub(super) fn end(&self) -> Option<&GateEnd> {
-        self.ended.as_ref().map(|fact| &fact.value)
-    }
-
-    /// Returns whether it was not passed.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.end(), Some(GateEnd::Closed(_)))
-    }
-}
-
 /// Who took a plan over from a file, and how it is run from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Imported {
     by: Approver,
     risks: RiskChoices,
     invocation: Box<Invocation>,
-}
-
-/// What is known of an execution besides its events: see [`View::note`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Outside {
-    answer: Option<Answer>,
-    is_late: bool,
-    denied: Vec<String>,
-    rolled_back: Option<RolledBack>,
-    beside: Vec<String>,
-    newer: Newer,
-    followed: Option<Followed>,
 }
 
 /// How far a stage is.
@@ -166,32 +98,6 @@ pub struct Source {
     pub revision: SourceRevision,
 }
 
-/// An answer that did not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The answer.
-    pub answer: Answer,
-    /// Why not.
-    pub reason: String,
-}
-
-/// The approval request and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approval<'a> {
-    /// The plan to look at.
-    pub plan: Digest,
-    /// The wave after which the rollout goes on or does not; none where the plan itself is asked about.
-    pub wave: Option<&'a WaveName>,
-    /// When it was asked for.
-    pub requested: Timestamp,
-    /// When the request ends.
-    pub expires: Timestamp,
-    /// The answer that counts.
-    pub answer: Option<&'a Answer>,
-    /// Whether nobody answered in time.
-    pub expired: bool,
-}
-
 impl View {
     /// Returns a view of nothing.
     pub fn new() -> Self {
@@ -214,208 +120,6 @@ impl View {
             view.apply(&event?);
         }
         Ok(view)
-    }
-
-    /// Takes an event in. Events may come twice and in any order; those of other executions are ignored.
-    pub fn apply(&mut self, event: &Event) {
-        if self
-            .execution
-            .get_or_insert_with(|| event.execution.clone())
-            != &event.execution
-        {
-            return;
-        }
-        keep(&mut self.newest, event, ());
-        if let Some(target) = &event.scope.target {
-            self.targets
-                .entry(target.clone())
-                .or_insert_with(|| TargetView::new(target.clone()))
-                .apply(event);
-        }
-        match &event.kind {
-            EventKind::ExecutionStarted { definition } => {
-                for TargetSpec { target, .. } in definition.target_specs() {
-                    self.targets
-                        .entry(target.clone())
-                        .or_insert_with(|| TargetView::new(target.clone()));
-                }
-                keep(&mut self.definition, event, definition.clone());
-            }
-            EventKind::Resumed { owner, .. } => keep(&mut self.resumed, event, owner.clone()),
-            EventKind::StageStarted => self.stage(event, StageStatus::Running),
-            EventKind::StageSucceeded => self.stage(event, StageStatus::Succeeded),
-            EventKind::StageFailed { reason } => {
-                self.stage(event, StageStatus::Failed(reason.clone()));
-            }
-            EventKind::StageSkipped { reason } => {
-                self.stage(event, StageStatus::Skipped(reason.clone()));
-            }
-            EventKind::SourceStored { artifact, revision } => {
-                let source = Source {
-                    artifact: artifact.clone(),
-                    revision: revision.clone(),
-                };
-                self.sources.insert(event.seq, source);
-            }
-            EventKind::PlanReady { digest } => keep(&mut self.plan, event, *digest),
-            EventKind::ApprovalRequested {
-                plan,
-                expires,
-                wave,
-            } => {
-                keep(&mut self.request, event, (*plan, *expires, wave.clone()));
-            }
-            EventKind::GateStarted { place, until } => {
-                keep(&mut self.gate_times(place).begun, event, ());
-                keep(&mut self.gate, event, Some((place.clone(), *until)));
-                keep(&mut self.held, event, None);
-            }
-            EventKind::GateHeld { reason, .. } => keep(&mut self.held, event, reason.clone()),
-            EventKind::GateOpened { place, said } => {
-                let end = GateEnd::Passed(said.clone());
-                keep(&mut self.gate_times(place).ended, event, end);
-                keep(&mut self.gate, event, None);
-            }
-            EventKind::GateClosed { place, reason } => {
-                let end = GateEnd::Closed(reason.clone());
-                keep(&mut self.gate_times(place).ended, event, end);
-                keep(&mut self.gate, event, None);
-            }
-            EventKind::Answered { answer } => {
-                if answer.wave.is_none() {
-                    keep(&mut self.plan_answer, event, answer.clone());
-                }
-                keep(&mut self.answer, event, answer.clone());
-            }
-            EventKind::AnswerRefused { answer, reason } => {
-                let refused = Refused {
-                    answer: answer.clone(),
-                    reason: reason.clone(),
-                };
-                self.refusals.insert(event.seq, refused);
-            }
-            EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
-            EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
-            EventKind::PlanImported {
-                by,
-                risks,
-                invocation,
-                file: _,
-            } => {
-                let imported = Imported {
-                    by: by.clone(),
-                    risks: risks.clone(),
-                    invocation: invocation.clone(),
-                };
-                keep(&mut self.imported, event, imported);
-            }
-            EventKind::CallFailed { failure } => {
-                if event.scope.target.is_none() {
-                    keep(&mut self.trouble, event, failure.clone());
-                }
-            }
-            EventKind::Paused { reason } => {
-                match reason {
-                    PauseReason::OutcomeUnknown { target, .. } => {
-                        self.unknown.insert(event.seq, target.clone());
-                    }
-                    PauseReason::Unreachable { .. } => {
-                        self.unreachable.insert(event.seq, reason.clone());
-                    }
-                    PauseReason::CredentialsExpired { .. }
-                    | PauseReason::SecretNeeded { .. }
-                    | PauseReason::GateUnreadable { .. } => {}
-                }
-                keep(&mut self.paused, event, reason.clone());
-            }
-            EventKind::StopRequested { request } => {
-                let slot = match request.mode {
-                    StopMode::Wait | StopMode::Abandon => &mut self.stop,
-                    StopMode::GiveUp => &mut self.given_up,
-                };
-                keep(slot, event, request.clone());
-            }
-            EventKind::ExecutionFinished { outcome } => {
-                keep(&mut self.outcome, event, *outcome);
-            }
-            // Actions are shown through their stages, and these concern one target, which took them above.
-            EventKind::ActionStarted
-            | EventKind::ActionSucceeded
-            | EventKind::ActionFailed { .. }
-            | EventKind::StackBusy { .. }
-            | EventKind::ChangeSetIntended { .. }
-            | EventKind::ChangeSetCreated { .. }
-            | EventKind::ChangeSetReady { .. }
-            | EventKind::DeletionPlanned { .. }
-            | EventKind::CleanupIntended { .. }
-            | EventKind::ChangeSetDeleted
-            | EventKind::CleanupDone { .. }
-            | EventKind::TargetStarted
-            | EventKind::ExecuteIntended { .. }
-            | EventKind::ExecuteAccepted
-            | EventKind::StackSettled { .. }
-            | EventKind::SettingIntended { .. }
-            | EventKind::SettingApplied { .. }
-            | EventKind::Observed { .. }
-            | EventKind::TargetFinished { .. } => {}
-        }
-    }
-
-    /// Notes what no process has made an event of yet: the answer that will count, or that the time for one is over.
-    pub fn note(&mut self, answer: Option<Answer>, now: Timestamp) {
-        let is_late = answer.is_none() && self.approval().is_some_and(|a| now >= a.expires);
-        self.outside.answer = answer;
-        self.outside.is_late = is_late;
-    }
-
-    /// Notes what the plan holds that the project denies, which is judged with the templates at hand.
-    pub fn note_denied(&mut self, findings: Vec<String>) {
-        self.outside.denied = findings;
-    }
-
-    /// Notes how far the rollback of what the execution changed is, which other executions tell.
-    pub fn note_rolled_back(&mut self, rolled_back: Option<RolledBack>) {
-        self.outside.rolled_back = rolled_back;
-    }
-
-    /// Returns how far the rollback of what the execution changed is, where there is one.
-    pub fn rolled_back(&self) -> Option<&RolledBack> {
-        self.outside.rolled_back.as_ref()
-    }
-
-    /// Notes what else happens to its targets, which other executions tell.
-    pub fn note_beside(&mut self, notes: Vec<String>) {
-        self.outside.beside = notes;
-    }
-
-    /// Returns what else is known to happen to its targets, a sentence each.
-    pub fn beside(&self) -> &[String] {
-        &self.outside.beside
-    }
-
-    /// Notes which executions of the journal did what happened to its targets since a rollback looked at them.
-    pub fn note_newer(&mut self, newer: Newer) {
-        self.outside.newer = newer;
-    }
-
-    /// Returns which executions did that, as far as it is known.
-    pub(super) fn newer(&self) -> &Newer {
-        &self.outside.newer
-    }
-
-    /// Notes what went on from the execution by hand, which other executions tell.
-    pub fn note_followed(&mut self, followed: Option<Followed>) {
-        self.outside.followed = followed;
-    }
-
-    /// Returns what went on from the execution by hand.
-    pub fn followed(&self) -> Option<&Followed> {
-        self.outside.followed.as_ref()
-    }
-
-    /// Returns what the plan is known to hold that the project denies.
-    pub fn denied(&self) -> &[String] {
-        &self.outside.denied
     }
 
     /// Returns the execution, once there was an event.
@@ -495,29 +199,6 @@ impl View {
             .map_or(&[], |fan_out| &fan_out.waves)
     }
 
-    /// Returns the gate that opens by itself, and when, while the execution waits for that.
-    pub fn gate(&self) -> Option<&(GatePlace, Timestamp)> {
-        let gate = self.gate.as_ref()?.value.as_ref();
-        gate.filter(|_| self.outcome.is_none() && self.given_up.is_none())
-    }
-
-    /// Returns what holds that gate up, beside time.
-    pub fn held(&self) -> Option<&str> {
-        self.gate()?;
-        self.held.as_ref()?.value.as_deref()
-    }
-
-    /// Returns whether the gate after a wave with that number was passed.
-    pub fn has_passed(&self, wave: &WaveName, number: u32) -> bool {
-        let end = self.times_of_gate(wave, number).and_then(GateTimes::end);
-        matches!(end, Some(GateEnd::Passed(_)))
-    }
-
-    /// Returns when the gate after a wave with that number was begun and passed, as far as it was.
-    pub(super) fn times_of_gate(&self, wave: &WaveName, number: u32) -> Option<&GateTimes> {
-        self.gates.get(&(wave.clone(), number))
-    }
-
     /// Returns when the execution began.
     pub fn started(&self) -> Option<Timestamp> {
         self.definition.as_ref().map(|fact| fact.at)
@@ -557,30 +238,6 @@ impl View {
         declared
             .flat_map(|declared| &declared.actions)
             .any(|action| action.fan_out.is_some())
-    }
-
-    /// Returns whether a gate was not passed.
-    pub(super) fn has_closed_gate(&self) -> bool {
-        self.gates.values().any(GateTimes::is_closed)
-    }
-
-    /// Returns how the approval ended without a yes, where that is why `stage` failed.
-    pub(super) fn refused_stage(&self, stage: &StageName) -> Option<&'static str> {
-        let is_failed = |fact: &Fact<StageStatus>| matches!(fact.value, StageStatus::Failed(_));
-        self.stages.get(stage).filter(|fact| is_failed(fact))?;
-        let mut stages = self.definition()?.pipeline.stages.iter();
-        let actions = &stages.find(|declared| declared.name == *stage)?.actions;
-        let is_approval =
-            |a: &ActionDeclaration| a.action_type_id.category == ActionCategory::Approval;
-        if !actions.iter().any(is_approval) {
-            return None;
-        }
-        let approval = self.approval()?;
-        match approval.answer.map(|answer| answer.decision) {
-            Some(Decision::Reject) => Some("rejected"),
-            Some(Decision::Approve) => None,
-            None => approval.expired.then_some("expired"),
-        }
     }
 
     /// Returns the source artifacts, in the order they were stored.
@@ -633,51 +290,10 @@ impl View {
         self.plan.as_ref().map(|fact| fact.at)
     }
 
-    /// Returns the approval request and what became of it.
-    pub fn approval(&self) -> Option<Approval<'_>> {
-        let request = self.request.as_ref()?;
-        let since = |seq: u64| seq > request.seq;
-        let told = self.answer.as_ref().filter(|fact| since(fact.seq));
-        let told = told.map(|fact| &fact.value);
-        Some(Approval {
-            plan: request.value.0,
-            wave: request.value.2.as_ref(),
-            requested: request.at,
-            expires: request.value.1,
-            answer: told.or(self.outside.answer.as_ref()),
-            expired: self.expired.as_ref().is_some_and(|fact| since(fact.seq))
-                || told.is_none() && self.outside.is_late,
-        })
-    }
-
-    /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
-    pub fn covers(&self) -> Option<RiskLevel> {
-        self.plan_answer()?.covers
-    }
-
-    /// Returns the answer about the plan itself, whatever was answered about waves since.
-    pub fn plan_answer(&self) -> Option<&Answer> {
-        self.plan_answer.as_ref().map(|fact| &fact.value)
-    }
-
     /// Returns whether the stacks can be looked at in AWS's console: those of an emulator cannot.
     pub fn has_console(&self) -> bool {
         self.definition()
             .is_some_and(|d| !d.invocation.own_endpoint && d.invocation.endpoint_url.is_none())
-    }
-
-    /// Returns whether an answer is awaited.
-    pub fn awaits_answer(&self) -> bool {
-        self.outcome().is_none()
-            && self.given_up.is_none()
-            && self
-                .approval()
-                .is_some_and(|a| a.answer.is_none() && !a.expired)
-    }
-
-    /// Returns the answers that did not count, oldest first.
-    pub fn refusals(&self) -> impl Iterator<Item = &Refused> {
-        self.refusals.values()
     }
 
     /// Returns why the execution waits for somebody outside, while it does.
@@ -800,22 +416,6 @@ impl View {
             *counts.slot(target.phase()) += 1;
         }
         counts
-    }
-
-    fn gate_times(&mut self, place: &GatePlace) -> &mut GateTimes {
-        let key = (place.wave.clone(), place.number);
-        self.gates.entry(key).or_default()
-    }
-
-    fn stage(&mut self, event: &Event, status: StageStatus) {
-        let Some(name) = &event.scope.stage else {
-            return;
-        };
-        let mut slot = self.stages.remove(name);
-        keep(&mut slot, event, status);
-        if let Some(fact) = slot {
-            self.stages.insert(name.clone(), fact);
-        }
     }
 
     /// Returns a fact that stands until another process takes over.

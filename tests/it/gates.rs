@@ -205,6 +205,49 @@ fn a_command_that_was_killed_with_the_program_runs_again_and_is_told_once() {
 }
 
 #[test]
+fn whoever_stops_what_was_killed_is_told_of_the_command_that_it_left_running() {
+    let env = project("command: [./smoke.sh]");
+    script(
+        &env,
+        "exec 9> lock\n/usr/bin/flock 9\n: > begun\nexec /bin/sleep 600",
+    );
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    let begun = env.root().join("begun");
+    until("the command runs", || begun.exists());
+    process.signal("KILL");
+    process.wait();
+    let told = env.run(&["stop", "latest"]).success().stdout.clone();
+    for said in [
+        "is gone (",
+        "); there is nothing to stop\n",
+        "its gate was left running: command ./smoke.sh (process group ",
+        "  stackgate resume ",
+        " --give-up ",
+    ] {
+        assert!(told.contains(said), "{said} in {told}");
+    }
+    env.run(&["stop", "latest", "--give-up"]).code(4);
+    let lock = fs::File::open(env.root().join("lock")).unwrap();
+    until("the command ends", || lock.try_lock().is_ok());
+    let again = env.run(&["stop", "latest"]);
+    assert!(
+        again.code(2).to_string().contains("has ended already"),
+        "{again}"
+    );
+}
+
+#[test]
+fn a_wave_that_flags_leave_without_targets_is_told_in_the_review() {
+    let env = project("approval: true");
+    let region = format!("--regions={REST}");
+    let planned = env.run(&["plan", "app", "--target-set", "fleet", &region]);
+    let told = planned.code(3).to_string();
+    let said = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let note = "note wave canary has no target among those that were chosen: neither it nor what stands after it is run";
+    assert!(said.contains(note), "{told}");
+}
+
+#[test]
 fn a_stop_ends_the_command_and_all_that_it_began() {
     let env = project("command: [./smoke.sh]");
     // What runs in the background has the lock as long as it runs.

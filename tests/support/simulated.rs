@@ -152,6 +152,7 @@ pub fn definition(
         rolls_back: false,
         approval_minutes: 10_080,
         risks: RiskChoices::default(),
+        notes: Vec::new(),
     };
     ExecutionDefinition {
         pipeline: deployment.pipeline(),

@@ -30,7 +30,7 @@ pub(super) fn told(path: &Path, list: &File) -> String {
 }
 
 /// Returns the group of the processes whose input is the file at `path`, as far as this system tells that.
-fn group(path: &Path) -> Option<i32> {
+pub(super) fn group(path: &Path) -> Option<i32> {
     let path = fs::canonicalize(path).ok()?;
     let mut processes = fs::read_dir("/proc").ok()?.flatten();
     processes.find_map(|process| {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 
 use super::{Check, Health};
+use crate::cli::output::lines;
 use crate::model::status_reason::normalised;
 use crate::report::count;
 
@@ -12,6 +13,8 @@ use crate::report::count;
 const MANY: usize = 3;
 /// How many of those places are named.
 const NAMED: usize = 8;
+/// Where names leave less than this, lines are as long as they are.
+const NARROWEST: usize = 24;
 
 /// What is told in one go.
 struct Told<'a> {
@@ -20,11 +23,16 @@ struct Told<'a> {
     places: Vec<&'a str>,
 }
 
-/// Returns all that was found.
-pub(in crate::cli) fn draw(checks: &[Check]) -> String {
+/// Returns all that was found. `columns`: how wide a line may be, where that matters; it is broken at words.
+pub(in crate::cli) fn draw(checks: &[Check], columns: Option<usize>) -> String {
     let told = told(checks);
     let width = told.iter().map(|told| told.what.chars().count()).max();
     let width = width.unwrap_or(0);
+    let indent = width + 11;
+    let fit = |text: &str| match columns {
+        Some(columns) => lines(text, columns.saturating_sub(indent).max(NARROWEST)),
+        None => vec![text.to_owned()],
+    };
     let mut text = String::new();
     for Told {
         first,
@@ -37,10 +45,16 @@ pub(in crate::cli) fn draw(checks: &[Check]) -> String {
             Health::Warning => "warning",
             Health::Failed => "failed",
         };
-        let found = &first.found;
-        text.push_str(&format!("{health:<7}  {what:<width$}  {found}\n"));
+        for (at, found) in fit(&first.found).iter().enumerate() {
+            text.push_str(&match at {
+                0 => format!("{health:<7}  {what:<width$}  {found}\n"),
+                _ => format!("{:indent$}{found}\n", ""),
+            });
+        }
         let mut add = |line: &str| {
-            text.push_str(&format!("{:width$}{line}\n", "", width = width + 11));
+            for line in fit(line) {
+                text.push_str(&format!("{:indent$}{line}\n", ""));
+            }
         };
         if places.len() > 1 {
             let named = places.get(..NAMED).unwrap_or(places).join(", ");
@@ -120,6 +134,24 @@ mod tests {
             "444444444444/us-east-1",
             "as role/Deploy; no stack app yet",
         ));
-        insta::assert_snapshot!(draw(&checks));
+        insta::assert_snapshot!(draw(&checks, None));
+    }
+
+    #[test]
+    fn a_terminal_breaks_no_word_of_it() {
+        let found = "GetCallerIdentity in us-east-1: the endpoint cannot be reached";
+        let checks = [Check::failed(
+            "caller",
+            found,
+            Some("check the network".to_owned()),
+        )];
+        assert_eq!(
+            draw(&checks, Some(50)).lines().take(3).collect::<Vec<_>>(),
+            [
+                "failed   caller  GetCallerIdentity in us-east-1:",
+                "                 the endpoint cannot be reached",
+                "                 remedy: check the network"
+            ]
+        );
     }
 }

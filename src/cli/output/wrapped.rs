@@ -26,23 +26,62 @@ pub(super) fn wrapped(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(broken.collect())
 }
 
-fn broken(line: &str, width: usize) -> String {
-    let mut out = String::with_capacity(line.len() + 16);
-    let mut used = 0;
-    for word in words(line) {
-        let wide = measure_text_width(word);
-        if used > 0 && used + 1 + wide > width {
-            out.push_str("\n  ");
-            used = 2;
-        } else if used > 0 {
-            out.push(' ');
-            used += 1;
+/// Returns `text` with every line that is wider than `width` broken so, also one that begins with a space or has colours.
+pub(super) fn told(text: &str, width: usize) -> String {
+    let lines = text.lines().map(|line| {
+        if measure_text_width(line) <= width {
+            return format!("{line}\n");
         }
-        out.push_str(word);
-        used += wide;
+        let begin = line.len() - line.trim_start_matches(' ').len();
+        broken_under(line, width, (begin, begin + 2))
+    });
+    lines.collect()
+}
+
+/// Returns `text` in lines of at most `room` columns.
+pub(in crate::cli) fn lines(text: &str, room: usize) -> Vec<String> {
+    let broken = broken_under(text, room, (0, 0));
+    broken.lines().map(str::to_owned).collect()
+}
+
+fn broken(line: &str, width: usize) -> String {
+    broken_under(line, width, (0, 2))
+}
+
+/// Breaks a line that begins after `begin` spaces; the others begin after `hang`.
+fn broken_under(line: &str, width: usize, (begin, hang): (usize, usize)) -> String {
+    let mut out = " ".repeat(begin);
+    let mut used = begin;
+    let mut is_first = true;
+    let room = width.saturating_sub(hang);
+    for word in words(line) {
+        for (at, part) in parts(word, room).into_iter().enumerate() {
+            let wide = measure_text_width(part);
+            // What a list is broken at is no space.
+            let gap = usize::from(!is_first && at == 0);
+            if !is_first && used + gap + wide > width {
+                out.push('\n');
+                out.push_str(&" ".repeat(hang));
+                used = hang;
+            } else if gap > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(part);
+            used += wide;
+            is_first = false;
+        }
     }
     out.push('\n');
     out
+}
+
+/// Returns a list that is wider than a line in its items, and any other word as it is: a terminal would break it inside of them.
+fn parts(word: &str, room: usize) -> Vec<&str> {
+    match measure_text_width(word) > room && !word.contains(['`', '\'', '"']) {
+        true => word.split_inclusive(',').collect(),
+        false => vec![word],
+    }
 }
 
 /// Returns the words of `line`; spaces between backticks are part of a word.
@@ -79,6 +118,30 @@ mod tests {
         assert_eq!(
             wrapped("note: `a b c` d e\n", 8),
             "note:\n  `a b c`\n  d e\n"
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_broken_between_its_items() {
+        assert_eq!(
+            told("  accounts 111111111111,222222222222,333333333333\n", 30),
+            "  accounts 111111111111,\n    222222222222,333333333333\n"
+        );
+        // In a command, it is there to be copied.
+        let command = "`a --accounts 111111111111,222222222222,333333333333`\n";
+        assert_eq!(told(command, 30), command);
+    }
+
+    #[test]
+    fn an_error_and_its_help_are_broken_at_words() {
+        let text = "\u{1b}[1merror:\u{1b}[0m execution 0199a1b2 has ended\n  help: see `stackgate status 0199a1b2` for why\n";
+        assert_eq!(
+            told(text, 30),
+            "\u{1b}[1merror:\u{1b}[0m execution 0199a1b2 has\n  ended\n  help: see\n    `stackgate status 0199a1b2`\n    for why\n"
+        );
+        assert_eq!(
+            lines("one `two three` four", 12),
+            ["one", "`two three`", "four"]
         );
     }
 

@@ -48,6 +48,7 @@ fn world(scenario: &str, targets: Vec<Target>, preferences: OperationPreferences
         rolls_back: false,
         approval_minutes: 600,
         risks: RiskChoices::default(),
+        notes: Vec::new(),
     };
     let definition = ExecutionDefinition {
         left_out: Vec::new(),

@@ -111,7 +111,7 @@ impl Taken {
         if names.is_empty() {
             names.push("defaults".to_owned());
         }
-        output::stderr(&format!(
+        output::told(&format!(
             "{FILE}: {}\n  {}\n",
             clean(&names.join(", ")),
             self.said.join(" · ")

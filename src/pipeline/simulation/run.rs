@@ -484,6 +484,7 @@ pub(super) fn definition(
         rolls_back: false,
         approval_minutes: 600,
         risks: crate::model::RiskChoices::default(),
+        notes: Vec::new(),
     };
     ExecutionDefinition {
         pipeline: match deletes {

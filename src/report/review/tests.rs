@@ -3,6 +3,7 @@
 use super::super::fixtures::{self, Template, assert_screens};
 use super::super::review_data::NoSources;
 use super::*;
+use crate::model::RiskSetting;
 
 #[test]
 fn a_change_without_resources_shows_a_short_difference_of_the_template() {

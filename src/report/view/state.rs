@@ -52,7 +52,7 @@ impl View {
     fn waiting(&self) -> Option<State> {
         let request = self.request.as_ref()?;
         let told = [
-            self.answer.as_ref().map(|fact| fact.seq),
+            self.answers.keys().next_back().copied(),
             self.expired.as_ref().map(|fact| fact.seq),
         ];
         if told.iter().flatten().any(|seq| *seq > request.seq) {

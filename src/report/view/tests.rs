@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::fixtures::{self, Script};
 use super::*;
-use crate::model::{Decision, SkipReason, TargetOutcome};
+use crate::model::{Decision, EventKind, SkipReason, TargetOutcome};
 
 fn scripts() -> Vec<Script> {
     vec![

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::View;
 use super::super::screen::Tone;
-use crate::model::{Approver, Caller, Decision, Origin, StopMode, StopRequest};
+use crate::model::{Answer, Approver, Caller, Decision, Origin, StopMode, StopRequest};
 
 use super::count;
 
@@ -25,6 +25,25 @@ pub(in crate::report) fn decision(decision: Decision) -> (&'static str, Tone) {
         Decision::Approve => ("approved", Tone::Good),
         Decision::Reject => ("rejected", Tone::Warn),
     }
+}
+
+/// Returns what an answer is about: the plan, or what comes after a wave of it.
+pub(in crate::report) fn answered_about(answer: &Answer) -> String {
+    match &answer.wave {
+        Some(wave) => format!("after wave {wave}"),
+        None => format!("plan {}", answer.plan.short()),
+    }
+}
+
+/// Returns an answer in one line.
+pub(in crate::report) fn answered(answer: &Answer) -> String {
+    let (word, _) = decision(answer.decision);
+    let who = approver(&answer.approver);
+    let mut text = format!("{word} by {who}, {}", super::time(answer.at));
+    if !answer.summary.is_empty() {
+        text.push_str(&format!(": {}", answer.summary));
+    }
+    text
 }
 
 /// Returns what an execution that has ended cannot tell, where its plan left in a file.

@@ -9,6 +9,9 @@ use crate::model::{
 
 use super::count;
 
+/// The regions up to which an order is told as a sentence, and the most that are named where it has no effect.
+const MANY_REGIONS: usize = 6;
+
 /// The targets of one region.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
@@ -46,21 +49,21 @@ pub(in crate::report) fn rollout<'a>(
     parts
 }
 
-/// `eu-west-1, then us-east-1`
+/// `eu-west-1, then us-east-1`; all of them where one comes after the other, since their order is part of what is approved.
 fn order(regions: &IndexMap<&Region, Size>, is_parallel: bool) -> String {
-    let shown: Vec<&str> = regions.keys().take(6).map(|r| r.as_str()).collect();
-    let hidden = regions.len() - shown.len();
-    let mut text = match is_parallel {
-        true => shown.join(", "),
-        false => shown.join(", then "),
-    };
-    if hidden > 0 {
-        text.push_str(&format!(" and {hidden} more"));
+    let all: Vec<&str> = regions.keys().map(|region| region.as_str()).collect();
+    let first = all.get(..MANY_REGIONS).unwrap_or(&all);
+    let hidden = all.len() - first.len();
+    match (is_parallel, hidden) {
+        (true, 0) => format!("{} side by side", all.join(", ")),
+        (true, _) => format!("{} and {hidden} more side by side", first.join(", ")),
+        (false, 0) => all.join(", then "),
+        (false, _) => format!(
+            "{} one after the other: {}",
+            count(all.len(), "region"),
+            all.join(", ")
+        ),
     }
-    if is_parallel {
-        text.push_str(" side by side");
-    }
-    text
 }
 
 /// `2 targets at a time`; where regions run side by side, that many in each of them, and so many together.

@@ -3,7 +3,9 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::model::{Caller, ConcurrencyMode, CountOrPercent, OperationPreferences};
+use crate::model::{
+    Caller, ConcurrencyMode, CountOrPercent, OperationPreferences, RegionConcurrency,
+};
 
 #[test]
 fn durations_read_well() {
@@ -48,6 +50,42 @@ fn a_strict_mode_that_shrinks_what_was_asked_for_says_so() {
     ] {
         assert!(!of(max, tolerance, mode, most).contains("strict"));
     }
+}
+
+#[test]
+fn every_region_is_told_where_their_order_has_an_effect() {
+    let regions = [
+        "us-east-1",
+        "us-west-2",
+        "eu-west-1",
+        "eu-central-1",
+        "ap-northeast-1",
+        "ap-southeast-1",
+        "sa-east-1",
+        "ca-central-1",
+    ];
+    let targets = regions.map(|region| super::super::fixtures::target('1', region));
+    let of = |region_concurrency, number: usize| {
+        let preferences = OperationPreferences {
+            region_concurrency,
+            ..OperationPreferences::default()
+        };
+        let some = targets.iter().take(number).map(|target| (target, true));
+        rollout(&preferences, some).swap_remove(0)
+    };
+    assert_eq!(
+        of(RegionConcurrency::Sequential, 3),
+        "us-east-1, then us-west-2, then eu-west-1"
+    );
+    assert_eq!(
+        of(RegionConcurrency::Sequential, 8),
+        "8 regions one after the other: us-east-1, us-west-2, eu-west-1, eu-central-1, ap-northeast-1, ap-southeast-1, \
+         sa-east-1, ca-central-1"
+    );
+    assert_eq!(
+        of(RegionConcurrency::Parallel, 8),
+        "us-east-1, us-west-2, eu-west-1, eu-central-1, ap-northeast-1, ap-southeast-1 and 2 more side by side"
+    );
 }
 
 #[test]

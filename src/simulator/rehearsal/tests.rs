@@ -46,6 +46,7 @@ fn definition(targets: Vec<Target>, preferences: OperationPreferences) -> Execut
         rolls_back: false,
         approval_minutes: 600,
         risks: RiskChoices::default(),
+        notes: Vec::new(),
     };
     ExecutionDefinition {
         pipeline: deployment.pipeline(),
