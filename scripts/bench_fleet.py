@@ -32,7 +32,7 @@ def main():
     run(binary, "sdk", 50, 20)
     run(binary, "sdk", 500, 20)
     run(binary, "again", 500, 20)
-    # The smallest fits into the caches of most machines; how it grows from there to memory is the machine's, the rest is ours.
+    # What the smallest looks at fits into the caches of most machines; what the others do does not.
     sizes = [run(binary, "engine", accounts, 20) for accounts in (500, 5000, 10000)]
     for small, large in zip(sizes, sizes[1:]):
         engine, whole, memory = (large[of] / small[of] for of in ("engine_s", "real_s", "resident_mb"))
