@@ -244,8 +244,15 @@ impl Machine {
     }
 
     pub(super) fn pause(&mut self, turn: &mut Turn, now: Timestamp, reason: PauseReason) {
-        if self.state.paused.is_none() {
-            self.pause_also(turn, now, reason);
+        match &self.state.paused {
+            // What somebody has to do outranks what only has to be waited for. Not told, it would be tried again and again.
+            None | Some(PauseReason::Unreachable { .. }) => self.pause_also(turn, now, reason),
+            Some(
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::OutcomeUnknown { .. }
+                | PauseReason::GateUnreadable { .. },
+            ) => {}
         }
     }
 

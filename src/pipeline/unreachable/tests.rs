@@ -73,6 +73,27 @@ fn a_region_in_which_nothing_answers_pauses_once_and_fails_nothing() {
 }
 
 #[test]
+fn credentials_that_expire_elsewhere_are_told_and_nothing_is_tried_again() {
+    let mut machine = machine(&["execute_intended", "execute_accepted"]);
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, _, third] = three();
+    machine.pending = three().into();
+    let watched = |target: &Target, kind, message| Input::Watched {
+        target: target.clone(),
+        result: Err(CallFailure::new(kind, message)),
+    };
+    let silent = watched(&first, FailureKind::Unreachable, "no route");
+    let turn = machine.handle(vec![silent], now);
+    assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
+    let expired = watched(&third, FailureKind::CredentialsExpired, "expired");
+    let turn = machine.handle(vec![expired], now);
+    let message = "expired".to_owned();
+    let reason = PauseReason::CredentialsExpired { message };
+    assert_eq!(kinds(&turn), [&EventKind::Paused { reason }]);
+    assert!(turn.steps.is_empty(), "{:?}", turn.steps);
+}
+
+#[test]
 fn what_was_begun_elsewhere_is_seen_to_its_end() {
     let mut machine = machine(&["execute_intended"]);
     let now = Timestamp::UNIX_EPOCH;
