@@ -8,13 +8,15 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use super::cadence;
 use super::call::Call;
 use super::connection::Aws;
 use super::json::{JsonFailure, JsonService};
 use crate::model::{
-    AlarmFound, AlarmName, AlarmState, CallFailure, Priority, Target, TargetSpec, clean,
+    AlarmFound, AlarmName, AlarmState, CallFailure, FailureKind, Priority, Target, TargetSpec,
+    clean,
 };
 
 const CLOUDWATCH: JsonService = JsonService {
@@ -75,17 +77,24 @@ impl Aws {
 
     /// Returns, for each of `specs`, the alarms with `names` that are not OK at present, or why they cannot be read.
     ///
-    /// Nothing hangs on it yet: what does not answer is not waited for.
+    /// Nothing hangs on it yet: what does not answer is waited for until `deadline`.
     pub async fn alarms_ahead(
         &self,
         specs: &[TargetSpec],
         names: &[AlarmName],
+        deadline: Instant,
     ) -> Vec<(Target, Result<Vec<AlarmFound>, CallFailure>)> {
         let at_all = self.check_endpoint_for(CLOUDWATCH.endpoint);
         let mut looks: Vec<Look<'_>> = Vec::new();
         for spec in specs {
             looks.push(match &at_all {
-                Ok(()) => Box::pin(self.not_ok_at(spec, names, Priority::Read)),
+                Ok(()) => Box::pin(async move {
+                    let look = self.not_ok_at(spec, names, Priority::Read);
+                    timeout_at(deadline, look).await.unwrap_or_else(|_| {
+                        let why = "CloudWatch did not answer in time";
+                        Err(CallFailure::new(FailureKind::Unreachable, why))
+                    })
+                }),
                 Err(failure) => Box::pin(std::future::ready(Err(failure.clone()))),
             });
         }
@@ -204,7 +213,6 @@ mod tests {
     use super::super::fixture::{aws, spec, spec_in};
     use super::super::scripted::{Reply, Scripted};
     use super::*;
-    use crate::model::FailureKind;
 
     fn says(script: &Scripted, reply: &Value) {
         script.on("DescribeAlarms", Reply::Http(200, reply.to_string()));
@@ -248,6 +256,24 @@ mod tests {
         );
         let requests = script.requests_of("DescribeAlarms");
         assert_eq!(requests.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_does_not_wait_for_alarms_that_nobody_tells() {
+        let body = json!({"__type": "ThrottlingException", "message": "Rate exceeded"}).to_string();
+        for reply in [Reply::Silence, Reply::Http(400, body)] {
+            let script = Scripted::new();
+            script.on("DescribeAlarms", reply);
+            let aws = aws(&script).await;
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let names = ["errors".parse().unwrap()];
+            let found = aws.alarms_ahead(&[spec()], &names, deadline).await;
+            assert_eq!(Instant::now(), deadline);
+            let [(_, Err(failure))] = &found[..] else {
+                panic!("{found:?}");
+            };
+            assert_eq!(failure.message, "CloudWatch did not answer in time");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -301,13 +327,17 @@ mod tests {
         );
         let names = ["errors".parse().unwrap()];
         let aws = aws(&script).await;
-        let silent = aws.alarms_ahead(&[spec()], &names).await;
+        let silent = aws
+            .alarms_ahead(&[spec()], &names, Instant::now() + Duration::from_secs(60))
+            .await;
         let [(_, Err(failure))] = &silent[..] else {
             panic!("{silent:?}");
         };
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(script.requests_of("DescribeAlarms").len() <= 4);
-        let found = aws.alarms_ahead(&[spec()], &names).await;
+        let found = aws
+            .alarms_ahead(&[spec()], &names, Instant::now() + Duration::from_secs(60))
+            .await;
         assert_eq!(found[0].0, spec().target);
         assert_eq!(found[0].1.as_ref().unwrap()[0].state, AlarmState::Alarm);
     }

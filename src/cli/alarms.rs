@@ -2,6 +2,9 @@
 //! missing must not be found out about when the canary has been changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::model::{
@@ -9,12 +12,16 @@ use crate::model::{
     FanOut, Gate, Target, TargetSpec, Wave, clean,
 };
 
+/// So long a plan waits for it at the most: it is a service to who reviews it, and nothing that the plan hangs on.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// The most places that are named for one thing.
 const PLACES: usize = 3;
 
 /// Looks at the alarms of all waves, and has a reviewer told what would keep them from being passed. That is no error: the
 /// stack may be what makes them.
 pub(super) async fn look_ahead(aws: &Aws, definition: &mut ExecutionDefinition) {
+    let deadline = Instant::now() + LONGEST;
     let mut looked_at: BTreeSet<String> = BTreeSet::new();
     let mut notes = Vec::new();
     for fan_out in definition
@@ -27,7 +34,7 @@ pub(super) async fn look_ahead(aws: &Aws, definition: &mut ExecutionDefinition) 
                 // The actions of a deployment go over the same waves.
                 if looked_at.insert(format!("{wave:?} {check:?}")) {
                     let places = places(fan_out, wave);
-                    let found = aws.alarms_ahead(&places, &check.names).await;
+                    let found = aws.alarms_ahead(&places, &check.names, deadline).await;
                     notes.extend(told(wave, found));
                 }
             }
@@ -43,12 +50,13 @@ fn alarms(gate: &Gate) -> Option<&AlarmCheck> {
     }
 }
 
-/// Returns how each account and region of the wave is reached, as it will be when the gate is passed.
+/// Returns how each account and region of the wave is reached by whoever plans: before the approval nobody acts with the rights
+/// of whoever executes.
 fn places(fan_out: &FanOut, wave: &Wave) -> Vec<TargetSpec> {
     let here = fan_out.targets.iter();
     let here = here.filter(|spec| wave.targets.contains(&spec.target));
     let before = wave.ended.iter().map(|target| &target.spec);
-    let all = here.chain(before).cloned().map(TargetSpec::executing);
+    let all = here.chain(before).cloned();
     let by_place = all.map(|spec| ((spec.target.place(), spec.role_arn.clone()), spec));
     by_place.collect::<BTreeMap<_, _>>().into_values().collect()
 }
@@ -73,7 +81,7 @@ fn told(wave: &Wave, found: Vec<(Target, Result<Vec<AlarmFound>, CallFailure>)>)
                 let what = format!("the alarms after wave {name} cannot be read");
                 let advice = match failure.kind {
                     FailureKind::AccessDenied => {
-                        "; allow cloudwatch:DescribeAlarms to whoever executes there, or the rollout pauses after that wave"
+                        "; if whoever executes there may not read them either, the rollout pauses after that wave"
                     }
                     FailureKind::CredentialsExpired
                     | FailureKind::RegionNotEnabled
@@ -193,8 +201,8 @@ mod tests {
         assert_eq!(
             told(&canary(), all),
             [
-                "the alarms after wave canary cannot be read in 000000000007/eu-west-1: not authorized; allow \
-                 cloudwatch:DescribeAlarms to whoever executes there, or the rollout pauses after that wave",
+                "the alarms after wave canary cannot be read in 000000000007/eu-west-1: not authorized; if \
+                 whoever executes there may not read them either, the rollout pauses after that wave",
                 "wave canary is followed by alarm erors, and there is none in 000000000001/eu-west-1, \
                  000000000002/eu-west-1, 000000000003/eu-west-1 and 2 more; correct `alarms` in stackgate.yaml if it is \
                  misspelt, unless the stack itself makes it",
