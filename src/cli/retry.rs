@@ -194,10 +194,13 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
 fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
     let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
     // What a rollback did itself is nothing that somebody else changed.
-    definition.pipeline.renew_newest_events(|target| {
-        let view = earlier.view.target(target)?;
-        Some(view.newest_event()?.id.clone())
-    });
+    definition.pipeline.renew_newest_events(
+        |target| {
+            let view = earlier.view.target(target)?;
+            Some(view.newest_event()?.id.clone())
+        },
+        |target| earlier.view.target(target)?.base()?.newest_event.clone(),
+    );
     let given = secrets(&args.secrets)?;
     resume::only_secrets_of(&definition, &given)?;
     definition.secrets.extend(given);

@@ -32,8 +32,14 @@ impl ActionDeclaration {
 }
 
 impl PipelineDeclaration {
-    /// Puts another newest event in the place of that which `newer` knows of a target.
-    pub fn renew_newest_events(&mut self, newer: impl Fn(&Target) -> Option<String>) {
+    /// Puts the newest event of what was `done` to a target in the place of the one that a rollback had found; and the one
+    /// that was `found` when its change set was made where the rollback took over what somebody else had done: what
+    /// came later nobody has seen yet.
+    pub fn renew_newest_events(
+        &mut self,
+        done: impl Fn(&Target) -> Option<String>,
+        found: impl Fn(&Target) -> Option<String>,
+    ) {
         for action in self.stages.iter_mut().flat_map(|s| &mut s.actions) {
             let targets: Vec<Target> = match &action.fan_out {
                 Some(fan_out) => fan_out.targets.iter().map(|s| s.target.clone()).collect(),
@@ -46,14 +52,74 @@ impl PipelineDeclaration {
                 continue;
             };
             for target in &targets {
-                if let (Some(event), Some(newer)) =
-                    (known.get_mut(&target.to_string()), newer(target))
-                {
-                    *event = Some(newer);
+                let name = target.to_string();
+                let newer = done(target).or_else(|| match known.contains_key(&name) {
+                    true => None,
+                    false => found(target),
+                });
+                if let Some(newer) = newer {
+                    known.insert(name, Some(newer));
                 }
             }
             // Serialising a map of texts cannot fail.
             *map = serde_json::json!(known).to_string();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_rollback_took_over_is_known_from_its_own_plan() {
+        let target = |account: &str| Target {
+            account: account.parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            stack: "app".parse().unwrap(),
+        };
+        let all = [
+            "111111111111",
+            "222222222222",
+            "333333333333",
+            "444444444444",
+        ]
+        .map(target);
+        let [untouched, done, taken_over, unknown] = &all;
+        let seen = serde_json::json!({
+            untouched.to_string(): "looked at",
+            done.to_string(): "looked at",
+        });
+        let mut pipeline: PipelineDeclaration = serde_json::from_value(serde_json::json!({
+            "name": "app",
+            "stages": [{"name": "Create", "actions": [{
+                "name": "Create",
+                "actionTypeId": {
+                    "category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1",
+                },
+                "configuration": {NEWEST_EVENTS: seen.to_string()},
+                "fanOut": {
+                    "targets": all.each_ref().map(|target| serde_json::json!({"target": target})),
+                    "preferences": crate::model::OperationPreferences::default(),
+                },
+            }]}],
+        }))
+        .unwrap();
+        let is = |one: &Target| {
+            let one = one.clone();
+            move |target: &Target| *target == one
+        };
+        pipeline.renew_newest_events(
+            |target| is(done)(target).then(|| "its own".to_owned()),
+            |target| (!is(unknown)(target)).then(|| "found".to_owned()),
+        );
+        let action = &pipeline.stages[0].actions[0];
+        let known: NewestEvents =
+            serde_json::from_str(&action.configuration[NEWEST_EVENTS]).unwrap();
+        let known = |target: &Target| known.get(&target.to_string()).cloned().flatten();
+        assert_eq!(known(untouched).as_deref(), Some("looked at"));
+        assert_eq!(known(done).as_deref(), Some("its own"));
+        assert_eq!(known(taken_over).as_deref(), Some("found"));
+        assert_eq!(known(unknown), None);
     }
 }
