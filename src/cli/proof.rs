@@ -1,6 +1,7 @@
 //! Whether the targets that an execution was done with still are as it left them, and how that is known.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
@@ -154,6 +155,11 @@ pub(super) fn told(proofs: &[Proof], are_included: bool) {
     );
 }
 
+const NOT_READ: &str = "proven current when this was planned, could not be looked at again";
+
+/// So long this may take: well below the time after which a lease that nobody renews may be taken by others.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// Looks again at what was proven current when the execution was planned, before anything of it is executed, and says on standard
 /// error what is not so any more: whoever approved it may have done so long ago.
 pub(super) async fn look_again(
@@ -186,7 +192,13 @@ pub(super) async fn look_again(
         return;
     };
     let (mut changed, mut not_read) = (Vec::new(), Vec::new());
-    let now = proofs(&earlier, &sources, aws).await;
+    let Ok(now) = tokio::time::timeout(LONGEST, proofs(&earlier, &sources, aws)).await else {
+        let all: Vec<_> = was_current
+            .iter()
+            .map(|target| (*target, format!("no answer within {} s", LONGEST.as_secs())))
+            .collect();
+        return tell(NOT_READ, &all);
+    };
     for proof in now
         .iter()
         .filter(|proof| was_current.contains(&proof.target))
@@ -201,10 +213,7 @@ pub(super) async fn look_again(
         "proven current when this was planned, changed since, not run again",
         &changed,
     );
-    tell(
-        "proven current when this was planned, could not be looked at again",
-        &not_read,
-    );
+    tell(NOT_READ, &not_read);
 }
 
 /// Returns the targets that were changed since.
