@@ -127,7 +127,7 @@ fn every_stack_gets_its_former_template_and_parameters_back() {
     for said in [
         "secret parameter `Password`: its former value cannot be read back, and is asked for; targets: 3",
         "secret parameter `Kept`: keeps its present value, which is the former one; targets: 3",
-        "not rolled back of what it changed; targets: 1",
+        "left as it is: changed since (`--include-changed`); targets: 1",
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }

@@ -62,10 +62,15 @@ pub(super) fn of(earlier: &ExecutionId, sorted: &Sorted) -> Vec<String> {
         imported,
     );
     tell("created by that execution, and kept", kept);
-    tell(
-        "not rolled back of what it changed",
-        left.len() - kept - imported,
-    );
+    let others = left.iter().map(|left| &left.why);
+    let others = others.filter(|why| !is_created(why) && !is_imported(why));
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for why in others {
+        *reasons.entry(why.reason()).or_default() += 1;
+    }
+    for (reason, targets) in reasons {
+        tell(&format!("left as it is: {reason}"), targets);
+    }
     notes
 }
 

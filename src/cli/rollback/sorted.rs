@@ -85,7 +85,7 @@ pub(super) enum Why {
 
 impl Why {
     /// Returns it in words, the same for all targets of which the same is true.
-    fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         match self {
             Self::Created { .. } => {
                 "created by it, and not touched; `--delete-created` deletes such stacks".to_owned()
