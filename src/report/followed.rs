@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{ExecutionId, ExecutionOutcome, Follows, Target, TargetOutcome};
@@ -86,11 +87,18 @@ impl Followed {
         if executions.is_empty() {
             return None;
         }
-        let (next, is_back) = match followers.last() {
-            Some((newest, alive)) if newest.outcome().is_none() => {
-                (commands(newest, *alive), false)
+        let open: Vec<_> = followers
+            .iter()
+            .filter(|(follower, _)| follower.outcome().is_none())
+            .collect();
+        // What was begun is seen to its end before anything else, also where something newer has ended: two that work on the
+        // same targets make each other's plans stale.
+        let (next, is_back) = match open.is_empty() {
+            true => after(view, &views),
+            false => {
+                let next = open.iter().map(|(open, alive)| commands(open, *alive));
+                (next.flatten().collect(), false)
             }
-            Some(_) | None => after(view, &views),
         };
         Some(Self {
             executions,
@@ -143,7 +151,8 @@ pub fn since<'a>(view: &View, followers: &[&'a View]) -> BTreeMap<&'a Target, Si
     since
 }
 
-/// Returns the followers that do again what the execution did, and those that take it back, each with which of both.
+/// Returns the followers that do again what the execution did, and those that take it back, each with which of both, in the
+/// order in which they ended.
 pub fn directed<'a>(view: &View, followers: &[&'a View]) -> Vec<(&'a View, bool)> {
     let mut known: BTreeMap<&ExecutionId, bool> = BTreeMap::new();
     let mut directed = Vec::new();
@@ -164,6 +173,8 @@ pub fn directed<'a>(view: &View, followers: &[&'a View]) -> Vec<(&'a View, bool)
             directed.push((*follower, is_forward));
         }
     }
+    // One that waited while another ran did what it did after that one.
+    directed.sort_by_key(|(follower, _)| follower.ended().unwrap_or(Timestamp::MAX));
     directed
 }
 

@@ -1,5 +1,7 @@
 //! Tests of `followed`.
 
+use std::time::Duration;
+
 use super::super::fixtures::{self, Script};
 use super::super::{ScreenOptions, Status, Summary, status, summary};
 use super::*;
@@ -19,6 +21,7 @@ fn execution(number: u32, follows: Option<Follows>, ended: &[(Target, TargetOutc
     }
     for event in &mut script.events {
         event.execution = id(number);
+        event.at += Duration::from_secs(3_600) * number;
     }
     script
 }
@@ -30,9 +33,9 @@ fn over(mut script: Script) -> View {
         _ => ExecutionOutcome::Failed,
     };
     script.finish(outcome);
-    let id = view.execution().cloned();
-    if let (Some(last), Some(id)) = (script.events.last_mut(), id) {
-        last.execution = id;
+    if let [.., before, last] = script.events.as_mut_slice() {
+        last.execution = before.execution.clone();
+        last.at = before.at;
     }
     script.view()
 }
@@ -180,6 +183,31 @@ fn one_that_is_open_is_what_comes_next() {
             next.map(|_| true)
         );
     }
+}
+
+#[test]
+fn a_rollback_that_was_interrupted_is_resumed_whatever_was_retried_since() {
+    let four = fixtures::four();
+    let follows = Some(Follows::RollsBack(id(1)));
+    let open = execution(2, follows, &[(four[0].clone(), fixtures::succeeded())]).view();
+    let retry = later(3, Follows::Retries(id(1)), &[(2, failed())]);
+    let (_, next) = told(&[open, retry]);
+    assert_eq!(next, ["stackgate resume #2", "stackgate stop #2 --give-up"]);
+}
+
+#[test]
+fn what_a_retry_did_while_a_rollback_waited_is_to_be_taken_back_too() {
+    let four = fixtures::four();
+    let ended: Vec<_> = [0, 1]
+        .map(|at| (four[at].clone(), fixtures::succeeded()))
+        .into();
+    let mut back = execution(2, Some(Follows::RollsBack(id(1))), &ended);
+    let retry = later(3, Follows::Retries(id(1)), &[(2, fixtures::succeeded())]);
+    for event in &mut back.events[1..] {
+        event.at += Duration::from_secs(7_200);
+    }
+    let (_, next) = told(&[over(back), retry]);
+    assert_eq!(next, ["stackgate rollback #3"]);
 }
 
 #[test]
