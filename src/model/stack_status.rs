@@ -279,7 +279,7 @@ impl StackStatus {
                 format!("{wait}, or run again once it has ended, which {events} shows")
             }
             RollbackComplete | RollbackFailed | CreateFailed => format!(
-                "see why with {}, then add `--replace-failed`, or delete it with {} and run again",
+                "see why with {}, then deploy again with `--replace-failed`, or delete it with {} and run again",
                 aws("describe-stack-events"),
                 delete()
             ),
