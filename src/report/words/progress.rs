@@ -354,7 +354,7 @@ pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, 
             format!(
                 "it cannot be told whether the change set of {target} was executed{also}: {message}"
             ),
-            "look at the stack's events, then resume and say with `--unknown` what happened",
+            "resume looks again; where it still cannot be told, look at the stack's events and say with `--unknown` what happened",
         ),
         PauseReason::GateUnreadable { wave, message } => (
             format!("what comes after wave {wave} cannot be looked at: {message}"),
