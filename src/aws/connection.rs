@@ -99,7 +99,8 @@ impl Aws {
             let variable = |name: &str| {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             };
-            endpoint::check(variable, profile.endpoint())?;
+            let of_profile = |name: &str| profile.setting(name).map(str::to_owned);
+            endpoint::check(variable, of_profile)?;
         }
         let http_client = match &settings.http_client {
             Some(client) => client.clone(),
@@ -143,6 +144,9 @@ impl Aws {
             loader = loader.credentials_provider(credentials.clone());
         }
         let mut base = loader.load().await;
+        if settings.endpoint_url.is_none() {
+            endpoint::check_section(&base)?;
+        }
         let opening_name = session_name(&settings.session_name);
         let mut renewal = profile.renewal();
         if settings.credentials.is_none()
@@ -260,8 +264,7 @@ impl Aws {
 
     /// Returns whether an endpoint was set, in the settings, the environment or the profile.
     pub fn has_own_endpoint(&self) -> bool {
-        let is_set = |name| std::env::var_os(name).is_some_and(|url| !url.is_empty());
-        self.0.base.endpoint_url().is_some() || is_set("AWS_ENDPOINT_URL_CLOUDFORMATION")
+        self.endpoint_for("CLOUDFORMATION").is_some()
     }
 
     /// Returns who the base credentials belong to. Asks once.
@@ -372,11 +375,9 @@ impl Aws {
         &self.0.objects
     }
 
-    /// Returns the endpoint that was set for a service that is called without its crate, such as `SSM`.
+    /// Returns the endpoint that was set for a service, such as `SSM`.
     pub(super) fn endpoint_for(&self, service: &str) -> Option<String> {
-        let own = std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
-        own.filter(|url| !url.is_empty())
-            .or_else(|| self.0.base.endpoint_url().map(str::to_owned))
+        endpoint::of_service(&self.0.base, service)
     }
 
     /// Refuses to call a service at AWS where CloudFormation alone has an endpoint of its own: what is found in a
@@ -473,7 +474,7 @@ impl Aws {
     pub(super) async fn is_known_everywhere(&self, spec: &TargetSpec) -> bool {
         if spec.role_arn.is_some() {
             // Opened here, at the endpoint of a region unless somebody set another one.
-            return std::env::var_os("AWS_ENDPOINT_URL_STS").is_none();
+            return self.endpoint_for("STS").as_deref() == self.endpoint();
         }
         let Some(provider) = self.credentials_provider() else {
             return false;

@@ -1,4 +1,7 @@
-//! The endpoints that the environment and the profile set, looked at before anything is called.
+//! The endpoints that the options, the environment and the profile set, looked at before anything is called.
+
+use aws_config::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::model::{CallFailure, FailureKind};
 
@@ -22,9 +25,10 @@ const SERVICES: [&str; 9] = [
 /// panics over an empty one, and of another one that is no URL it says so in its log only.
 pub(super) fn check(
     variable: impl Fn(&str) -> Option<String>,
-    of_profile: Option<&str>,
+    of_profile: impl Fn(&str) -> Option<String>,
 ) -> Result<(), CallFailure> {
-    let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .or_else(|| of_profile("ignore_configured_endpoint_urls"));
     if ignored.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         return Ok(());
     }
@@ -35,12 +39,45 @@ pub(super) fn check(
             is_url(&url, name)?;
         }
     }
-    match of_profile {
+    match of_profile("endpoint_url") {
         Some(url) if variable(&everywhere).is_none() => {
-            is_url(url, "`endpoint_url` of the profile")
+            is_url(&url, "`endpoint_url` of the profile")
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Returns the endpoint that is set for a service, such as `SSM`, found as the SDK's own clients find theirs: the one that was
+/// given, else those of the environment and the profile, unless they are to be ignored.
+pub(super) fn of_service(base: &SdkConfig, service: &str) -> Option<String> {
+    let general = base.endpoint_url().map(str::to_owned);
+    if base.get_origin("endpoint_url").is_client_config() {
+        return general;
+    }
+    let id = service.replace('_', " ");
+    let key = ServiceConfigKey::builder()
+        .service_id(&id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    // All three were given, so there is a key.
+    let own = key.ok().zip(base.service_config());
+    own.and_then(|(key, config)| config.load_config(key))
+        .or(general)
+}
+
+/// Refuses an endpoint that is no URL in the section of services that the profile names; `check` has seen all others.
+pub(super) fn check_section(base: &SdkConfig) -> Result<(), CallFailure> {
+    for service in SERVICES {
+        if let Some(url) = of_service(base, service) {
+            let id = service.to_lowercase().replace('_', "-");
+            is_url(
+                &url,
+                &format!("`endpoint_url` of {id} in the `services` of the profile"),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn is_url(text: &str, name: &str) -> Result<(), CallFailure> {
@@ -64,10 +101,124 @@ fn is_url(text: &str, name: &str) -> Result<(), CallFailure> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io::Write as _;
+    use std::process::Command;
 
+    use super::super::scripted::Scripted;
+    use super::super::{Aws, Settings};
     use super::*;
 
-    fn said(variables: &[(&str, &str)], of_profile: Option<&str>) -> String {
+    /// Tells a process that it is to say what it finds, and with which endpoint given.
+    const CHILD: &str = "STACKGATE_ENDPOINT_TEST_CHILD";
+
+    /// Returns the endpoints of CloudFormation and CloudWatch that a process finds, or why it found none.
+    fn found(given: &str, variables: &[(&str, &str)], config: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), config).unwrap();
+        let test = "aws::endpoint::tests::every_service_is_looked_up_in_the_same_order";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", test])
+            .env_clear()
+            .env(CHILD, given)
+            .env("AWS_CONFIG_FILE", file.path())
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                file.path().with_extension("none"),
+            )
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Writes what this process finds.
+    async fn say_found(given: String) {
+        let settings = Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some(given).filter(|url| !url.is_empty()),
+            credentials: Some(Scripted::credentials()),
+            ..Settings::default()
+        };
+        let text = match Aws::connect(&settings).await {
+            Ok(aws) => {
+                let of = |service| aws.endpoint_for(service).unwrap_or("aws".into());
+                assert_eq!(aws.has_own_endpoint(), of("CLOUDFORMATION") != "aws");
+                format!("{} {}", of("CLOUDFORMATION"), of("CLOUDWATCH"))
+            }
+            Err(failure) => failure.message,
+        };
+        write!(std::io::stderr(), "{text}").unwrap();
+    }
+
+    /// Variables are those of a process, so this runs itself once more for each case.
+    #[tokio::test]
+    async fn every_service_is_looked_up_in_the_same_order() {
+        if let Ok(given) = std::env::var(CHILD) {
+            return say_found(given).await;
+        }
+        let general = ("AWS_ENDPOINT_URL", "http://general");
+        let own = ("AWS_ENDPOINT_URL_CLOUDWATCH", "http://own");
+        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        let profile = "[default]\nendpoint_url = http://profile\n";
+        let ignoring = format!("{profile}ignore_configured_endpoint_urls = true\n");
+        let given = "http://given";
+        for (given, variables, config, expected) in [
+            (
+                given,
+                &[general, own][..],
+                profile,
+                "http://given http://given",
+            ),
+            (given, &[own, ignore], "", "http://given http://given"),
+            ("", &[general, own], profile, "http://general http://own"),
+            ("", &[own], profile, "http://profile http://own"),
+            ("", &[own], "", "aws http://own"),
+            ("", &[], profile, "http://profile http://profile"),
+            ("", &[general, own, ignore], profile, "aws aws"),
+            ("", &[general, own], &ignoring, "aws aws"),
+        ] {
+            assert_eq!(
+                found(given, variables, config),
+                expected,
+                "{given} {variables:?} {config}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_section_of_services_counts_and_is_looked_at() {
+        let section = |service: &str, url: &str| {
+            format!(
+                "[default]\nservices = local\n[services local]\n{service} =\n  endpoint_url = {url}\n"
+            )
+        };
+        let cloudformation = section("cloudformation", "http://section");
+        assert_eq!(found("", &[], &cloudformation), "http://section aws");
+        let cloudwatch = section("cloudwatch", "http://section");
+        assert_eq!(found("", &[], &cloudwatch), "aws http://section");
+        for (url, what) in [("", "is set, but empty"), ("nonsense", "is no URL such as")] {
+            for service in ["cloudformation", "cloudwatch", "sso-oidc"] {
+                let config = section(service, url);
+                let refused = found("", &[], &config);
+                let begin =
+                    format!("`endpoint_url` of {service} in the `services` of the profile {what}");
+                assert!(refused.starts_with(&begin), "{refused}");
+                assert_eq!(
+                    found("http://given", &[], &config),
+                    "http://given http://given"
+                );
+            }
+        }
+    }
+
+    fn said(variables: &[(&str, &str)], url: Option<&str>) -> String {
+        let profile: Vec<_> = url.map(|url| ("endpoint_url", url)).into_iter().collect();
+        said_with(variables, &profile)
+    }
+
+    fn said_with(variables: &[(&str, &str)], profile: &[(&str, &str)]) -> String {
+        let profile: BTreeMap<&str, &str> = profile.iter().copied().collect();
+        let of_profile = |name: &str| profile.get(name).map(|&value| value.to_owned());
         let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
         let variable = |name: &str| variables.get(name).map(|&value| value.to_owned());
         match check(variable, of_profile) {
@@ -126,5 +277,10 @@ mod tests {
         assert_eq!(said(&[("AWS_ENDPOINT_URL_DYNAMODB", "")], None), "");
         let ignored = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True");
         assert_eq!(said(&[ignored, ("AWS_ENDPOINT_URL", "")], Some("")), "");
+        let ignored = ("ignore_configured_endpoint_urls", "true");
+        let profile = [ignored, ("endpoint_url", "")];
+        assert_eq!(said_with(&[("AWS_ENDPOINT_URL", "")], &profile), "");
+        let overruled = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
+        assert_ne!(said_with(&[overruled], &profile), "");
     }
 }

@@ -176,13 +176,8 @@ impl Profile {
     }
 
     /// Returns a setting of the profile.
-    fn setting(&self, key: &str) -> Option<&str> {
+    pub(super) fn setting(&self, key: &str) -> Option<&str> {
         self.files.as_ref()?.get(key)
-    }
-
-    /// Returns the endpoint of every service, where the profile sets one.
-    pub(super) fn endpoint(&self) -> Option<&str> {
-        self.setting("endpoint_url")
     }
 
     /// Returns the authorities to trust instead of the system's, where a bundle is named by `AWS_CA_BUNDLE` or

@@ -96,6 +96,13 @@ impl Events<'_> {
             statement.query(params![self.execution.as_str(), after, number(end), most])?;
         while let Some(row) = rows.next()? {
             let seq = counted(row.get(0)?)?;
+            if seq != self.last + 1 {
+                // One is missing. Those before it are good, and are given first.
+                if self.batch.is_empty() {
+                    return Err(Failure::Garbled);
+                }
+                break;
+            }
             let data = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
             self.batch.push_back((seq, data.to_owned()));
             self.last = seq;
@@ -261,6 +268,33 @@ mod tests {
         assert_eq!(read(&journal, &id(2), 0).unwrap().len(), 1);
         write_raw(&journal, 1, 3, "{\"seq\": 3, ");
         let error = read(&journal, &id(1), 2).unwrap_err();
+        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_event_that_is_missing_is_damage() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        append(&journal, &lease, 1, 200);
+        let guard = "DROP TRIGGER event_is_never_deleted";
+        journal.connection.execute(guard, []).unwrap();
+        let remove = |seq: u32| {
+            let delete = "DELETE FROM event WHERE seq = ?1";
+            assert_eq!(journal.connection.execute(delete, [seq]).unwrap(), 1);
+        };
+        remove(150);
+        let mut reading = journal.events(&id(1), 0);
+        let before = reading.by_ref().take_while(Result::is_ok).count();
+        assert_eq!(before, 149);
+        assert!(reading.next().is_none(), "an error is the last");
+        for after in [0, 100, 149] {
+            let error = read(&journal, &id(1), after).unwrap_err();
+            assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+        }
+        assert_eq!(numbers(journal.events(&id(1), 150)).len(), 51);
+        assert_eq!(numbers(journal.last_events(&id(1), 51).unwrap()).len(), 51);
+        remove(1);
+        let error = journal.first_event(&id(1)).unwrap_err();
         assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
     }
 

@@ -1,13 +1,13 @@
 //! The loop: wait for the next input, decide, append to the journal, start the steps, show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 use super::clock::now;
 use super::dispatch;
@@ -15,7 +15,8 @@ use super::signals::{Request, Signals};
 use crate::action::World;
 use crate::journal::{Durability, Journal, JournalError, Lease};
 use crate::model::{
-    Approver, Event, ExecutionOutcome, InboxMessage, PauseReason, StopMode, StopRequest,
+    Approver, Event, ExecutionOutcome, InboxMessage, PauseReason, Scope, StopMode, StopRequest,
+    clean,
 };
 use crate::pipeline::{Execution, Input, Machine, Turn};
 
@@ -81,6 +82,65 @@ pub enum RunError {
     /// Signals could not be listened to.
     #[error("failed to listen for signals")]
     Signals(#[source] std::io::Error),
+    /// A step's task panicked, so that its answer never comes.
+    #[error(
+        "a step of {of} ended unexpectedly: {why}; this is an error in stackgate, and nothing that was recorded is lost"
+    )]
+    Step {
+        /// Whose step it was.
+        of: String,
+        /// What the panic said.
+        why: String,
+    },
+}
+
+/// The steps that run.
+#[derive(Default)]
+struct Steps {
+    tasks: JoinSet<()>,
+    /// What each belongs to.
+    scopes: HashMap<task::Id, Scope>,
+}
+
+impl Steps {
+    fn start(&mut self, scope: Scope, doing: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(doing);
+        self.scopes.insert(task.id(), scope);
+    }
+
+    /// Forgets those that have ended. Fails if one of them panicked: whoever waits for its answer would wait for ever.
+    fn settle(&mut self) -> Result<(), RunError> {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            let error = match ended {
+                Ok((id, ())) => {
+                    self.scopes.remove(&id);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let scope = self.scopes.remove(&error.id()).unwrap_or_default();
+            // One that was cancelled is at its end because this process is.
+            if let Ok(panic) = error.try_into_panic() {
+                let why = panic
+                    .downcast_ref::<&str>()
+                    .copied()
+                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                return Err(RunError::Step {
+                    of: named(&scope),
+                    why: clean(why.unwrap_or("it gave no reason")),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(scope: &Scope) -> String {
+    match (&scope.target, &scope.action) {
+        (Some(target), _) => target.to_string(),
+        (None, Some(action)) => format!("action `{action}`"),
+        (None, None) => "the execution".to_owned(),
+    }
 }
 
 impl Driver<'_> {
@@ -88,13 +148,13 @@ impl Driver<'_> {
     pub async fn run(mut self, mut machine: Machine, first: Turn) -> Result<Ended, RunError> {
         let mut signals = Signals::listen().map_err(RunError::Signals)?;
         let (sender, mut receiver) = mpsc::unbounded_channel::<Input>();
-        let mut tasks = JoinSet::new();
+        let mut steps = Steps::default();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tick_count = 0_u32;
         let bell = self.bell.clone();
 
-        self.commit(&machine, first, &[], &mut tasks, &sender)?;
+        self.commit(&machine, first, &[], &mut steps, &sender)?;
         // An answer that was given while nobody ran this comes before leaving because none is there.
         let (mut inputs, mut handled) = (Vec::new(), Vec::new());
         let mut left = BTreeSet::new();
@@ -110,10 +170,10 @@ impl Driver<'_> {
             }
         }
         let turn = machine.handle(inputs, now());
-        self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
+        self.commit(&machine, turn, &handled, &mut steps, &sender)?;
         let ended = loop {
             if let Some(ended) = self.ended(&machine) {
-                break ended;
+                break Ok(ended);
             }
             let mut inputs = Vec::new();
             let mut handled = Vec::new();
@@ -137,15 +197,18 @@ impl Driver<'_> {
                     }
                 }
             }
-            while tasks.try_join_next().is_some() {}
+            // What came meanwhile is not recorded: it is found out again on resume.
+            if let Err(error) = steps.settle() {
+                break Err(error);
+            }
             let turn = machine.handle(inputs, now());
-            self.commit(&machine, turn, &handled, &mut tasks, &sender)?;
+            self.commit(&machine, turn, &handled, &mut steps, &sender)?;
         };
         // Calls under way are dropped: an answer that is not recorded is looked into on resume. A command that runs
         // ends with its task, before this process does.
-        tasks.shutdown().await;
+        steps.tasks.shutdown().await;
         self.journal.release(&self.lease)?;
-        Ok(ended)
+        ended
     }
 
     /// Puts a turn's events on disk, then starts its steps, then shows the events.
@@ -154,7 +217,7 @@ impl Driver<'_> {
         machine: &Machine,
         turn: Turn,
         handled: &[u64],
-        tasks: &mut JoinSet<()>,
+        steps: &mut Steps,
         sender: &mpsc::UnboundedSender<Input>,
     ) -> Result<(), RunError> {
         if !turn.events.is_empty() || !handled.is_empty() {
@@ -173,11 +236,9 @@ impl Driver<'_> {
             crash_if_asked();
         }
         for step in turn.steps {
-            tasks.spawn(dispatch::perform(
-                self.world.clone(),
-                Box::new(step),
-                sender.clone(),
-            ));
+            let scope = step.scope.clone();
+            let doing = dispatch::perform(self.world.clone(), Box::new(step), sender.clone());
+            steps.start(scope, doing);
         }
         if !turn.events.is_empty() {
             self.face.show(&turn.events, machine.state());
@@ -268,3 +329,55 @@ fn crash_if_asked() {
 
 #[cfg(not(debug_assertions))]
 fn crash_if_asked() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples::{event, id};
+    use crate::model::EventKind;
+
+    async fn said(scope: Scope, doing: impl Future<Output = ()> + Send + 'static) -> String {
+        let mut steps = Steps::default();
+        steps.start(Scope::default(), async {});
+        steps.start(scope, doing);
+        while !steps.tasks.is_empty() {
+            if let Err(error) = steps.settle() {
+                return error.to_string();
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(steps.scopes.len(), 0);
+        String::new()
+    }
+
+    #[tokio::test]
+    async fn a_step_that_panics_ends_the_run_and_names_its_target() {
+        let scope = Scope {
+            target: event(&id(1), 2, EventKind::StageStarted).scope.target,
+            ..Scope::default()
+        };
+        assert_eq!(said(scope.clone(), async {}).await, "");
+        let text = said(scope.clone(), async { panic!("index {}", 7) }).await;
+        assert_eq!(
+            text,
+            "a step of 111111111111/eu-west-1/network ended unexpectedly: index 7; this is an error in stackgate, and nothing that was recorded is lost"
+        );
+        let text = said(Scope::default(), async { panic!("no proof") }).await;
+        assert!(
+            text.starts_with("a step of the execution ended unexpectedly: no proof;"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_step_that_is_cancelled_is_no_error() {
+        let mut steps = Steps::default();
+        steps.start(Scope::default(), std::future::pending());
+        steps.tasks.abort_all();
+        while !steps.tasks.is_empty() {
+            steps.settle().unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(steps.scopes.len(), 0);
+    }
+}

@@ -33,6 +33,7 @@ mod oracle;
 mod organization;
 mod outage;
 mod packaging;
+mod panics;
 mod parameters;
 mod portable;
 mod recover;

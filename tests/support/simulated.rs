@@ -304,7 +304,7 @@ fn run_with(
     })
 }
 
-fn approver() -> Approver {
+pub fn approver() -> Approver {
     Approver {
         arn: None,
         os_user: "ana".to_owned(),
