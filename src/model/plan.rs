@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::shared;
 use super::{
     Caller, ChangeSetId, ChangeSetName, Digest, LogicalId, ResourceChange, SetDrift, StackId,
     StackStatus, Target, TargetInputs,
@@ -162,23 +163,5 @@ impl PlannedTarget {
     /// Returns what it was made from, to be changed for this one alone.
     pub fn inputs_mut(&mut self) -> &mut TargetInputs {
         Arc::make_mut(&mut self.inputs)
-    }
-}
-
-/// What several own together, written as if each had its own.
-mod shared {
-    use super::*;
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        value: &Arc<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<T>, D::Error> {
-        T::deserialize(deserializer).map(Arc::new)
     }
 }
