@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::model::{ExecutionId, ExecutionOutcome, Follows, Target, TargetOutcome};
 
+use super::next::{next, stuck};
 use super::rolled_back::gave_back;
 use super::screen::Tone;
 use super::status::is_busy;
-use super::summary::{next, stuck};
 use super::words::{self, count};
 use super::{TargetView, View, advice, recover};
 

@@ -12,13 +12,13 @@ use crate::diff::ImpactRow;
 use crate::model::{ChangeAction, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
+use super::next::{labelled, next};
 use super::review_data::{
     ParameterUse, Review, ReviewDrift, ReviewGroup, ReviewParameter, ReviewProperty, ReviewResource,
 };
 use super::review_facts::{self as facts, Said};
 use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
-use super::summary::{labelled, next};
 use super::words::{self, Places, count};
 use super::{Approval, Summary, View, left_out, links, review};
 

@@ -16,7 +16,7 @@ use super::review_data::{Review, ReviewGroup};
 use super::review_facts as facts;
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, left_out, links, review, summary, waves};
+use super::{Summary, View, left_out, links, next, review, waves};
 use changes::{details, parameters};
 use page::{KEPT, LONGEST, some, whole};
 
@@ -308,7 +308,7 @@ fn go_on(page: &mut Page, view: &View) {
     let (Some(id), Some(_)) = (view.execution(), view.outcome()) else {
         return;
     };
-    let commands = summary::labelled(view, summary::next(view, id.as_str()));
+    let commands = next::labelled(view, next::next(view, id.as_str()));
     for same in commands.chunk_by(|one, other| one.1 == other.1) {
         let of = same.first().and_then(|(_, label)| *label);
         let of = of.map_or_else(String::new, |label| format!(", for {label}"));

@@ -26,6 +26,7 @@ mod links;
 mod list;
 mod live;
 mod markdown;
+mod next;
 mod overwritten;
 mod parameters;
 mod recorded;

@@ -6,9 +6,9 @@ use crate::model::clean;
 
 use super::fleet::{Fleet, Rooms, UNDER_WAY, WHEN_LEFT, sections};
 use super::followed::Followed;
+use super::next::next_commands;
 use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
-use super::summary::next_commands;
 use super::waves::waves;
 use super::words::{self, Places, count};
 use super::{Approval, Phase, TargetView, View, review_facts as facts, summary};

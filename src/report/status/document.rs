@@ -12,8 +12,8 @@ use crate::model::{
 
 use super::is_busy;
 use crate::report::followed::Follower;
+use crate::report::next::next_for_machines;
 use crate::report::rolled_back::RolledBack;
-use crate::report::summary::next_for_machines;
 use crate::report::view::{Counts, StageStatus};
 use crate::report::waves::WaveStatus;
 use crate::report::words::{self, count};

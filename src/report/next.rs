@@ -1,0 +1,158 @@
+//! The commands that go on from where an execution is.
+
+use crate::model::{
+    Decision, ExecutionId, ExecutionOutcome, Follows, Recovery, StackStatus, Target, TargetOutcome,
+};
+
+use super::review::execution;
+use super::screen::{Line, Page, Tone, columns};
+use super::view::State;
+use super::{View, advice, recover};
+
+/// Adds the commands that go on from here.
+pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
+    let Some(id) = view.execution() else {
+        return;
+    };
+    let id = execution(id, page.options);
+    let commands = labelled(view, next(view, &id));
+    for (at, (command, of)) in commands.iter().enumerate() {
+        let label = if at == 0 { "next: " } else { "      " };
+        let mut line = Line::of(Tone::Dim, label).add(Tone::Strong, command);
+        let of = of.map(|of| format!("   for {of}"));
+        // A command is never broken: what it is for goes below it where both do not fit into the line.
+        let below = of.filter(|of| {
+            let fits = line.columns() + columns(of) <= page.options.width;
+            if fits {
+                line.push(Tone::Dim, of);
+            }
+            !fits
+        });
+        page.verbatim(line);
+        if let Some(of) = below {
+            page.line(Line::indent(6).add(Tone::Dim, &of), 9);
+        }
+    }
+    if let Some(advice) = advice::advice(view) {
+        page.line(Line::indent(6).add(Tone::Dim, &advice), 6);
+    }
+}
+
+/// Returns the commands, each with what it is for where that is another execution than the one in `view`.
+pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Option<&'static str>)> {
+    let rollback = view.rolled_back().and_then(|r| r.execution.as_ref());
+    let mut others: Vec<(&ExecutionId, &'static str)> = Vec::new();
+    others.extend(rollback.map(|id| (id, "the rollback")));
+    let followers = view.followed().into_iter().flat_map(|f| &f.executions);
+    others.extend(followers.map(|follower| match follower.follows {
+        Follows::Retries(_) => (&follower.execution, "the retry"),
+        Follows::RollsBack(_) => (&follower.execution, "the rollback"),
+    }));
+    let label = |command: &String| {
+        let mut words = command.split(' ');
+        words.find_map(|word| {
+            let mut others = others
+                .iter()
+                .filter(|(id, _)| Some(*id) != view.execution());
+            let other = others.find(|(id, _)| id.as_str() == word);
+            other.map(|(_, label)| *label)
+        })
+    };
+    let commands = commands.into_iter();
+    commands
+        .map(|c| (label(&c), c))
+        .map(|(l, c)| (c, l))
+        .collect()
+}
+
+/// Returns the commands that go on from where the execution is, the likeliest first.
+pub(super) fn next(view: &View, id: &str) -> Vec<String> {
+    match view.state() {
+        State::Unknown => Vec::new(),
+        State::Running | State::Paused | State::Stopping | State::Answered(Decision::Approve) => {
+            vec![
+                format!("stackgate resume {id}"),
+                format!("stackgate stop {id} --give-up"),
+            ]
+        }
+        State::GivingUp | State::Answered(Decision::Reject) | State::Overdue => {
+            vec![format!("stackgate resume {id}")]
+        }
+        State::Denied => vec![format!("stackgate reject {id}")],
+        State::WaitingForApproval => {
+            let go_on = match view.exported() {
+                Some(file) => format!("stackgate deploy --plan {file}"),
+                None => format!("stackgate approve {id}"),
+            };
+            vec![go_on, format!("stackgate reject {id}")]
+        }
+        State::Ended(outcome) => match (view.followed(), outcome) {
+            // Somebody went on from it already.
+            (Some(followed), _) => followed.next.clone(),
+            (
+                None,
+                ExecutionOutcome::Succeeded
+                | ExecutionOutcome::NothingToDo
+                | ExecutionOutcome::Rejected
+                | ExecutionOutcome::Expired,
+            ) => Vec::new(),
+            (
+                None,
+                ExecutionOutcome::SucceededWithFailures
+                | ExecutionOutcome::Failed
+                | ExecutionOutcome::Stopped,
+            ) => {
+                let mut commands = match view.rolled_back() {
+                    // What is to be retried has gone back, or is going to.
+                    Some(rolled_back) => rolled_back.next.clone(),
+                    None => advice::retry(view, id).into_iter().collect(),
+                };
+                if advice::can_roll_back(view) {
+                    commands.push(format!("stackgate rollback {id}"));
+                }
+                // What it made does not go back by itself.
+                if view.is_to_be_rolled_back() && advice::has_made_stacks(view) {
+                    commands.push(format!("stackgate rollback {id} --delete-created"));
+                }
+                commands.push(format!("stackgate events {id}"));
+                commands.extend(recover::commands_of(id, stuck(view)));
+                commands
+            }
+        },
+    }
+}
+
+/// Returns the targets that this execution left stuck, and what gets them out. A creation that failed is made anew instead.
+pub(super) fn stuck(view: &View) -> Vec<(&Target, Recovery)> {
+    let targets = view.targets().into_iter();
+    let stuck = targets.filter_map(|target| match target.outcome() {
+        Some(TargetOutcome::Failed { status, .. }) => {
+            let is_left =
+                |status: &StackStatus| status.is_settled() && !status.is_failed_creation();
+            Some((
+                target.target(),
+                status.filter(is_left).and_then(Recovery::of)?,
+            ))
+        }
+        Some(_) | None => None,
+    });
+    stuck.collect()
+}
+
+/// Returns the same for machines, which cannot be asked whether they mean the plan that is shown.
+pub(super) fn next_for_machines(view: &View, id: &str) -> Vec<String> {
+    let mut commands = next(view, id);
+    if let (State::WaitingForApproval, Some(approval)) = (view.state(), view.approval())
+        && let Some(go_on) = commands.first_mut()
+    {
+        let named = match view.exported() {
+            Some(_) => "--approve",
+            None => "--plan",
+        };
+        go_on.push_str(&format!(" {named} {}", approval.plan));
+        if let Some(wave) = approval.wave {
+            go_on.push_str(&format!(" --wave {wave}"));
+        }
+    }
+    commands
+}
