@@ -58,11 +58,11 @@ pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Optio
             other.map(|(_, label)| *label)
         })
     };
-    let commands = commands.into_iter();
-    commands
-        .map(|c| (label(&c), c))
-        .map(|(l, c)| (c, l))
-        .collect()
+    let labelled = |command: String| {
+        let of = label(&command);
+        (command, of)
+    };
+    commands.into_iter().map(labelled).collect()
 }
 
 /// Returns the commands that go on from where the execution is, the likeliest first.
