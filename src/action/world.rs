@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::bad_input;
@@ -12,7 +13,8 @@ use super::secrets::Secrets;
 use crate::artifact::Store;
 use crate::aws::Aws;
 use crate::model::{
-    ArtifactName, ArtifactPath, ArtifactRef, CallFailure, Digest, FailureKind, TemplateBucket,
+    ArtifactName, ArtifactPath, ArtifactRef, CallFailure, Digest, FailureKind, Silence,
+    TemplateBucket,
 };
 use crate::template::Template;
 
@@ -53,6 +55,11 @@ impl World {
             packages: Mutex::default(),
             manifests: Mutex::default(),
         }
+    }
+
+    /// Returns the regions from which nothing usable has come for a while, at the time `at`.
+    pub fn silences(&self, at: Timestamp) -> Vec<Silence> {
+        self.aws.silences(at)
     }
 
     /// Returns the bytes of a file of an artifact.

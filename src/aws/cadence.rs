@@ -196,9 +196,13 @@ pub fn approved<F: Future>(carrying_out: F) -> TaskLocalFuture<(), F> {
     APPROVED.scope((), carrying_out)
 }
 
-fn is_approved() -> bool {
+/// Returns whether what was approved is being carried out.
+pub(super) fn is_approved() -> bool {
     APPROVED.try_with(|()| ()).is_ok()
 }
+
+/// How long calls are made again of which nothing usable comes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a failed call may do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,12 +230,12 @@ fn patience(
         (Trouble::Throttled, Priority::Read | Priority::Mutate | Priority::Execute) => {
             Duration::from_secs(600)
         }
-        (Trouble::Passing, Priority::Observe | Priority::Outcome) => Duration::from_secs(300),
+        (Trouble::Passing, Priority::Observe | Priority::Outcome) => PATIENCE,
         // What was approved is carried out under other people's eyes too, or under nobody's.
         (Trouble::Passing, Priority::Read | Priority::Mutate | Priority::Execute)
             if is_approved =>
         {
-            Duration::from_secs(300)
+            PATIENCE
         }
         (Trouble::Passing, Priority::Read | Priority::Mutate | Priority::Execute) => {
             return (attempt < 3).then(|| Duration::from_millis(200) * (1 << attempt));
@@ -248,7 +252,7 @@ impl Trouble {
     pub(super) fn of(kind: &FailureKind) -> Option<Self> {
         match kind {
             FailureKind::Throttled => Some(Self::Throttled),
-            FailureKind::Unreachable => Some(Self::Passing),
+            FailureKind::Unreachable | FailureKind::Unanswered => Some(Self::Passing),
             FailureKind::CredentialsExpired
             | FailureKind::AccessDenied
             | FailureKind::RegionNotEnabled

@@ -9,11 +9,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::budget::Class;
-use super::cadence::{Stopwatch, Trouble};
+use super::cadence::{Stopwatch, Trouble, is_approved};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
 use super::trace;
-use crate::model::{CallFailure, Priority, TargetSpec};
+use crate::model::{CallFailure, FailureKind, Priority, TargetSpec};
 
 /// A call: its name, its urgency, and whether it may be sent again.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,7 @@ impl Aws {
         let gate = self.gate(&spec.target);
         let class = Class::of(call.operation);
         let place = spec.target.place();
+        let (region, silences) = (&spec.target.region, self.silences_of_calls());
         let clock = Stopwatch::start();
         let mut attempt = 0;
         loop {
@@ -93,6 +94,7 @@ impl Aws {
             let error = match sent {
                 Ok(reply) => {
                     permit.succeeded();
+                    silences.answered(region);
                     return Ok(reply);
                 }
                 Err(error) => error,
@@ -102,6 +104,26 @@ impl Aws {
             attempted.proven = attempted.proven && !gate.has_answered();
             attempted.everywhere = attempted.proven && self.is_known_everywhere(spec).await;
             let failure = classify(&error, &attempted);
+            match failure.kind {
+                FailureKind::Unreachable | FailureKind::Unanswered | FailureKind::Ambiguous => {
+                    silences.unanswered(region, &failure);
+                }
+                // Some are found out before anything is sent.
+                FailureKind::CredentialsExpired
+                | FailureKind::AccessDenied
+                | FailureKind::RegionNotEnabled
+                | FailureKind::Throttled
+                | FailureKind::NotFound
+                | FailureKind::AlreadyExists
+                | FailureKind::MissingCapabilities(_)
+                | FailureKind::Refused
+                | FailureKind::BadInput
+                | FailureKind::SecretNeeded(_) => {
+                    if error.raw_response().is_some() {
+                        silences.answered(region);
+                    }
+                }
+            }
             let Some(trouble) = Trouble::of(&failure.kind) else {
                 return Err(failure);
             };
@@ -110,7 +132,11 @@ impl Aws {
                 Trouble::Passing => drop(permit),
             }
             if !trouble.outwaited(call.priority, attempt, clock).await {
-                return Err(clock.told(failure));
+                let failure = clock.told(failure);
+                return Err(match is_approved() {
+                    true => silences.judge(region, clock.elapsed(), failure),
+                    false => failure,
+                });
             }
             attempt += 1;
         }

@@ -16,6 +16,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use jiff::Timestamp;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::acting::{Acting, ForEachCall, LOAD_TIME};
@@ -30,8 +31,11 @@ use super::mfa::MfaPrompt;
 use super::object::Objects;
 use super::profile::{Profile, Source};
 use super::session::{Opening, Role, Session, for_sessions, session_name};
+use super::silence::Silences;
 use super::trace::{Trace, Traced, TracedHttp};
-use crate::model::{AccountId, CallFailure, Caller, FailureKind, Region, Target, TargetSpec};
+use crate::model::{
+    AccountId, CallFailure, Caller, FailureKind, Region, Silence, Target, TargetSpec,
+};
 
 /// Where STS is asked when no region is known at all; every account of the partition has it.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -88,6 +92,7 @@ struct Shared {
     change_sets: Learned,
     operations: Learned,
     objects: Objects,
+    silences: Silences,
 }
 
 impl Aws {
@@ -224,6 +229,7 @@ impl Aws {
             change_sets: Learned::new(),
             operations: Learned::new(),
             objects: Objects::default(),
+            silences: Silences::default(),
         })))
     }
 
@@ -254,6 +260,7 @@ impl Aws {
             change_sets: Learned::new(),
             operations: Learned::new(),
             objects: Objects::default(),
+            silences: Silences::default(),
         }))
     }
 
@@ -435,6 +442,16 @@ impl Aws {
     /// Returns a mark that a target's stack is being watched.
     pub(super) fn watcher(&self, target: &Target) -> Watcher {
         self.gate(target).watch(&self.0.watched)
+    }
+
+    /// Returns the regions from which nothing usable has come for a while, at the time `at`.
+    pub fn silences(&self, at: Timestamp) -> Vec<Silence> {
+        self.0.silences.told(at)
+    }
+
+    /// Returns what calls tell of regions.
+    pub(super) fn silences_of_calls(&self) -> &Silences {
+        &self.0.silences
     }
 
     /// Waits until one call more may be under way, and returns the right to it.

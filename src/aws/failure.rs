@@ -250,6 +250,7 @@ fn of_reply(
         | FailureKind::MissingCapabilities(_)
         | FailureKind::Refused
         | FailureKind::Unreachable
+        | FailureKind::Unanswered
         | FailureKind::BadInput
         | FailureKind::SecretNeeded(_) => {}
     }

@@ -46,6 +46,7 @@ mod rest;
 mod s3;
 mod session;
 mod signed;
+mod silence;
 mod ssm;
 mod stack;
 mod trace;

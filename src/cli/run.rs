@@ -456,8 +456,8 @@ fn unknown(view: &View, id: &ExecutionId, target: &Target, message: &str) -> Str
 fn cut_off(view: &View, id: &ExecutionId) -> String {
     let regions = view.unreachable();
     let back = match regions.len() {
-        0 | 1 => "the region can be reached again",
-        _ => "they can be reached again, or this computer has its network back",
+        0 | 1 => "the region answers again",
+        _ => "they answer again, or this computer has its network back",
     };
     let told = regions.into_iter().map(|reason| match reason {
         PauseReason::Unreachable { message, .. } => {

@@ -142,7 +142,8 @@ fn give_up(
     view: &View,
     request: StopRequest,
 ) -> Result<(), CliError> {
-    if view.given_up().is_some() {
+    // Said again, it holds for the regions that have fallen silent since, too.
+    if view.given_up().is_some() && view.unreachable().is_empty() {
         return Ok(());
     }
     let lease = run::acquire(journal, id)?;

@@ -498,6 +498,17 @@ pub fn every_kind() -> Vec<EventKind> {
             },
             outputs: BTreeMap::from([("Url".into(), "https://queue".into())]),
         },
+        EventKind::RegionSilent {
+            silence: Silence {
+                region: Region::new("eu-west-1").unwrap(),
+                since: now(),
+                until: now(),
+                message: "no route".into(),
+            },
+        },
+        EventKind::RegionAnswers {
+            region: Region::new("eu-west-1").unwrap(),
+        },
         EventKind::Paused {
             reason: PauseReason::SecretNeeded {
                 parameter: "Password".into(),
@@ -553,8 +564,10 @@ pub fn place(kind: &EventKind) -> usize {
         CallFailed { .. } => 35,
         Observed { .. } => 36,
         TargetFinished { .. } => 37,
-        Paused { .. } => 38,
-        StopRequested { .. } => 39,
-        ExecutionFinished { .. } => 40,
+        RegionSilent { .. } => 38,
+        RegionAnswers { .. } => 39,
+        Paused { .. } => 40,
+        StopRequested { .. } => 41,
+        ExecutionFinished { .. } => 42,
     }
 }

@@ -13,10 +13,10 @@ use super::shared;
 use super::{
     ActionCategory, ActionName, Answer, Approver, ArtifactRef, Base, CallFailure, Caller,
     ChangeSetId, ChangeSetKind, ChangeSetName, Digest, ExecutionId, ExecutionOutcome, GatePlace,
-    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, Proof, ResourceChange,
-    RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, SourceRevision, StackEvent,
-    StackId, StackSetting, StackStatus, StackSummary, StageName, StopRequest, Target, TargetInputs,
-    TargetOutcome, TargetSpec, WaveName,
+    GoneExport, LeftOut, PauseReason, PipelineDeclaration, PlannedTarget, Proof, Region,
+    ResourceChange, RiskChoices, RiskChoicesError, RoleSession, SecretRef, SetDrift, Silence,
+    SourceRevision, StackEvent, StackId, StackSetting, StackStatus, StackSummary, StageName,
+    StopRequest, Target, TargetInputs, TargetOutcome, TargetSpec, WaveName,
 };
 
 /// One thing that happened in an execution.
@@ -294,6 +294,16 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         outputs: BTreeMap<String, String>,
     },
+    /// Nothing usable comes from a region for the moment. It is asked again and again for a while, and nobody has to do anything.
+    RegionSilent {
+        /// Which, and since when.
+        silence: Silence,
+    },
+    /// The region answers again.
+    RegionAnswers {
+        /// Which.
+        region: Region,
+    },
     /// The execution waits for somebody outside, and can be resumed.
     Paused {
         /// Why.
@@ -498,6 +508,8 @@ impl EventKind {
             Self::CallFailed { .. } => "call_failed",
             Self::Observed { .. } => "observed",
             Self::TargetFinished { .. } => "target_finished",
+            Self::RegionSilent { .. } => "region_silent",
+            Self::RegionAnswers { .. } => "region_answers",
             Self::Paused { .. } => "paused",
             Self::StopRequested { .. } => "stop_requested",
             Self::ExecutionFinished { .. } => "execution_finished",

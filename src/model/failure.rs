@@ -34,8 +34,11 @@ pub enum FailureKind {
     Refused,
     /// The request may or may not have been carried out.
     Ambiguous,
-    /// The request never reached the service.
+    /// Nothing usable comes from the endpoint: it cannot be reached, is silent, or says that it has an error of its own.
+    /// Nothing was carried out.
     Unreachable,
+    /// The same of this call, while others in the region were answered.
+    Unanswered,
     /// Files or options are wrong; no call was made.
     BadInput,
     /// The secret of this parameter is needed and cannot be found or asked for here.

@@ -1,5 +1,6 @@
 //! Why something ended, or did not begin.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{CallFailure, Gate, LogicalId, Region, StackStatus, Staleness, Target, WaveName};
@@ -147,6 +148,19 @@ impl TargetOutcome {
             | Self::Unknown { .. } => false,
         }
     }
+}
+
+/// A region from which nothing usable comes for the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The region.
+    pub region: Region,
+    /// When the first call failed that was answered by nobody, after the last that was.
+    pub since: Timestamp,
+    /// Until when calls are made again, about: if nothing is answered by then, the execution pauses.
+    pub until: Timestamp,
+    /// What came of the last call.
+    pub message: String,
 }
 
 /// Why an execution waits for somebody outside.

@@ -143,6 +143,7 @@ impl Machine {
                     | FailureKind::Throttled
                     | FailureKind::MissingCapabilities(_)
                     | FailureKind::Unreachable
+                    | FailureKind::Unanswered
                     | FailureKind::BadInput => match self.is_first_attempt(target) {
                         true => self.not_executed(turn, now, target, &failure),
                         false => drop(self.refused.insert(target.clone(), failure)),
@@ -193,6 +194,11 @@ impl Machine {
                     cause: Cause::of(failure.message),
                 };
                 self.finish(turn, now, target, outcome, Ending::none());
+            }
+            Some(Err(failure))
+                if failure.kind == FailureKind::Unreachable && self.is_lost(target) =>
+            {
+                self.lose(turn, now, target, &failure);
             }
             // What cannot be seen may well be succeeding: it is not called a failure.
             Some(Err(failure)) => {

@@ -25,6 +25,13 @@ impl Machine {
                 }
             }
             Input::Stop(request) => self.take_stop(turn, now, request),
+            Input::Silent(silence) => self.take_silence(turn, now, silence),
+            Input::Answers(region) => {
+                if self.state.silent.contains(&region) {
+                    let kind = EventKind::RegionAnswers { region };
+                    self.emit(turn, now, Scope::default(), kind);
+                }
+            }
             Input::SourceStored { scope, result } => {
                 self.storing.remove(&scope);
                 match result {
@@ -123,15 +130,11 @@ impl Machine {
                 let result = self.reached(turn, now, &target, result);
                 self.take_execution(turn, now, &target, result);
             }
-            // Who was asked says what became of it, also where nothing answers.
-            Input::Settled { target, result }
-                if self.state.targets[&target].phase == Phase::Executing =>
-            {
-                let result = self.arrived(turn, now, &target, result);
-                self.take_settlement(turn, now, &target, result);
-            }
             Input::Settled { target, result } => {
-                let result = self.reached(turn, now, &target, result);
+                let result = match self.is_answered_for(&target) {
+                    true => self.arrived(turn, now, &target, result),
+                    false => self.reached(turn, now, &target, result),
+                };
                 self.take_settlement(turn, now, &target, result);
             }
             Input::Observed { target, events } => {
@@ -237,6 +240,7 @@ impl Machine {
             | FailureKind::Refused
             | FailureKind::Ambiguous
             | FailureKind::Unreachable
+            | FailureKind::Unanswered
             | FailureKind::BadInput => return Some(failure),
         };
         self.pause(turn, now, reason);

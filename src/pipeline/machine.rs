@@ -36,7 +36,8 @@ pub struct Machine {
     pub(super) refused: BTreeMap<Target, CallFailure>,
     /// How the target of an execution that may be under way differs from what was approved.
     pub(super) differing: BTreeMap<Target, Vec<Staleness>>,
-    /// Targets whose execution was not accepted and is not asked for again while the execution stops.
+    /// Targets whose execution was not accepted and is not asked for again while the execution stops, and those about
+    /// which nothing answers.
     pub(super) held: BTreeSet<Target>,
     pub(super) attempts: HashMap<Target, u32>,
     /// What somebody found out about the targets below.

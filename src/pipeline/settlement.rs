@@ -9,7 +9,8 @@ use super::names::execute_token;
 use super::state::{Execution, Phase};
 use super::step::{StepKind, UnknownPolicy};
 use crate::model::{
-    CallFailure, Ending, EventKind, PauseReason, Settlement, Staleness, Target, TargetOutcome,
+    CallFailure, Ending, EventKind, FailureKind, PauseReason, Settlement, Staleness, Target,
+    TargetOutcome,
 };
 
 impl Machine {
@@ -71,6 +72,9 @@ impl Machine {
                 Some(failure) => asked_again(&reason, &failure),
                 None => reason,
             },
+            Err(failure) if failure.kind == FailureKind::Unreachable && self.is_lost(target) => {
+                return self.lose(turn, now, target, &failure);
+            }
             Err(failure) => failure.message,
         };
         self.unknown(turn, now, target, unknown);
@@ -150,6 +154,14 @@ impl Machine {
                 let outcome = TargetOutcome::Unknown { reason: message };
                 self.finish(turn, now, target, outcome, Ending::none());
             }
+        }
+    }
+
+    /// Returns whether somebody who was asked has said what became of `target`, which counts where nothing answers, too.
+    pub(super) fn is_answered_for(&self, target: &Target) -> bool {
+        match self.unknown {
+            UnknownPolicy::Ask => false,
+            UnknownPolicy::Executed | UnknownPolicy::NotExecuted => self.looked_at.contains(target),
         }
     }
 

@@ -175,6 +175,7 @@ fn case() -> impl Strategy<Value = Case> {
                     approval,
                     disturbances,
                     gives_up: None,
+                    goes_dark: None,
                     chances,
                 }
             },
@@ -193,6 +194,12 @@ proptest! {
     fn an_execution_that_is_given_up_ends_and_forgets_nothing(case in case(), after in 0u8..40) {
         let gives_up = Some(after);
         Run::to_the_end(&Case { gives_up, ..case });
+    }
+
+    #[test]
+    fn whoever_gives_up_waits_for_no_region_that_is_gone(case in case(), after in 0u8..40) {
+        let goes_dark = Some(after);
+        Run::to_the_end(&Case { goes_dark, ..case });
     }
 
     #[test]
@@ -227,6 +234,7 @@ fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
         health: Health::Good,
         disturbances: 0,
         gives_up: None,
+        goes_dark: None,
         chances: vec![0],
     }
 }

@@ -48,6 +48,10 @@ pub struct Execution {
     pub paused: Option<PauseReason>,
     /// The regions in which nothing answers, since it was taken up last.
     pub unreachable: BTreeSet<Region>,
+    /// The regions from which nothing usable comes for the moment, and which are asked again and again.
+    pub silent: BTreeSet<Region>,
+    /// Those in which nothing answered when the execution was given up: nobody waits for them any more.
+    pub lost: BTreeSet<Region>,
     /// The targets that somebody was asked about because it cannot be told whether they were executed, since it was taken
     /// up last.
     pub asked_about: BTreeSet<Target>,
@@ -246,6 +250,8 @@ impl Execution {
             secrets: BTreeMap::new(),
             paused: None,
             unreachable: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            lost: BTreeSet::new(),
             asked_about: BTreeSet::new(),
             stop: None,
             given_up: false,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::model::{
     ActionDeclaration, AlarmCheck, AlarmFound, ArtifactName, ArtifactRef, CallFailure, ChangeSetId,
     ChangeSetKind, ChangeSetName, Collection, Ending, ExecutionId, GateCommand, GatePlace,
-    InboxMessage, PlannedTarget, Preparation, Reading, Removal, Scope, Settlement, SourceRevision,
-    StackEvent, StackId, StackSetting, StackStatus, Staleness, StopRequest, Target, TargetInputs,
-    TargetOutcome, TargetSpec,
+    InboxMessage, PlannedTarget, Preparation, Reading, Region, Removal, Scope, Settlement, Silence,
+    SourceRevision, StackEvent, StackId, StackSetting, StackStatus, Staleness, StopRequest, Target,
+    TargetInputs, TargetOutcome, TargetSpec,
 };
 
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
@@ -337,6 +337,10 @@ pub enum Input {
         /// What it wrote last, or why it does not let the rollout go on.
         result: Result<String, String>,
     },
+    /// Nothing usable comes from a region for the moment.
+    Silent(Silence),
+    /// The region answers again, or nobody asks there any more.
+    Answers(Region),
     /// Messages of the inbox.
     Inbox(Vec<InboxMessage>),
     /// A request of the running process itself to stop.

@@ -41,6 +41,7 @@ impl Execution {
                 self.paused = None;
                 self.asked_about.clear();
                 self.unreachable.clear();
+                self.silent.clear();
                 self.stop = None;
                 // Whether the stack is still worked on is found out anew.
                 for target in self.targets.values_mut() {
@@ -170,12 +171,21 @@ impl Execution {
                 }
                 self.in_file = true;
             }
+            EventKind::RegionSilent { silence } => {
+                self.silent.insert(silence.region.clone());
+            }
+            EventKind::RegionAnswers { region } => {
+                if !self.silent.remove(region) {
+                    return Err(illegal(event, "the region was not silent"));
+                }
+            }
             EventKind::Paused { reason } => {
                 match reason {
                     PauseReason::OutcomeUnknown { target, .. } => {
                         self.asked_about.insert(target.clone());
                     }
                     PauseReason::Unreachable { region, .. } => {
+                        self.silent.remove(region);
                         self.unreachable.insert(region.clone());
                     }
                     PauseReason::CredentialsExpired { .. }
@@ -185,18 +195,16 @@ impl Execution {
                 self.paused = Some(reason.clone());
             }
             EventKind::StopRequested { request } => match (request.mode, self.stop) {
+                (StopMode::GiveUp, stop) => {
+                    self.given_up = true;
+                    self.lost.extend(self.unreachable.iter().cloned());
+                    // The end comes in place of a stop that can be resumed.
+                    self.stop = stop.filter(|mode| *mode != StopMode::Wait);
+                }
                 // A request to leave at once outranks one to finish what runs, whichever came first.
                 (StopMode::Abandon, _) => self.stop = Some(StopMode::Abandon),
                 (StopMode::Wait, None) => self.stop = Some(StopMode::Wait),
                 (StopMode::Wait, Some(_)) => {}
-                // The end comes in place of a stop that can be resumed.
-                (StopMode::GiveUp, Some(StopMode::Wait)) => {
-                    self.given_up = true;
-                    self.stop = None;
-                }
-                (StopMode::GiveUp, None | Some(StopMode::Abandon | StopMode::GiveUp)) => {
-                    self.given_up = true;
-                }
             },
             EventKind::ExecutionFinished { outcome } => self.outcome = Some(*outcome),
             EventKind::ExecutionStarted { .. } => {

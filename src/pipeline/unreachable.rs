@@ -4,7 +4,11 @@ use jiff::Timestamp;
 
 use super::machine::{Machine, Turn};
 use super::state::Phase;
-use crate::model::{CallFailure, FailureKind, PauseReason, Region, Target};
+use crate::model::{
+    CallFailure, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, Region, Scope, Silence,
+    Target, TargetOutcome,
+};
+use crate::rollout::Rollout;
 
 impl Machine {
     /// Notes that a step of carrying out what was approved ended. Returns its result unless the execution must pause for it,
@@ -18,22 +22,89 @@ impl Machine {
     ) -> Option<Result<T, CallFailure>> {
         match self.arrived(turn, now, target, result)? {
             Err(failure) if failure.kind == FailureKind::Unreachable => {
-                // What is left out in any case, or was, is not waited for.
-                let is_waited_for = match self.state.targets[target].phase {
-                    Phase::Started => !self.state.given_up,
-                    Phase::Executing | Phase::Running | Phase::Settled => true,
+                match self.state.targets[target].phase {
+                    // What is left out in any case is not waited for.
+                    Phase::Started if self.state.given_up => None,
+                    Phase::Started if self.has_failed() => {
+                        self.leave_out_region(turn, now, &target.region);
+                        None
+                    }
+                    Phase::Executing | Phase::Running | Phase::Settled if self.is_lost(target) => {
+                        Some(Err(failure))
+                    }
+                    Phase::Started | Phase::Executing | Phase::Running | Phase::Settled => {
+                        self.pause_for_region(turn, now, target, failure);
+                        None
+                    }
                     Phase::Waiting
                     | Phase::Creating
                     | Phase::Created
                     | Phase::Ready
-                    | Phase::Finished => false,
-                };
-                if is_waited_for {
-                    self.pause_for_region(turn, now, &target.region, failure);
+                    | Phase::Finished => None,
                 }
-                None
             }
             result => Some(result),
+        }
+    }
+
+    /// Tells that nothing usable comes from a region, while what was approved is carried out and waits for it.
+    pub(super) fn take_silence(&mut self, turn: &mut Turn, now: Timestamp, silence: Silence) {
+        let region = &silence.region;
+        let is_told = self.state.silent.contains(region) || self.state.unreachable.contains(region);
+        if self.state.rollout.is_some() && !is_told {
+            let kind = EventKind::RegionSilent { silence };
+            self.emit(turn, now, Scope::default(), kind);
+        }
+    }
+
+    /// Returns whether whoever gave the execution up knew that nothing answers where `target` is.
+    pub(super) fn is_lost(&self, target: &Target) -> bool {
+        self.state.lost.contains(&target.region)
+    }
+
+    /// Ends a target that was begun, and that nobody waits for: how it ended is for whoever looks at it later.
+    pub(super) fn lose(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: &Target,
+        failure: &CallFailure,
+    ) {
+        let reason = format!(
+            "it was under way when {} stopped answering, and the execution was given up then ({}); the stack's events tell how it ended",
+            target.region, failure.message
+        );
+        let outcome = TargetOutcome::Unknown { reason };
+        self.finish(turn, now, target, outcome, Ending::none());
+    }
+
+    /// Returns whether the rollout has failed for good.
+    fn has_failed(&self) -> bool {
+        self.state.rollout.as_ref().is_some_and(Rollout::is_failed)
+    }
+
+    /// Leaves out what was not executed in `region`, of a rollout that has failed: it is no use to wait for the region only
+    /// to carry out more of what is a failure, and a rollback may be due.
+    fn leave_out_region(&mut self, turn: &mut Turn, now: Timestamp, region: &Region) {
+        let Some(reason) = self
+            .state
+            .rollout
+            .as_ref()
+            .and_then(|rollout| rollout.why_failed(region))
+        else {
+            return;
+        };
+        let unexecuted = self.state.targets.iter().filter(|(target, state)| {
+            target.region == *region
+                && matches!(state.phase, Phase::Ready | Phase::Started)
+                && !self.busy.contains(*target)
+        });
+        let unexecuted: Vec<Target> = unexecuted.map(|(target, _)| target.clone()).collect();
+        for target in unexecuted {
+            let reason = reason.clone();
+            let outcome = TargetOutcome::Skipped { reason };
+            self.finish(turn, now, &target, outcome, Ending::none());
+            self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
         }
     }
 
@@ -55,14 +126,15 @@ impl Machine {
         }
     }
 
-    /// Pauses the execution because nothing answers in `region`, which is told once.
+    /// Pauses the execution because nothing answers where `target` is, which is told once for its region.
     fn pause_for_region(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        region: &Region,
+        target: &Target,
         failure: CallFailure,
     ) {
+        let region = &target.region;
         // What somebody has to do outranks what only has to be waited for.
         let is_news = match &self.state.paused {
             None => true,
@@ -75,6 +147,8 @@ impl Machine {
             ) => false,
         };
         if !is_news {
+            // Another pause may let it be looked into, which would never end.
+            self.held.insert(target.clone());
             return;
         }
         let (mut untouched, mut under_way) = (0, 0);

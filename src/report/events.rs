@@ -312,6 +312,8 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
                 None => one(tone, word.to_owned()),
             }
         }
+        EventKind::RegionSilent { silence } => one(Tone::Warn, words::silence(silence, None)),
+        EventKind::RegionAnswers { region } => one(Tone::Plain, format!("{region} answers again")),
         EventKind::Paused { reason } => {
             let (why, what) = words::pause(reason, 0);
             one(Tone::Warn, format!("paused: {why}; {what}"))

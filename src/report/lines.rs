@@ -195,6 +195,8 @@ impl Lines {
             | EventKind::CallFailed { .. }
             | EventKind::Observed { .. }
             | EventKind::TargetFinished { .. }
+            | EventKind::RegionSilent { .. }
+            | EventKind::RegionAnswers { .. }
             | EventKind::Paused { .. }
             | EventKind::StopRequested { .. }
             | EventKind::ExecutionFinished { .. } => true,

@@ -169,7 +169,7 @@ pub(super) fn rows(fleet: &Fleet<'_>, options: &ScreenOptions, height: usize) ->
     lines.iter().map(|line| line.render_cut(options)).collect()
 }
 
-/// What nobody may miss: that it stops, and the gate that is waited for.
+/// What nobody may miss: that it stops, the gate that is waited for, and where nothing answers.
 fn notices(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Line> {
     let view = fleet.view();
     let stopping = (view.state() == State::Stopping)
@@ -178,7 +178,11 @@ fn notices(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Line> {
         let text = words::gate(place, *until, view.held(), options.now);
         Line::of(Tone::Busy, &text)
     });
-    let lines = stopping.into_iter().chain(gate);
+    let silences = view.silences().into_iter().map(|silence| {
+        let text = words::silence(silence, options.now);
+        Line::of(Tone::Warn, &text)
+    });
+    let lines = stopping.into_iter().chain(gate).chain(silences);
     lines
         .flat_map(|line| line.wrap_within(options.width, 2, NOTICE))
         .collect()

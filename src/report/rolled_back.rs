@@ -225,6 +225,24 @@ impl View {
             && self.definition().is_some_and(|d| d.rolls_back_on_failure())
             && self.targets().into_iter().any(TargetView::is_changed)
     }
+
+    /// Returns what becomes of the rollback that was approved with the plan, where it does not follow at once.
+    pub(super) fn put_off(&self) -> Option<&'static str> {
+        let targets = self.targets();
+        let has_changed = targets.iter().any(|t| t.is_changed());
+        let has_failed = targets
+            .iter()
+            .any(|t| t.outcome().is_some_and(TargetOutcome::is_failure));
+        if !has_changed || !self.definition()?.rolls_back_on_failure() {
+            return None;
+        }
+        if self.given_up().is_some() {
+            return Some("given up: what was changed is not rolled back by itself");
+        }
+        (self.paused().is_some() && has_failed).then_some(
+            "targets failed: if a rollback is due for that, it begins once the execution has ended",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -235,11 +253,16 @@ mod tests {
     use super::super::{ScreenOptions, Status, Summary, summary};
     use super::*;
     use crate::model::{
-        Cause, EventKind, ON_FAILURE, ROLLBACK, RiskLevel, StackStatus, StackSummary,
+        Cause, EventKind, ON_FAILURE, PauseReason, ROLLBACK, Region, RiskLevel, StackStatus,
+        StackSummary, StopMode, StopRequest,
     };
 
     /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
     fn failed() -> View {
+        failing().view()
+    }
+
+    fn failing() -> Script {
         let mut script = fixtures::halted();
         if let EventKind::ExecutionStarted { definition } = &mut script.events[0].kind {
             let definition = Arc::make_mut(definition);
@@ -247,7 +270,7 @@ mod tests {
             let settings = &mut stages.unwrap().actions[0].configuration;
             settings.insert(ON_FAILURE.to_owned(), ROLLBACK.to_owned());
         }
-        script.view()
+        script
     }
 
     /// Returns a rollback in which the first `good` of the changed targets went well, and whether it has ended.
@@ -292,6 +315,50 @@ mod tests {
                 .notes()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn whoever_pauses_or_gives_up_reads_what_becomes_of_the_rollback() {
+        let of = |automatic: bool, kind: EventKind| {
+            let mut script = match automatic {
+                true => failing(),
+                false => fixtures::halted(),
+            };
+            script.events.retain(|e| {
+                !matches!(
+                    e.kind,
+                    EventKind::ExecutionFinished { .. } | EventKind::StageFailed { .. }
+                )
+            });
+            script.say(kind);
+            script.view()
+        };
+        let paused = || EventKind::Paused {
+            reason: PauseReason::Unreachable {
+                region: Region::new("us-east-1").unwrap(),
+                untouched: 1,
+                under_way: 0,
+                message: "no route".to_owned(),
+            },
+        };
+        let given_up = || EventKind::StopRequested {
+            request: StopRequest {
+                mode: StopMode::GiveUp,
+                by: fixtures::alice(),
+                reason: String::new(),
+            },
+        };
+        for (kind, told) in [
+            (paused(), "it begins once the execution has ended"),
+            (given_up(), "is not rolled back by itself"),
+        ] {
+            let view = of(true, kind.clone());
+            let text = summary(&view, &ScreenOptions::default());
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(told), "{text}");
+            assert!(view.put_off().is_some_and(|text| text.contains(told)));
+            assert_eq!(of(false, kind).put_off(), None);
+        }
     }
 
     #[test]

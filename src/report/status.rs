@@ -98,6 +98,10 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some(text) = words::elsewhere(view) {
         page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
+    for silence in view.silences() {
+        let text = words::silence(silence, page.options.now);
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
     for (reason, others) in view.waits_for() {
         let (why, what) = words::pause(reason, others);
         page.line(Line::of(Tone::Warn, &format!("  {why}; {what}")), 4);
@@ -105,6 +109,9 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some(request) = view.stop() {
         let text = format!("  {}", words::stop_request(request));
         page.line(Line::of(Tone::Warn, &text), 4);
+    }
+    if let Some(text) = view.put_off() {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
     if let Some(failure) = view.trouble() {
         page.line(Line::of(Tone::Warn, &format!("  {}", failure.message)), 4);

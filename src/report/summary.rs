@@ -450,6 +450,9 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         page.line(Line::of(Tone::Warn, &format!("  {why}")), 4);
         page.line(Line::of(Tone::Plain, &format!("  {what}")), 4);
     }
+    if let Some(text) = view.put_off() {
+        page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
+    }
 
     let not_planned = facts::not_planned(view);
     let failures = [

@@ -206,6 +206,8 @@ impl TargetView {
             | EventKind::ApprovalExpired
             | EventKind::PlanExported { .. }
             | EventKind::PlanImported { .. }
+            | EventKind::RegionSilent { .. }
+            | EventKind::RegionAnswers { .. }
             | EventKind::Paused { .. }
             | EventKind::StopRequested { .. }
             | EventKind::ExecutionFinished { .. } => {}

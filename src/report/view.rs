@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use crate::model::{
     Answer, Approver, ArtifactRef, CallFailure, Digest, Event, ExecutionDefinition, ExecutionId,
     ExecutionOutcome, Follows, GatePlace, Invocation, OperationPreferences, PauseReason,
-    PlannedTarget, Proof, RiskChoices, SourceRevision, StageName, StopRequest, Target, TargetSpec,
-    Wave, WaveName,
+    PlannedTarget, Proof, Region, RiskChoices, Silence, SourceRevision, StageName, StopRequest,
+    Target, TargetSpec, Wave, WaveName,
 };
 
 use super::target_view::{Phase, TargetView};
@@ -60,6 +60,8 @@ pub struct View {
     unknown: BTreeMap<u64, Target>,
     /// Where nothing answers, by the event that says so.
     unreachable: BTreeMap<u64, PauseReason>,
+    /// What was told last of each region from which nothing usable came.
+    silences: BTreeMap<Region, Option<Fact<Option<Silence>>>>,
     stop: Option<Fact<StopRequest>>,
     given_up: Option<Fact<StopRequest>>,
     outcome: Option<Fact<ExecutionOutcome>>,
@@ -337,6 +339,17 @@ impl View {
             )
             | None => Vec::new(),
         }
+    }
+
+    /// Returns the regions from which nothing usable comes for the moment, while the execution asks there.
+    pub fn silences(&self) -> Vec<&Silence> {
+        let resumed = self.resumed.as_ref().map_or(0, |fact| fact.seq);
+        if self.outcome().is_some() || self.paused().is_some() {
+            return Vec::new();
+        }
+        let facts = self.silences.values().flatten();
+        let standing = facts.filter(|fact| fact.seq > resumed);
+        standing.filter_map(|fact| fact.value.as_ref()).collect()
     }
 
     /// Returns all that the execution waits for, each with how many other targets wait for the same answer.

@@ -21,6 +21,14 @@ impl Lane {
         self.limits.is_exceeded(self.failed)
     }
 
+    /// Returns why nothing more begins here, once it has failed.
+    pub(super) fn why_failed(&self) -> SkipReason {
+        SkipReason::ToleranceExceeded {
+            failed: self.failed,
+            tolerance: self.limits.tolerance,
+        }
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.waiting.is_empty() && self.running.is_empty()
     }

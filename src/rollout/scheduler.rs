@@ -201,6 +201,16 @@ impl Rollout {
         self.failed_regions().next().is_some()
     }
 
+    /// Returns why what has not been executed in `region` need not be any more, where the rollout has failed.
+    pub fn why_failed(&self, region: &Region) -> Option<SkipReason> {
+        let failed = || self.lanes().filter(|lane| lane.has_failed());
+        let here = failed().find(|lane| lane.region == *region);
+        here.map(Lane::why_failed).or_else(|| {
+            let region = failed().next()?.region.clone();
+            Some(SkipReason::EarlierRegionFailed { region })
+        })
+    }
+
     /// Returns why the gate after a wave was not passed, if that is so.
     pub fn closed_gate(&self) -> Option<SkipReason> {
         self.waves

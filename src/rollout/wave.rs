@@ -123,11 +123,7 @@ impl WaveState {
         let mut earlier_runs = false;
         for lane in &self.lanes {
             if lane.has_failed() {
-                let reason = SkipReason::ToleranceExceeded {
-                    failed: lane.failed,
-                    tolerance: lane.limits.tolerance,
-                };
-                next.skip.extend(lane.skipped(&reason));
+                next.skip.extend(lane.skipped(&lane.why_failed()));
             } else if let Some(region) = earlier_failed {
                 let region = region.clone();
                 let reason = SkipReason::EarlierRegionFailed { region };

@@ -15,8 +15,8 @@ use super::signals::{Request, Signals};
 use crate::action::World;
 use crate::journal::{Durability, Journal, JournalError, Lease};
 use crate::model::{
-    Approver, Event, ExecutionOutcome, InboxMessage, PauseReason, Scope, StopMode, StopRequest,
-    clean,
+    Approver, Event, ExecutionOutcome, InboxMessage, PauseReason, Region, Scope, StopMode,
+    StopRequest, clean,
 };
 use crate::pipeline::{Execution, Input, Machine, Turn};
 
@@ -201,7 +201,10 @@ impl Driver<'_> {
             if let Err(error) = steps.settle() {
                 break Err(error);
             }
-            let turn = machine.handle(inputs, now());
+            let time = now();
+            // Before what came of the calls: a region answers again first.
+            inputs.splice(0..0, self.heard(machine.state(), time));
+            let turn = machine.handle(inputs, time);
             self.commit(&machine, turn, &handled, &mut steps, &sender)?;
         };
         // Calls under way are dropped: an answer that is not recorded is looked into on resume. A command that runs
@@ -265,6 +268,18 @@ impl Driver<'_> {
             handled.extend(ids);
         }
         Ok(())
+    }
+
+    /// Returns what changed about the regions from which nothing usable comes.
+    fn heard(&self, state: &Execution, at: Timestamp) -> Vec<Input> {
+        let silences = self.world.silences(at);
+        let is_silent = |region: &Region| silences.iter().any(|s| s.region == *region);
+        let answering = state.silent.iter().filter(|region| !is_silent(region));
+        let mut inputs: Vec<Input> = answering.cloned().map(Input::Answers).collect();
+        let silent = silences.iter();
+        let new = silent.filter(|s| !state.silent.contains(&s.region));
+        inputs.extend(new.cloned().map(Input::Silent));
+        inputs
     }
 
     fn stop(&mut self, machine: &Machine, request: Request) -> Input {

@@ -325,6 +325,48 @@ fn an_endpoint_that_vanishes_is_named_for_its_target_alone() {
 }
 
 #[test]
+fn a_region_that_is_unwell_for_a_while_is_told_of_and_costs_nothing() {
+    let fleet = Fleet::new();
+    let gate = Gate::default();
+    let place = fleet.second();
+    let held = Rule::new(Fault::Hold(gate.clone())).operation("ExecuteChangeSet");
+    fleet.proxy.disturb(held.place(&place));
+    let process = fleet.env.start(&fleet.arguments(&["--yes"]));
+    fleet.proxy.wait_until("an execution", |calls| {
+        let is_asked = |c: &Call| c.operation == "ExecuteChangeSet" && c.place() == place;
+        calls.iter().any(is_asked)
+    });
+    fleet.proxy.disturb(
+        Rule::new(Fault::Answer(Error::UNAVAILABLE))
+            .place(&place)
+            .times(1000),
+    );
+    gate.open();
+    process.await_stderr("no usable answer from eu-west-1 since");
+    let status = fleet.env.run(&["status", "latest"]);
+    let words: Vec<&str> = status.success().stdout.split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(
+        words.contains("no usable answer from eu-west-1 since")
+            && words.contains("the execution pauses at about"),
+        "{status}"
+    );
+    let json = fleet.env.run(&["status", "latest", "--output", "json"]);
+    assert_documented(&serde_json::from_str(&json.success().raw).unwrap());
+
+    fleet.proxy.leave_alone();
+    let done = fleet.env.finish(process);
+    done.success();
+    for line in [
+        "no usable answer from eu-west-1 since",
+        "eu-west-1 answers again",
+    ] {
+        assert!(done.stderr.contains(line), "{line} in {done}");
+    }
+    fleet.assert_made_once();
+}
+
+#[test]
 fn one_process_runs_an_execution() {
     let fleet = Fleet::new();
     let gate = Gate::default();

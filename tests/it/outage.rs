@@ -121,4 +121,9 @@ fn what_runs_elsewhere_is_seen_to_its_end_and_nothing_else_begins() {
         .iter()
         .filter(|kind| matches!(kind, EventKind::TargetStarted));
     assert_eq!(begun.count(), 0, "{after:?}");
+    // It was told long before the pause, once.
+    let silent = events[..paused]
+        .iter()
+        .filter(|e| matches!(&e.kind, EventKind::RegionSilent { silence } if silence.region.as_str() == SILENT));
+    assert_eq!(silent.count(), 1);
 }

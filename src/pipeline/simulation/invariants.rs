@@ -1,5 +1,7 @@
 //! What holds for every run.
 
+use std::mem::{Discriminant, discriminant};
+
 use super::*;
 
 pub(super) fn invariant_no_change_set_is_executed_twice(run: &Run) {
@@ -18,7 +20,7 @@ pub(super) fn invariant_no_change_set_is_executed_twice(run: &Run) {
                     }
             )
         );
-        if !stack.sets_policy_only() {
+        if !stack.sets_policy_only() && !is_lost(run, target) {
             assert_eq!(moved, stack.executions == 1, "{target}: {ended:?}");
         }
         assert!(stack.policies <= 1, "{target} got its policy twice");
@@ -27,6 +29,13 @@ pub(super) fn invariant_no_change_set_is_executed_twice(run: &Run) {
         let succeeded = matches!(ended, Some(TargetOutcome::Succeeded { .. }));
         assert_eq!(succeeded && wants, is_set, "{target}: {ended:?}");
     }
+}
+
+/// Returns whether the end of the target is not known to whoever gave up: it was under way where nothing answers any more.
+fn is_lost(run: &Run, target: &Target) -> bool {
+    let state = run.machine.state();
+    let outcome = &state.targets[target].outcome;
+    matches!(outcome, Some(TargetOutcome::Unknown { .. })) && state.lost.contains(&target.region)
 }
 
 pub(super) fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
@@ -78,6 +87,22 @@ pub(super) fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining:
                 | StepKind::DeleteReviewStack { .. }
         );
         assert!(!mutates, "{:?} while stopping", step.kind);
+    }
+}
+
+/// A step of which nothing was recorded is not begun again at once: that would go on for ever. Looking at gates takes its time.
+pub(super) fn invariant_what_came_to_nothing_is_not_begun_again(
+    run: &Run,
+    done: &[(Option<Target>, Discriminant<StepKind>)],
+) {
+    for step in &run.in_flight {
+        let Some(target) = &step.scope.target else {
+            continue;
+        };
+        let is_again = |(of, kind): &(Option<Target>, _)| {
+            of.as_ref() == Some(target) && *kind == discriminant(&step.kind)
+        };
+        assert!(!done.iter().any(is_again), "{:?} again", step.kind);
     }
 }
 
@@ -153,7 +178,7 @@ pub(super) fn invariant_every_target_ends_or_the_execution_can_be_resumed(run: &
 
 pub(super) fn invariant_nothing_is_left_behind(run: &Run) {
     for (target, stack) in &run.world {
-        let executed = stack.executions > 0;
+        let executed = stack.executions > 0 || is_lost(run, target);
         assert!(executed || !stack.has_change_set, "{target}: a change set");
         assert!(executed || !stack.in_review, "{target}: an empty stack");
     }
@@ -169,6 +194,7 @@ pub(super) fn invariant_replay_equals_live(run: &Run) {
                 (state.seq, &state.stages, &state.artifacts, &state.targets),
                 (state.plan, &state.approval, &state.paused),
                 (state.stop, state.outcome, &state.gate),
+                (&state.unreachable, &state.lost),
             )
         )
     };

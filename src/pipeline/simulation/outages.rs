@@ -38,6 +38,27 @@ fn a_silent_region_fails_nothing_and_skips_nothing() {
 }
 
 #[test]
+fn what_has_failed_waits_for_nobody_who_may_carry_out_more_of_it() {
+    let mut case = fleet();
+    case.preferences.region_concurrency = RegionConcurrency::Parallel;
+    case.scripts[0].fate = Fate::Stale;
+    // The last of what is under way ends first: the failure is known before the silence is.
+    case.scripts[2].silent = u8::MAX;
+    let run = Run::to_the_end(&case);
+    let paused = run
+        .events
+        .iter()
+        .filter(|e| matches!(e.kind, EventKind::Paused { .. }));
+    assert_eq!(paused.count(), 0);
+    let state = run.machine.state();
+    assert_eq!(state.outcome, Some(ExecutionOutcome::Failed));
+    let region = target(0, false).region;
+    let reason = SkipReason::EarlierRegionFailed { region };
+    let skipped = TargetOutcome::Skipped { reason };
+    assert_eq!(state.targets[&target(2, true)].outcome, Some(skipped));
+}
+
+#[test]
 fn a_request_that_never_left_is_made_when_the_region_is_back() {
     let mut case = fleet();
     case.scripts[1].execute = vec![Fault::Unreachable, Fault::None];

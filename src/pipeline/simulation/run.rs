@@ -1,5 +1,7 @@
 //! A run: one execution in a world, with everything that happens to it by chance.
 
+use std::mem::discriminant;
+
 use super::*;
 
 /// What the approver does.
@@ -40,6 +42,8 @@ pub(super) struct Case {
     pub(super) disturbances: u8,
     /// After how many turns the execution is given up, if it has not ended by then.
     pub(super) gives_up: Option<u8>,
+    /// After how many turns nothing answers in the second region any more. Whoever hears of that gives up.
+    pub(super) goes_dark: Option<u8>,
     pub(super) chances: Vec<u16>,
 }
 
@@ -58,6 +62,7 @@ pub(super) struct Run {
     pub(super) all_chances: Vec<u16>,
     pub(super) disturbances: u8,
     pub(super) gives_up: Option<u8>,
+    pub(super) goes_dark: Option<u8>,
 }
 
 impl Run {
@@ -106,6 +111,7 @@ impl Run {
             all_chances: case.chances.clone(),
             disturbances: case.disturbances,
             gives_up: case.gives_up,
+            goes_dark: case.goes_dark,
         };
         run.commit(turn, false);
         run
@@ -126,7 +132,15 @@ impl Run {
             }
             run.go_on(case.approval);
         }
-        panic!("the execution does not come to its end");
+        let state = run.machine.state();
+        panic!(
+            "the execution does not come to its end: {:?}",
+            (
+                (&state.paused, &state.unreachable, &state.lost),
+                (state.stop, state.given_up, &run.in_flight),
+                state.targets.values().map(|t| t.phase).collect::<Vec<_>>()
+            )
+        );
     }
 
     pub(super) fn chance(&mut self, of: usize) -> usize {
@@ -158,6 +172,11 @@ impl Run {
             Some(turns) => self.gives_up = Some(turns - 1),
             None => {}
         }
+        match self.goes_dark {
+            Some(0) => self.darken(),
+            Some(turns) => self.goes_dark = Some(turns - 1),
+            None => {}
+        }
         if self.disturbances > 0 && self.chance(8) == 0 {
             self.disturbances -= 1;
             return self.disturb();
@@ -166,6 +185,11 @@ impl Run {
             return self.arrive();
         }
         let state = self.machine.state();
+        // It is gone for good, and nobody has said so yet.
+        let waits_in_vain = !state.unreachable.is_subset(&state.lost);
+        if self.goes_dark == Some(0) && waits_in_vain {
+            return self.give_up();
+        }
         if state.paused.is_some() || state.stop.is_some() {
             return self.resume();
         }
@@ -236,18 +260,23 @@ impl Run {
 
     /// Lets some of what is under way come to its end.
     pub(super) fn arrive(&mut self) {
-        let mut inputs = Vec::new();
+        let (mut inputs, mut done) = (Vec::new(), Vec::new());
         for _ in 0..=self.chance(2) {
             if !self.in_flight.is_empty() {
                 let index = self.chance(self.in_flight.len());
                 let step = self.in_flight.swap_remove(index);
+                done.push((step.scope.target.clone(), discriminant(&step.kind)));
                 inputs.extend(match is_of_gate(&step.kind) {
                     true => vec![self.look(step)],
                     false => perform(&mut self.world, step),
                 });
             }
         }
+        let before = self.events.len();
         self.handle(inputs);
+        if self.events.len() == before {
+            invariant_what_came_to_nothing_is_not_begun_again(self, &done);
+        }
     }
 
     pub(super) fn disturb(&mut self) {
@@ -272,6 +301,15 @@ impl Run {
                     let message = answer(Decision::Reject, request.plan, None, request.requested);
                     self.handle(vec![Input::Inbox(vec![message])]);
                 }
+            }
+        }
+    }
+
+    /// Nothing answers in the second region, however often somebody asks.
+    fn darken(&mut self) {
+        for stack in self.world.values_mut() {
+            if stack.script.second_region {
+                stack.script.silent = u8::MAX;
             }
         }
     }

@@ -3,7 +3,9 @@
 use super::super::step::{Input, StepKind, UnknownPolicy};
 use super::super::table_tests::lived_by;
 use super::*;
-use crate::model::{AccountId, EventKind, StackName, StackSetting};
+use crate::model::{
+    AccountId, Approver, EventKind, SkipReason, StackName, StackSetting, StopMode, StopRequest,
+};
 
 const STARTED: [&str; 4] = [
     "change_set_intended",
@@ -40,6 +42,12 @@ fn silence<T>() -> Result<T, CallFailure> {
 
 fn kinds(turn: &Turn) -> Vec<&EventKind> {
     turn.events.iter().map(|event| &event.kind).collect()
+}
+
+/// What a turn says of targets: the stages of these machines have not begun.
+fn of_targets(turn: &Turn) -> Vec<&EventKind> {
+    let of_targets = turn.events.iter().filter(|e| e.scope.target.is_some());
+    of_targets.map(|event| &event.kind).collect()
 }
 
 fn paused(region: &str, untouched: u32, under_way: u32) -> EventKind {
@@ -157,27 +165,23 @@ fn whatever_was_carried_out_already_is_no_failure_for_it() {
 }
 
 #[test]
-fn whether_a_request_was_accepted_is_asked_where_nothing_answers() {
-    let mut machine = machine(&["execute_intended"]);
+fn whether_a_request_was_accepted_is_found_out_when_the_region_is_back_or_somebody_says_it() {
+    let now = Timestamp::UNIX_EPOCH;
     let [first, ..] = three();
-    let settled = Input::Settled {
+    let settled = || Input::Settled {
         target: first.clone(),
         result: silence(),
     };
-    let turn = machine.handle(vec![settled], Timestamp::UNIX_EPOCH);
-    let reason = PauseReason::OutcomeUnknown {
-        target: first.clone(),
-        message: "no route".to_owned(),
-    };
-    assert_eq!(kinds(&turn), [&EventKind::Paused { reason }]);
+    let mut machine = machine(&["execute_intended"]);
+    let turn = machine.handle(vec![settled()], now);
+    assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
     assert_eq!(machine.state.targets[&first].phase, Phase::Executing);
-    // What somebody is asked outranks what only has to be waited for.
-    let lost = Input::Executed {
-        target: three()[1].clone(),
-        result: silence(),
-    };
-    let turn = machine.handle(vec![lost], Timestamp::UNIX_EPOCH);
-    assert!(turn.events.is_empty(), "{:?}", turn.events);
+    // Somebody was asked before the region fell silent, and has found it out.
+    let mut machine = self::machine(&["execute_intended"]);
+    machine.unknown = UnknownPolicy::Executed;
+    machine.looked_at.insert(first.clone());
+    let turn = machine.handle(vec![settled()], now);
+    assert_eq!(of_targets(&turn), [&EventKind::ExecuteAccepted]);
 }
 
 #[test]
@@ -192,6 +196,112 @@ fn who_gives_up_does_not_wait_for_a_region() {
         assert_eq!(result, None);
         assert_eq!(!turn.events.is_empty(), waits, "{more:?}");
     }
+}
+
+/// Has `machine` given up after it was left, and taken up again.
+fn given_up(machine: Machine) -> Machine {
+    let now = Timestamp::UNIX_EPOCH;
+    let mut state = machine.state;
+    let request = StopRequest {
+        mode: StopMode::GiveUp,
+        by: Approver {
+            arn: None,
+            os_user: "ana".to_owned(),
+            host: "laptop".to_owned(),
+        },
+        reason: String::new(),
+    };
+    let resumed = EventKind::Resumed {
+        owner: "laptop".to_owned(),
+        secrets: Default::default(),
+    };
+    for kind in [EventKind::StopRequested { request }, resumed] {
+        let event = state.follow(now, kind).unwrap();
+        state.apply(&event).unwrap();
+    }
+    Machine::over(state, UnknownPolicy::Ask)
+}
+
+#[test]
+fn what_is_under_way_where_nothing_answers_ends_unknown_for_whoever_gives_up_then() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, third] = three();
+    for (more, is_settled) in [
+        (&["execute_intended", "execute_accepted"][..], false),
+        (&["execute_intended"], true),
+    ] {
+        let answer = |target: &Target| match is_settled {
+            false => Input::Watched {
+                target: target.clone(),
+                result: silence(),
+            },
+            true => Input::Settled {
+                target: target.clone(),
+                result: silence(),
+            },
+        };
+        let mut machine = machine(more);
+        let executed = Input::Executed {
+            target: first.clone(),
+            result: silence(),
+        };
+        machine.handle(vec![executed], now);
+        let mut machine = given_up(machine);
+        // Of a region that fell silent since, nobody knew.
+        let mut turn = Turn::default();
+        machine.take(&mut turn, now, answer(&third));
+        assert_eq!(kinds(&turn), [&paused("us-east-1", 0, 1)]);
+        let turn = machine.handle(vec![answer(&first), answer(&second)], now);
+        let [EventKind::TargetFinished { outcome, .. }, _] = of_targets(&turn)[..] else {
+            panic!("{:?}", turn.events);
+        };
+        let TargetOutcome::Unknown { reason } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(
+            reason.starts_with("it was under way when eu-west-1 stopped answering")
+                && reason.contains("(no route)"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_rollout_that_failed_leaves_out_what_was_not_executed_where_nothing_answers() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, third] = three();
+    let mut machine = machine(&[]);
+    let definition = machine.state.definition.clone();
+    let mut actions = definition.pipeline.actions();
+    let fan_out = actions.find_map(|a| a.fan_out.as_ref()).unwrap();
+    let mut rollout = Rollout::of(fan_out);
+    for target in [&first, &second, &third] {
+        rollout.begin(target);
+    }
+    rollout.finish(&third, true);
+    machine.state.rollout = Some(rollout);
+    // A request for the second is on its way.
+    machine.busy.insert(second.clone());
+    let verified = Input::Verified {
+        target: first.clone(),
+        result: silence(),
+    };
+    let turn = machine.handle(vec![verified], now);
+    let reason = SkipReason::EarlierRegionFailed {
+        region: third.region,
+    };
+    let outcome = TargetOutcome::Skipped { reason };
+    let [EventKind::TargetFinished { outcome: told, .. }, rest @ ..] = &of_targets(&turn)[..]
+    else {
+        panic!("{:?}", turn.events);
+    };
+    assert_eq!(*told, outcome);
+    assert!(
+        matches!(rest, [EventKind::CleanupIntended { .. }]),
+        "{rest:?}"
+    );
+    assert_eq!(machine.state.targets[&second].outcome, None);
+    assert_eq!(machine.state.paused, None);
 }
 
 #[test]

@@ -221,6 +221,8 @@ pub(super) fn is_trouble(event: &Event) -> bool {
         | EventKind::GateClosed { .. }
         | EventKind::PlanExported { .. }
         | EventKind::PlanImported { .. }
+        | EventKind::RegionSilent { .. }
+        | EventKind::RegionAnswers { .. }
         | EventKind::Paused { .. }
         | EventKind::StopRequested { .. }
         | EventKind::ExecutionFinished { .. } => false,

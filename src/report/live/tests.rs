@@ -82,6 +82,52 @@ fn the_wave_is_named_however_few_targets_there_are() {
 }
 
 #[test]
+fn a_region_that_is_silent_is_told_until_it_answers() {
+    use crate::model::{EventKind, Region, Silence};
+    use crate::report::{Status, status};
+    let region: Region = "eu-west-1".parse().unwrap();
+    let mut script = fixtures::fleet();
+    script.approve().start(&fixtures::four()[0]).wait(25);
+    let since = script.now() - SignedDuration::from_secs(20);
+    script.say(EventKind::RegionSilent {
+        silence: Silence {
+            region: region.clone(),
+            since,
+            until: since + SignedDuration::from_mins(5),
+            message: "DescribeStacks in 111111111111/eu-west-1: no route".to_owned(),
+        },
+    });
+    script.wait(40);
+    let json = |script: &fixtures::Script| {
+        let json = serde_json::to_value(Status::of(&script.view(), Some(true))).unwrap();
+        crate::report::documents::assert_valid(&json);
+        json["silent"].clone()
+    };
+    let pages = |script: &fixtures::Script| {
+        let options = ScreenOptions {
+            now: Some(script.now()),
+            ..ScreenOptions::default()
+        };
+        let status = status(&script.view(), Some(true), &options);
+        [drawn(script, 80), status].map(|text| {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            words.join(" ")
+        })
+    };
+    for text in pages(&script) {
+        let told = "no usable answer from eu-west-1 since 22:00:13 UTC (1 min 0 s); it is asked again, and the execution \
+                    pauses at about 22:05:13 UTC: DescribeStacks in 111111111111/eu-west-1: no route";
+        assert!(text.contains(told), "{text}");
+    }
+    assert_eq!(json(&script)[0]["region"], "eu-west-1");
+    script.say(EventKind::RegionAnswers { region });
+    for text in pages(&script) {
+        assert!(!text.contains("usable"), "{text}");
+    }
+    assert!(json(&script).is_null());
+}
+
+#[test]
 fn what_a_gate_is_held_by_is_told_in_full() {
     use crate::model::{AlarmCheck, EventKind, Gate, GatePlace};
     let targets = fixtures::four();

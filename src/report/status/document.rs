@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{
     Answer, ChangeSetId, Digest, ExecutionId, ExecutionOutcome, Follows, GatePlace, PauseReason,
-    Proof, StackEvent, StackId, StageName, StopRequest, Target, TargetOutcome, WaveName,
+    Proof, Silence, StackEvent, StackId, StageName, StopRequest, Target, TargetOutcome, WaveName,
 };
 
 use super::is_busy;
@@ -58,6 +58,9 @@ pub struct Status {
     /// How the waves go, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<WaveStatus>,
+    /// The regions from which nothing usable comes for the moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<Silence>,
     /// Why it waits for somebody outside.
     pub paused: Option<PauseReason>,
     /// The request to stop.
@@ -223,6 +226,7 @@ impl Status {
                 held: view.held().map(str::to_owned),
             }),
             waves: WaveStatus::of(view),
+            silent: view.silences().into_iter().cloned().collect(),
             paused: view.paused().cloned(),
             stop: view.stop().cloned(),
             stages: stages.collect(),

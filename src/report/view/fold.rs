@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{GateEnd, Imported, Refused, Source, StageStatus, View};
-use crate::model::{Event, EventKind, PauseReason, StopMode, TargetSpec};
+use crate::model::{Event, EventKind, PauseReason, Region, Silence, StopMode, TargetSpec};
 use crate::report::target_view::TargetView;
 
 /// A fact, and the event that brought it.
@@ -29,6 +29,10 @@ pub(in crate::report) fn keep<T>(slot: &mut Option<Fact<T>>, event: &Event, valu
 }
 
 impl View {
+    fn silence_of(&mut self, region: &Region) -> &mut Option<Fact<Option<Silence>>> {
+        self.silences.entry(region.clone()).or_default()
+    }
+
     /// Takes an event in. Events may come twice and in any order; those of other executions are ignored.
     pub fn apply(&mut self, event: &Event) {
         if self
@@ -124,12 +128,21 @@ impl View {
                     keep(&mut self.trouble, event, failure.clone());
                 }
             }
+            EventKind::RegionSilent { silence } => {
+                keep(
+                    self.silence_of(&silence.region),
+                    event,
+                    Some(silence.clone()),
+                );
+            }
+            EventKind::RegionAnswers { region } => keep(self.silence_of(region), event, None),
             EventKind::Paused { reason } => {
                 match reason {
                     PauseReason::OutcomeUnknown { target, .. } => {
                         self.unknown.insert(event.seq, target.clone());
                     }
-                    PauseReason::Unreachable { .. } => {
+                    PauseReason::Unreachable { region, .. } => {
+                        keep(self.silence_of(region), event, None);
                         self.unreachable.insert(event.seq, reason.clone());
                     }
                     PauseReason::CredentialsExpired { .. }

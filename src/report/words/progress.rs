@@ -4,8 +4,8 @@ use super::super::Phase;
 use super::super::screen::Tone;
 use super::super::view::{Counts, StageStatus, State};
 use crate::model::{
-    AlarmCheck, Cause, Decision, ExecutionOutcome, Gate, GatePlace, PauseReason, SkipReason,
-    StackEvent, StackStatus, Staleness, TargetOutcome,
+    AlarmCheck, Cause, Decision, ExecutionOutcome, Gate, GatePlace, PauseReason, Silence,
+    SkipReason, StackEvent, StackStatus, Staleness, TargetOutcome,
 };
 
 use jiff::Timestamp;
@@ -335,6 +335,25 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
     }
 }
 
+/// Returns since when nothing usable comes from a region, and what becomes of that.
+pub(in crate::report) fn silence(silence: &Silence, now: Option<Timestamp>) -> String {
+    let Silence {
+        region,
+        since,
+        until,
+        message,
+    } = silence;
+    let lasted = match now {
+        Some(now) if now > *since => format!(" ({})", between(*since, now)),
+        Some(_) | None => String::new(),
+    };
+    format!(
+        "no usable answer from {region} since {} UTC{lasted}; it is asked again, and the execution pauses at about {} UTC: {message}",
+        clock(*since),
+        clock(*until)
+    )
+}
+
 /// Returns why an execution is paused and how it goes on, with the other targets that wait for the same answer.
 pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, &'static str) {
     let also = match others {
@@ -360,9 +379,16 @@ pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, 
             format!("what comes after wave {wave} cannot be looked at: {message}"),
             "see to it that it can, then resume",
         ),
-        PauseReason::Unreachable { message, .. } => (
+        PauseReason::Unreachable {
+            message, under_way, ..
+        } => (
             format!("{}: {message}", unreached(reason)),
-            "no target failed for it; when the region can be reached again, resume",
+            match under_way {
+                0 => "no target failed for it; when the region answers again, resume",
+                _ => {
+                    "no target failed for it; when the region answers again, resume; `--give-up` ends it without what is under way there, whose end stays unknown"
+                }
+            },
         ),
     }
 }
@@ -393,8 +419,8 @@ pub fn unreached(reason: &PauseReason) -> String {
     ];
     let left: Vec<String> = left.into_iter().flatten().collect();
     match left.is_empty() {
-        true => format!("{region} cannot be reached"),
-        false => format!("{region} cannot be reached; {}", left.join(", ")),
+        true => format!("no usable answer from {region}"),
+        false => format!("no usable answer from {region}; {}", left.join(", ")),
     }
 }
 
