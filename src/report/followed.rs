@@ -11,6 +11,7 @@ use super::next::{next, stuck};
 use super::rolled_back::gave_back;
 use super::screen::Tone;
 use super::status::is_busy;
+use super::versions::Versions;
 use super::words::{self, count};
 use super::{TargetView, View, advice, recover};
 
@@ -66,6 +67,8 @@ pub struct Followed {
     pub(super) next: Vec<String>,
     /// Whether everything that it had changed went back.
     pub(super) is_back: bool,
+    /// How many targets have which version, once nothing that went on from it is open.
+    pub(super) versions: Option<Versions>,
 }
 
 impl Followed {
@@ -93,6 +96,9 @@ impl Followed {
             .collect();
         // What was begun is seen to its end before anything else, also where something newer has ended: two that work on the
         // same targets make each other's plans stale.
+        let versions = open
+            .is_empty()
+            .then(|| Versions::after(view, &since(view, &views)));
         let (next, is_back) = match open.is_empty() {
             true => after(view, &views),
             false => {
@@ -105,6 +111,7 @@ impl Followed {
             of: view.execution().cloned(),
             next,
             is_back,
+            versions,
         })
     }
 
@@ -259,22 +266,34 @@ fn after(view: &View, followers: &[&View]) -> (Vec<String>, bool) {
         Some(Since::Back(_)) => false,
         None => of.execution() == view.execution(),
     };
-    let changers: Vec<&View> = std::iter::once(view)
+    let any = |of: &View, is_so: fn(&TargetView) -> bool| {
+        let targets = of.targets().into_iter();
+        targets.filter(|t| is_so(t)).any(|t| stands(of, t))
+    };
+    // Each with whether it changed stacks that there were before, and whether it made some.
+    let changers: Vec<(&View, bool, bool)> = std::iter::once(view)
         .chain(acted.iter().filter(|(_, f)| *f).map(|(view, _)| *view))
-        .filter(|of| {
-            let targets = of.targets().into_iter();
-            targets
-                .filter(|t| advice::is_updated(t))
-                .any(|t| stands(of, t))
-        })
+        .map(|of| (of, any(of, advice::is_updated), any(of, advice::is_made)))
+        .filter(|(_, updated, made)| *updated || *made)
         .collect();
+    let is_mixed = is_forward && Versions::after(view, &since).are_mixed();
+    if is_mixed
+        && is_done
+        && let Some(id) = view.execution()
+    {
+        // Those that went back are done, and were changed since.
+        commands.push(format!("stackgate retry {id} --stale"));
+    }
     // What went through to the end is to stay, and what is taken back is taken back as a whole, the newest first.
-    let to_take_back = changers.iter().rev().filter(|of| match is_forward {
-        true => !is_done && advice::is_cut_short(of),
-        false => true,
-    });
-    let ids = to_take_back.filter_map(|of| of.execution());
-    commands.extend(ids.map(|id| format!("stackgate rollback {id}")));
+    for (of, updated, made) in changers.iter().rev() {
+        let is_asked = match is_forward {
+            true => is_mixed || !is_done && advice::is_cut_short(of),
+            false => true,
+        };
+        if let Some(id) = of.execution().filter(|_| is_asked) {
+            commands.extend(advice::rollbacks_of(id.as_str(), *updated, *made));
+        }
+    }
     if !is_done && let Some(id) = line.last().and_then(|last| last.execution()) {
         commands.push(format!("stackgate events {id}"));
     }
@@ -283,7 +302,10 @@ fn after(view: &View, followers: &[&View]) -> (Vec<String>, bool) {
         let left = stuck.filter(|(target, _)| !since.contains_key(*target));
         commands.extend(recover::commands_of(id.as_str(), left.collect()));
     }
-    (commands, !is_forward && is_done && changers.is_empty())
+    (
+        commands,
+        !is_forward && is_done && !changers.iter().any(|(_, updated, _)| *updated),
+    )
 }
 
 /// Returns the commands that run again what is open, each target with the execution of `line` that tried it last.

@@ -45,6 +45,7 @@ mod screen;
 mod status;
 mod summary;
 mod target_view;
+mod versions;
 mod view;
 mod waves;
 mod words;

@@ -11,7 +11,7 @@ use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::waves::waves;
 use super::words::{self, Places, count};
-use super::{Approval, Phase, TargetView, View, review_facts as facts, summary};
+use super::{Approval, Phase, TargetView, View, review_facts as facts, summary, versions};
 use document::stage_reason;
 
 pub use document::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus};
@@ -81,6 +81,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     followed(page, view);
+    versions(page, view);
     answers(page, view);
     if let Some((place, until)) = view.gate() {
         let text = words::gate(place, *until, view.held(), page.options.now);
@@ -185,6 +186,13 @@ pub(super) fn followed(page: &mut Page<'_>, view: &View) {
     let told = view.followed().map(Followed::told);
     for (text, tone) in told.into_iter().flatten() {
         page.line(Line::indent(2).add(tone, &text), 4);
+    }
+}
+
+/// Says how many targets have which version, where they do not all have the same one.
+pub(super) fn versions(page: &mut Page<'_>, view: &View) {
+    if let Some(text) = versions::told(view) {
+        page.line(Line::indent(2).add(Tone::Warn, &text), 4);
     }
 }
 

@@ -201,6 +201,7 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     status::followed(page, view);
+    status::versions(page, view);
     body(page, view, &summary, &places);
 }
 
