@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{CliError, answer, rollback, run};
 use crate::journal::{Journal, JournalError};
 use crate::model::{EventKind, ExecutionId, Follows, Target};
-use crate::report::{self, Followed, Since, View};
+use crate::report::{self, Direction, Followed, Since, View};
 
 /// An execution, and whether a process works on it.
 pub(super) type Follower = (View, Option<bool>);
@@ -85,6 +85,29 @@ pub(super) fn taken_back(journal: &Journal, id: &ExecutionId) -> Option<Executio
         }
     }
     None
+}
+
+/// Returns which way an execution goes that goes on from others as `follows` says.
+pub(super) fn direction(journal: &Journal, follows: &Follows) -> Direction {
+    let mut rollbacks = 0;
+    let mut next = Some(follows.clone());
+    for _ in 0..LONGEST {
+        let earlier = match next {
+            Some(Follows::RollsBack(earlier)) => {
+                rollbacks += 1;
+                earlier
+            }
+            Some(Follows::Retries(earlier)) => earlier,
+            None => break,
+        };
+        // What cannot be read is taken for a deployment.
+        next = told(journal, &earlier).ok().flatten();
+    }
+    match (rollbacks, rollbacks % 2) {
+        (0, _) => Direction::Forward,
+        (_, 0) => Direction::Again,
+        (_, _) => Direction::Back,
+    }
 }
 
 /// How many executions that go on from each other are looked at, against a journal in which they go round in a circle.

@@ -33,18 +33,19 @@ pub struct Follower {
     pub done: usize,
     #[serde(skip)]
     word: (&'static str, Tone),
+    /// Whether it does what the first execution did, and does not take it back.
+    #[serde(skip)]
+    is_forward: bool,
 }
 
 impl Follower {
     /// Returns what it did to `of` in words, and how good that is.
     fn told(&self, of: Option<&ExecutionId>) -> (String, Tone) {
-        let (what, earlier) = match &self.follows {
-            Follows::Retries(earlier) => ("retried", earlier),
-            Follows::RollsBack(earlier) => ("rolled back", earlier),
-        };
-        let subject = match Some(earlier) == of {
-            true => String::new(),
-            false => format!("execution {earlier} "),
+        let (did, noun, earlier) = match &self.follows {
+            Follows::Retries(earlier) => ("retried", "a retry", earlier),
+            // What was taken back is there again.
+            Follows::RollsBack(earlier) if self.is_forward => ("taken back", "a rollback", earlier),
+            Follows::RollsBack(earlier) => ("rolled back", "a rollback", earlier),
         };
         let (word, tone) = self.word;
         let all = count(self.targets, "target");
@@ -52,7 +53,37 @@ impl Follower {
             true => all,
             false => format!("{} of {all} done", self.done),
         };
-        let text = format!("{subject}{what} by {}: {word}, {done}", self.execution);
+        let id = &self.execution;
+        let is_own = Some(earlier) == of;
+        // What has done nothing yet, or never will, did not roll back or retry anything.
+        let has_acted = match self.outcome {
+            None | Some(ExecutionOutcome::Rejected | ExecutionOutcome::Expired) => false,
+            Some(
+                ExecutionOutcome::Succeeded
+                | ExecutionOutcome::NothingToDo
+                | ExecutionOutcome::SucceededWithFailures
+                | ExecutionOutcome::Failed
+                | ExecutionOutcome::Stopped,
+            ) => true,
+        };
+        let text = if has_acted {
+            let subject = match is_own {
+                true => String::new(),
+                false => format!("execution {earlier} "),
+            };
+            format!("{subject}{did} by {id}: {word}, {done}")
+        } else {
+            let noun = match is_own {
+                true => noun.to_owned(),
+                false => format!("{noun} of execution {earlier}"),
+            };
+            match self.state {
+                "waiting_for_approval" => {
+                    format!("{noun} by {id} waits for approval, {done}")
+                }
+                _ => format!("{noun} by {id}: {word}, {done}"),
+            }
+        };
         (text, tone)
     }
 }
@@ -81,11 +112,15 @@ impl Followed {
             .collect();
         let views: Vec<&View> = followers.iter().map(|(follower, _)| follower).collect();
         let counting = directed(view, &views);
-        let is_counted = |follower: &View| counting.iter().any(|(f, _)| std::ptr::eq(*f, follower));
+        let direction = |follower: &View| {
+            let found = counting.iter().find(|(f, _)| std::ptr::eq(*f, follower));
+            found.map(|(_, is_forward)| *is_forward)
+        };
         let executions: Vec<Follower> = followers
             .iter()
-            .filter(|(follower, _)| is_counted(follower))
-            .filter_map(|(follower, alive)| follower_of(view, follower, *alive))
+            .filter_map(|(follower, alive)| {
+                follower_of(view, follower, *alive, direction(follower)?)
+            })
             .collect();
         if executions.is_empty() {
             return None;
@@ -212,7 +247,12 @@ fn is_open(outcome: &TargetOutcome) -> bool {
     }
 }
 
-fn follower_of(view: &View, follower: &View, alive: Option<bool>) -> Option<Follower> {
+fn follower_of(
+    view: &View,
+    follower: &View,
+    alive: Option<bool>,
+    is_forward: bool,
+) -> Option<Follower> {
     let done = |target: &&TargetView| target.outcome().is_some_and(|outcome| !is_open(outcome));
     let state = follower.state();
     Some(Follower {
@@ -223,6 +263,7 @@ fn follower_of(view: &View, follower: &View, alive: Option<bool>) -> Option<Foll
         targets: shared(view, follower).count(),
         done: shared(view, follower).filter(done).count(),
         word: words::state(&state, alive),
+        is_forward,
     })
 }
 

@@ -58,7 +58,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
 
     if let (Some(started), Some(last)) = (view.started(), view.last()) {
         let until = match (view.ended(), page.options.now) {
-            (Some(ended), _) => format!("took {}", words::between(started, ended)),
+            (Some(ended), _) => format!("took {}", words::took(view, started, ended)),
             (None, Some(now)) => format!(
                 "{} ago{dot}last event {} ago",
                 words::between(started, now),

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    ChangeSetKind, ExecutionOutcome, Follows, StackStatus, Target, TargetOutcome, Verdict,
-};
+use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, Target, TargetOutcome, Verdict};
 
 use super::followed::Since;
-use super::view::State;
+use super::view::{Direction, State};
 use super::words::count;
 use super::{TargetView, View};
 
@@ -75,19 +73,18 @@ impl Versions {
     }
 
     /// Returns `1 target runs the new version, 2 the old one`.
-    fn text(&self, goes_back: bool) -> String {
+    fn text(&self, direction: Direction) -> String {
+        let (new, old) = match direction {
+            Direction::Forward => ("the new version", "the old one"),
+            Direction::Back => ("the former version again", "the newer one"),
+            Direction::Again => ("the newer version again", "the former one"),
+        };
         let run = |number: usize| if number == 1 { "runs" } else { "run" };
         let are = |number: usize| if number == 1 { "is" } else { "are" };
         let all = count(self.new, "target");
-        let mut parts = vec![match goes_back {
-            false => format!("{all} {} the new version", run(self.new)),
-            true => format!("{all} {} the former version again", run(self.new)),
-        }];
+        let mut parts = vec![format!("{all} {} {new}", run(self.new))];
         if self.old > 0 {
-            parts.push(match goes_back {
-                false => format!("{} the old one", self.old),
-                true => format!("{} the one that was to be taken back", self.old),
-            });
+            parts.push(format!("{} {old}", self.old));
         }
         if self.nothing > 0 {
             parts.push(format!(
@@ -189,11 +186,7 @@ pub(super) fn left(view: &View) -> Option<Versions> {
 
 /// Returns in one line how many targets an execution left with which version, where they are not the same.
 pub(super) fn told(view: &View) -> Option<String> {
-    let goes_back = match view.follows() {
-        Some(Follows::RollsBack(_)) => true,
-        Some(Follows::Retries(_)) | None => false,
-    };
-    Some(left(view)?.text(goes_back))
+    Some(left(view)?.text(view.direction()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::super::fixtures::{self, Script};
 use super::super::{Followed, ScreenOptions, Summary, markdown, status, summary};
 use super::*;
 use crate::model::{
-    Approver, EventKind, ExecutionId, Gate, SkipReason, StopMode, StopRequest, WaveName,
+    Approver, EventKind, ExecutionId, Follows, Gate, SkipReason, StopMode, StopRequest, WaveName,
 };
 
 fn canary() -> WaveName {
@@ -234,6 +234,6 @@ fn a_rollback_that_does_not_get_through_says_what_is_not_back() {
     let (view, _) = follower(script, Follows::RollsBack(id));
     assert_eq!(
         told(&view).unwrap(),
-        "3 targets run the former version again, 1 the one that was to be taken back"
+        "3 targets run the former version again, 1 the newer one"
     );
 }

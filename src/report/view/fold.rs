@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::waits::Mark;
 use super::{GateEnd, Imported, Refused, Source, StageStatus, View};
 use crate::model::{Event, EventKind, PauseReason, StopMode, TargetSpec};
 use crate::report::target_view::TargetView;
@@ -54,7 +55,10 @@ impl View {
                 }
                 keep(&mut self.definition, event, definition.clone());
             }
-            EventKind::Resumed { owner, .. } => keep(&mut self.resumed, event, owner.clone()),
+            EventKind::Resumed { owner, .. } => {
+                self.waits.mark(event, Mark::Resumed);
+                keep(&mut self.resumed, event, owner.clone());
+            }
             EventKind::StageStarted => self.stage(event, StageStatus::Running),
             EventKind::StageSucceeded => self.stage(event, StageStatus::Succeeded),
             EventKind::StageFailed { reason } => {
@@ -76,6 +80,7 @@ impl View {
                 expires,
                 wave,
             } => {
+                self.waits.mark(event, Mark::Asked);
                 keep(&mut self.request, event, (*plan, *expires, wave.clone()));
             }
             EventKind::GateStarted { place, until } => {
@@ -95,6 +100,7 @@ impl View {
                 keep(&mut self.gate, event, None);
             }
             EventKind::Answered { answer } => {
+                self.waits.mark(event, Mark::Answered);
                 self.answers.insert(event.seq, answer.clone());
             }
             EventKind::AnswerRefused { answer, reason } => {
@@ -104,7 +110,10 @@ impl View {
                 };
                 self.refusals.insert(event.seq, refused);
             }
-            EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
+            EventKind::ApprovalExpired => {
+                self.waits.mark(event, Mark::Answered);
+                keep(&mut self.expired, event, ());
+            }
             EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
             EventKind::PlanImported {
                 by,
@@ -125,6 +134,7 @@ impl View {
                 }
             }
             EventKind::Paused { reason } => {
+                self.waits.mark(event, Mark::Paused);
                 match reason {
                     PauseReason::OutcomeUnknown { target, .. } => {
                         self.unknown.insert(event.seq, target.clone());
@@ -141,7 +151,10 @@ impl View {
             EventKind::StopRequested { request } => {
                 let slot = match request.mode {
                     StopMode::Wait | StopMode::Abandon => &mut self.stop,
-                    StopMode::GiveUp => &mut self.given_up,
+                    StopMode::GiveUp => {
+                        self.waits.mark(event, Mark::Answered);
+                        &mut self.given_up
+                    }
                 };
                 keep(slot, event, request.clone());
             }
