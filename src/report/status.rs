@@ -1,6 +1,7 @@
 //! The state of one execution.
 
 mod document;
+mod targets;
 
 use crate::model::clean;
 
@@ -10,9 +11,10 @@ use super::next::next_commands;
 use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::waves::waves;
-use super::words::{self, Places, count};
+use super::words::{self, count};
 use super::{Approval, Phase, TargetView, View, review_facts as facts, summary, versions};
 use document::stage_reason;
+use targets::each;
 
 pub use document::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus};
 
@@ -223,7 +225,6 @@ fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
 
 fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let targets = view.targets();
-    let state = view.state();
     if targets.is_empty() {
         return;
     }
@@ -239,28 +240,7 @@ fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if targets.len() > LISTED && !page.options.full {
         return many(page, view, alive);
     }
-    let places = Places::of(targets.iter().map(|t| t.target()));
-    let wide = targets
-        .iter()
-        .map(|t| columns(&places.name(t.target())))
-        .max();
-    let room = page.options.width.saturating_sub(30);
-    let wide = wide.unwrap_or(0).min(room);
-    for target in targets {
-        let (word, tone) = words::target_phase(target.phase(), &state, alive);
-        let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
-        line.push(Tone::Plain, &format!(" {}", places.name(target.target())));
-        line.pad(4 + wide, 0);
-        line.push(tone, &format!("   {word}"));
-        if let Some(detail) = detail(target) {
-            line.push(Tone::Dim, &format!("   {detail}"));
-        }
-        page.line(line, 6);
-        if let Some(left) = target.left() {
-            let text = format!("left behind: {left}");
-            page.line(Line::indent(6).add(Tone::Warn, &text), 8);
-        }
-    }
+    each(page, view, alive);
 }
 
 /// What many targets come to, and where each is told of.
