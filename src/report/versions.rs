@@ -12,8 +12,10 @@ use super::{TargetView, View};
 /// What a target has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Has {
-    /// What the execution was to bring.
+    /// What the execution was to bring, and brought.
     New,
+    /// The same, which it had already.
+    NewBefore,
     /// What was there before.
     Old,
     /// No stack, or one whose creation failed.
@@ -26,6 +28,7 @@ enum Has {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Versions {
     new: usize,
+    new_before: usize,
     old: usize,
     nothing: usize,
     unclear: usize,
@@ -46,7 +49,7 @@ impl Versions {
             };
             versions.add(has);
         }
-        // What a retry does not run again has what the retry is to bring to the others, or had it.
+        // What a retry does not run again was brought what the retry is to bring to the others.
         for proof in view.proven() {
             if view.target(&proof.target).is_none() {
                 versions.add(match proof.verdict {
@@ -61,13 +64,14 @@ impl Versions {
     fn add(&mut self, has: Has) {
         *match has {
             Has::New => &mut self.new,
+            Has::NewBefore => &mut self.new_before,
             Has::Old => &mut self.old,
             Has::Nothing => &mut self.nothing,
             Has::Unclear => &mut self.unclear,
         } += 1;
     }
 
-    /// Returns whether some have what was to be brought, and others have not.
+    /// Returns whether some were brought what was to be brought, and others have not got it.
     pub(super) fn are_mixed(&self) -> bool {
         self.new > 0 && self.old + self.nothing > 0
     }
@@ -81,8 +85,8 @@ impl Versions {
         };
         let run = |number: usize| if number == 1 { "runs" } else { "run" };
         let are = |number: usize| if number == 1 { "is" } else { "are" };
-        let all = count(self.new, "target");
-        let mut parts = vec![format!("{all} {} {new}", run(self.new))];
+        let got = self.new + self.new_before;
+        let mut parts = vec![format!("{} {} {new}", count(got, "target"), run(got))];
         if self.old > 0 {
             parts.push(format!("{} {old}", self.old));
         }
@@ -122,7 +126,7 @@ fn has(target: &TargetView) -> Has {
         // An operation that failed there before may have left anything.
         TargetOutcome::NoChanges => match target.former_status() {
             Some(status) if status.is_failed() => Has::Unclear,
-            Some(_) | None => Has::New,
+            Some(_) | None => Has::NewBefore,
         },
         TargetOutcome::Failed {
             status: Some(status),

@@ -188,13 +188,12 @@ pub(super) fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, plac
 fn still_failed(view: &View) -> Option<String> {
     let failed = next::left_failed(view);
     let (_, status) = failed.first()?;
-    let (is, it) = match failed.len() {
-        1 => ("1 stack is".to_owned(), "its template"),
-        many => (format!("{many} stacks are"), "their templates"),
+    let is = match failed.len() {
+        1 => "1 stack is".to_owned(),
+        many => format!("{many} stacks are"),
     };
     Some(format!(
-        "{is} still {status}: what an update left that failed and was not rolled back is no difference of {it}, so that no \
-         change set mends it"
+        "{is} still {status}, and a change set does not see what the failed operation left there"
     ))
 }
 

@@ -312,7 +312,7 @@ fn a_stack_that_stays_failed_is_not_good_news() {
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         joined.starts_with(
-            "network: nothing was changed in 1 target; 1 stack is still UPDATE_FAILED: "
+            "network: nothing was changed in 1 target; 1 stack is still UPDATE_FAILED, and a change set "
         ),
         "{text}"
     );

@@ -104,6 +104,27 @@ fn an_execution_that_stands_still_says_it_too() {
 }
 
 #[test]
+fn what_had_the_new_version_before_counts_and_is_not_enough() {
+    let targets = fixtures::four();
+    let ended = |second: TargetOutcome| {
+        let mut script = fixtures::fleet();
+        script.approve();
+        script.end(&targets[0], TargetOutcome::NoChanges);
+        script.start(&targets[1]).end(&targets[1], second);
+        for target in &targets[2..] {
+            let reason = SkipReason::Stopped;
+            script.end(target, TargetOutcome::Skipped { reason });
+        }
+        script.finish(ExecutionOutcome::Stopped);
+        told(&script.view())
+    };
+    let text = "2 targets run the new version, 2 the old one";
+    assert_eq!(ended(fixtures::succeeded()).unwrap(), text);
+    // It changed nothing.
+    assert_eq!(ended(fixtures::quota(&targets[1])), None);
+}
+
+#[test]
 fn one_version_is_not_worth_a_word() {
     for script in [
         fixtures::finished(),
@@ -235,5 +256,40 @@ fn a_rollback_that_does_not_get_through_says_what_is_not_back() {
     assert_eq!(
         told(&view).unwrap(),
         "3 targets run the former version again, 1 the newer one"
+    );
+}
+
+#[test]
+fn a_retry_that_fails_again_counts_what_was_done_before() {
+    let targets = fixtures::four();
+    let last = &targets[3..];
+    let mut script = Script::new(last);
+    script.update(&last[0], fixtures::change_a());
+    script.ask().approve();
+    script
+        .start(&last[0])
+        .end(&last[0], fixtures::quota(&last[0]));
+    script.finish(ExecutionOutcome::Failed);
+    let id: ExecutionId = "01938f5e-0000-7000-8000-000000000007".parse().unwrap();
+    for event in &mut script.events {
+        if let EventKind::ExecutionStarted { definition } = &mut event.kind {
+            let proofs = targets[..3].iter().map(|target| crate::model::Proof {
+                target: target.clone(),
+                stack_id: None,
+                status: None,
+                operation: "token".to_owned(),
+                newest_event: None,
+                template: None,
+                parameters: Vec::new(),
+                verdict: Verdict::Current,
+            });
+            let invocation = &mut std::sync::Arc::make_mut(definition).invocation;
+            invocation.proven = proofs.collect();
+            invocation.follows = Some(Follows::Retries(id.clone()));
+        }
+    }
+    assert_eq!(
+        told(&script.view()).unwrap(),
+        "3 targets run the new version, 1 the old one"
     );
 }
