@@ -143,3 +143,45 @@ fn told(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, JournalE
         follows => follows,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Durability, samples};
+
+    #[test]
+    fn a_rollback_of_a_rollback_goes_forward_again() {
+        let (_folder, journal) = samples::journal();
+        let begin = |number: u32, follows: Option<Follows>| {
+            let id = samples::id(number);
+            let mut kind = samples::started();
+            if let EventKind::ExecutionStarted { definition } = &mut kind {
+                std::sync::Arc::make_mut(definition).invocation.follows = follows;
+            }
+            let event = samples::event(&id, 1, kind);
+            let lease = journal.acquire(&id, "host 1", samples::now(), |_| false);
+            journal
+                .append(&lease.unwrap(), 0, &[event], &[], Durability::Intent)
+                .unwrap();
+        };
+        let back = |number| Follows::RollsBack(samples::id(number));
+        let retry = |number| Follows::Retries(samples::id(number));
+        begin(1, None);
+        begin(2, Some(back(1)));
+        begin(3, Some(retry(2)));
+        begin(4, Some(back(3)));
+        for (follows, expected) in [
+            (retry(1), Direction::Forward),
+            (back(1), Direction::Back),
+            (retry(2), Direction::Back),
+            (back(2), Direction::Again),
+            (back(3), Direction::Again),
+            (retry(4), Direction::Again),
+            (back(4), Direction::Back),
+        ] {
+            assert_eq!(direction(&journal, &follows), expected, "{follows:?}");
+        }
+        // Of one that is not on record, it is taken that it deployed.
+        assert_eq!(direction(&journal, &back(9)), Direction::Back);
+    }
+}

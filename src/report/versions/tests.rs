@@ -219,7 +219,7 @@ fn a_retry_beside_a_rollback_leaves_two_versions_and_both_ways_out() {
     let back = follower(all_succeed(&targets[..1]), Follows::RollsBack(id.clone()));
     let (retry, alive) = follower(all_succeed(&targets[1..]), Follows::Retries(id.clone()));
     let other = retry.execution().unwrap().clone();
-    view.note_followed(Followed::of(&view, &[back.clone()]));
+    view.note_followed(Followed::of(&view, std::slice::from_ref(&back)));
     // What went back, and what never was there, is one version.
     assert_eq!(told(&view), None);
     view.note_followed(Followed::of(&view, &[back, (retry, alive)]));
