@@ -225,11 +225,16 @@ impl Tail {
         let lines = text.lines().map(clean);
         let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
         let from = lines.len().saturating_sub(SHOWN_LINES);
-        let last = lines[from..].iter().map(|line| -> String {
-            let line = line.trim().chars();
-            line.take(SHOWN_CHARACTERS).collect()
-        });
+        let last = lines[from..].iter().map(|line| beginning(line.trim()));
         last.collect::<Vec<_>>().join(" | ")
+    }
+}
+
+/// Returns a line up to the most that is shown of one, and that it goes on where it does.
+fn beginning(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn note(journal: &Journal, view: &mut View) {
         },
         takes_back,
     };
+    let direction = view
+        .follows()
+        .map(|follows| followers::direction(journal, follows));
     let mut notes = Vec::new();
     match view.follows() {
         // What was told beside its review is over; what it retries may have gone back meanwhile.
@@ -63,6 +66,7 @@ pub(super) fn note(journal: &Journal, view: &mut View) {
         }
         notes.extend(others::notes(journal, Some(id), &targets));
     }
+    view.note_direction(direction);
     view.note_beside(notes);
     view.note_newer(known);
 }

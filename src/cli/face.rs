@@ -296,9 +296,7 @@ fn overwrites(view: &View, answering: Answering) -> Option<String> {
     let why = view.told_overwritten().or_else(unknown)?;
     let id = view.execution().map(ExecutionId::to_string);
     let id = id.unwrap_or_default();
-    Some(format!(
-        "not approved: {why}\nlook at the review, then approve it with `stackgate approve {id}`\n"
-    ))
+    Some(format!("not approved: {why}\n{}", stays_open(&id)))
 }
 
 /// Returns why `--yes`, or what was approved before, does not approve: each risk above its limit, where it is, and what to do.
@@ -331,22 +329,30 @@ fn refused(
         RiskLevel::Low | RiskLevel::High => format!("`--yes={limit}` takes {limit} at most"),
     };
     let id = execution.map(ExecutionId::to_string).unwrap_or_default();
-    let approve = format!("look at the review, then approve it with `stackgate approve {id}`");
-    let (flag, approve) = match answering {
+    let (flag, again) = match answering {
         Answering::Foreseen(_) => (
             format!("what was approved with the deployment takes {limit} at most"),
-            approve,
+            None,
         ),
         Answering::Prompt | Answering::Yes(_) | Answering::Detached | Answering::Given => (
             flag,
-            format!("{approve}, or run the same again with `--yes={level}`"),
+            Some(format!(
+                "to run the same again with `--yes={level}`, withdraw it first: that makes a plan of its own\n"
+            )),
         ),
     };
     let mut text = format!("not approved: the risk is {level}, and {flag}\n");
     text.push_str(&first(&found.lines()));
-    text.push_str(&approve);
-    text.push('\n');
+    text.push_str(&stays_open(&id));
+    text.extend(again);
     text
+}
+
+/// Says that the plan stays, and what can be done with it.
+fn stays_open(id: &str) -> String {
+    format!(
+        "the plan stays open, with its change sets:\n  stackgate status {id}    look at it\n  stackgate approve {id}   approve it by hand\n  stackgate reject {id}    withdraw it, and remove its change sets\n"
+    )
 }
 
 /// Puts answers into the inbox, the one way in for all of them.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{CliError, answer, rollback, run};
 use crate::journal::{Journal, JournalError};
 use crate::model::{EventKind, ExecutionId, Follows, Target};
-use crate::report::{self, Followed, Since, View};
+use crate::report::{self, Direction, Followed, Since, View};
 
 /// An execution, and whether a process works on it.
 pub(super) type Follower = (View, Option<bool>);
@@ -87,6 +87,29 @@ pub(super) fn taken_back(journal: &Journal, id: &ExecutionId) -> Option<Executio
     None
 }
 
+/// Returns which way an execution goes that goes on from others as `follows` says.
+pub(super) fn direction(journal: &Journal, follows: &Follows) -> Direction {
+    let mut rollbacks = 0;
+    let mut next = Some(follows.clone());
+    for _ in 0..LONGEST {
+        let earlier = match next {
+            Some(Follows::RollsBack(earlier)) => {
+                rollbacks += 1;
+                earlier
+            }
+            Some(Follows::Retries(earlier)) => earlier,
+            None => break,
+        };
+        // What cannot be read is taken for a deployment.
+        next = told(journal, &earlier).ok().flatten();
+    }
+    match (rollbacks, rollbacks % 2) {
+        (0, _) => Direction::Forward,
+        (_, 0) => Direction::Again,
+        (_, _) => Direction::Back,
+    }
+}
+
 /// How many executions that go on from each other are looked at, against a journal in which they go round in a circle.
 const LONGEST: usize = 1_000;
 
@@ -118,5 +141,47 @@ fn told(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, JournalE
     match follows(journal, id) {
         Err(JournalError::UnreadableEvent { .. }) => Ok(None),
         follows => follows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Durability, samples};
+
+    #[test]
+    fn a_rollback_of_a_rollback_goes_forward_again() {
+        let (_folder, journal) = samples::journal();
+        let begin = |number: u32, follows: Option<Follows>| {
+            let id = samples::id(number);
+            let mut kind = samples::started();
+            if let EventKind::ExecutionStarted { definition } = &mut kind {
+                std::sync::Arc::make_mut(definition).invocation.follows = follows;
+            }
+            let event = samples::event(&id, 1, kind);
+            let lease = journal.acquire(&id, "host 1", samples::now(), |_| false);
+            journal
+                .append(&lease.unwrap(), 0, &[event], &[], Durability::Intent)
+                .unwrap();
+        };
+        let back = |number| Follows::RollsBack(samples::id(number));
+        let retry = |number| Follows::Retries(samples::id(number));
+        begin(1, None);
+        begin(2, Some(back(1)));
+        begin(3, Some(retry(2)));
+        begin(4, Some(back(3)));
+        for (follows, expected) in [
+            (retry(1), Direction::Forward),
+            (back(1), Direction::Back),
+            (retry(2), Direction::Back),
+            (back(2), Direction::Again),
+            (back(3), Direction::Again),
+            (retry(4), Direction::Again),
+            (back(4), Direction::Back),
+        ] {
+            assert_eq!(direction(&journal, &follows), expected, "{follows:?}");
+        }
+        // Of one that is not on record, it is taken that it deployed.
+        assert_eq!(direction(&journal, &back(9)), Direction::Back);
     }
 }

@@ -216,10 +216,23 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Returns a refusal without clap's advice to pass an option that it does not know as a value, `-- --yes`: nobody means that.
+/// Returns a refusal without clap's advice to pass an option that it does not know as a value, `-- --yes`: nobody means that;
+/// and with how an execution is named, where none is.
 fn without_guess(mut error: clap::Error) -> clap::Error {
-    if error.kind() == clap::error::ErrorKind::UnknownArgument {
-        error.remove(clap::error::ContextKind::Suggested);
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.remove(ContextKind::Suggested);
+    }
+    let names_execution = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.iter().any(|one| one == "<EXECUTION>"),
+        Some(_) | None => false,
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument && names_execution {
+        // What is meant most often needs no id.
+        let tip =
+            "EXECUTION is `latest`, an id, or a unique part of one; `stackgate list` shows them";
+        let tip = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tip);
     }
     error
 }
@@ -255,6 +268,25 @@ mod tests {
             text.contains("a similar argument exists: '--yes'"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn who_names_no_execution_is_told_how_one_is_named() {
+        for command in ["stop", "resume", "approve", "reject", "retry", "rollback"] {
+            let parsed = Cli::try_parse_from(["stackgate", command]);
+            let error = without_guess(parsed.map(|_| ()).unwrap_err()).to_string();
+            let tip = "tip: EXECUTION is `latest`, an id, or a unique part of one";
+            assert!(error.contains(tip), "{error}");
+            let cli = Cli::command();
+            let command = cli.find_subcommand(command).unwrap();
+            let mut arguments = command.get_arguments();
+            let execution = arguments.find(|a| a.get_id() == "execution").unwrap();
+            let help = execution.get_help().unwrap().to_string();
+            assert!(help.contains("`latest`"), "{help}");
+        }
+        let parsed = Cli::try_parse_from(["stackgate", "delete", "--yess"]);
+        let error = without_guess(parsed.map(|_| ()).unwrap_err()).to_string();
+        assert!(!error.contains("EXECUTION is"), "{error}");
     }
 
     #[test]

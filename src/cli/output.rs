@@ -63,10 +63,15 @@ fn escaped(json: &str) -> String {
         .replace("##vso[", "#\\u0023vso[")
 }
 
+/// Returns the columns of standard error where that is a terminal.
+pub(super) fn stderr_width() -> Option<usize> {
+    terminal_width(&std::io::stderr(), &Term::stderr())
+}
+
 /// Writes progress or a prompt to standard error.
 pub(super) fn stderr(text: &str) {
     let text = logged(text);
-    match terminal_width(&std::io::stderr(), &Term::stderr()) {
+    match stderr_width() {
         Some(width) => command(&wrapped::wrapped(&text, width)),
         None => command(&text),
     }
@@ -75,7 +80,7 @@ pub(super) fn stderr(text: &str) {
 /// Writes to standard error what is told in sentences, each line of which may be broken: also one that begins with a space or
 /// has colours.
 pub(super) fn told(text: &str) {
-    match terminal_width(&std::io::stderr(), &Term::stderr()) {
+    match stderr_width() {
         Some(width) => command(&wrapped::told(&logged(text), width)),
         None => command(&logged(text)),
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use console::Term;
+use console::{Term, measure_text_width};
 use dialoguer::Password;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -50,8 +50,10 @@ impl Question {
     ) -> Option<Said> {
         let question = asked.question(plan);
         loop {
-            let line = line(&format!(
-                "{question} [approve · reject · full diff · later]"
+            let line = line(&asked_on(
+                &question,
+                "approve · reject · full diff · later",
+                output::stderr_width(),
             ));
             if self.is_closed() {
                 return None;
@@ -130,6 +132,22 @@ fn line(prompt: &str) -> Option<String> {
             output::stderr("\n");
             None
         }
+    }
+}
+
+/// How many columns are left for an answer beside its question.
+const ANSWER: usize = 40;
+
+/// Returns a question and what may be answered. Where that leaves little room in the line for the answer, what may be answered
+/// begins a line of its own, and the question is broken between words.
+fn asked_on(question: &str, answers: &str, width: Option<usize>) -> String {
+    let whole = format!("{question} [{answers}]");
+    match width {
+        Some(width) if measure_text_width(&whole) + ANSWER > width => {
+            let question = output::lines(question, width).join("\n");
+            format!("{question}\n[{answers}]")
+        }
+        Some(_) | None => whole,
     }
 }
 
@@ -222,7 +240,47 @@ impl MfaPrompt for TerminalMfa {
 /// Who approves a plan types the word: see [`Question::ask`].
 pub(super) fn confirm(question: &str) -> bool {
     output::is_interactive()
-        && line(&format!("{question} [y/N]")).is_some_and(|answer| {
+        && line(&asked_on(question, "y/N", output::stderr_width())).is_some_and(|answer| {
             matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_always_has_room() {
+        let answers = "approve · reject · full diff · later";
+        let plan = Asked::Plan {
+            targets: 4000,
+            deletes: false,
+        };
+        let digest = Digest::of(b"plan");
+        let question = plan.question(digest);
+        let at = |width| asked_on(&question, answers, Some(width));
+        assert_eq!(at(80), format!("{question}\n[{answers}]"));
+        assert_eq!(at(160), format!("{question} [{answers}]"));
+        assert_eq!(asked_on(&question, answers, None), at(160));
+        for width in [60, 80, 120, 160] {
+            let last = at(width).lines().last().unwrap().to_owned();
+            assert!(measure_text_width(&last) + 20 <= width, "{last}");
+        }
+    }
+
+    #[test]
+    fn a_digest_in_a_question_stays_whole() {
+        let digest = Digest::of(b"plan").to_string();
+        let question = format!("Is what was looked at the plan {digest}?");
+        let asked = asked_on(&question, "y/N", Some(80));
+        let lines: Vec<&str> = asked.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "Is what was looked at the plan",
+                &format!("{digest}?"),
+                "[y/N]"
+            ]
+        );
+    }
 }

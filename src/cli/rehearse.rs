@@ -2,6 +2,7 @@
 
 mod assumed;
 mod learned;
+mod outages;
 mod what_if;
 
 use std::time::Duration;
@@ -141,6 +142,8 @@ pub(super) fn rehearse(global: &Global, args: RehearseArgs) -> Result<u8, CliErr
     let mut rehearsed = Rehearsed::new(all, seed, &view, durations, given);
     rehearsed.execution = recorded;
     rehearsed.standing = world.learned.standing(&world.targets);
+    let without_effect = outages::without_effect(&world, &rehearsed.runs)?;
+    rehearsed.given.extend(without_effect);
     rehearsed.what_if = what_if::tolerances(&world, &rehearsed)?;
 
     match global.output {
@@ -228,9 +231,19 @@ impl World {
 
     /// Returns the run of a seed, where something else is done in the same world.
     fn run_of(&self, definition: &ExecutionDefinition, seed: u64) -> Result<View, CliError> {
+        self.run_in(&self.scenario, definition, seed)
+    }
+
+    /// Returns the run of a seed in another world.
+    fn run_in(
+        &self,
+        scenario: &Scenario,
+        definition: &ExecutionDefinition,
+        seed: u64,
+    ) -> Result<View, CliError> {
         let scenario = Scenario {
             seed,
-            ..self.scenario.clone()
+            ..scenario.clone()
         };
         let mut cloud = Cloud::new(scenario, BEGIN);
         cloud.expect(self.learned.expected());

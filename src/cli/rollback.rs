@@ -8,6 +8,7 @@ mod former;
 mod notes;
 mod original;
 mod sorted;
+mod told;
 mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +148,7 @@ impl Rollback<'_> {
         } = &sorted;
         if former.is_empty() && created.is_empty() {
             output::stderr(&format!("execution {}: nothing to roll back\n", earlier.id));
+            told::kept(&earlier.id, &sorted);
             return Ok(exit::DONE);
         }
         let mut code = exit::DONE;
@@ -186,6 +188,9 @@ impl Rollback<'_> {
             code = Run::start(start, definition).await?;
         }
         if created.is_empty() {
+            if matches!(code, exit::DONE | exit::WITH_FAILURES) {
+                told::kept(&earlier.id, &sorted);
+            }
             return Ok(code);
         }
         if !matches!(code, exit::DONE | exit::WITH_FAILURES) {

@@ -328,10 +328,16 @@ impl Machine {
             })
             .collect();
         for scope in left {
-            let reason = if outcome == ExecutionOutcome::Stopped {
-                self.why_given_up()
-            } else {
-                "an earlier stage failed".to_owned()
+            let reason = match outcome {
+                ExecutionOutcome::Stopped => self.why_given_up(),
+                ExecutionOutcome::Rejected => "the plan was rejected".to_owned(),
+                ExecutionOutcome::Expired => {
+                    "nobody answered the approval request in time".to_owned()
+                }
+                ExecutionOutcome::Succeeded
+                | ExecutionOutcome::NothingToDo
+                | ExecutionOutcome::SucceededWithFailures
+                | ExecutionOutcome::Failed => "an earlier stage failed".to_owned(),
             };
             self.emit(turn, now, scope, EventKind::StageSkipped { reason });
         }

@@ -91,23 +91,45 @@ pub(super) fn retry_of(view: &View, id: &str, is_open: impl Fn(&Target) -> bool)
     Some(format!("stackgate retry {id}{which}{anew}"))
 }
 
-/// Returns whether a rollout that did not go through to the end changed stacks that there were before.
-pub(super) fn can_roll_back(view: &View) -> bool {
+/// Returns the commands that take back what a rollout changed which did not go well everywhere: of stacks that there were
+/// before, and of those that it made.
+pub(super) fn rollbacks(view: &View, id: &str) -> Vec<String> {
     // One that has not come to its end goes on, and nothing is left where it is complete.
     let is_taken_care_of = view
         .rolled_back()
         .is_some_and(|rolled_back| !rolled_back.next.is_empty() || rolled_back.is_complete());
-    is_cut_short(view) && !is_taken_care_of && view.targets().into_iter().any(is_updated)
+    if !is_cut_short(view) {
+        return Vec::new();
+    }
+    let can_roll_back = !is_taken_care_of && view.targets().into_iter().any(is_updated);
+    // What it made does not go back by itself.
+    let can_delete = (!is_taken_care_of || view.is_to_be_rolled_back()) && has_made_stacks(view);
+    rollbacks_of(id, can_roll_back, can_delete)
 }
 
-/// Returns whether an execution did not go through to the end.
+/// Returns the same of an execution whose stacks are known to be there.
+pub(super) fn rollbacks_of(id: &str, can_roll_back: bool, can_delete: bool) -> Vec<String> {
+    let mut commands = Vec::new();
+    if can_roll_back {
+        commands.push(format!("stackgate rollback {id}"));
+    }
+    if can_delete {
+        commands.push(format!("stackgate rollback {id} --delete-created"));
+    }
+    commands
+}
+
+/// Returns whether an execution did not go well to the end in all of its targets.
 pub(super) fn is_cut_short(view: &View) -> bool {
     match view.outcome() {
-        Some(ExecutionOutcome::Failed | ExecutionOutcome::Stopped) => true,
+        Some(
+            ExecutionOutcome::Failed
+            | ExecutionOutcome::Stopped
+            | ExecutionOutcome::SucceededWithFailures,
+        ) => true,
         Some(
             ExecutionOutcome::Succeeded
             | ExecutionOutcome::NothingToDo
-            | ExecutionOutcome::SucceededWithFailures
             | ExecutionOutcome::Rejected
             | ExecutionOutcome::Expired,
         )
@@ -123,8 +145,12 @@ pub(super) fn is_updated(target: &TargetView) -> bool {
 
 /// Returns whether stacks are left that the execution made.
 pub(super) fn has_made_stacks(view: &View) -> bool {
-    let mut targets = view.targets().into_iter();
-    targets.any(|t| t.is_changed() && t.kind() == Some(ChangeSetKind::Create))
+    view.targets().into_iter().any(is_made)
+}
+
+/// Returns whether the execution made the stack.
+pub(super) fn is_made(target: &TargetView) -> bool {
+    target.is_changed() && target.kind() == Some(ChangeSetKind::Create)
 }
 
 fn has_failed_creation(view: &View) -> bool {

@@ -11,6 +11,7 @@ use super::next::{next, stuck};
 use super::rolled_back::gave_back;
 use super::screen::Tone;
 use super::status::is_busy;
+use super::versions::Versions;
 use super::words::{self, count};
 use super::{TargetView, View, advice, recover};
 
@@ -32,18 +33,19 @@ pub struct Follower {
     pub done: usize,
     #[serde(skip)]
     word: (&'static str, Tone),
+    /// Whether it does what the first execution did, and does not take it back.
+    #[serde(skip)]
+    is_forward: bool,
 }
 
 impl Follower {
     /// Returns what it did to `of` in words, and how good that is.
     fn told(&self, of: Option<&ExecutionId>) -> (String, Tone) {
-        let (what, earlier) = match &self.follows {
-            Follows::Retries(earlier) => ("retried", earlier),
-            Follows::RollsBack(earlier) => ("rolled back", earlier),
-        };
-        let subject = match Some(earlier) == of {
-            true => String::new(),
-            false => format!("execution {earlier} "),
+        let (did, noun, earlier) = match &self.follows {
+            Follows::Retries(earlier) => ("retried", "a retry", earlier),
+            // What was taken back is there again.
+            Follows::RollsBack(earlier) if self.is_forward => ("taken back", "a rollback", earlier),
+            Follows::RollsBack(earlier) => ("rolled back", "a rollback", earlier),
         };
         let (word, tone) = self.word;
         let all = count(self.targets, "target");
@@ -51,7 +53,37 @@ impl Follower {
             true => all,
             false => format!("{} of {all} done", self.done),
         };
-        let text = format!("{subject}{what} by {}: {word}, {done}", self.execution);
+        let id = &self.execution;
+        let is_own = Some(earlier) == of;
+        // What has done nothing yet, or never will, did not roll back or retry anything.
+        let has_acted = match self.outcome {
+            None | Some(ExecutionOutcome::Rejected | ExecutionOutcome::Expired) => false,
+            Some(
+                ExecutionOutcome::Succeeded
+                | ExecutionOutcome::NothingToDo
+                | ExecutionOutcome::SucceededWithFailures
+                | ExecutionOutcome::Failed
+                | ExecutionOutcome::Stopped,
+            ) => true,
+        };
+        let text = if has_acted {
+            let subject = match is_own {
+                true => String::new(),
+                false => format!("execution {earlier} "),
+            };
+            format!("{subject}{did} by {id}: {word}, {done}")
+        } else {
+            let noun = match is_own {
+                true => noun.to_owned(),
+                false => format!("{noun} of execution {earlier}"),
+            };
+            match self.state {
+                "waiting_for_approval" => {
+                    format!("{noun} by {id} waits for approval, {done}")
+                }
+                _ => format!("{noun} by {id}: {word}, {done}"),
+            }
+        };
         (text, tone)
     }
 }
@@ -66,6 +98,8 @@ pub struct Followed {
     pub(super) next: Vec<String>,
     /// Whether everything that it had changed went back.
     pub(super) is_back: bool,
+    /// How many targets have which version, once nothing that went on from it is open.
+    pub(super) versions: Option<Versions>,
 }
 
 impl Followed {
@@ -78,11 +112,15 @@ impl Followed {
             .collect();
         let views: Vec<&View> = followers.iter().map(|(follower, _)| follower).collect();
         let counting = directed(view, &views);
-        let is_counted = |follower: &View| counting.iter().any(|(f, _)| std::ptr::eq(*f, follower));
+        let direction = |follower: &View| {
+            let found = counting.iter().find(|(f, _)| std::ptr::eq(*f, follower));
+            found.map(|(_, is_forward)| *is_forward)
+        };
         let executions: Vec<Follower> = followers
             .iter()
-            .filter(|(follower, _)| is_counted(follower))
-            .filter_map(|(follower, alive)| follower_of(view, follower, *alive))
+            .filter_map(|(follower, alive)| {
+                follower_of(view, follower, *alive, direction(follower)?)
+            })
             .collect();
         if executions.is_empty() {
             return None;
@@ -93,6 +131,9 @@ impl Followed {
             .collect();
         // What was begun is seen to its end before anything else, also where something newer has ended: two that work on the
         // same targets make each other's plans stale.
+        let versions = open
+            .is_empty()
+            .then(|| Versions::after(view, &since(view, &views)));
         let (next, is_back) = match open.is_empty() {
             true => after(view, &views),
             false => {
@@ -105,6 +146,7 @@ impl Followed {
             of: view.execution().cloned(),
             next,
             is_back,
+            versions,
         })
     }
 
@@ -205,7 +247,12 @@ fn is_open(outcome: &TargetOutcome) -> bool {
     }
 }
 
-fn follower_of(view: &View, follower: &View, alive: Option<bool>) -> Option<Follower> {
+fn follower_of(
+    view: &View,
+    follower: &View,
+    alive: Option<bool>,
+    is_forward: bool,
+) -> Option<Follower> {
     let done = |target: &&TargetView| target.outcome().is_some_and(|outcome| !is_open(outcome));
     let state = follower.state();
     Some(Follower {
@@ -216,6 +263,7 @@ fn follower_of(view: &View, follower: &View, alive: Option<bool>) -> Option<Foll
         targets: shared(view, follower).count(),
         done: shared(view, follower).filter(done).count(),
         word: words::state(&state, alive),
+        is_forward,
     })
 }
 
@@ -259,22 +307,34 @@ fn after(view: &View, followers: &[&View]) -> (Vec<String>, bool) {
         Some(Since::Back(_)) => false,
         None => of.execution() == view.execution(),
     };
-    let changers: Vec<&View> = std::iter::once(view)
+    let any = |of: &View, is_so: fn(&TargetView) -> bool| {
+        let targets = of.targets().into_iter();
+        targets.filter(|t| is_so(t)).any(|t| stands(of, t))
+    };
+    // Each with whether it changed stacks that there were before, and whether it made some.
+    let changers: Vec<(&View, bool, bool)> = std::iter::once(view)
         .chain(acted.iter().filter(|(_, f)| *f).map(|(view, _)| *view))
-        .filter(|of| {
-            let targets = of.targets().into_iter();
-            targets
-                .filter(|t| advice::is_updated(t))
-                .any(|t| stands(of, t))
-        })
+        .map(|of| (of, any(of, advice::is_updated), any(of, advice::is_made)))
+        .filter(|(_, updated, made)| *updated || *made)
         .collect();
+    let is_mixed = is_forward && Versions::after(view, &since).are_mixed();
+    if is_mixed
+        && is_done
+        && let Some(id) = view.execution()
+    {
+        // Those that went back are done, and were changed since.
+        commands.push(format!("stackgate retry {id} --stale"));
+    }
     // What went through to the end is to stay, and what is taken back is taken back as a whole, the newest first.
-    let to_take_back = changers.iter().rev().filter(|of| match is_forward {
-        true => !is_done && advice::is_cut_short(of),
-        false => true,
-    });
-    let ids = to_take_back.filter_map(|of| of.execution());
-    commands.extend(ids.map(|id| format!("stackgate rollback {id}")));
+    for (of, updated, made) in changers.iter().rev() {
+        let is_asked = match is_forward {
+            true => is_mixed || !is_done && advice::is_cut_short(of),
+            false => true,
+        };
+        if let Some(id) = of.execution().filter(|_| is_asked) {
+            commands.extend(advice::rollbacks_of(id.as_str(), *updated, *made));
+        }
+    }
     if !is_done && let Some(id) = line.last().and_then(|last| last.execution()) {
         commands.push(format!("stackgate events {id}"));
     }
@@ -283,7 +343,10 @@ fn after(view: &View, followers: &[&View]) -> (Vec<String>, bool) {
         let left = stuck.filter(|(target, _)| !since.contains_key(*target));
         commands.extend(recover::commands_of(id.as_str(), left.collect()));
     }
-    (commands, !is_forward && is_done && changers.is_empty())
+    (
+        commands,
+        !is_forward && is_done && !changers.iter().any(|(_, updated, _)| *updated),
+    )
 }
 
 /// Returns the commands that run again what is open, each target with the execution of `line` that tried it last.

@@ -20,7 +20,7 @@ use super::review_facts::{self as facts, Said};
 use super::review_resource::{diff_tone, note, notes, values, what};
 use super::screen::{Tone, visible};
 use super::words::{self, Places, count};
-use super::{Approval, Summary, View, left_out, links, review};
+use super::{Approval, Summary, View, left_out, links, review, versions};
 
 const PAGE: &str = include_str!("html/page.html");
 
@@ -335,6 +335,7 @@ fn about(view: &View) -> Vec<String> {
             .into_iter()
             .flatten(),
     );
+    about.extend(versions::told(view));
     about.extend(facts::environment(view).map(|name| format!("environment {name}")));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();
@@ -363,7 +364,7 @@ fn commands(view: &View) -> Vec<String> {
     let commands = id.map_or_else(Vec::new, |id| next(view, id.as_str()));
     let told = labelled(view, commands).into_iter();
     told.map(|(command, of)| match of {
-        Some(of) => visible(&format!("{command}   for {of}")),
+        Some(of) => visible(&format!("{command}   {of}")),
         None => visible(&command),
     })
     .collect()

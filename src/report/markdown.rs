@@ -16,7 +16,7 @@ use super::review_data::{Review, ReviewGroup};
 use super::review_facts as facts;
 use super::view::State;
 use super::words::{self, Places, count};
-use super::{Summary, View, left_out, links, next, review, waves};
+use super::{Summary, View, left_out, links, next, review, versions, waves};
 use changes::{details, parameters};
 use page::{KEPT, LONGEST, some, whole};
 
@@ -156,6 +156,7 @@ fn head(page: &mut Page, view: &View, alive: Option<bool>, places: &Places) {
         .into_iter()
         .flatten();
     about.extend(followed.map(|text| format!("**{text}**")));
+    about.extend(versions::told(view).map(|text| format!("**{text}**")));
     about.extend(facts::environment(view).map(|name| format!("environment {}", code(name))));
     for commit in facts::commits(view) {
         let message = commit.message.unwrap_or_default();
@@ -311,7 +312,7 @@ fn go_on(page: &mut Page, view: &View) {
     let commands = next::labelled(view, next::next(view, id.as_str()));
     for same in commands.chunk_by(|one, other| one.1 == other.1) {
         let of = same.first().and_then(|(_, label)| *label);
-        let of = of.map_or_else(String::new, |label| format!(", for {label}"));
+        let of = of.map_or_else(String::new, |label| format!(", {label}"));
         let lines: Vec<&str> = same.iter().map(|(command, _)| command.as_str()).collect();
         let text = format!("Next{of}:\n\n{}\n", block("text", &lines.join("\n")));
         page.add(&text, "the next commands");

@@ -7,7 +7,7 @@ use crate::model::{
 use super::review::execution;
 use super::screen::{Line, Page, Tone, columns};
 use super::view::State;
-use super::{View, advice, recover};
+use super::{View, advice, recover, versions};
 
 /// Adds the commands that go on from here.
 pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
@@ -19,7 +19,7 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
     for (at, (command, of)) in commands.iter().enumerate() {
         let label = if at == 0 { "next: " } else { "      " };
         let mut line = Line::of(Tone::Dim, label).add(Tone::Strong, command);
-        let of = of.map(|of| format!("   for {of}"));
+        let of = of.map(|of| format!("   {of}"));
         // A command is never broken: what it is for goes below it where both do not fit into the line.
         let below = of.filter(|of| {
             let fits = line.columns() + columns(of) <= page.options.width;
@@ -38,15 +38,16 @@ pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
     }
 }
 
-/// Returns the commands, each with what it is for where that is another execution than the one in `view`.
+/// Returns the commands, each with what it is for: where that is another execution than the one in `view`, and where an execution
+/// left its targets with two versions.
 pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Option<&'static str>)> {
     let rollback = view.rolled_back().and_then(|r| r.execution.as_ref());
     let mut others: Vec<(&ExecutionId, &'static str)> = Vec::new();
-    others.extend(rollback.map(|id| (id, "the rollback")));
+    others.extend(rollback.map(|id| (id, "for the rollback")));
     let followers = view.followed().into_iter().flat_map(|f| &f.executions);
     others.extend(followers.map(|follower| match follower.follows {
-        Follows::Retries(_) => (&follower.execution, "the retry"),
-        Follows::RollsBack(_) => (&follower.execution, "the rollback"),
+        Follows::Retries(_) => (&follower.execution, "for the retry"),
+        Follows::RollsBack(_) => (&follower.execution, "for the rollback"),
     }));
     let label = |command: &String| {
         let mut words = command.split(' ');
@@ -58,11 +59,23 @@ pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Optio
             other.map(|(_, label)| *label)
         })
     };
+    let is_mixed = versions::left(view).is_some();
     let labelled = |command: String| {
-        let of = label(&command);
+        let of = label(&command).or_else(|| is_mixed.then(|| way_out(&command)).flatten());
         (command, of)
     };
     commands.into_iter().map(labelled).collect()
+}
+
+/// Returns where a command leads from an execution that left its targets with two versions.
+fn way_out(command: &str) -> Option<&'static str> {
+    let mut words = command.split(' ').skip(1);
+    match words.next()? {
+        "retry" | "resume" => Some("to go on"),
+        "rollback" => Some("to take back"),
+        "stop" => Some("to end it, then roll back"),
+        _ => None,
+    }
 }
 
 /// Returns the commands that go on from where the execution is, the likeliest first.
@@ -92,10 +105,15 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
             (
                 None,
                 ExecutionOutcome::Succeeded
-                | ExecutionOutcome::NothingToDo
                 | ExecutionOutcome::Rejected
                 | ExecutionOutcome::Expired,
             ) => Vec::new(),
+            (None, ExecutionOutcome::NothingToDo) => {
+                let left = left_failed(view).into_iter();
+                let ways =
+                    left.filter_map(|(target, status)| Some((target, Recovery::of(status)?)));
+                recover::commands_of(id, ways.collect())
+            }
             (
                 None,
                 ExecutionOutcome::SucceededWithFailures
@@ -107,19 +125,27 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
                     Some(rolled_back) => rolled_back.next.clone(),
                     None => advice::retry(view, id).into_iter().collect(),
                 };
-                if advice::can_roll_back(view) {
-                    commands.push(format!("stackgate rollback {id}"));
-                }
-                // What it made does not go back by itself.
-                if view.is_to_be_rolled_back() && advice::has_made_stacks(view) {
-                    commands.push(format!("stackgate rollback {id} --delete-created"));
-                }
+                commands.extend(advice::rollbacks(view, id));
                 commands.push(format!("stackgate events {id}"));
                 commands.extend(recover::commands_of(id, stuck(view)));
                 commands
             }
         },
     }
+}
+
+/// Returns the targets in which there was nothing to change and whose stacks are in the middle of an operation that failed
+/// before, each with the status.
+pub(super) fn left_failed(view: &View) -> Vec<(&Target, StackStatus)> {
+    let targets = view.targets().into_iter();
+    let left = targets.filter_map(|target| match target.outcome() {
+        Some(TargetOutcome::NoChanges) => {
+            let status = target.former_status().filter(|status| status.is_failed());
+            Some((target.target(), status?))
+        }
+        Some(_) | None => None,
+    });
+    left.collect()
 }
 
 /// Returns the targets that this execution left stuck, and what gets them out. A creation that failed is made anew instead.

@@ -1,6 +1,7 @@
 //! The state of one execution.
 
 mod document;
+mod targets;
 
 use crate::model::clean;
 
@@ -10,9 +11,10 @@ use super::next::next_commands;
 use super::review::execution;
 use super::screen::{Glyphs, Line, Page, ScreenOptions, Tone, columns};
 use super::waves::waves;
-use super::words::{self, Places, count};
-use super::{Approval, Phase, TargetView, View, review_facts as facts, summary};
+use super::words::{self, count};
+use super::{Approval, Phase, TargetView, View, review_facts as facts, summary, versions};
 use document::stage_reason;
+use targets::each;
 
 pub use document::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus};
 
@@ -58,7 +60,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
 
     if let (Some(started), Some(last)) = (view.started(), view.last()) {
         let until = match (view.ended(), page.options.now) {
-            (Some(ended), _) => format!("took {}", words::between(started, ended)),
+            (Some(ended), _) => format!("took {}", words::took(view, started, ended)),
             (None, Some(now)) => format!(
                 "{} ago{dot}last event {} ago",
                 words::between(started, now),
@@ -81,6 +83,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     followed(page, view);
+    versions(page, view);
     answers(page, view);
     if let Some((place, until)) = view.gate() {
         let text = words::gate(place, *until, view.held(), page.options.now);
@@ -195,6 +198,13 @@ pub(super) fn followed(page: &mut Page<'_>, view: &View) {
     }
 }
 
+/// Says how many targets have which version, where they do not all have the same one.
+pub(super) fn versions(page: &mut Page<'_>, view: &View) {
+    if let Some(text) = versions::told(view) {
+        page.line(Line::indent(2).add(Tone::Warn, &text), 4);
+    }
+}
+
 fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let stages = view.stages();
     let state = view.state();
@@ -222,7 +232,6 @@ fn stages(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
 
 fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     let targets = view.targets();
-    let state = view.state();
     if targets.is_empty() {
         return;
     }
@@ -238,28 +247,7 @@ fn targets(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if targets.len() > LISTED && !page.options.full {
         return many(page, view, alive);
     }
-    let places = Places::of(targets.iter().map(|t| t.target()));
-    let wide = targets
-        .iter()
-        .map(|t| columns(&places.name(t.target())))
-        .max();
-    let room = page.options.width.saturating_sub(30);
-    let wide = wide.unwrap_or(0).min(room);
-    for target in targets {
-        let (word, tone) = words::target_phase(target.phase(), &state, alive);
-        let mut line = Line::indent(2).add(tone, mark(page.glyphs, tone));
-        line.push(Tone::Plain, &format!(" {}", places.name(target.target())));
-        line.pad(4 + wide, 0);
-        line.push(tone, &format!("   {word}"));
-        if let Some(detail) = detail(target) {
-            line.push(Tone::Dim, &format!("   {detail}"));
-        }
-        page.line(line, 6);
-        if let Some(left) = target.left() {
-            let text = format!("left behind: {left}");
-            page.line(Line::indent(6).add(Tone::Warn, &text), 8);
-        }
-    }
+    each(page, view, alive);
 }
 
 /// What many targets come to, and where each is told of.

@@ -1,5 +1,7 @@
 //! The account of a run at its end: causes instead of lists, and what to do next.
 
+mod headline;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -7,17 +9,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Decision, Digest, EXECUTED_ELSEWHERE, ExecutionId, ExecutionOutcome, Follows, Gate, Proof,
-    Region, SkipReason, Staleness, Target, TargetOutcome, WaveName, status_reason,
+    Decision, Digest, ExecutionId, ExecutionOutcome, Follows, Proof, Region, Staleness, Target,
+    TargetOutcome, status_reason,
 };
 
+use self::headline::headline;
 use super::causes::{self, CauseGroup, SkipGroup};
 use super::followed::Follower;
-use super::halted::{HaltedRegion, halted, held_back};
+use super::halted::{HaltedRegion, halted};
 use super::next::{next_commands, next_for_machines};
 use super::rolled_back::RolledBack;
 use super::screen::{Line, Page, ScreenOptions, Tone};
-use super::view::{Counts, State};
+use super::view::Counts;
 use super::waves::waves;
 use super::words::{self, Places, count};
 use super::{DOCUMENT_VERSION, Review, View, links, review_facts as facts, status};
@@ -201,221 +204,8 @@ pub(super) fn account(page: &mut Page<'_>, view: &View) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     status::followed(page, view);
+    status::versions(page, view);
     body(page, view, &summary, &places);
-}
-
-/// Returns the wave after which nothing more was begun, and the gate that was not passed where that is why.
-fn stopped_after(view: &View) -> Option<(&WaveName, Option<&Gate>)> {
-    let targets = view.targets();
-    targets.into_iter().find_map(|target| {
-        let Some(TargetOutcome::Skipped { reason }) = target.outcome() else {
-            return None;
-        };
-        match reason {
-            SkipReason::GateClosed { wave, gate, .. } => Some((wave, Some(gate))),
-            SkipReason::EarlierWaveFailed { wave } => Some((wave, None)),
-            SkipReason::ToleranceExceeded { .. }
-            | SkipReason::EarlierRegionFailed { .. }
-            | SkipReason::Rejected
-            | SkipReason::ApprovalExpired
-            | SkipReason::Stopped
-            | SkipReason::RunElsewhere
-            | SkipReason::PlanIncomplete
-            | SkipReason::NothingToDo
-            | SkipReason::RegionNotEnabled => None,
-        }
-    })
-}
-
-/// One line that says how it ended, then the counts.
-fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
-    let name = places.title(view);
-    let took = match (view.started(), view.ended().or(view.last())) {
-        (Some(from), Some(to)) => format!("   {}", words::between(from, to)),
-        _ => String::new(),
-    };
-    let total = count(summary.counts.total, "target");
-    let targets = view.targets();
-    let where_to = match targets.len() {
-        0..=3 => words::listed(&places.names(targets.iter().map(|t| t.target()))),
-        _ => total.clone(),
-    };
-    let (deployed, change, change_set) = match (view.deletes(), &summary.follows) {
-        (true, _) => ("deleted from", "delete", "deletion"),
-        (false, Some(Follows::RollsBack(_))) => ("rolled back in", "change", "change set"),
-        (false, Some(Follows::Retries(_)) | None) => ("deployed to", "change", "change set"),
-    };
-    let (text, tone) = match view.state() {
-        State::Ended(outcome) => match outcome {
-            ExecutionOutcome::Succeeded => (
-                format!("{name} {deployed} {}", done(view, summary)),
-                Tone::Good,
-            ),
-            // A slip in a name or a region would read as done otherwise.
-            ExecutionOutcome::NothingToDo if view.operation() == "delete" => (
-                format!("{name}: nothing to delete, there is no such stack in {where_to}"),
-                Tone::Warn,
-            ),
-            ExecutionOutcome::NothingToDo => (
-                format!("{name}: nothing to {change} in {total}"),
-                Tone::Good,
-            ),
-            ExecutionOutcome::SucceededWithFailures => (
-                format!(
-                    "{name} {deployed} {}; {} within the tolerance",
-                    done(view, summary),
-                    count(summary.counts.failures(), "failure"),
-                ),
-                Tone::Warn,
-            ),
-            ExecutionOutcome::Failed if !summary.halted.is_empty() && held_back(view) => {
-                for (at, halted) in summary.halted.iter().enumerate() {
-                    let (place, why) = (halted.place(), halted.told());
-                    let text = format!("rollout halted in {place}: {why}");
-                    let mut line = Line::of(Tone::Bad, &text);
-                    if at + 1 == summary.halted.len() {
-                        line.push(Tone::Dim, &took);
-                    }
-                    page.line(line, 2);
-                }
-                counts(page, summary);
-                return;
-            }
-            ExecutionOutcome::Failed if summary.counts.not_planned > 0 => (
-                format!(
-                    "{name}: no {change_set} for {} of {total}; nothing was executed",
-                    summary.counts.not_planned
-                ),
-                Tone::Bad,
-            ),
-            ExecutionOutcome::Failed => {
-                let failed = summary.counts.failures();
-                let text = match stopped_after(view) {
-                    Some((wave, Some(gate))) => {
-                        format!("{name}: rollout stopped after wave {wave}: {gate} not passed")
-                    }
-                    Some((wave, None)) => format!(
-                        "{name}: rollout stopped after wave {wave}; failed in {failed} of {total}"
-                    ),
-                    None => format!("{name} failed in {failed} of {total}"),
-                };
-                (text, Tone::Bad)
-            }
-            ExecutionOutcome::Rejected => {
-                let text = match (executed_elsewhere(view), here(view)) {
-                    (0, "") => "plan rejected".to_owned(),
-                    (0, here) => format!("plan rejected; nothing was executed{here}"),
-                    (some, _) => format!("plan rejected, too late for {some} of {total}"),
-                };
-                (format!("{name}: {text}"), Tone::Warn)
-            }
-            ExecutionOutcome::Expired => (
-                format!("{name}: nobody answered in time, the plan expired"),
-                Tone::Warn,
-            ),
-            ExecutionOutcome::Stopped if executed(&summary.counts) == 0 => (
-                format!("{name}: given up; nothing was executed{}", here(view)),
-                Tone::Warn,
-            ),
-            ExecutionOutcome::Stopped => (
-                format!(
-                    "{name}: given up; {} of {total} executed",
-                    executed(&summary.counts)
-                ),
-                Tone::Warn,
-            ),
-        },
-        State::Denied => (
-            format!("{name}: denied, the plan cannot be approved"),
-            Tone::Bad,
-        ),
-        State::WaitingForApproval => {
-            let text = match view.approval().and_then(|asked| asked.wave) {
-                Some(wave) => format!("{name}: what comes after wave {wave} waits for approval"),
-                None => format!("{name}: changes are waiting for approval"),
-            };
-            (text, Tone::Warn)
-        }
-        State::Answered(Decision::Approve) => {
-            (format!("{name}: approved, not executed"), Tone::Warn)
-        }
-        State::Answered(Decision::Reject) => {
-            (format!("{name}: rejected, not cleaned up"), Tone::Warn)
-        }
-        State::Overdue => (
-            format!("{name}: nobody answered in time, not cleaned up"),
-            Tone::Warn,
-        ),
-        State::Paused => (format!("{name}: paused"), Tone::Warn),
-        State::Stopping => (format!("{name}: stopped before the end"), Tone::Warn),
-        State::GivingUp => (format!("{name}: given up, not finished"), Tone::Warn),
-        State::Running | State::Unknown => (format!("{name}: not finished"), Tone::Warn),
-    };
-    page.line(Line::of(tone, &text).add(Tone::Dim, &took), 2);
-    counts(page, summary);
-    // Of one target, that says nothing new.
-    if view.outcome() == Some(&ExecutionOutcome::Failed) && summary.counts.total > 1 {
-        for halted in &summary.halted {
-            let text = format!("in {}: {}", halted.place(), halted.told());
-            page.line(Line::indent(2).add(Tone::Bad, &text), 4);
-        }
-    }
-}
-
-/// Returns how many targets were executed, or may have been.
-fn executed(counts: &Counts) -> usize {
-    counts.succeeded + counts.failed + counts.unknown
-}
-
-/// Returns how many targets somebody else executed, as the clean-up found.
-fn executed_elsewhere(view: &View) -> usize {
-    let targets = view.targets();
-    let texts = targets.iter().filter_map(|target| target.left());
-    texts
-        .filter(|text| text.starts_with(EXECUTED_ELSEWHERE))
-        .count()
-}
-
-/// Returns that only what happened here is told, where something may have happened elsewhere.
-fn here(view: &View) -> &'static str {
-    match view.exported().is_some() || executed_elsewhere(view) > 0 {
-        true => " here",
-        false => "",
-    }
-}
-
-/// Returns where it was done: `4 targets`, or `3 of 4 targets`.
-fn done(view: &View, summary: &Summary) -> String {
-    // A stack that was not there was not deleted.
-    let unchanged = match view.deletes() {
-        true => 0,
-        false => summary.counts.unchanged,
-    };
-    let good = summary.counts.succeeded + unchanged;
-    let total = count(summary.counts.total, "target");
-    if good == summary.counts.total {
-        total
-    } else {
-        format!("{good} of {total}")
-    }
-}
-
-fn counts(page: &mut Page<'_>, summary: &Summary) {
-    let counts = words::counts(&summary.counts);
-    // One count that is the total says nothing new.
-    let is_told = counts.len() > 1 || summary.outcome.is_none();
-    if !is_told {
-        return;
-    }
-    let dot = format!(" {} ", page.glyphs.dot);
-    let mut line = Line::indent(2);
-    for (at, (text, tone)) in counts.iter().enumerate() {
-        if at > 0 {
-            line.push(Tone::Dim, &dot);
-        }
-        line.push(*tone, text);
-    }
-    page.line(line, 2);
 }
 
 fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {

@@ -10,6 +10,7 @@ mod fold;
 mod gates;
 mod outside;
 mod state;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -30,8 +31,10 @@ pub use self::answers::{Approval, Refused};
 pub use self::counts::Counts;
 pub(super) use self::fold::{Fact, keep};
 pub(super) use self::gates::{GateEnd, GateTimes};
+pub use self::outside::Direction;
 use self::outside::Outside;
 pub use self::state::State;
+use self::waits::Waits;
 
 /// An execution, as far as its events tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,6 +55,7 @@ pub struct View {
     answers: BTreeMap<u64, Answer>,
     refusals: BTreeMap<u64, Refused>,
     expired: Option<Fact<()>>,
+    waits: Waits,
     exported: Option<Fact<String>>,
     imported: Option<Fact<Imported>>,
     trouble: Option<Fact<CallFailure>>,

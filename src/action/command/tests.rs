@@ -288,3 +288,11 @@ fn half_a_secret_is_not_shown() {
     tail.add(b"\nlast");
     assert_eq!(tail.last_lines(&hidden(&["hunter2"])), "last");
 }
+
+#[test]
+fn a_line_that_is_cut_says_so() {
+    let whole = "é".repeat(SHOWN_CHARACTERS);
+    assert_eq!(beginning(&whole), whole);
+    let longer = format!("{whole}x");
+    assert_eq!(beginning(&longer), format!("{whole}…"));
+}

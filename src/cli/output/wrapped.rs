@@ -7,11 +7,13 @@ use console::measure_text_width;
 /// Returns `text` with each line that is wider than `width` broken at spaces, and what follows indented.
 ///
 /// A line that begins with a space is drawn or is to be copied, one with colours is drawn, and one without an end is a
-/// question: these stay as they are. What stands between backticks is kept together where it fits on a line.
+/// question: these stay as they are. A command with a digest is too wide for most terminals: it goes on in the next line as a
+/// shell reads it, since a digest that a terminal breaks is not copied as one. What stands between backticks is kept together
+/// where it fits on a line.
 pub(super) fn wrapped(text: &str, width: usize) -> Cow<'_, str> {
     let is_wide = |line: &str| {
         line.ends_with('\n')
-            && !line.starts_with([' ', '\t', '\r'])
+            && (!line.starts_with([' ', '\t', '\r']) || is_command(line))
             && !line.contains('\u{1b}')
             && measure_text_width(line.trim_end()) > width
     };
@@ -20,10 +22,47 @@ pub(super) fn wrapped(text: &str, width: usize) -> Cow<'_, str> {
     }
     let lines = text.split_inclusive('\n');
     let broken = lines.map(|line| match is_wide(line) {
+        true if is_command(line) => Cow::Owned(continued(line.trim_end(), width)),
         true => Cow::Owned(broken(line.trim_end(), width)),
         false => Cow::Borrowed(line),
     });
     Cow::Owned(broken.collect())
+}
+
+/// Returns whether a line is a command to be copied, with nothing else in it.
+fn is_command(line: &str) -> bool {
+    line.starts_with("  stackgate ") && !line.trim().contains("  ")
+}
+
+/// Returns a command that goes on in the next line before an option; as it is, where it is too wide then, too.
+fn continued(line: &str, width: usize) -> String {
+    let mut rows: Vec<String> = Vec::new();
+    let mut row = String::from(" ");
+    for word in words(line) {
+        // A flag is followed by its value.
+        if word.starts_with("--") && !row.trim().is_empty() {
+            rows.push(std::mem::replace(&mut row, "   ".to_owned()));
+        }
+        row.push(' ');
+        row.push_str(word);
+    }
+    rows.push(row);
+    let mut joined: Vec<String> = Vec::new();
+    for row in rows {
+        match joined.last_mut() {
+            Some(last)
+                if measure_text_width(last) + measure_text_width(row.trim_start()) + 3 <= width =>
+            {
+                last.push(' ');
+                last.push_str(row.trim_start());
+            }
+            Some(_) | None => joined.push(row),
+        }
+    }
+    if joined.iter().any(|row| measure_text_width(row) + 2 > width) {
+        return format!("{line}\n");
+    }
+    format!("{}\n", joined.join(" \\\n"))
 }
 
 /// Returns `text` with every line that is wider than `width` broken so, also one that begins with a space or has colours.
@@ -57,9 +96,10 @@ fn broken_under(line: &str, width: usize, (begin, hang): (usize, usize)) -> Stri
     for word in words(line) {
         for (at, part) in parts(word, room).into_iter().enumerate() {
             let wide = measure_text_width(part);
-            // What a list is broken at is no space.
+            // What a list is broken at is no space, and what is quoted has its own.
             let gap = usize::from(!is_first && at == 0);
-            if !is_first && used + gap + wide > width {
+            if !is_first && used + gap + measure_text_width(part.trim_end()) > width {
+                out.truncate(out.trim_end_matches(' ').len());
                 out.push('\n');
                 out.push_str(&" ".repeat(hang));
                 used = hang;
@@ -78,11 +118,24 @@ fn broken_under(line: &str, width: usize, (begin, hang): (usize, usize)) -> Stri
 
 /// Returns a list that is wider than a line in its items, and any other word as it is: a terminal would break it inside of them.
 fn parts(word: &str, room: usize) -> Vec<&str> {
-    match measure_text_width(word) > room && !word.contains(['`', '\'', '"']) {
-        true => word.split_inclusive(',').collect(),
+    if measure_text_width(word) <= room {
+        return vec![word];
+    }
+    if !word.contains(['`', '\'', '"']) {
+        return word.split_inclusive(',').collect();
+    }
+    // What is quoted and has a digest is broken before that, unless a terminal would break it all the same.
+    let pieces: Vec<&str> = word.split_inclusive(' ').collect();
+    let wide = |piece: &&str| measure_text_width(piece.trim_end());
+    let has_digest = pieces.iter().any(|piece| wide(piece) > LONGEST_WORD);
+    match has_digest && pieces.iter().all(|piece| wide(piece) <= room) {
+        true => pieces,
         false => vec![word],
     }
 }
+
+/// What is longer is no word, and no id of an execution either.
+const LONGEST_WORD: usize = 40;
 
 /// Returns the words of `line`; spaces between backticks are part of a word.
 fn words(line: &str) -> Vec<&str> {
@@ -158,6 +211,27 @@ mod tests {
             let found = wrapped(text, 12);
             assert_eq!(found, text);
         }
+    }
+
+    #[test]
+    fn a_digest_is_never_broken() {
+        let digest = "58f784401524456e6938ec46ded0a19ad7c926e35f14ad4a551f2afb9eff4d85";
+        let id = "01a20b23-b7d1-77c8-8c32-792402860760";
+        let command = format!("  stackgate approve {id} --plan {digest} --wave canary\n");
+        assert_eq!(
+            wrapped(&command, 80),
+            format!("  stackgate approve {id} \\\n    --plan {digest} \\\n    --wave canary\n")
+        );
+        assert_eq!(wrapped(&command, 200), command);
+        // Where it does not help, it is left to the terminal.
+        assert_eq!(wrapped(&command, 60), command);
+        let help = format!("  help: look at it, then add `--plan {digest} --wave canary`\n");
+        assert_eq!(
+            told(&help, 80),
+            format!("  help: look at it, then add `--plan\n    {digest} --wave\n    canary`\n")
+        );
+        let spaced = "  stackgate resume 0199a1b2   look again\n";
+        assert_eq!(wrapped(spaced, 30), spaced);
     }
 
     #[test]

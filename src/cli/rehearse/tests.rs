@@ -172,6 +172,40 @@ fn credentials_that_expire_leave_the_run_paused() {
 }
 
 #[test]
+fn an_outage_that_the_plan_does_not_meet_is_told() {
+    let told = |scenario: &str| {
+        let world = world(scenario, targets(2, &["eu-west-1"]), at_once(1, "0"));
+        let runs = world.runs(&[1]).unwrap();
+        outages::without_effect(&world, &runs).unwrap()
+    };
+    let missed = told("rules: [{duration: 2m}, {targets: eu-west-1, down: 10h..11h}]");
+    let [text] = &missed[..] else {
+        panic!("{missed:?}");
+    };
+    assert!(
+        text.starts_with("the outage in eu-west-1 has no effect: "),
+        "{text}"
+    );
+    let met = told("rules: [{duration: 2m}, {targets: eu-west-1, down: 1m..1h}]");
+    assert!(met.is_empty(), "{met:?}");
+}
+
+#[test]
+fn a_pause_says_what_one_would_do() {
+    let scenario = "rules: [{role: expired}]";
+    let world = world(scenario, targets(2, &["eu-west-1"]), at_once(1, "0"));
+    let view = world.run(1).unwrap();
+    let runs = world.runs(&[1]).unwrap();
+    let rehearsed = Rehearsed::new(runs, 1, &view, Durations::Given, Vec::new());
+    let text = rehearsal(&rehearsed, &view, &ScreenOptions::default());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("goes on with `stackgate resume EXECUTION`"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_outage_without_end_ends_the_rehearsal_all_the_same() {
     let scenario = "rules: [{duration: 2m}, {down: 30s..8760h}]";
     let world = world(scenario, targets(1, &["eu-west-1"]), at_once(1, "0"));

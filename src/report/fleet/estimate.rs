@@ -58,13 +58,17 @@ impl Fleet<'_> {
                 Gate::Command(_) | Gate::Approval => left.has_gates = true,
             }
         }
+        // What stands before a wave that has begun was passed.
+        let begun = self.waves.iter().rposition(FleetWave::has_begun);
         for (index, wave) in self.waves.iter().enumerate().take(last + 1) {
-            if wave.has_ended() {
-                continue;
-            }
             left.time = left.time.saturating_add(wave.time(each));
             // What comes after the last targets is not waited for.
-            for gate in wave.gates.iter().filter(|_| index < last) {
+            let is_ahead = index < last && begun.is_none_or(|begun| index >= begun);
+            let gates = wave.gates.iter().zip(1..);
+            for (gate, number) in gates.filter(|_| is_ahead) {
+                if self.is_over_or_counted(wave, number) {
+                    continue;
+                }
                 let minutes = match gate {
                     Gate::Bake { minutes } => *minutes,
                     Gate::Alarms(check) => check.minutes,
@@ -79,7 +83,28 @@ impl Fleet<'_> {
     }
 }
 
+impl Fleet<'_> {
+    /// Returns whether a gate was passed, or is the one whose own time is known.
+    fn is_over_or_counted(&self, wave: &FleetWave, number: u32) -> bool {
+        let Some(name) = &wave.name else {
+            return false;
+        };
+        let now = self.view.gate();
+        now.is_some_and(|(place, _)| place.wave == *name && place.number == number)
+            || self.view.has_passed(name, number)
+    }
+}
+
 impl FleetWave {
+    fn has_begun(&self) -> bool {
+        // Where there is nothing to change, that is known before the rollout begins.
+        let is_begun = |lane: &Lane| {
+            let counts = &lane.counts;
+            counts.running + counts.succeeded + counts.failed + counts.unknown + counts.stale > 0
+        };
+        self.lanes.iter().any(is_begun)
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.lanes.iter().all(Lane::has_ended)
     }

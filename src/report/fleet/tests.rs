@@ -66,17 +66,57 @@ fn what_is_left_is_told_from_what_was_done() {
         .wait(60)
         .end(&targets[0], fixtures::succeeded());
     let left = followed(&script).left(script.now()).unwrap();
-    // One after the other: two in the second wave, one in the last.
-    assert_eq!(left.time, left.each * 3);
-    assert!(!left.has_gates, "the gates after the first wave are behind");
+    // One after the other: two in the second wave, one in the last; and the gates after the first wave are ahead.
+    let bake = SignedDuration::from_mins(10);
+    assert_eq!(left.time, left.each * 3 + bake);
+    assert!(left.has_gates);
     let text = left.told();
-    assert!(text.starts_with("about 4 min left, at 1 min "), "{text}");
+    assert!(text.starts_with("about 14 min left, at 1 min "), "{text}");
     let seconds = Left {
         time: SignedDuration::from_secs(8),
         ..left
     };
     let text = seconds.told();
     assert!(text.starts_with("less than a minute left, at "), "{text}");
+}
+
+#[test]
+fn a_bake_counts_until_it_is_over() {
+    let targets = fixtures::four();
+    let place = |number| crate::model::GatePlace {
+        wave: "canary".parse().unwrap(),
+        number,
+        gate: match number {
+            1 => Gate::Bake { minutes: 10 },
+            _ => Gate::Approval,
+        },
+    };
+    let mut script = fixtures::canary();
+    script.approve();
+    script
+        .start(&targets[0])
+        .wait(60)
+        .end(&targets[0], fixtures::succeeded());
+    let until = script.now() + SignedDuration::from_mins(10);
+    script.say(EventKind::GateStarted {
+        place: place(1),
+        until,
+    });
+    script.wait(360);
+    let left = followed(&script).left(script.now()).unwrap();
+    let rest = until.duration_since(script.now());
+    assert_eq!(left.time, left.each * 3 + rest);
+    script.say(EventKind::GateOpened {
+        place: place(1),
+        said: None,
+    });
+    let left = followed(&script).left(script.now()).unwrap();
+    assert_eq!(left.time, left.each * 3);
+    assert!(left.has_gates, "somebody is asked still");
+    // What stands before a wave that has begun was passed, whatever is on record of it.
+    script.start(&targets[1]);
+    let left = followed(&script).left(script.now()).unwrap();
+    assert!(!left.has_gates);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::fixtures::{self, Script};
-use super::super::{ScreenOptions, Status, Summary, status, summary};
+use super::super::{Direction, ScreenOptions, Status, Summary, status, summary};
 use super::*;
 use crate::model::{Cause, ChangeSetKind, EventKind, SkipReason};
 
@@ -164,7 +164,7 @@ fn what_nobody_approved_changes_nothing_about_what_is_next() {
         event.execution = id(2);
     }
     let (texts, next) = told(&[script.view()]);
-    assert_eq!(texts, ["retried by #2: rejected, 0 of 2 targets done"]);
+    assert_eq!(texts, ["a retry by #2: rejected, 0 of 2 targets done"]);
     assert_eq!(next[0], "stackgate retry #1");
     assert_eq!(next[1], "stackgate rollback #1");
 }
@@ -232,4 +232,54 @@ fn it_is_told_in_the_status_and_in_documents() {
         summary(&view, &options),
     ];
     insta::assert_snapshot!(texts.join("\n---\n"));
+}
+
+#[test]
+fn what_only_waits_rolled_nothing_back() {
+    let mut waiting = execution(2, Some(Follows::RollsBack(id(1))), &[]);
+    let targets = fixtures::four();
+    waiting.update(&targets[0], fixtures::change_a());
+    waiting.ask();
+    for event in &mut waiting.events {
+        event.execution = id(2);
+    }
+    let (texts, _) = told(&[waiting.view()]);
+    assert_eq!(
+        texts,
+        ["a rollback by #2 waits for approval, 0 of 1 target done"]
+    );
+    waiting.finish(ExecutionOutcome::Rejected);
+    if let Some(last) = waiting.events.last_mut() {
+        last.execution = id(2);
+    }
+    let (texts, _) = told(&[waiting.view()]);
+    assert_eq!(texts, ["a rollback by #2: rejected, 0 of 1 target done"]);
+}
+
+#[test]
+fn a_rollback_of_a_rollback_takes_it_back() {
+    let good = fixtures::succeeded;
+    let back = later(2, Follows::RollsBack(id(1)), &[(0, good()), (1, good())]);
+    let again = later(3, Follows::RollsBack(id(2)), &[(0, good()), (1, good())]);
+    let (texts, _) = told(&[back, again.clone()]);
+    assert_eq!(
+        texts,
+        [
+            "rolled back by #2: succeeded, 2 targets",
+            "execution #2 taken back by #3: succeeded, 2 targets"
+        ]
+    );
+    let text = |direction| {
+        let mut view = again.clone();
+        view.note_direction(direction);
+        summary(&view, &ScreenOptions::default())
+    };
+    let back = "network rolled back in 2 targets";
+    assert!(text(None).starts_with(back), "{}", text(None));
+    let again = text(Some(Direction::Again));
+    assert!(
+        again.starts_with("network brought back to the newer version in 2 targets"),
+        "{again}"
+    );
+    assert!(text(Some(Direction::Back)).starts_with(back));
 }

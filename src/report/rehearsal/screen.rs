@@ -34,6 +34,11 @@ pub fn rehearsal(rehearsed: &Rehearsed, view: &View, options: &ScreenOptions) ->
     page.blank();
     page.line(Line::of(Tone::Dim, "as the account of it would say:"), 2);
     account(&mut page, view);
+    if view.paused().is_some() {
+        let text = "  in earnest it would wait like that until somebody goes on with `stackgate resume EXECUTION`, or ends it with \
+                    `stackgate stop EXECUTION --give-up`";
+        page.line(Line::of(Tone::Plain, text), 4);
+    }
     if rehearsed.typical.result.outcome.is_none() && view.paused().is_none() {
         let text = "  for days nothing happened any more, so the rehearsal ends here";
         page.line(Line::of(Tone::Warn, text), 4);
@@ -220,10 +225,17 @@ fn what_if(page: &mut Page<'_>, rehearsed: &Rehearsed) {
     let title = format!("what if another failure tolerance was given (the same {seeds})");
     page.line(Line::of(Tone::Strong, &title), 2);
     let done = done(rehearsed);
+    // What the columns below are of: the failed targets, and those that are done.
+    let mut line = Line::indent(WHAT_IF);
+    line.push(
+        Tone::Dim,
+        &format!("{:12}  {:-<21}  {:-<15}", "", "failed ", format!("{done} ")),
+    );
+    page.line(line, 4);
     let mut line = Line::indent(WHAT_IF);
     let columns = format!(
-        "{:>12}  {:>6}  {:>6}  {:>5}  {done:>7}  {:>5}  {:>11}",
-        "not halted", "failed", "median", "worst", "worst", "median time"
+        "{:>12}  {:>6}  {:>6}  {:>5}  {:>7}  {:>6}  {:>11}",
+        "not halted", "in all", "median", "worst", "median", "fewest", "median time"
     );
     line.push(Tone::Dim, &columns);
     page.line(line, 4);
@@ -234,7 +246,7 @@ fn what_if(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         line.pad(WHAT_IF, 1);
         let runs = format!("{} of {total}", of.not_halted);
         let numbers = format!(
-            "{runs:>12}  {:>6}  {:>6}  {:>5}  {:>7}  {:>5}  {:>11}",
+            "{runs:>12}  {:>6}  {:>6}  {:>5}  {:>7}  {:>6}  {:>11}",
             of.failed_in_all,
             of.failed.median,
             of.failed.worst,
@@ -254,7 +266,8 @@ fn what_if(page: &mut Page<'_>, rehearsed: &Rehearsed) {
         page.line(Line::indent(2).add(tone, &text), 4);
     }
     let text = format!(
-        "`failed` is of all runs together; a change that is bad has reached each {done} target too"
+        "`in all` is of all runs together, `median`, `worst` and `fewest` are of one run; a change that is bad has reached each \
+         {done} target too"
     );
     page.line(Line::indent(2).add(Tone::Dim, &text), 4);
 }

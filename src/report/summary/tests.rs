@@ -2,7 +2,10 @@
 
 use super::super::fixtures::{self, Script, assert_screens};
 use super::*;
-use crate::model::{CallFailure, Cause, EventKind, FailureKind, PauseReason};
+use crate::model::{
+    CallFailure, Cause, EXECUTED_ELSEWHERE, EventKind, FailureKind, PauseReason, SkipReason,
+};
+use crate::model::{ChangeSetKind, StackStatus, StackSummary};
 
 #[test]
 fn a_halted_rollout_ends_with_causes() {
@@ -242,4 +245,77 @@ fn a_region_that_failed_to_its_last_target_halts_the_next() {
 fn the_machine_form_is_pinned() {
     let summary = Summary::of(&fixtures::halted().view());
     insta::assert_json_snapshot!("halted_json", summary);
+}
+
+#[test]
+fn what_people_took_is_told_apart() {
+    let headline = |waits: i64, pause: i64| {
+        let mut script = fixtures::fleet();
+        script.wait(waits).approve();
+        script.say(EventKind::Paused {
+            reason: PauseReason::CredentialsExpired {
+                message: "expired".to_owned(),
+            },
+        });
+        script.wait(pause).say(EventKind::Resumed {
+            owner: "host 42".to_owned(),
+            secrets: Default::default(),
+        });
+        for target in fixtures::four() {
+            script.start(&target).end(&target, fixtures::succeeded());
+        }
+        script.finish(ExecutionOutcome::Succeeded);
+        let options = ScreenOptions {
+            width: 120,
+            ..ScreenOptions::default()
+        };
+        let text = summary(&script.view(), &options);
+        text.lines().next().unwrap().to_owned()
+    };
+    let begin = "network deployed to 4 targets   ";
+    let quick = headline(0, 0);
+    assert!(quick.starts_with(begin), "{quick}");
+    assert!(!quick.contains("of which"), "{quick}");
+    let slow = headline(540, 0);
+    assert!(
+        slow.ends_with(", of which 9 min 0 s waiting for approval"),
+        "{slow}"
+    );
+    let both = headline(540, 90);
+    assert!(
+        both.ends_with(", of which 9 min 0 s waiting for approval and 1 min 30 s paused"),
+        "{both}"
+    );
+}
+
+#[test]
+fn a_stack_that_stays_failed_is_not_good_news() {
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = Script::new(std::slice::from_ref(&only));
+    script.intend(&only, ChangeSetKind::Update, fixtures::inputs());
+    let id = "arn:aws:cloudformation:eu-west-1:111111111111:stack/network/1";
+    for event in &mut script.events {
+        if let EventKind::ChangeSetIntended { stack, .. } = &mut event.kind {
+            *stack = Some(StackSummary {
+                id: id.parse().unwrap(),
+                status: StackStatus::UpdateFailed,
+                reason: None,
+                parameters: Vec::new(),
+                outputs: Default::default(),
+                tags: None,
+            });
+        }
+    }
+    script.end(&only, TargetOutcome::NoChanges);
+    script.finish(ExecutionOutcome::NothingToDo);
+    let text = summary(&script.view(), &ScreenOptions::default());
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        joined.starts_with(
+            "network: nothing was changed in 1 target; 1 stack is still UPDATE_FAILED, and a change set "
+        ),
+        "{text}"
+    );
+    let way = "next: stackgate recover network --rollback-stack --accounts 111111111111 --regions eu-west-1";
+    assert!(joined.contains(way), "{text}");
 }

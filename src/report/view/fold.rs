@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::waits::Mark;
 use super::{GateEnd, Imported, Refused, Source, StageStatus, View};
 use crate::model::{Event, EventKind, PauseReason, Region, Silence, StopMode, TargetSpec};
 use crate::report::target_view::TargetView;
@@ -58,7 +59,10 @@ impl View {
                 }
                 keep(&mut self.definition, event, definition.clone());
             }
-            EventKind::Resumed { owner, .. } => keep(&mut self.resumed, event, owner.clone()),
+            EventKind::Resumed { owner, .. } => {
+                self.waits.mark(event, Mark::Resumed);
+                keep(&mut self.resumed, event, owner.clone());
+            }
             EventKind::StageStarted => self.stage(event, StageStatus::Running),
             EventKind::StageSucceeded => self.stage(event, StageStatus::Succeeded),
             EventKind::StageFailed { reason } => {
@@ -80,6 +84,7 @@ impl View {
                 expires,
                 wave,
             } => {
+                self.waits.mark(event, Mark::Asked);
                 keep(&mut self.request, event, (*plan, *expires, wave.clone()));
             }
             EventKind::GateStarted { place, until } => {
@@ -99,6 +104,7 @@ impl View {
                 keep(&mut self.gate, event, None);
             }
             EventKind::Answered { answer } => {
+                self.waits.mark(event, Mark::Answered);
                 self.answers.insert(event.seq, answer.clone());
             }
             EventKind::AnswerRefused { answer, reason } => {
@@ -108,7 +114,10 @@ impl View {
                 };
                 self.refusals.insert(event.seq, refused);
             }
-            EventKind::ApprovalExpired => keep(&mut self.expired, event, ()),
+            EventKind::ApprovalExpired => {
+                self.waits.mark(event, Mark::Answered);
+                keep(&mut self.expired, event, ());
+            }
             EventKind::PlanExported { path, .. } => keep(&mut self.exported, event, path.clone()),
             EventKind::PlanImported {
                 by,
@@ -137,6 +146,7 @@ impl View {
             }
             EventKind::RegionAnswers { region } => keep(self.silence_of(region), event, None),
             EventKind::Paused { reason } => {
+                self.waits.mark(event, Mark::Paused);
                 match reason {
                     PauseReason::OutcomeUnknown { target, .. } => {
                         self.unknown.insert(event.seq, target.clone());
@@ -154,7 +164,10 @@ impl View {
             EventKind::StopRequested { request } => {
                 let slot = match request.mode {
                     StopMode::Wait | StopMode::Abandon => &mut self.stop,
-                    StopMode::GiveUp => &mut self.given_up,
+                    StopMode::GiveUp => {
+                        self.waits.mark(event, Mark::Answered);
+                        &mut self.given_up
+                    }
                 };
                 keep(slot, event, request.clone());
             }

@@ -3,10 +3,21 @@
 use jiff::Timestamp;
 
 use super::View;
-use crate::model::Answer;
+use crate::model::{Answer, Follows};
 use crate::report::followed::Followed;
 use crate::report::overwritten::Newer;
 use crate::report::rolled_back::RolledBack;
+
+/// Which way an execution goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// It brings what is new.
+    Forward,
+    /// It gives back what was there before.
+    Back,
+    /// It brings again what was taken back.
+    Again,
+}
 
 /// What is known of an execution besides its events: see [`View::note`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +29,7 @@ pub(super) struct Outside {
     pub(super) beside: Vec<String>,
     pub(super) newer: Newer,
     pub(super) followed: Option<Followed>,
+    pub(super) direction: Option<Direction>,
 }
 
 impl View {
@@ -41,6 +53,19 @@ impl View {
     /// Returns how far the rollback of what the execution changed is, where there is one.
     pub fn rolled_back(&self) -> Option<&RolledBack> {
         self.outside.rolled_back.as_ref()
+    }
+
+    /// Notes which way the execution goes, which what it goes on from tells.
+    pub fn note_direction(&mut self, direction: Option<Direction>) {
+        self.outside.direction = direction;
+    }
+
+    /// Returns which way the execution goes.
+    pub fn direction(&self) -> Direction {
+        self.outside.direction.unwrap_or(match self.follows() {
+            Some(Follows::RollsBack(_)) => Direction::Back,
+            Some(Follows::Retries(_)) | None => Direction::Forward,
+        })
     }
 
     /// Notes what else happens to its targets, which other executions tell.

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::View;
+
 /// Returns a duration as people say it: `1.8 s`, `2 min 3 s`, `3 h 4 min`, `6 d 23 h`.
 pub(in crate::report) fn duration(duration: SignedDuration) -> String {
     let millis = duration.as_millis().max(0);
@@ -19,6 +21,30 @@ pub(in crate::report) fn duration(duration: SignedDuration) -> String {
 pub(in crate::report) fn between(from: Timestamp, to: Timestamp) -> String {
     duration(to.duration_since(from))
 }
+
+/// Returns how long an execution took, with what of that it waited for people: `12 min 3 s, of which 9 min 2 s waiting for
+/// approval`.
+pub(in crate::report) fn took(view: &View, from: Timestamp, to: Timestamp) -> String {
+    let waited = view.waited(to);
+    let told = |time: SignedDuration, what: &str| {
+        (time >= WORTH_TELLING).then(|| format!("{} {what}", duration(time)))
+    };
+    let parts: Vec<String> = [
+        told(waited.approval, "waiting for approval"),
+        told(waited.paused, "paused"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let took = between(from, to);
+    match parts.is_empty() {
+        true => took,
+        false => format!("{took}, of which {}", parts.join(" and ")),
+    }
+}
+
+/// What is shorter is no wait: an answer that was there already is taken up at once.
+const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(1);
 
 /// Returns a time to the second, in UTC.
 pub(in crate::report) fn time(at: Timestamp) -> String {
