@@ -422,7 +422,13 @@ fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
             PauseReason::GateUnreadable { wave, message } => format!(
                 "paused: what comes after wave {wave} cannot be looked at: {message}\nno target failed for it; see to it that it can, then go on with\n  stackgate resume {id}\n"
             ),
-            PauseReason::Unreachable { .. } => cut_off(view, id),
+            PauseReason::Unreachable { .. } => match global.output {
+                // The account has told it.
+                OutputForm::Text => return,
+                OutputForm::Json | OutputForm::Ndjson | OutputForm::Markdown | OutputForm::Html => {
+                    cut_off(view, id)
+                }
+            },
         },
         Ended::Stopped => format!("stopped; nothing runs\n{go_on}"),
         Ended::Detached => {

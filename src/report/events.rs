@@ -312,7 +312,7 @@ pub(super) fn told(event: &Event) -> Vec<(Tone, String)> {
                 None => one(tone, word.to_owned()),
             }
         }
-        EventKind::RegionSilent { silence } => one(Tone::Warn, words::silence(silence, None)),
+        EventKind::RegionSilent { silence } => one(Tone::Warn, words::silence(silence)),
         EventKind::RegionAnswers { region } => one(Tone::Plain, format!("{region} answers again")),
         EventKind::Paused { reason } => {
             let (why, what) = words::pause(reason, 0);

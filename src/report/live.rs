@@ -178,10 +178,8 @@ fn notices(fleet: &Fleet<'_>, options: &ScreenOptions) -> Vec<Line> {
         let text = words::gate(place, *until, view.held(), options.now);
         Line::of(Tone::Busy, &text)
     });
-    let silences = view.silences().into_iter().map(|silence| {
-        let text = words::silence(silence, options.now);
-        Line::of(Tone::Warn, &text)
-    });
+    let silences = view.silences_told(options.now).into_iter();
+    let silences = silences.map(|text| Line::of(Tone::Warn, &text));
     let lines = stopping.into_iter().chain(gate).chain(silences);
     lines
         .flat_map(|line| line.wrap_within(options.width, 2, NOTICE))

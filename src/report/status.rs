@@ -101,8 +101,7 @@ fn header(page: &mut Page<'_>, view: &View, alive: Option<bool>) {
     if let Some(text) = words::elsewhere(view) {
         page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
-    for silence in view.silences() {
-        let text = words::silence(silence, page.options.now);
+    for text in view.silences_told(page.options.now) {
         page.line(Line::of(Tone::Warn, &format!("  {text}")), 4);
     }
     for (reason, others) in view.waits_for() {

@@ -356,6 +356,18 @@ impl View {
         standing.filter_map(|fact| fact.value.as_ref()).collect()
     }
 
+    /// Returns a line for each of them at the time `now`.
+    pub(super) fn silences_told(&self, now: Option<Timestamp>) -> Vec<String> {
+        let then = match self.given_up() {
+            None => ", then the execution pauses",
+            Some(_) => "",
+        };
+        let silences = self.silences().into_iter();
+        silences
+            .map(|silence| words::silence_then(silence, now, then))
+            .collect()
+    }
+
     /// Returns all that the execution waits for, each with how many other targets wait for the same answer.
     pub(super) fn waits_for(&self) -> Vec<(&PauseReason, usize)> {
         let unreachable = self.unreachable();

@@ -348,7 +348,7 @@ fn a_region_that_is_unwell_for_a_while_is_told_of_and_costs_nothing() {
     let words = words.join(" ");
     assert!(
         words.contains("no usable answer from eu-west-1 since")
-            && words.contains("the execution pauses at about"),
+            && words.contains("UTC, then the execution pauses: "),
         "{status}"
     );
     let json = fleet.env.run(&["status", "latest", "--output", "json"]);

@@ -115,8 +115,8 @@ fn a_region_that_is_silent_is_told_until_it_answers() {
         })
     };
     for text in pages(&script) {
-        let told = "no usable answer from eu-west-1 since 22:00:13 UTC (1 min 0 s); it is asked again, and the execution \
-                    pauses at about 22:05:13 UTC: DescribeStacks in 111111111111/eu-west-1: no route";
+        let told = "no usable answer from eu-west-1 since 22:00:13 UTC (1 min 0 s); it is asked again until about \
+                    22:05:13 UTC, then the execution pauses: DescribeStacks in 111111111111/eu-west-1: no route";
         assert!(text.contains(told), "{text}");
     }
     assert_eq!(json(&script)[0]["region"], "eu-west-1");

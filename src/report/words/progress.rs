@@ -335,8 +335,17 @@ pub(in crate::report) fn staleness(difference: &Staleness) -> String {
     }
 }
 
-/// Returns since when nothing usable comes from a region, and what becomes of that.
-pub(in crate::report) fn silence(silence: &Silence, now: Option<Timestamp>) -> String {
+/// Returns since when nothing usable comes from a region, and how long it is asked again.
+pub(in crate::report) fn silence(silence: &Silence) -> String {
+    silence_then(silence, None, "")
+}
+
+/// Returns the same at the time `now`, and what comes `then` if it stays silent.
+pub(in crate::report) fn silence_then(
+    silence: &Silence,
+    now: Option<Timestamp>,
+    then: &str,
+) -> String {
     let Silence {
         region,
         since,
@@ -348,7 +357,7 @@ pub(in crate::report) fn silence(silence: &Silence, now: Option<Timestamp>) -> S
         Some(_) | None => String::new(),
     };
     format!(
-        "no usable answer from {region} since {} UTC{lasted}; it is asked again, and the execution pauses at about {} UTC: {message}",
+        "no usable answer from {region} since {} UTC{lasted}; it is asked again until about {} UTC{then}: {message}",
         clock(*since),
         clock(*until)
     )
