@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::machine::{Machine, Turn};
 use super::state::Phase;
-use crate::model::{CallFailure, FailureKind, PauseReason, Region, Target};
+use super::targets::TargetIndex;
+use crate::model::{CallFailure, FailureKind, PauseReason, Region};
 
 impl Machine {
     /// Notes that a step of carrying out what was approved ended. Returns its result unless the execution must pause for it,
@@ -13,7 +14,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Result<T, CallFailure>,
     ) -> Option<Result<T, CallFailure>> {
         match self.arrived(turn, now, target, result)? {
@@ -29,7 +30,8 @@ impl Machine {
                     | Phase::Finished => false,
                 };
                 if is_waited_for {
-                    self.pause_for_region(turn, now, &target.region, failure);
+                    let region = self.name(target).region.clone();
+                    self.pause_for_region(turn, now, &region, failure);
                 }
                 None
             }
@@ -40,11 +42,11 @@ impl Machine {
     /// Returns whether what was begun at `target` is seen to its end now.
     ///
     /// One region in which nothing answers says nothing about the others. All other pauses may concern every call.
-    pub(super) fn is_seen_to_its_end(&self, target: &Target) -> bool {
+    pub(super) fn is_seen_to_its_end(&self, target: TargetIndex) -> bool {
         match &self.state.paused {
             None => true,
             Some(PauseReason::Unreachable { .. }) => {
-                !self.state.unreachable.contains(&target.region)
+                !self.state.unreachable.contains(&self.name(target).region)
             }
             Some(
                 PauseReason::CredentialsExpired { .. }

@@ -3,7 +3,7 @@
 use super::super::step::{Input, StepKind, UnknownPolicy};
 use super::super::table_tests::lived_by;
 use super::*;
-use crate::model::{AccountId, EventKind, StackName, StackSetting};
+use crate::model::{AccountId, EventKind, StackName, StackSetting, Target};
 
 const STARTED: [&str; 4] = [
     "change_set_intended",
@@ -77,7 +77,7 @@ fn credentials_that_expire_elsewhere_are_told_and_nothing_is_tried_again() {
     let mut machine = machine(&["execute_intended", "execute_accepted"]);
     let now = Timestamp::UNIX_EPOCH;
     let [first, _, third] = three();
-    machine.pending = three().into();
+    machine.pending = machine.state.indices().collect();
     let watched = |target: &Target, kind, message| Input::Watched {
         target: target.clone(),
         result: Err(CallFailure::new(kind, message)),
@@ -112,7 +112,7 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
             result: Ok(()),
         },
     ];
-    machine.pending = three().into();
+    machine.pending = machine.state.indices().collect();
     let turn = machine.handle(inputs, now);
     assert_eq!(
         kinds(&turn),
@@ -124,6 +124,7 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
     );
     let mut watched = Turn::default();
     for target in [&second, &third] {
+        let target = machine.state.index_of(target).unwrap();
         if machine.is_seen_to_its_end(target) {
             machine.look_into(&mut watched, target);
         }
@@ -188,7 +189,8 @@ fn who_gives_up_does_not_wait_for_a_region() {
         let mut machine = machine(more);
         machine.state.given_up = true;
         let mut turn = Turn::default();
-        let result = machine.reached(&mut turn, now, &first, silence::<()>());
+        let first = machine.state.index_of(&first).unwrap();
+        let result = machine.reached(&mut turn, now, first, silence::<()>());
         assert_eq!(result, None);
         assert_eq!(!turn.events.is_empty(), waits, "{more:?}");
     }
