@@ -270,7 +270,7 @@ impl Machine {
 
     /// Returns what the target is called.
     pub(super) fn name(&self, target: TargetIndex) -> &Target {
-        &self.state.targets[target].spec.target
+        self.state.name_of(target)
     }
 
     pub(super) fn current_action_scope(&self) -> Scope {

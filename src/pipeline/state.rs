@@ -228,8 +228,15 @@ impl Execution {
                 .map(|a| (a.name.clone(), Progress::NotStarted))
                 .collect(),
         });
-        let specs = definition.target_specs();
-        let targets = specs.map(|spec| (spec.target.clone(), TargetState::new(spec.clone())));
+        // Read from a file or a journal, each target has texts of its own: what thousands share is kept once, where the
+        // caches have it.
+        let (mut regions, mut stacks) = (BTreeSet::new(), BTreeSet::new());
+        let targets = definition.target_specs().map(|spec| {
+            let mut spec = spec.clone();
+            spec.target.region = shared(&mut regions, spec.target.region);
+            spec.target.stack = shared(&mut stacks, spec.target.stack);
+            (spec.target.clone(), TargetState::new(spec))
+        });
         let mut targets: IndexMap<Target, TargetState> = targets.collect();
         targets.sort_unstable_keys();
         Ok(Self {
@@ -405,6 +412,15 @@ impl TargetState {
             Cleanup::Intended(_) | Cleanup::ChangeSetDeleted
         )
     }
+}
+
+/// Returns the one of `known` that equals `id`, of which `id` is one from now on.
+fn shared<T: Clone + Ord>(known: &mut BTreeSet<T>, id: T) -> T {
+    if let Some(known) = known.get(&id) {
+        return known.clone();
+    }
+    known.insert(id.clone());
+    id
 }
 
 fn nothing() -> IllegalEvent {

@@ -18,6 +18,13 @@ impl Execution {
         self.targets.get_index_of(target).map(TargetIndex)
     }
 
+    /// Returns what it is called. What is looked up first stands beside it in memory.
+    pub(super) fn name_of(&self, target: TargetIndex) -> &Target {
+        let found = self.targets.get_index(target.0);
+        // An index is made of a target that is there, and none ever goes.
+        found.expect("a target of this execution").0
+    }
+
     pub(super) fn state_mut(&mut self, target: TargetIndex) -> Option<&mut TargetState> {
         self.targets.get_index_mut(target.0).map(|(_, state)| state)
     }
