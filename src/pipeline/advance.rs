@@ -68,7 +68,8 @@ impl Machine {
 
     /// Ends the targets for which nothing was asked that could execute them; the others are looked into first.
     fn leave_out_unexecuted(&mut self, turn: &mut Turn, now: Timestamp) {
-        for target in self.state.indices() {
+        // Nothing new is to be left out where nothing happened since it was looked at last.
+        for target in self.touched.clone() {
             let state = &self.state.targets[target];
             // Somebody else's operation may last for ever.
             let only_waits = state.phase == Phase::Waiting && state.busy.is_some();
@@ -288,25 +289,11 @@ impl Machine {
 
     /// Skips what is left after a stage failed, removes leftovers, and ends the execution.
     fn wind_down(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
-        let rejected = self
-            .state
-            .approval
-            .as_ref()
-            .map(|r| r.answered.as_ref().map(|a| a.decision));
-        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
-        let (reason, outcome) = match rejected {
-            _ if self.left_out() => match exceeds {
-                true => (self.why_left_out(), ExecutionOutcome::Failed),
-                false => (self.why_left_out(), ExecutionOutcome::Stopped),
-            },
-            Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
-            Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
-            Some(Some(Decision::Approve)) | None => {
-                (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
-            }
-        };
+        // Found out where it is needed: that takes a look at every target, and most of these turns are about one of them.
+        let mut reason = None;
         for target in std::mem::take(&mut self.touched) {
             if self.state.targets[target].outcome.is_none() {
+                let reason = reason.get_or_insert_with(|| self.why_wound_down().0);
                 let outcome = TargetOutcome::Skipped {
                     reason: reason.clone(),
                 };
@@ -315,9 +302,10 @@ impl Machine {
             }
             self.clean_step(turn, target);
         }
-        if self.state.targets.values().any(|t| t.is_being_cleaned()) {
+        if self.state.being_cleaned > 0 {
             return false;
         }
+        let (_, outcome) = self.why_wound_down();
         let left: Vec<Scope> = self
             .state
             .stages
@@ -343,6 +331,27 @@ impl Machine {
             EventKind::ExecutionFinished { outcome },
         );
         true
+    }
+
+    /// Returns why what is left after a stage failed is skipped, and how the execution ends.
+    fn why_wound_down(&self) -> (SkipReason, ExecutionOutcome) {
+        let rejected = self
+            .state
+            .approval
+            .as_ref()
+            .map(|r| r.answered.as_ref().map(|a| a.decision));
+        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
+        match rejected {
+            _ if self.left_out() => match exceeds {
+                true => (self.why_left_out(), ExecutionOutcome::Failed),
+                false => (self.why_left_out(), ExecutionOutcome::Stopped),
+            },
+            Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
+            Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
+            Some(Some(Decision::Approve)) | None => {
+                (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
+            }
+        }
     }
 
     fn finish_execution(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
@@ -389,11 +398,7 @@ impl Machine {
             }
         } else {
             // Deleting a change set that is gone is no error, but it is a call that was made before.
-            let is_new = turn.events.iter().any(|e| {
-                e.scope.target.as_ref() == Some(&spec.target)
-                    && matches!(e.kind, EventKind::CleanupIntended { .. })
-            });
-            let look_first = !is_new || self.state.in_file;
+            let look_first = !turn.left_over.contains(&target) || self.state.in_file;
             StepKind::DeleteChangeSet {
                 spec,
                 change_set,

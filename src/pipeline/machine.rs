@@ -61,6 +61,8 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// The steps to start once the events are on disk.
     pub steps: Vec<Step>,
+    /// The targets whose leftovers it intends to remove.
+    pub(super) left_over: BTreeSet<TargetIndex>,
 }
 
 impl Machine {
@@ -82,7 +84,7 @@ impl Machine {
         let mut machine = Self::over(Execution::begin(&event)?, UnknownPolicy::Ask);
         let mut turn = Turn {
             events: vec![event],
-            steps: Vec::new(),
+            ..Turn::default()
         };
         machine.push(&mut turn, now);
         Ok((machine, turn))
@@ -209,6 +211,7 @@ impl Machine {
     ) {
         let state = &self.state.targets[target];
         if state.change_set.is_some() && state.cleanup == Cleanup::None && !self.state.elsewhere {
+            turn.left_over.insert(target);
             self.emit_for(turn, now, target, EventKind::CleanupIntended { why });
         }
     }
@@ -221,20 +224,14 @@ impl Machine {
         kind: EventKind,
     ) {
         let scope = self.target_scope(target);
-        if self.append(turn, now, scope, Some(target), kind) {
-            self.touch(target);
-        }
+        self.append(turn, now, scope, Some(target), kind);
     }
 
     /// Emits what happens to the execution.
     pub(super) fn emit(&mut self, turn: &mut Turn, now: Timestamp, scope: Scope, kind: EventKind) {
-        if self.append(turn, now, scope, None, kind) {
-            // It may concern every target.
-            self.touched = self.state.indices().collect();
-        }
+        self.append(turn, now, scope, None, kind);
     }
 
-    /// Returns whether the event could follow.
     fn append(
         &mut self,
         turn: &mut Turn,
@@ -242,7 +239,7 @@ impl Machine {
         scope: Scope,
         target: Option<TargetIndex>,
         kind: EventKind,
-    ) -> bool {
+    ) {
         let event = Event {
             seq: self.state.seq + 1,
             execution: self.state.id.clone(),
@@ -250,14 +247,20 @@ impl Machine {
             scope,
             kind,
         };
-        let applied = self.state.apply_at(&event, target);
-        // An answer that is no longer awaited, such as one of a step that was started twice.
-        // The table refuses it, so it must not reach the journal either.
-        debug_assert_eq!(applied, Ok(()));
-        if applied.is_ok() {
-            turn.events.push(event);
+        let was_given_up = self.state.given_up;
+        match self.state.apply_at(&event, target) {
+            Ok(()) => {
+                match target {
+                    Some(target) if self.state.given_up == was_given_up => self.touch(target),
+                    // What happens to the execution, or ends it, may concern every target.
+                    Some(_) | None => self.touched = self.state.indices().collect(),
+                }
+                turn.events.push(event);
+            }
+            // An answer that is no longer awaited, such as one of a step that was started twice.
+            // The table refuses it, so it must not reach the journal either.
+            Err(illegal) => debug_assert!(false, "{illegal}"),
         }
-        applied.is_ok()
     }
 
     /// Returns the scope of what happens to `target` in the running action.

@@ -34,6 +34,8 @@ pub struct Execution {
     /// The targets, in their order. Found by hash: each of a fleet is looked up a hundred times, and what a search through
     /// a tree compares on its way is in no cache.
     pub targets: IndexMap<Target, TargetState>,
+    /// How many of them have leftovers that are still to be removed.
+    pub(super) being_cleaned: usize,
     /// The plan, once there is one.
     pub plan: Option<Digest>,
     /// The approval request, once there is one.
@@ -246,6 +248,7 @@ impl Execution {
             artifacts: Arc::default(),
             targets,
             definition: definition.clone(),
+            being_cleaned: 0,
             plan: None,
             approval: None,
             gate: None,

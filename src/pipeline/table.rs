@@ -387,12 +387,14 @@ impl Execution {
                 if state.cleanup == Cleanup::None && state.change_set.is_some() =>
             {
                 state.cleanup = Cleanup::Intended(*why);
+                self.being_cleaned += 1;
             }
             (_, EventKind::ChangeSetDeleted) if matches!(state.cleanup, Cleanup::Intended(_)) => {
                 state.cleanup = Cleanup::ChangeSetDeleted;
             }
             (_, EventKind::CleanupDone { .. }) if state.is_being_cleaned() => {
                 state.cleanup = Cleanup::Done;
+                self.being_cleaned -= 1;
             }
             (Phase::Creating | Phase::Executing, EventKind::CallFailed { .. }) => {}
             (phase, _) => {
