@@ -302,11 +302,12 @@ impl Machine {
         let Some(rollout) = &self.state.rollout else {
             return false;
         };
-        let next = rollout.next();
-        if self.push_gate(turn, now, &scope, next.gate) {
-            return true;
-        }
+        // Not asked while nothing may begin: what could begin grows from turn to turn then.
         if !self.begins_nothing() {
+            let next = rollout.next();
+            if self.push_gate(turn, now, &scope, next.gate) {
+                return true;
+            }
             for target in next.start {
                 if let Some(target) = self.state.index_of(&target) {
                     self.emit_for(turn, now, target, EventKind::TargetStarted);
