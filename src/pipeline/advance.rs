@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::machine::{Machine, Turn};
 use super::state::{Cleanup, Execution, Phase, Progress};
 use super::step::{Step, StepKind};
+use super::targets::TargetIndex;
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
     ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, Ending, EventKind, ExecutionOutcome,
-    Scope, SkipReason, Target, TargetOutcome,
+    Scope, SkipReason, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -57,7 +58,7 @@ impl Machine {
     }
 
     /// Ends a target that was provably not executed, of an execution that was given up.
-    pub(super) fn leave_out(&mut self, turn: &mut Turn, now: Timestamp, target: &Target) {
+    pub(super) fn leave_out(&mut self, turn: &mut Turn, now: Timestamp, target: TargetIndex) {
         let outcome = TargetOutcome::Skipped {
             reason: self.why_left_out(),
         };
@@ -67,8 +68,9 @@ impl Machine {
 
     /// Ends the targets for which nothing was asked that could execute them; the others are looked into first.
     fn leave_out_unexecuted(&mut self, turn: &mut Turn, now: Timestamp) {
-        for target in self.state.targets.keys().cloned().collect::<Vec<_>>() {
-            let state = &self.state.targets[&target];
+        // Nothing new is to be left out where nothing happened since it was looked at last.
+        for target in self.touched.clone() {
+            let state = &self.state.targets[target];
             // Somebody else's operation may last for ever.
             let only_waits = state.phase == Phase::Waiting && state.busy.is_some();
             let is_unexecuted = match state.phase {
@@ -81,11 +83,11 @@ impl Machine {
                 | Phase::Finished => false,
             };
             if only_waits {
-                self.busy.remove(&target);
-                self.touch(&target);
+                self.busy.remove(target);
+                self.touch(target);
             }
-            if is_unexecuted && !self.busy.contains(&target) {
-                self.leave_out(turn, now, &target);
+            if is_unexecuted && !self.busy.contains(target) {
+                self.leave_out(turn, now, target);
             }
         }
     }
@@ -287,36 +289,23 @@ impl Machine {
 
     /// Skips what is left after a stage failed, removes leftovers, and ends the execution.
     fn wind_down(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
-        let rejected = self
-            .state
-            .approval
-            .as_ref()
-            .map(|r| r.answered.as_ref().map(|a| a.decision));
-        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
-        let (reason, outcome) = match rejected {
-            _ if self.left_out() => match exceeds {
-                true => (self.why_left_out(), ExecutionOutcome::Failed),
-                false => (self.why_left_out(), ExecutionOutcome::Stopped),
-            },
-            Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
-            Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
-            Some(Some(Decision::Approve)) | None => {
-                (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
-            }
-        };
+        // Found out where it is needed: that takes a look at every target, and most of these turns are about one of them.
+        let mut reason = None;
         for target in std::mem::take(&mut self.touched) {
-            if self.state.targets[&target].outcome.is_none() {
+            if self.state.targets[target].outcome.is_none() {
+                let reason = reason.get_or_insert_with(|| self.why_wound_down().0);
                 let outcome = TargetOutcome::Skipped {
                     reason: reason.clone(),
                 };
-                self.finish(turn, now, &target, outcome, Ending::none());
-                self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
+                self.finish(turn, now, target, outcome, Ending::none());
+                self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
             }
-            self.clean_step(turn, &target);
+            self.clean_step(turn, target);
         }
-        if self.state.targets.values().any(|t| t.is_being_cleaned()) {
+        if self.state.being_cleaned > 0 {
             return false;
         }
+        let (_, outcome) = self.why_wound_down();
         let left: Vec<Scope> = self
             .state
             .stages
@@ -350,6 +339,27 @@ impl Machine {
         true
     }
 
+    /// Returns why what is left after a stage failed is skipped, and how the execution ends.
+    fn why_wound_down(&self) -> (SkipReason, ExecutionOutcome) {
+        let rejected = self
+            .state
+            .approval
+            .as_ref()
+            .map(|r| r.answered.as_ref().map(|a| a.decision));
+        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
+        match rejected {
+            _ if self.left_out() => match exceeds {
+                true => (self.why_left_out(), ExecutionOutcome::Failed),
+                false => (self.why_left_out(), ExecutionOutcome::Stopped),
+            },
+            Some(Some(Decision::Reject)) => (SkipReason::Rejected, ExecutionOutcome::Rejected),
+            Some(None) => (SkipReason::ApprovalExpired, ExecutionOutcome::Expired),
+            Some(Some(Decision::Approve)) | None => {
+                (SkipReason::PlanIncomplete, ExecutionOutcome::Failed)
+            }
+        }
+    }
+
     fn finish_execution(&mut self, turn: &mut Turn, now: Timestamp) -> bool {
         let outcomes = || {
             self.state
@@ -374,7 +384,7 @@ impl Machine {
     }
 
     /// Starts the removal of leftovers that is due. Returns whether one is under way.
-    pub(super) fn clean_step(&mut self, turn: &mut Turn, target: &Target) -> bool {
+    pub(super) fn clean_step(&mut self, turn: &mut Turn, target: TargetIndex) -> bool {
         let state = &self.state.targets[target];
         if !state.is_being_cleaned() {
             return false;
@@ -394,11 +404,7 @@ impl Machine {
             }
         } else {
             // Deleting a change set that is gone is no error, but it is a call that was made before.
-            let is_new = turn.events.iter().any(|e| {
-                e.scope.target.as_ref() == Some(target)
-                    && matches!(e.kind, EventKind::CleanupIntended { .. })
-            });
-            let look_first = !is_new || self.state.in_file;
+            let look_first = !turn.left_over.contains(&target) || self.state.in_file;
             StepKind::DeleteChangeSet {
                 spec,
                 change_set,
@@ -411,7 +417,7 @@ impl Machine {
     }
 
     /// Returns whether the target's stack exists only because of its change set.
-    pub(super) fn made_review_stack(&self, target: &Target) -> bool {
+    pub(super) fn made_review_stack(&self, target: TargetIndex) -> bool {
         self.state.targets[target]
             .intended
             .as_ref()

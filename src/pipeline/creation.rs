@@ -10,6 +10,7 @@ use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
 use super::step::StepKind;
+use super::targets::TargetIndex;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetId, ChangeSetKind, ChangeSetOutcome,
     CleanupWhy, Ending, EventKind, FailureKind, OnStackFailure, Preparation, Reading, Scope,
@@ -22,7 +23,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Box<Preparation>, CallFailure>>,
     ) {
         let preparation = match result {
@@ -47,7 +48,10 @@ impl Machine {
                 let can_go_on = can_go_on && !imports;
                 let goes_on = can_go_on && preparation.inputs.options.keeps_failures();
                 if let Some(why) = stack.status.refusal().filter(|_| !goes_on) {
-                    let next = stack.status.remedy(target, self.wait()).unwrap_or_default();
+                    let next = stack
+                        .status
+                        .remedy(self.name(target), self.wait())
+                        .unwrap_or_default();
                     let more = if can_go_on {
                         "; or go on from what is there with `--disable-rollback`"
                     } else {
@@ -77,11 +81,11 @@ impl Machine {
             let outcome = TargetOutcome::NotPlanned { cause };
             return self.finish(turn, now, target, outcome, Ending::none());
         }
-        let id = &self.state.id;
+        let (id, name) = (&self.state.id, self.name(target));
         let intent = EventKind::ChangeSetIntended {
             kind,
-            name: change_set_name(id, target),
-            token: create_token(id, target),
+            name: change_set_name(id, name),
+            token: create_token(id, name),
             caller: preparation.caller,
             stack: preparation.stack,
             inputs: Box::new(preparation.inputs),
@@ -90,18 +94,18 @@ impl Machine {
         self.create(turn, target, false);
     }
 
-    pub(super) fn may_have_created(&self, target: &Target, failure: &CallFailure) -> bool {
+    pub(super) fn may_have_created(&self, target: TargetIndex, failure: &CallFailure) -> bool {
         matches!(
             failure.kind,
             FailureKind::Ambiguous | FailureKind::AlreadyExists
-        ) && self.attempts.get(target).is_none_or(|n| *n < MAX_ATTEMPTS)
+        ) && self.attempts.get(&target).is_none_or(|n| *n < MAX_ATTEMPTS)
     }
 
     pub(super) fn not_planned(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         failure: &CallFailure,
     ) {
         let is_begun = self.state.targets[target].intended.is_some();
@@ -132,7 +136,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Box<Reading>, CallFailure>>,
     ) {
         let reading = match result {
@@ -191,7 +195,7 @@ impl Machine {
         // It names every target: copied only where a step needs it.
         let shared = LazyCell::new(|| Arc::new(action.clone()));
         for target in self.at_rest(turn) {
-            let state = &self.state.targets[&target];
+            let state = &self.state.targets[target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Prepare {
@@ -199,18 +203,18 @@ impl Machine {
                         action: Arc::clone(&shared),
                         artifacts: self.state.artifacts.clone(),
                     };
-                    self.step(turn, &target, kind);
+                    self.step(turn, target, kind);
                 }
                 Phase::Creating if self.state.given_up && !self.is_draining() => {
-                    self.find(turn, &target);
+                    self.find(turn, target);
                 }
                 Phase::Creating if !self.is_draining() => {
-                    *self.attempts.entry(target.clone()).or_default() += 1;
-                    self.create(turn, &target, true);
+                    *self.attempts.entry(target).or_default() += 1;
+                    self.create(turn, target, true);
                 }
-                Phase::Created if !self.is_draining() => self.read(turn, &target),
+                Phase::Created if !self.is_draining() => self.read(turn, target),
                 Phase::Ready | Phase::Finished if !state.is_being_cleaned() => {
-                    self.pending.remove(&target);
+                    self.pending.remove(target);
                 }
                 Phase::Waiting
                 | Phase::Creating
@@ -246,27 +250,28 @@ impl Machine {
         let Some(fan_out) = &action.fan_out else {
             return false;
         };
-        let targets: Vec<Target> = fan_out.targets.iter().map(|s| s.target.clone()).collect();
-        let mut tally = Rollout::of(fan_out);
-        let mut failed = 0;
-        for target in &targets {
-            let is_failure = self.state.targets[target]
-                .outcome
-                .as_ref()
-                .is_some_and(TargetOutcome::is_failure);
-            tally.begin(target);
-            tally.finish(target, is_failure);
-            failed += usize::from(is_failure);
-        }
-        if tally.is_failed() {
+        let has_failed = |target: &&Target| {
+            let outcome = self.state.targets[*target].outcome.as_ref();
+            outcome.is_some_and(TargetOutcome::is_failure)
+        };
+        let targets = fan_out.targets.iter().map(|spec| &spec.target);
+        let failed: Vec<&Target> = targets.filter(has_failed).collect();
+        // What a failure counts for is asked only where there is one: it takes a look at every target.
+        let exceeds = || {
+            let mut tally = Rollout::of(fan_out);
+            failed.iter().for_each(|target| tally.finish(target, true));
+            tally.is_failed()
+        };
+        if !failed.is_empty() && exceeds() {
             let what = if self.state.deletes() {
                 "no deletion"
             } else {
                 "no change set"
             };
             let reason = format!(
-                "{what} for {failed} of {} targets, which exceeds the failure tolerance",
-                targets.len()
+                "{what} for {} of {} targets, which exceeds the failure tolerance",
+                failed.len(),
+                fan_out.targets.len()
             );
             self.emit(turn, now, scope, EventKind::ActionFailed { reason });
             return true;
@@ -283,7 +288,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Option<(ChangeSetId, StackId)>, CallFailure>>,
     ) {
         match result {
@@ -293,7 +298,7 @@ impl Machine {
             }
             Some(Ok(None)) => self.leave_out(turn, now, target),
             Some(Err(failure)) => {
-                let name = change_set_name(&self.state.id, target);
+                let name = change_set_name(&self.state.id, self.name(target));
                 let cause = Cause::of(format!(
                     "whether change set {name} was created cannot be found out: {}; delete it if it is there",
                     failure.message
@@ -305,13 +310,13 @@ impl Machine {
         }
     }
 
-    fn find(&mut self, turn: &mut Turn, target: &Target) {
+    fn find(&mut self, turn: &mut Turn, target: TargetIndex) {
         let spec = self.state.targets[target].spec.clone();
-        let name = change_set_name(&self.state.id, target);
+        let name = change_set_name(&self.state.id, self.name(target));
         self.step(turn, target, StepKind::FindChangeSet { spec, name });
     }
 
-    fn create(&mut self, turn: &mut Turn, target: &Target, look_first: bool) {
+    fn create(&mut self, turn: &mut Turn, target: TargetIndex, look_first: bool) {
         let state = &self.state.targets[target];
         let Some(intended) = state.intended.clone() else {
             return;
@@ -345,7 +350,7 @@ impl Machine {
         self.setting(StackWait::KEY)?.parse().ok()
     }
 
-    fn read(&mut self, turn: &mut Turn, target: &Target) {
+    fn read(&mut self, turn: &mut Turn, target: TargetIndex) {
         let state = &self.state.targets[target];
         let (Some(intended), Some((change_set, stack))) = (&state.intended, &state.change_set)
         else {
@@ -365,9 +370,9 @@ impl Machine {
     }
 
     /// Returns the newest event that the stack of a target had when a rollback looked at it.
-    fn seen(&self, target: &Target) -> Option<String> {
+    fn seen(&self, target: TargetIndex) -> Option<String> {
         let definition = &self.state.definition;
         let seen = self.seen.get_or_init(|| definition.newest_events());
-        seen.get(&target.to_string()).cloned().flatten()
+        seen.get(&self.name(target).to_string()).cloned().flatten()
     }
 }

@@ -11,11 +11,12 @@ use super::machine::{Machine, Turn};
 use super::names::change_set_name;
 use super::state::Phase;
 use super::step::StepKind;
+use super::targets::TargetIndex;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
     ChangeSetKind, Collection, Digest, Ending, EventKind, FanOut, LogicalId, PipelineDeclaration,
     PlannedTarget, RiskChoices, Scope, StackName, StackOptions, StackWait, StageDeclaration,
-    Target, TargetInputs, TargetOutcome,
+    TargetInputs, TargetOutcome,
 };
 
 /// The stage that looks at the stacks.
@@ -111,7 +112,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Box<Collection>, CallFailure>>,
     ) {
         let Collection { caller, stack } = match result {
@@ -132,10 +133,10 @@ impl Machine {
             return self.finish(turn, now, target, outcome, Ending::none());
         }
         let planned = PlannedTarget {
-            target: target.clone(),
+            target: self.name(target).clone(),
             caller,
             kind: ChangeSetKind::Delete,
-            name: change_set_name(&self.state.id, target),
+            name: change_set_name(&self.state.id, self.name(target)),
             change_set: None,
             inputs: Arc::new(TargetInputs {
                 // It is deleted by what it was deployed with; no file of this project counts.
@@ -176,17 +177,17 @@ impl Machine {
         // It names every target: copied only where a step needs it.
         let shared = LazyCell::new(|| Arc::new(action.clone()));
         for target in self.at_rest(turn) {
-            let state = &self.state.targets[&target];
+            let state = &self.state.targets[target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
                     let kind = StepKind::Collect {
                         spec: state.spec.clone(),
                         action: Arc::clone(&shared),
                     };
-                    self.step(turn, &target, kind);
+                    self.step(turn, target, kind);
                 }
                 Phase::Ready | Phase::Finished => {
-                    self.pending.remove(&target);
+                    self.pending.remove(target);
                 }
                 Phase::Waiting
                 | Phase::Creating

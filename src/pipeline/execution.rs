@@ -10,9 +10,10 @@ use super::machine::{Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
 use super::step::StepKind;
+use super::targets::TargetIndex;
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, Target, TargetOutcome,
+    Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -21,14 +22,14 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Vec<Staleness>, CallFailure>>,
     ) {
         match result {
             Some(Ok(differences)) if differences.is_empty() => {
                 // A stop that came while the target was verified leaves it as it is, not executed.
                 if self.is_draining() {
-                    self.held.insert(target.clone());
+                    self.held.insert(target);
                     return;
                 }
                 // What was only begun is ended with the others; this was looked into before.
@@ -45,9 +46,9 @@ impl Machine {
                     };
                     return self.emit_for(turn, now, target, kind);
                 }
-                self.looked_at.remove(target);
-                *self.attempts.entry(target.clone()).or_default() += 1;
-                let token = execute_token(&self.state.id, target);
+                self.looked_at.remove(&target);
+                *self.attempts.entry(target).or_default() += 1;
+                let token = execute_token(&self.state.id, self.name(target));
                 let kind = EventKind::ExecuteIntended {
                     token: token.clone(),
                     deletes: self.state.deletes(),
@@ -67,18 +68,18 @@ impl Machine {
             }
             // An earlier attempt that was accepted late differs too: looked into before it is called stale.
             Some(Ok(differences)) if self.state.targets[target].phase == Phase::Executing => {
-                self.differing.insert(target.clone(), differences);
+                self.differing.insert(target, differences);
             }
             // Where the plan may run elsewhere too, what differs may be that run's doing.
             Some(Ok(differences)) if self.state.in_file => {
-                self.differing.insert(target.clone(), differences);
+                self.differing.insert(target, differences);
                 self.look_into(turn, target);
             }
             Some(Ok(differences)) => self.stale(turn, now, target, differences),
             // An earlier attempt may still be accepted: this one, which is not made, counts as a later one.
             Some(Err(failure)) if self.state.targets[target].phase == Phase::Executing => {
-                *self.attempts.entry(target.clone()).or_default() += 1;
-                self.refused.insert(target.clone(), failure);
+                *self.attempts.entry(target).or_default() += 1;
+                self.refused.insert(target, failure);
             }
             Some(Err(failure)) => self.not_executed(turn, now, target, &failure),
             None => {}
@@ -90,7 +91,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         differences: Vec<Staleness>,
     ) {
         let outcome = TargetOutcome::Stale { differences };
@@ -103,7 +104,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         failure: &CallFailure,
     ) {
         let cause = Cause::of(&failure.message);
@@ -119,7 +120,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<(), CallFailure>>,
     ) {
         match result {
@@ -134,7 +135,7 @@ impl Machine {
                     FailureKind::Ambiguous => {}
                     // A refusal may mean that an earlier attempt was accepted after all.
                     FailureKind::Refused | FailureKind::NotFound | FailureKind::AlreadyExists => {
-                        self.refused.insert(target.clone(), failure);
+                        self.refused.insert(target, failure);
                     }
                     FailureKind::CredentialsExpired
                     | FailureKind::SecretNeeded(_)
@@ -146,7 +147,7 @@ impl Machine {
                     | FailureKind::Unanswered
                     | FailureKind::BadInput => match self.is_first_attempt(target) {
                         true => self.not_executed(turn, now, target, &failure),
-                        false => drop(self.refused.insert(target.clone(), failure)),
+                        false => drop(self.refused.insert(target, failure)),
                     },
                 }
             }
@@ -158,7 +159,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Box<Ending>, CallFailure>>,
     ) {
         match result {
@@ -207,7 +208,7 @@ impl Machine {
                     turn,
                     now,
                     PauseReason::OutcomeUnknown {
-                        target: target.clone(),
+                        target: self.name(target).clone(),
                         message,
                     },
                 );
@@ -220,7 +221,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         setting: StackSetting,
         result: Option<Result<(), CallFailure>>,
     ) {
@@ -248,7 +249,13 @@ impl Machine {
     }
 
     /// Ends a target whose operation ended well and on which everything was set, or could not be.
-    fn settle(&mut self, turn: &mut Turn, now: Timestamp, target: &Target, cause: Option<Cause>) {
+    fn settle(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+        cause: Option<Cause>,
+    ) {
         let Some((status, outputs)) = self.state.targets[target].settled.clone() else {
             return;
         };
@@ -271,8 +278,8 @@ impl Machine {
         }
     }
 
-    fn settings_only(&self, target: &Target) -> Option<Arc<PlannedTarget>> {
-        let planned = self.state.targets.get(target)?.planned.clone()?;
+    fn settings_only(&self, target: TargetIndex) -> Option<Arc<PlannedTarget>> {
+        let planned = self.state.targets[target].planned.clone()?;
         planned.settings_only.then_some(planned)
     }
 
@@ -281,7 +288,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         setting: StackSetting,
     ) {
         if self.state.targets[target].setting != Some(setting) {
@@ -301,35 +308,40 @@ impl Machine {
         let Some(rollout) = &self.state.rollout else {
             return false;
         };
-        let next = rollout.next();
-        if self.push_gate(turn, now, &scope, next.gate) {
-            return true;
-        }
+        // Not asked while nothing may begin: what could begin grows from turn to turn then.
         if !self.begins_nothing() {
+            let next = rollout.next();
+            if self.push_gate(turn, now, &scope, next.gate) {
+                return true;
+            }
             for target in next.start {
-                self.emit_for(turn, now, &target, EventKind::TargetStarted);
+                if let Some(target) = self.state.index_of(&target) {
+                    self.emit_for(turn, now, target, EventKind::TargetStarted);
+                }
             }
             for (target, reason) in next.skip {
-                let outcome = TargetOutcome::Skipped { reason };
-                self.finish(turn, now, &target, outcome, Ending::none());
-                self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
+                if let Some(target) = self.state.index_of(&target) {
+                    let outcome = TargetOutcome::Skipped { reason };
+                    self.finish(turn, now, target, outcome, Ending::none());
+                    self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
+                }
             }
         }
         for target in self.at_rest(turn) {
-            let state = &self.state.targets[&target];
+            let state = &self.state.targets[target];
             match state.phase {
-                Phase::Started if !self.begins_nothing() => self.verify(turn, &target),
+                Phase::Started if !self.begins_nothing() => self.verify(turn, target),
                 // An unknown outcome is asked about once, not looked up over and over.
-                Phase::Executing if self.is_looked_into(&target) => {
-                    self.look_into(turn, &target);
+                Phase::Executing if self.is_looked_into(target) => {
+                    self.look_into(turn, target);
                 }
-                Phase::Running if self.is_seen_to_its_end(&target) => {
-                    let token = execute_token(&self.state.id, &target);
+                Phase::Running if self.is_seen_to_its_end(target) => {
+                    let token = execute_token(&self.state.id, self.name(target));
                     let artifacts = self.state.artifacts.clone();
-                    if let Some((spec, approved)) = self.approved(&target) {
+                    if let Some((spec, approved)) = self.approved(target) {
                         self.step(
                             turn,
-                            &target,
+                            target,
                             StepKind::Watch {
                                 spec,
                                 approved,
@@ -341,15 +353,15 @@ impl Machine {
                 }
                 // Part of what runs: a stop waits for it, and only leaving at once leaves it for later.
                 Phase::Settled
-                    if self.is_seen_to_its_end(&target)
+                    if self.is_seen_to_its_end(target)
                         && self.state.stop != Some(StopMode::Abandon) =>
                 {
                     if let Some(setting) = state.unapplied() {
-                        self.apply_setting(turn, now, &target, setting);
+                        self.apply_setting(turn, now, target, setting);
                     }
                 }
                 Phase::Finished if !state.is_being_cleaned() => {
-                    self.pending.remove(&target);
+                    self.pending.remove(target);
                 }
                 Phase::Waiting
                 | Phase::Creating
@@ -383,7 +395,7 @@ impl Machine {
         true
     }
 
-    pub(super) fn verify(&mut self, turn: &mut Turn, target: &Target) {
+    pub(super) fn verify(&mut self, turn: &mut Turn, target: TargetIndex) {
         if let Some((spec, approved)) = self.approved(target) {
             let artifacts = self.state.artifacts.clone();
             self.step(
@@ -400,9 +412,9 @@ impl Machine {
 
     pub(super) fn approved(
         &self,
-        target: &Target,
+        target: TargetIndex,
     ) -> Option<(crate::model::TargetSpec, Arc<PlannedTarget>)> {
-        let state = self.state.targets.get(target)?;
+        let state = &self.state.targets[target];
         Some((state.spec.clone().executing(), state.planned.clone()?))
     }
 }

@@ -12,7 +12,8 @@ use crate::model::{
 use crate::rollout::Rollout;
 
 impl Machine {
-    /// Goes on with the gate that is to be passed, if there is one. Returns whether the state moved.
+    /// Goes on with the gate that is to be passed, if there is one, where something may begin. Returns whether the state
+    /// moved.
     pub(super) fn push_gate(
         &mut self,
         turn: &mut Turn,
@@ -20,9 +21,6 @@ impl Machine {
         scope: &Scope,
         next: Option<GatePlace>,
     ) -> bool {
-        if self.begins_nothing() {
-            return false;
-        }
         let kind = match (&self.state.gate, next) {
             (Some(gate), _) => {
                 let kind = gate.verdict(now).or_else(|| self.nothing_to_see());

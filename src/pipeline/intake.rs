@@ -6,10 +6,11 @@ use super::advance::GIVEN_UP;
 use super::machine::{Machine, Turn};
 use super::state::Phase;
 use super::step::Input;
+use super::targets::TargetIndex;
 use crate::approval;
 use crate::model::{
     Answer, CallFailure, EXECUTED_ELSEWHERE, EventKind, FailureKind, InboxMessage, PauseReason,
-    Removal, Scope, StopMode, StopRequest, Target,
+    Removal, Scope, StopMode, StopRequest,
 };
 
 impl Machine {
@@ -49,101 +50,138 @@ impl Machine {
                 }
             }
             Input::StackBusy { target, status } => {
-                let state = &self.state.targets[&target];
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let state = &self.state.targets[target];
                 // Nothing new is not worth an event, and what comes late concerns nobody any more.
                 if state.phase == Phase::Waiting && state.busy != Some(status) {
-                    self.emit_for(turn, now, &target, EventKind::StackBusy { status });
+                    self.emit_for(turn, now, target, EventKind::StackBusy { status });
                 }
             }
-            Input::Prepared { target, .. } | Input::Collected { target, .. }
-                if self.state.targets[&target].phase == Phase::Finished =>
-            {
-                // It was left out while it waited for its stack.
-            }
             Input::Prepared { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
-                self.take_preparation(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                // It may have been left out while it waited for its stack.
+                if self.state.targets[target].phase == Phase::Finished {
+                    return;
+                }
+                let result = self.arrived(turn, now, target, result);
+                self.take_preparation(turn, now, target, result);
             }
             Input::Collected { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
-                self.take_collection(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                // It may have been left out while it waited for its stack.
+                if self.state.targets[target].phase == Phase::Finished {
+                    return;
+                }
+                let result = self.arrived(turn, now, target, result);
+                self.take_collection(turn, now, target, result);
             }
             Input::ChangeSetCreated { target, result } => {
-                match self.arrived(turn, now, &target, result) {
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                match self.arrived(turn, now, target, result) {
                     Some(Ok((change_set, stack))) => {
                         let kind = EventKind::ChangeSetCreated { change_set, stack };
-                        self.emit_for(turn, now, &target, kind);
+                        self.emit_for(turn, now, target, kind);
                     }
                     // The name is taken or the answer was lost: the next step looks before it creates.
-                    Some(Err(failure)) if self.may_have_created(&target, &failure) => {
-                        self.emit_for(turn, now, &target, EventKind::CallFailed { failure });
+                    Some(Err(failure)) if self.may_have_created(target, &failure) => {
+                        self.emit_for(turn, now, target, EventKind::CallFailed { failure });
                     }
-                    Some(Err(failure)) => self.not_planned(turn, now, &target, &failure),
+                    Some(Err(failure)) => self.not_planned(turn, now, target, &failure),
                     None => {}
                 }
             }
             Input::ChangeSetFound { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
-                self.take_found(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.arrived(turn, now, target, result);
+                self.take_found(turn, now, target, result);
             }
             Input::ChangeSetRead { target, result } => {
-                let result = self.arrived(turn, now, &target, result);
-                self.take_reading(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.arrived(turn, now, target, result);
+                self.take_reading(turn, now, target, result);
             }
             Input::ChangeSetDeleted { target, result } => {
-                match self.arrived(turn, now, &target, result) {
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                match self.arrived(turn, now, target, result) {
                     Some(Ok(Removal::Executed { status })) => {
                         let left = Some(format!("{EXECUTED_ELSEWHERE} ({status}), and left"));
-                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     Some(Ok(removal)) => {
-                        self.emit_for(turn, now, &target, EventKind::ChangeSetDeleted);
-                        if !self.made_review_stack(&target) {
+                        self.emit_for(turn, now, target, EventKind::ChangeSetDeleted);
+                        if !self.made_review_stack(target) {
                             let left = self.gone_elsewhere(&removal);
-                            self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                            self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                         }
                     }
                     Some(Err(failure)) => {
                         let left = Some(format!("the change set was left: {}", failure.message));
-                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     None => {}
                 }
             }
             Input::ReviewStackDeleted { target, result } => {
-                match self.arrived(turn, now, &target, result) {
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                match self.arrived(turn, now, target, result) {
                     Some(Ok(left)) => {
-                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     Some(Err(failure)) => {
                         let left = Some(format!("the empty stack was left: {}", failure.message));
-                        self.emit_for(turn, now, &target, EventKind::CleanupDone { left });
+                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     None => {}
                 }
             }
             Input::Verified { target, result } => {
-                let result = self.reached(turn, now, &target, result);
-                self.take_verification(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.reached(turn, now, target, result);
+                self.take_verification(turn, now, target, result);
             }
             Input::Executed { target, result } => {
-                let result = self.reached(turn, now, &target, result);
-                self.take_execution(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.reached(turn, now, target, result);
+                self.take_execution(turn, now, target, result);
             }
             Input::Settled { target, result } => {
-                let result = match self.is_answered_for(&target) {
-                    true => self.arrived(turn, now, &target, result),
-                    false => self.reached(turn, now, &target, result),
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
                 };
-                self.take_settlement(turn, now, &target, result);
+                let result = match self.is_answered_for(target) {
+                    true => self.arrived(turn, now, target, result),
+                    false => self.reached(turn, now, target, result),
+                };
+                self.take_settlement(turn, now, target, result);
             }
             Input::Observed { target, events } => {
-                let state = self
-                    .state
-                    .targets
-                    .get(&target)
-                    .filter(|t| t.phase == Phase::Running);
-                let Some(state) = state else { return };
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let state = &self.state.targets[target];
+                if state.phase != Phase::Running {
+                    return;
+                }
                 // A watch that was begun again sees the operation's events again.
                 let known = events
                     .iter()
@@ -153,12 +191,15 @@ impl Machine {
                     .skip(known.map_or(0, |at| at + 1))
                     .collect();
                 if !new.is_empty() {
-                    self.emit_for(turn, now, &target, EventKind::Observed { events: new });
+                    self.emit_for(turn, now, target, EventKind::Observed { events: new });
                 }
             }
             Input::Watched { target, result } => {
-                let result = self.reached(turn, now, &target, result);
-                self.take_ending(turn, now, &target, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.reached(turn, now, target, result);
+                self.take_ending(turn, now, target, result);
             }
             Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
             Input::CommandWaits { place, reason } => {
@@ -172,8 +213,11 @@ impl Machine {
                 setting,
                 result,
             } => {
-                let result = self.reached(turn, now, &target, result);
-                self.take_setting(turn, now, &target, setting, result);
+                let Some(target) = self.state.index_of(&target) else {
+                    return;
+                };
+                let result = self.reached(turn, now, target, result);
+                self.take_setting(turn, now, target, setting, result);
             }
         }
     }
@@ -205,7 +249,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Result<T, CallFailure>,
     ) -> Option<Result<T, CallFailure>> {
         self.busy.remove(target);

@@ -4,13 +4,14 @@
 //! there, so a resumed execution asks for the same steps as one that never stopped.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
 use super::step::{Input, Step, StepKind, UnknownPolicy};
+use super::targets::{TargetIndex, TargetSet};
 use crate::model::{
     CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
     SecretRef, StackStatus, Staleness, Target, TargetOutcome,
@@ -24,28 +25,28 @@ pub(super) const MAX_ATTEMPTS: u32 = 3;
 pub struct Machine {
     pub(super) state: Execution,
     /// Targets with a step under way.
-    pub(super) busy: HashSet<Target>,
+    pub(super) busy: TargetSet,
     /// Source actions with a step under way.
     pub(super) storing: BTreeSet<Scope>,
     /// The targets of the running action that are not done with it.
-    pub(super) pending: HashSet<Target>,
+    pub(super) pending: TargetSet,
     /// The targets that something happened to since they were last looked at: with thousands of them, a turn cannot
     /// look at all.
-    pub(super) touched: BTreeSet<Target>,
+    pub(super) touched: BTreeSet<TargetIndex>,
     /// What an execute call was refused with, until it is known whether an earlier one was accepted.
-    pub(super) refused: BTreeMap<Target, CallFailure>,
+    pub(super) refused: BTreeMap<TargetIndex, CallFailure>,
     /// How the target of an execution that may be under way differs from what was approved.
-    pub(super) differing: BTreeMap<Target, Vec<Staleness>>,
+    pub(super) differing: BTreeMap<TargetIndex, Vec<Staleness>>,
     /// Targets whose execution was not accepted and is not asked for again while the execution stops, and those about
     /// which nothing answers.
-    pub(super) held: BTreeSet<Target>,
-    pub(super) attempts: HashMap<Target, u32>,
+    pub(super) held: BTreeSet<TargetIndex>,
+    pub(super) attempts: HashMap<TargetIndex, u32>,
     /// What somebody found out about the targets below.
     pub(super) unknown: UnknownPolicy,
     /// Targets that somebody was asked about before the execution was taken up.
-    pub(super) asked_before: BTreeSet<Target>,
+    pub(super) asked_before: BTreeSet<TargetIndex>,
     /// Those of them that nothing was asked for since.
-    pub(super) looked_at: BTreeSet<Target>,
+    pub(super) looked_at: BTreeSet<TargetIndex>,
     /// Whether a gate is being looked at.
     pub(super) checking: bool,
     /// Whether the gate was looked at by this machine before.
@@ -61,6 +62,8 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// The steps to start once the events are on disk.
     pub steps: Vec<Step>,
+    /// The targets whose leftovers it intends to remove.
+    pub(super) left_over: BTreeSet<TargetIndex>,
 }
 
 impl Machine {
@@ -82,7 +85,7 @@ impl Machine {
         let mut machine = Self::over(Execution::begin(&event)?, UnknownPolicy::Ask);
         let mut turn = Turn {
             events: vec![event],
-            steps: Vec::new(),
+            ..Turn::default()
         };
         machine.push(&mut turn, now);
         Ok((machine, turn))
@@ -126,9 +129,9 @@ impl Machine {
         if self.checking && !self.is_draining() {
             return false;
         }
-        let only_waits = |target: &Target| {
-            let state = self.state.targets.get(target);
-            state.is_some_and(|t| t.phase == Phase::Waiting && t.busy.is_some())
+        let only_waits = |target: TargetIndex| {
+            let state = &self.state.targets[target];
+            state.phase == Phase::Waiting && state.busy.is_some()
         };
         self.storing.is_empty()
             && (self.busy.is_empty() || self.is_draining() && self.busy.iter().all(only_waits))
@@ -152,17 +155,15 @@ impl Machine {
 
     pub(super) fn over(state: Execution, unknown: UnknownPolicy) -> Self {
         // The process before this one asked, or was about to: what is asked now is no first attempt.
-        let executing = state
-            .targets
-            .iter()
-            .filter(|(_, t)| t.phase == Phase::Executing);
-        let attempts = executing.map(|(target, _)| (target.clone(), 1)).collect();
+        let executing = state.indices();
+        let executing = executing.filter(|target| state.targets[*target].phase == Phase::Executing);
+        let attempts = executing.map(|target| (target, 1)).collect();
         let looked_at = state.answerable();
         let mut machine = Self {
             state,
-            busy: HashSet::new(),
+            busy: TargetSet::default(),
             storing: BTreeSet::new(),
-            pending: HashSet::new(),
+            pending: TargetSet::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             differing: BTreeMap::new(),
@@ -179,10 +180,9 @@ impl Machine {
         machine
     }
 
-    pub(super) fn step(&mut self, turn: &mut Turn, target: &Target, kind: StepKind) {
-        let mut scope = self.current_action_scope();
-        scope.target = Some(target.clone());
-        self.busy.insert(target.clone());
+    pub(super) fn step(&mut self, turn: &mut Turn, target: TargetIndex, kind: StepKind) {
+        let scope = self.target_scope(target);
+        self.busy.insert(target);
         turn.steps.push(Step { scope, kind });
     }
 
@@ -190,7 +190,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         outcome: TargetOutcome,
         ending: Ending,
     ) {
@@ -207,11 +207,12 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         why: CleanupWhy,
     ) {
         let state = &self.state.targets[target];
         if state.change_set.is_some() && state.cleanup == Cleanup::None && !self.state.elsewhere {
+            turn.left_over.insert(target);
             self.emit_for(turn, now, target, EventKind::CleanupIntended { why });
         }
     }
@@ -220,15 +221,26 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         kind: EventKind,
     ) {
-        let mut scope = self.current_action_scope();
-        scope.target = Some(target.clone());
-        self.emit(turn, now, scope, kind);
+        let scope = self.target_scope(target);
+        self.append(turn, now, scope, Some(target), kind);
     }
 
+    /// Emits what happens to the execution.
     pub(super) fn emit(&mut self, turn: &mut Turn, now: Timestamp, scope: Scope, kind: EventKind) {
+        self.append(turn, now, scope, None, kind);
+    }
+
+    fn append(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        scope: Scope,
+        target: Option<TargetIndex>,
+        kind: EventKind,
+    ) {
         let event = Event {
             seq: self.state.seq + 1,
             execution: self.state.id.clone(),
@@ -236,12 +248,13 @@ impl Machine {
             scope,
             kind,
         };
-        match self.state.apply(&event) {
+        let was_given_up = self.state.given_up;
+        match self.state.apply_at(&event, target) {
             Ok(()) => {
-                match &event.scope.target {
-                    Some(target) => self.touch(target),
-                    // What happens to the execution may concern every target.
-                    None => self.touched = self.state.targets.keys().cloned().collect(),
+                match target {
+                    Some(target) if self.state.given_up == was_given_up => self.touch(target),
+                    // What happens to the execution, or ends it, may concern every target.
+                    Some(_) | None => self.touched = self.state.indices().collect(),
                 }
                 turn.events.push(event);
             }
@@ -249,6 +262,19 @@ impl Machine {
             // The table refuses it, so it must not reach the journal either.
             Err(illegal) => debug_assert!(false, "{illegal}"),
         }
+    }
+
+    /// Returns the scope of what happens to `target` in the running action.
+    fn target_scope(&self, target: TargetIndex) -> Scope {
+        Scope {
+            target: Some(self.name(target).clone()),
+            ..self.current_action_scope()
+        }
+    }
+
+    /// Returns what the target is called.
+    pub(super) fn name(&self, target: TargetIndex) -> &Target {
+        self.state.name_of(target)
     }
 
     pub(super) fn current_action_scope(&self) -> Scope {
@@ -270,21 +296,19 @@ impl Machine {
     }
 
     /// Has `target` looked at in this turn.
-    pub(super) fn touch(&mut self, target: &Target) {
-        if !self.touched.contains(target) {
-            self.touched.insert(target.clone());
-        }
+    pub(super) fn touch(&mut self, target: TargetIndex) {
+        self.touched.insert(target);
     }
 
     /// Starts the removal of leftovers that is due in the running action; returns those of its targets that wait for
     /// no step and that something happened to.
-    pub(super) fn at_rest(&mut self, turn: &mut Turn) -> Vec<Target> {
+    pub(super) fn at_rest(&mut self, turn: &mut Turn) -> Vec<TargetIndex> {
         std::mem::take(&mut self.touched)
             .into_iter()
-            .filter(|target| {
+            .filter(|&target| {
                 self.pending.contains(target)
-                    && !self.clean_step(turn, target)
                     && !self.busy.contains(target)
+                    && !self.clean_step(turn, target)
             })
             .collect()
     }
@@ -302,7 +326,12 @@ impl Machine {
             .filter(|a| Some(&a.name) == scope.action.as_ref())
             .find_map(|a| a.fan_out.as_ref());
         self.pending = fan_out
-            .map(|f| f.targets.iter().map(|s| s.target.clone()).collect())
+            .map(|f| {
+                let targets = f.targets.iter();
+                targets
+                    .filter_map(|s| self.state.index_of(&s.target))
+                    .collect()
+            })
             .unwrap_or_default();
     }
 }

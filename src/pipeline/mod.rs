@@ -25,6 +25,7 @@ mod step;
 mod table;
 #[cfg(test)]
 mod table_tests;
+mod targets;
 mod unreachable;
 mod validation;
 

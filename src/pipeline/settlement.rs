@@ -8,15 +8,15 @@ use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::{Execution, Phase};
 use super::step::{StepKind, UnknownPolicy};
+use super::targets::TargetIndex;
 use crate::model::{
-    CallFailure, Ending, EventKind, FailureKind, PauseReason, Settlement, Staleness, Target,
-    TargetOutcome,
+    CallFailure, Ending, EventKind, FailureKind, PauseReason, Settlement, Staleness, TargetOutcome,
 };
 
 impl Machine {
     /// Finds out whether the target's change set is being executed.
-    pub(super) fn look_into(&mut self, turn: &mut Turn, target: &Target) {
-        let token = execute_token(&self.state.id, target);
+    pub(super) fn look_into(&mut self, turn: &mut Turn, target: TargetIndex) {
+        let token = execute_token(&self.state.id, self.name(target));
         if let Some((spec, approved)) = self.approved(target) {
             let kind = StepKind::Settle {
                 spec,
@@ -29,9 +29,11 @@ impl Machine {
 
     /// Returns whether it is due to find out what became of a request for `target`. Who has to be asked about one target is
     /// asked about all of them at once.
-    pub(super) fn is_looked_into(&self, target: &Target) -> bool {
+    pub(super) fn is_looked_into(&self, target: TargetIndex) -> bool {
         let may_call = match &self.state.paused {
-            Some(PauseReason::OutcomeUnknown { .. }) => !self.state.asked_about.contains(target),
+            Some(PauseReason::OutcomeUnknown { .. }) => {
+                !self.state.asked_about.contains(self.name(target))
+            }
             None
             | Some(
                 PauseReason::CredentialsExpired { .. }
@@ -40,14 +42,14 @@ impl Machine {
                 | PauseReason::Unreachable { .. },
             ) => self.is_seen_to_its_end(target),
         };
-        may_call && !self.held.contains(target)
+        may_call && !self.held.contains(&target)
     }
 
     pub(super) fn take_settlement(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Option<Result<Settlement, CallFailure>>,
     ) {
         let Some(result) = result else {
@@ -58,14 +60,14 @@ impl Machine {
         }
         let unknown = match result {
             Ok(Settlement::Accepted) => {
-                self.refused.remove(target);
+                self.refused.remove(&target);
                 return self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
             }
             Ok(Settlement::NotAccepted) => match self.not_accepted(turn, now, target) {
                 Some(reason) => reason,
                 None => return,
             },
-            Ok(Settlement::Unknown { reason }) => match self.refused.remove(target) {
+            Ok(Settlement::Unknown { reason }) => match self.refused.remove(&target) {
                 Some(failure) if self.is_first_attempt(target) => {
                     return self.not_executed(turn, now, target, &failure);
                 }
@@ -86,10 +88,10 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Result<Settlement, CallFailure>,
     ) {
-        let differences = self.differing.remove(target).unwrap_or_default();
+        let differences = self.differing.remove(&target).unwrap_or_default();
         match result {
             // Its change set is the other run's, as all that this one does not get to: nothing is removed.
             Ok(Settlement::Accepted) => {
@@ -106,19 +108,25 @@ impl Machine {
     }
 
     /// Goes on with a target for which no request was accepted so far; returns why that cannot be done.
-    fn not_accepted(&mut self, turn: &mut Turn, now: Timestamp, target: &Target) -> Option<String> {
-        if let Some(failure) = self.refused.remove(target) {
+    fn not_accepted(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+    ) -> Option<String> {
+        if let Some(failure) = self.refused.remove(&target) {
             // Once somebody was asked and had it looked at again, no request that was lost before is on its way.
-            if !self.is_first_attempt(target) && !self.asked_before.contains(target) {
+            if !self.is_first_attempt(target) && !self.asked_before.contains(&target) {
                 let reason = "an earlier request, whose answer was lost, may still arrive";
                 return Some(asked_again(reason, &failure));
             }
             self.not_executed(turn, now, target, &failure);
-        } else if let Some(differences) = self.differing.remove(target) {
+        } else if let Some(differences) = self.differing.remove(&target) {
             self.stale(turn, now, target, differences);
         } else if self.is_draining() {
-            self.held.insert(target.clone());
-        } else if self.state.given_up || self.attempts.get(target).is_none_or(|n| *n < MAX_ATTEMPTS)
+            self.held.insert(target);
+        } else if self.state.given_up
+            || self.attempts.get(&target).is_none_or(|n| *n < MAX_ATTEMPTS)
         {
             // Compared with what was approved once more, then asked for with the same token.
             self.verify(turn, target);
@@ -129,9 +137,9 @@ impl Machine {
     }
 
     /// Asks what became of a target, or takes the answer of whoever was asked before.
-    fn unknown(&mut self, turn: &mut Turn, now: Timestamp, target: &Target, message: String) {
+    fn unknown(&mut self, turn: &mut Turn, now: Timestamp, target: TargetIndex, message: String) {
         // What somebody found out holds for what was under way then, not for what was asked since.
-        let policy = if self.looked_at.remove(target) {
+        let policy = if self.looked_at.remove(&target) {
             self.unknown
         } else {
             UnknownPolicy::Ask
@@ -139,11 +147,11 @@ impl Machine {
         match policy {
             UnknownPolicy::Ask => {
                 let reason = PauseReason::OutcomeUnknown {
-                    target: target.clone(),
+                    target: self.name(target).clone(),
                     message,
                 };
                 // Each is named, also those that are found while the execution comes to rest.
-                if !self.state.asked_about.contains(target) {
+                if !self.state.asked_about.contains(self.name(target)) {
                     self.pause_also(turn, now, reason);
                 }
             }
@@ -158,17 +166,19 @@ impl Machine {
     }
 
     /// Returns whether somebody who was asked has said what became of `target`, which counts where nothing answers, too.
-    pub(super) fn is_answered_for(&self, target: &Target) -> bool {
+    pub(super) fn is_answered_for(&self, target: TargetIndex) -> bool {
         match self.unknown {
             UnknownPolicy::Ask => false,
-            UnknownPolicy::Executed | UnknownPolicy::NotExecuted => self.looked_at.contains(target),
+            UnknownPolicy::Executed | UnknownPolicy::NotExecuted => {
+                self.looked_at.contains(&target)
+            }
         }
     }
 
     /// Returns whether the change set was asked for once: only then does a refusal prove that it is not executed. Before a
     /// later attempt, an earlier one may have been accepted, or may be yet.
-    pub(super) fn is_first_attempt(&self, target: &Target) -> bool {
-        self.attempts.get(target).is_none_or(|n| *n <= 1)
+    pub(super) fn is_first_attempt(&self, target: TargetIndex) -> bool {
+        self.attempts.get(&target).is_none_or(|n| *n <= 1)
     }
 }
 
@@ -182,12 +192,12 @@ fn asked_again(reason: &str, refusal: &CallFailure) -> String {
 
 impl Execution {
     /// Returns the targets whose execution has no known answer and about which somebody was asked.
-    pub(super) fn answerable(&self) -> BTreeSet<Target> {
-        let executing = |target: &&Target| {
-            let state = self.targets.get(*target);
-            state.is_some_and(|t| t.phase == Phase::Executing)
-        };
-        self.asked_about.iter().filter(executing).cloned().collect()
+    pub(super) fn answerable(&self) -> BTreeSet<TargetIndex> {
+        let asked_about = self.asked_about.iter();
+        let asked_about = asked_about.filter_map(|target| self.index_of(target));
+        asked_about
+            .filter(|target| self.targets[*target].phase == Phase::Executing)
+            .collect()
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Execution {
     /// The targets, in their order. Found by hash: each of a fleet is looked up a hundred times, and what a search through
     /// a tree compares on its way is in no cache.
     pub targets: IndexMap<Target, TargetState>,
+    /// How many of them have leftovers that are still to be removed.
+    pub(super) being_cleaned: usize,
     /// The plan, once there is one.
     pub plan: Option<Digest>,
     /// The approval request, once there is one.
@@ -232,8 +234,15 @@ impl Execution {
                 .map(|a| (a.name.clone(), Progress::NotStarted))
                 .collect(),
         });
-        let specs = definition.target_specs();
-        let targets = specs.map(|spec| (spec.target.clone(), TargetState::new(spec.clone())));
+        // Read from a file or a journal, each target has texts of its own: what thousands share is kept once, where the
+        // caches have it.
+        let (mut regions, mut stacks) = (BTreeSet::new(), BTreeSet::new());
+        let targets = definition.target_specs().map(|spec| {
+            let mut spec = spec.clone();
+            spec.target.region = shared(&mut regions, spec.target.region);
+            spec.target.stack = shared(&mut stacks, spec.target.stack);
+            (spec.target.clone(), TargetState::new(spec))
+        });
         let mut targets: IndexMap<Target, TargetState> = targets.collect();
         targets.sort_unstable_keys();
         Ok(Self {
@@ -243,6 +252,7 @@ impl Execution {
             artifacts: Arc::default(),
             targets,
             definition: definition.clone(),
+            being_cleaned: 0,
             plan: None,
             approval: None,
             gate: None,
@@ -411,6 +421,15 @@ impl TargetState {
             Cleanup::Intended(_) | Cleanup::ChangeSetDeleted
         )
     }
+}
+
+/// Returns the one of `known` that equals `id`, of which `id` is one from now on.
+fn shared<T: Clone + Ord>(known: &mut BTreeSet<T>, id: T) -> T {
+    if let Some(known) = known.get(&id) {
+        return known.clone();
+    }
+    known.insert(id.clone());
+    id
 }
 
 fn nothing() -> IllegalEvent {

@@ -6,6 +6,7 @@ use super::state::{
     Cleanup, Execution, GateState, GateWait, IllegalEvent, Intended, Phase, Progress, StageState,
     illegal,
 };
+use super::targets::TargetIndex;
 use super::validation::Provider;
 use crate::approval;
 use crate::model::{
@@ -17,6 +18,16 @@ use crate::rollout::Rollout;
 impl Execution {
     /// Applies one event.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        let target = event.scope.target.as_ref();
+        self.apply_at(event, target.and_then(|target| self.index_of(target)))
+    }
+
+    /// Applies one event, where it is known which of the execution's targets it is about.
+    pub(super) fn apply_at(
+        &mut self,
+        event: &Event,
+        index: Option<TargetIndex>,
+    ) -> Result<(), IllegalEvent> {
         if event.seq != self.seq + 1 {
             return Err(illegal(
                 event,
@@ -27,7 +38,7 @@ impl Execution {
             return Err(illegal(event, "the execution has ended"));
         }
         match (&event.scope.target, &event.kind) {
-            (Some(target), kind) => self.apply_to_target(event, &target.clone(), kind)?,
+            (Some(target), kind) => self.apply_to_target(event, target, index, kind)?,
             (None, kind) => self.apply_to_execution(event, kind)?,
         }
         self.seq = event.seq;
@@ -237,9 +248,10 @@ impl Execution {
         &mut self,
         event: &Event,
         target: &Target,
+        index: Option<TargetIndex>,
         kind: &EventKind,
     ) -> Result<(), IllegalEvent> {
-        let is_approved = self.is_approved();
+        let is_approved = !matches!(kind, EventKind::TargetStarted) || self.is_approved();
         let begins = matches!(
             kind,
             EventKind::ChangeSetIntended { .. }
@@ -249,7 +261,7 @@ impl Execution {
         if self.given_up && begins {
             return Err(illegal(event, "the execution was given up"));
         }
-        let Some(state) = self.targets.get_mut(target) else {
+        let Some(state) = index.and_then(|index| self.state_mut(index)) else {
             return Err(illegal(
                 event,
                 &format!("{target} is no target of this execution"),
@@ -383,12 +395,14 @@ impl Execution {
                 if state.cleanup == Cleanup::None && state.change_set.is_some() =>
             {
                 state.cleanup = Cleanup::Intended(*why);
+                self.being_cleaned += 1;
             }
             (_, EventKind::ChangeSetDeleted) if matches!(state.cleanup, Cleanup::Intended(_)) => {
                 state.cleanup = Cleanup::ChangeSetDeleted;
             }
             (_, EventKind::CleanupDone { .. }) if state.is_being_cleaned() => {
                 state.cleanup = Cleanup::Done;
+                self.being_cleaned -= 1;
             }
             (Phase::Creating | Phase::Executing, EventKind::CallFailed { .. }) => {}
             (phase, _) => {

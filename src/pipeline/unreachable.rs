@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::machine::{Machine, Turn};
 use super::state::Phase;
+use super::targets::TargetIndex;
 use crate::model::{
     CallFailure, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, Region, Scope, Silence,
-    Target, TargetOutcome,
+    TargetOutcome,
 };
 use crate::rollout::Rollout;
 
@@ -17,7 +18,7 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         result: Result<T, CallFailure>,
     ) -> Option<Result<T, CallFailure>> {
         match self.arrived(turn, now, target, result)? {
@@ -26,7 +27,8 @@ impl Machine {
                     // What is left out in any case is not waited for.
                     Phase::Started if self.state.given_up => None,
                     Phase::Started if self.has_failed() => {
-                        self.leave_out_region(turn, now, &target.region);
+                        let region = self.name(target).region.clone();
+                        self.leave_out_region(turn, now, &region);
                         None
                     }
                     Phase::Executing | Phase::Running | Phase::Settled if self.is_lost(target) => {
@@ -58,8 +60,8 @@ impl Machine {
     }
 
     /// Returns whether whoever gave the execution up knew that nothing answers where `target` is.
-    pub(super) fn is_lost(&self, target: &Target) -> bool {
-        self.state.lost.contains(&target.region)
+    pub(super) fn is_lost(&self, target: TargetIndex) -> bool {
+        self.state.lost.contains(&self.name(target).region)
     }
 
     /// Ends a target that was begun, and that nobody waits for: how it ended is for whoever looks at it later.
@@ -67,12 +69,13 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         failure: &CallFailure,
     ) {
         let reason = format!(
             "it was under way when {} stopped answering, and the execution was given up then ({}); the stack's events tell how it ended",
-            target.region, failure.message
+            self.name(target).region,
+            failure.message
         );
         let outcome = TargetOutcome::Unknown { reason };
         self.finish(turn, now, target, outcome, Ending::none());
@@ -94,28 +97,29 @@ impl Machine {
         else {
             return;
         };
-        let unexecuted = self.state.targets.iter().filter(|(target, state)| {
-            target.region == *region
-                && matches!(state.phase, Phase::Ready | Phase::Started)
+        let is_unexecuted = |target: &TargetIndex| {
+            let phase = self.state.targets[*target].phase;
+            self.name(*target).region == *region
+                && matches!(phase, Phase::Ready | Phase::Started)
                 && !self.busy.contains(*target)
-        });
-        let unexecuted: Vec<Target> = unexecuted.map(|(target, _)| target.clone()).collect();
+        };
+        let unexecuted: Vec<TargetIndex> = self.state.indices().filter(is_unexecuted).collect();
         for target in unexecuted {
             let reason = reason.clone();
             let outcome = TargetOutcome::Skipped { reason };
-            self.finish(turn, now, &target, outcome, Ending::none());
-            self.clean_up(turn, now, &target, CleanupWhy::NotNeeded);
+            self.finish(turn, now, target, outcome, Ending::none());
+            self.clean_up(turn, now, target, CleanupWhy::NotNeeded);
         }
     }
 
     /// Returns whether what was begun at `target` is seen to its end now.
     ///
     /// One region in which nothing answers says nothing about the others. All other pauses may concern every call.
-    pub(super) fn is_seen_to_its_end(&self, target: &Target) -> bool {
+    pub(super) fn is_seen_to_its_end(&self, target: TargetIndex) -> bool {
         match &self.state.paused {
             None => true,
             Some(PauseReason::Unreachable { .. }) => {
-                !self.state.unreachable.contains(&target.region)
+                !self.state.unreachable.contains(&self.name(target).region)
             }
             Some(
                 PauseReason::CredentialsExpired { .. }
@@ -131,14 +135,14 @@ impl Machine {
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
-        target: &Target,
+        target: TargetIndex,
         failure: CallFailure,
     ) {
-        let region = &target.region;
+        let region = self.name(target).region.clone();
         // What somebody has to do outranks what only has to be waited for.
         let is_news = match &self.state.paused {
             None => true,
-            Some(PauseReason::Unreachable { .. }) => !self.state.unreachable.contains(region),
+            Some(PauseReason::Unreachable { .. }) => !self.state.unreachable.contains(&region),
             Some(
                 PauseReason::CredentialsExpired { .. }
                 | PauseReason::SecretNeeded { .. }
@@ -148,12 +152,12 @@ impl Machine {
         };
         if !is_news {
             // Another pause may let it be looked into, which would never end.
-            self.held.insert(target.clone());
+            self.held.insert(target);
             return;
         }
         let (mut untouched, mut under_way) = (0, 0);
         let there = self.state.targets.iter();
-        for (_, state) in there.filter(|(target, _)| target.region == *region) {
+        for (_, state) in there.filter(|(target, _)| target.region == region) {
             match state.phase {
                 Phase::Waiting
                 | Phase::Creating
@@ -165,7 +169,7 @@ impl Machine {
             }
         }
         let reason = PauseReason::Unreachable {
-            region: region.clone(),
+            region,
             untouched,
             under_way,
             message: failure.message,

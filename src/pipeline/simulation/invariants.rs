@@ -200,6 +200,9 @@ pub(super) fn invariant_replay_equals_live(run: &Run) {
     };
     assert_eq!(told(live), told(&replayed));
     assert_eq!(live.rollout, replayed.rollout);
+    let being_cleaned = live.targets.values().filter(|t| t.is_being_cleaned());
+    assert_eq!(live.being_cleaned, being_cleaned.count());
+    assert_eq!(live.being_cleaned, replayed.being_cleaned);
 }
 
 pub(super) fn invariant_in_flight_never_exceeds_preferences(run: &Run, turn: &Turn) {

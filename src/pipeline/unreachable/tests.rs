@@ -5,6 +5,7 @@ use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
     AccountId, Approver, EventKind, SkipReason, StackName, StackSetting, StopMode, StopRequest,
+    Target,
 };
 
 const STARTED: [&str; 4] = [
@@ -85,7 +86,7 @@ fn credentials_that_expire_elsewhere_are_told_and_nothing_is_tried_again() {
     let mut machine = machine(&["execute_intended", "execute_accepted"]);
     let now = Timestamp::UNIX_EPOCH;
     let [first, _, third] = three();
-    machine.pending = three().into();
+    machine.pending = machine.state.indices().collect();
     let watched = |target: &Target, kind, message| Input::Watched {
         target: target.clone(),
         result: Err(CallFailure::new(kind, message)),
@@ -120,7 +121,7 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
             result: Ok(()),
         },
     ];
-    machine.pending = three().into();
+    machine.pending = machine.state.indices().collect();
     let turn = machine.handle(inputs, now);
     assert_eq!(
         kinds(&turn),
@@ -132,6 +133,7 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
     );
     let mut watched = Turn::default();
     for target in [&second, &third] {
+        let target = machine.state.index_of(target).unwrap();
         if machine.is_seen_to_its_end(target) {
             machine.look_into(&mut watched, target);
         }
@@ -179,7 +181,8 @@ fn whether_a_request_was_accepted_is_found_out_when_the_region_is_back_or_somebo
     // Somebody was asked before the region fell silent, and has found it out.
     let mut machine = self::machine(&["execute_intended"]);
     machine.unknown = UnknownPolicy::Executed;
-    machine.looked_at.insert(first.clone());
+    let asked = machine.state.index_of(&first).unwrap();
+    machine.looked_at.insert(asked);
     let turn = machine.handle(vec![settled()], now);
     assert_eq!(of_targets(&turn), [&EventKind::ExecuteAccepted]);
 }
@@ -192,7 +195,8 @@ fn who_gives_up_does_not_wait_for_a_region() {
         let mut machine = machine(more);
         machine.state.given_up = true;
         let mut turn = Turn::default();
-        let result = machine.reached(&mut turn, now, &first, silence::<()>());
+        let first = machine.state.index_of(&first).unwrap();
+        let result = machine.reached(&mut turn, now, first, silence::<()>());
         assert_eq!(result, None);
         assert_eq!(!turn.events.is_empty(), waits, "{more:?}");
     }
@@ -281,7 +285,8 @@ fn a_rollout_that_failed_leaves_out_what_was_not_executed_where_nothing_answers(
     rollout.finish(&third, true);
     machine.state.rollout = Some(rollout);
     // A request for the second is on its way.
-    machine.busy.insert(second.clone());
+    let on_its_way = machine.state.index_of(&second).unwrap();
+    machine.busy.insert(on_its_way);
     let verified = Input::Verified {
         target: first.clone(),
         result: silence(),
