@@ -59,6 +59,7 @@ mod status;
 mod stop;
 mod survey;
 mod targets;
+mod unread;
 mod validate;
 mod waves;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::followers;
+use super::{followers, unread};
 use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{ExecutionId, Follows, Target, TargetOutcome};
 use crate::report::{View, count};
@@ -145,9 +145,9 @@ fn after(journal: &Journal, id: &ExecutionId) -> Vec<ExecutionSummary> {
     all.take_while(|other| other.id != *id).collect()
 }
 
-/// Returns an execution; none where it cannot be read, since all that is told here is a remark.
+/// Returns an execution; none where it cannot be read, which is told of: all that is told here is a remark.
 fn view(journal: &Journal, id: &ExecutionId) -> Option<View> {
-    View::read(journal.events(id, 0)).ok()
+    unread::found(View::read(journal.events(id, 0)))
 }
 
 /// Returns a line for each execution of `later`, which are in the order in which they began, whose changes still hold; the

@@ -223,7 +223,7 @@ impl Journal {
     /// Returns the error to show for a failure, which in a file of a newer format is the format's fault.
     pub(super) fn explain(&self, failure: Failure, action: &'static str) -> JournalError {
         let may_be_newer = match &failure {
-            Failure::Garbled => true,
+            Failure::Garbled | Failure::Damaged { .. } => true,
             Failure::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
                 Some(ErrorCode::Unknown | ErrorCode::SchemaChanged) | None
