@@ -110,6 +110,13 @@ impl RetryArgs {
 /// Runs `stackgate retry`.
 pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
+    if args.replace_failed && followers::taken_back(&journal, &earlier.id).is_some() {
+        return Err(CliError::message(format!(
+            "`--replace-failed`: execution {} is a rollback, which makes no stacks, and what failed under their names is somebody else's",
+            earlier.id
+        ))
+        .hint("leave it out"));
+    }
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
     let followers = followers::of(&journal, &earlier.view)?;
     let since = followers::since(&earlier.view, &followers);
@@ -132,8 +139,8 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         return Ok(exit::DONE);
     }
     let store = Store::open(&run::store_folder(journal.folder()))?;
-    let sources = Sources::of(&earlier.view, &run::store_folder(journal.folder()))?;
-    let mut definition = definition(&earlier, args)?;
+    let line = proof::Line::of(&journal, &earlier.view, &followers)?;
+    let mut definition = definition(&journal, &earlier, args)?;
     let answering = answering(args.yes, args.detach);
     let id = new_id()?;
     block_on(async {
@@ -191,7 +198,11 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
 }
 
 /// Returns what the earlier execution did, to be done again.
-fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
+fn definition(
+    journal: &Journal,
+    earlier: &Earlier,
+    args: &RetryArgs,
+) -> Result<ExecutionDefinition, CliError> {
     let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
     // What a rollback did itself is nothing that somebody else changed.
     definition.pipeline.renew_newest_events(
@@ -200,6 +211,13 @@ fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition
             Some(view.newest_event()?.id.clone())
         },
         |target| earlier.view.target(target)?.base()?.newest_event.clone(),
+    // A rollback of an earlier version of the program does not say which stacks it means; what it takes back does.
+    let taken_back = followers::taken_back(journal, &earlier.id);
+    let taken_back = taken_back.and_then(|id| View::read(journal.events(&id, 0)).ok());
+    if let Some(view) = &taken_back {
+        let pipeline = &mut definition.pipeline;
+        pipeline.mean_stacks(|target| view.target(target)?.stack().cloned());
+    }
     );
     let given = secrets(&args.secrets)?;
     resume::only_secrets_of(&definition, &given)?;

@@ -341,3 +341,43 @@ fn a_rollback_that_is_killed_is_resumed() {
         assert_eq!(proxy.count("CreateChangeSet"), PLACES.len(), "{append}");
     }
 }
+
+#[test]
+fn a_retried_rollback_never_touches_a_stack_that_somebody_made_in_the_place_of_ours() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let regions = "--regions=us-east-1,eu-west-1";
+    let deploy = ["deploy", "app", regions, "--yes=high", "--output=json"];
+    env.write("templates/app.yaml", text);
+    env.run(&deploy).success();
+    env.write("templates/app.yaml", &text.replace("one", "two"));
+    let second = document(&env, &env.run(&deploy))["execution"].clone();
+    let second = second.as_str().unwrap();
+
+    let planned = env.run(&["rollback", second, "--detach", "--output=json"]);
+    let rollback = document(&env, planned.code(3))["execution"].clone();
+    let rollback = rollback.as_str().unwrap();
+    let _ = env.run(&["stop", rollback, "--give-up"]);
+    let there = env.cloud("111111111111", "eu-west-1");
+    there.delete("app");
+    let theirs = text.replace("one", "theirs");
+    assert_eq!(there.create("app", &theirs, &[]), "CREATE_COMPLETE");
+
+    let retry = env.run(&["retry", rollback, "--yes=high"]);
+    let told = retry.code(1).to_string();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "the one of its name that is there now was made by somebody else",
+        "it is not touched",
+    ] {
+        assert!(told.contains(said), "{said}\n{told}");
+    }
+    assert!(!told.contains("changed by somebody else"), "{told}");
+    assert_eq!(there.template("app"), theirs);
+    assert_eq!(there.open_change_sets("app"), [""; 0]);
+
+    let replace = env.run(&["retry", rollback, "--replace-failed", "--yes=high"]);
+    let told = &replace.code(2).stderr;
+    assert!(told.contains("a rollback, which makes no stacks"), "{told}");
+    assert_eq!(there.template("app"), theirs);
+}
