@@ -133,3 +133,25 @@ fn what_cannot_be_removed_is_told() {
         1
     );
 }
+
+#[test]
+fn what_is_listed_only_by_the_name_of_the_stack_is_found_too() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    let before = TEMPLATE.replace("Topic:", "Other:");
+    assert_eq!(cloud.create("app", &before, &[]), "CREATE_COMPLETE");
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let denied = Fault::Answer(Error::ACCESS_DENIED);
+    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet").times(9));
+    env.run(&["plan", "app", "--regions=us-east-1"]).code(3);
+    env.run(&["reject", "latest"]).code(4);
+    proxy.leave_alone();
+    assert_eq!(cloud.open_change_sets("app").len(), 1);
+    let done = env.run(&["clean", "--yes", "--output=json"]);
+    let done = document(&env, done.success());
+    assert_eq!(fates(&done), ["us-east-1 change_set removed"]);
+    assert_eq!(cloud.open_change_sets("app"), [""; 0]);
+    assert_eq!(cloud.template("app"), before);
+}
