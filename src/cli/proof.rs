@@ -252,29 +252,39 @@ pub(super) async fn look_again(
     let Ok(line) = Line::of(journal, &earlier.view, &followers) else {
         return;
     };
-    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
-    let Ok(now) = tokio::time::timeout(LONGEST, proofs(&earlier, &line, aws)).await else {
-        let all: Vec<_> = was_current
-            .iter()
-            .map(|target| (*target, format!("no answer within {} s", LONGEST.as_secs())))
-            .collect();
-        return tell(NOT_READ, &all);
-    };
-    for proof in now
-        .iter()
-        .filter(|proof| was_current.contains(&proof.target))
-    {
-        match &proof.verdict {
-            Verdict::Current => {}
-            Verdict::Changed { why } => changed.push((&proof.target, why.clone())),
-            Verdict::NotRead { why } => not_read.push((&proof.target, why.clone())),
-        }
-    }
+    let (changed, not_read) = news(&was_current, proofs(&earlier, &line, aws)).await;
     tell(
         "proven current when this was planned, changed since, not run again",
         &changed,
     );
     tell(NOT_READ, &not_read);
+}
+
+/// Targets, each with a reason.
+type Told<'a> = Vec<(&'a Target, String)>;
+
+/// Returns which of the targets were changed, and which could not be looked at, by what `looking` finds in time.
+async fn news<'a>(
+    was_current: &BTreeSet<&'a Target>,
+    looking: impl Future<Output = Vec<Proof>>,
+) -> (Told<'a>, Told<'a>) {
+    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
+    let Ok(now) = tokio::time::timeout(LONGEST, looking).await else {
+        let why = format!("no answer within {} s", LONGEST.as_secs());
+        not_read.extend(was_current.iter().map(|target| (*target, why.clone())));
+        return (changed, not_read);
+    };
+    for proof in now {
+        let Some(target) = was_current.get(&proof.target) else {
+            continue;
+        };
+        match proof.verdict {
+            Verdict::Current => {}
+            Verdict::Changed { why } => changed.push((*target, why)),
+            Verdict::NotRead { why } => not_read.push((*target, why)),
+        }
+    }
+    (changed, not_read)
 }
 
 /// Returns the targets that were changed since.
@@ -309,6 +319,42 @@ mod tests {
         });
         let compared: Vec<_> = open(&parameters).collect();
         assert_eq!(compared, [("Plain", "1"), ("Default", "2")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_keeps_nobody_waiting() {
+        let planned = |account| crate::plan::sample::planned(account, "eu-west-1", "app");
+        let targets = ["111111111111", "222222222222"].map(|account| planned(account).target);
+        let was_current: BTreeSet<&Target> = targets.iter().collect();
+        let began = tokio::time::Instant::now();
+        let looking = news(&was_current, std::future::pending());
+        let in_time = tokio::time::timeout(Duration::from_secs(60), looking).await;
+        let (changed, not_read) = in_time.expect("it ends by itself");
+        assert_eq!(began.elapsed(), LONGEST);
+        assert!(changed.is_empty());
+        let why = || "no answer within 5 s".to_owned();
+        assert_eq!(not_read, [(&targets[0], why()), (&targets[1], why())]);
+
+        let proof = |target: &Target, verdict| Proof {
+            target: target.clone(),
+            stack_id: None,
+            status: None,
+            operation: "token".to_owned(),
+            newest_event: None,
+            template: None,
+            parameters: Vec::new(),
+            verdict,
+        };
+        let why = "it is another one".to_owned();
+        let other = planned("333333333333").target;
+        let now = vec![
+            proof(&targets[0], Verdict::Current),
+            proof(&targets[1], Verdict::Changed { why: why.clone() }),
+            proof(&other, Verdict::Changed { why: why.clone() }),
+        ];
+        let (changed, not_read) = news(&was_current, std::future::ready(now)).await;
+        assert_eq!(changed, [(&targets[1], why)]);
+        assert!(not_read.is_empty());
     }
 
     #[test]
