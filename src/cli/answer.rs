@@ -1,5 +1,7 @@
 //! `stackgate approve` and `stackgate reject`: an answer from anywhere, through the inbox.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::face::Answering;
@@ -363,5 +365,27 @@ async fn caller(
     };
     let why = |error: CliError| error.told().0;
     let aws = connect(&invocation, Some(id)).await.map_err(why)?;
-    aws.caller().await.map(Some).map_err(|e| why(e.into()))
+    match soon(aws.caller()).await {
+        Some(caller) => caller.map(Some).map_err(|e| why(e.into())),
+        None => Err(format!("no answer within {} s", SOON.as_secs())),
+    }
+}
+
+/// So long who calls is asked for where the answer of a person only waits for it.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Returns what comes of asking, if it does so soon.
+pub(super) async fn soon<T>(asking: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(SOON, asking).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_not_waited_for() {
+        assert_eq!(soon(std::future::pending::<()>()).await, None);
+        assert_eq!(soon(std::future::ready(1)).await, Some(1));
+    }
 }

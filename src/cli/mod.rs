@@ -44,6 +44,7 @@ mod reach;
 mod recover;
 mod rehearse;
 mod resume;
+mod removal;
 mod retry;
 mod risks;
 mod rollback;
