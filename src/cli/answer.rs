@@ -10,7 +10,7 @@ use super::options::{Connection, Global};
 use super::prompt::{Asked, Question, Said};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, beside, denied, exit, identity, output, portable, resume, stop};
+use super::{CliError, beside, denied, elsewhere, exit, identity, output, portable, resume, stop};
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
@@ -134,6 +134,7 @@ pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> 
     let plan = args.plan.unwrap_or(shown);
     same_plan(plan, shown, &id)?;
     same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
+    elsewhere::refuse_under_a_run(&id, &view, &args.connection)?;
     answer(global, journal, id, (Decision::Reject, plan, wave), args)
 }
 
