@@ -42,9 +42,18 @@ pub async fn prepare(
         )
     };
     // Who deleted it meant it to be gone.
-    if !stack.as_ref().is_some_and(is_live) && action.was_seen(&spec.target) {
+    let meant = action.meant_stack(&spec.target);
+    let live = stack.as_ref().filter(|stack| is_live(stack));
+    if live.is_none() && (meant.is_some() || action.was_seen(&spec.target)) {
         let why = "the stack was there when the rollback looked at it, and is gone: a rollback makes no stacks; roll the execution back \
                    again, which leaves it out";
+        return Err(CallFailure::new(FailureKind::Refused, why));
+    }
+    if let (Some(live), Some(meant)) = (live, meant)
+        && live.id != meant
+    {
+        let why = "the stack that the rollback looked at is gone, and the one of its name that is there now was made by somebody else: it \
+                   is not touched; roll the execution back again, which leaves it out";
         return Err(CallFailure::new(FailureKind::Refused, why));
     }
     let inputs = inputs::collect(world, spec, action, artifacts, stack.as_ref());

@@ -17,7 +17,7 @@ pub mod secrets;
 pub mod source_local;
 mod world;
 
-pub use crate::aws::approved;
+pub use crate::aws::{approved, brief};
 pub use world::World;
 
 use crate::model::{CallFailure, FailureKind};

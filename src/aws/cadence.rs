@@ -204,6 +204,23 @@ pub(super) fn is_approved() -> bool {
 /// How long calls are made again of which nothing usable comes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
+tokio::task_local! {
+    static BRIEF: ();
+}
+
+/// How long an attempt of a call may take that is made briefly, from when it is sent.
+pub(super) const BRIEFLY: Duration = Duration::from_secs(15);
+
+/// Makes the calls of `removing` without the patience that others have where nothing answers: somebody who said no waits, and what
+/// stays is found by who looks for it later. Calls that are refused as too many wait their turn as ever.
+pub fn brief<F: Future>(removing: F) -> TaskLocalFuture<(), F> {
+    BRIEF.scope((), removing)
+}
+
+pub(super) fn is_brief() -> bool {
+    BRIEF.try_with(|()| ()).is_ok()
+}
+
 /// What a failed call may do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -273,6 +290,11 @@ impl Trouble {
         attempt: u32,
         clock: Stopwatch,
     ) -> bool {
+        // Looking is what people have most patience with, and nobody looks here.
+        let priority = match (self, is_brief()) {
+            (Self::Passing, true) => Priority::Read,
+            (Self::Passing | Self::Throttled, _) => priority,
+        };
         let Some(wait) = patience(
             self,
             priority,

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::budget::Class;
-use super::cadence::{Stopwatch, Trouble, is_approved};
+use super::cadence::{BRIEFLY, Stopwatch, Trouble, is_approved, is_brief};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
 use super::trace;
@@ -87,7 +87,18 @@ impl Aws {
             // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
             let sending = acting.clone().scope(send(client.clone()));
             let sending = trace::NUMBER.scope(attempt + 1, sending);
-            let sent = Box::pin(sending).await;
+            let sending = Box::pin(sending);
+            let sent = match is_brief() {
+                true => match tokio::time::timeout(BRIEFLY, sending).await {
+                    Ok(sent) => sent,
+                    Err(_) => {
+                        let attempted = self.attempted(call.operation, &place, call.effect);
+                        let what = format!("no answer within {} s", BRIEFLY.as_secs());
+                        return Err(attempted.failure(FailureKind::Unreachable, what));
+                    }
+                },
+                false => sending.await,
+            };
             // Lets the connection go back to its pool: a call that follows at once would open another one.
             tokio::task::yield_now().await;
             drop(line);
@@ -145,11 +156,14 @@ impl Aws {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::cadence::brief;
     use super::super::fixture::{aws, change_set_id, spec, stack_id, stacks};
     use super::super::scripted::{Reply, Scripted};
     use super::super::{Aws, Settings, StackRef};
     use super::*;
-    use crate::model::{FailureKind, StackStatus};
+    use crate::model::StackStatus;
 
     async fn execute(script: &Scripted) -> Result<(), CallFailure> {
         aws(script)
@@ -194,6 +208,44 @@ mod tests {
         assert_eq!(sent[3].field("DisableRollback"), "false");
         assert_eq!(sent[3].field("ClientRequestToken"), "token-1");
         assert_eq!(sent[3].field("ChangeSetName"), change_set_id().as_str());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_removed_where_nothing_answers_is_not_waited_for() {
+        let (spec, set, stack) = (spec(), change_set_id(), stack_id());
+        for (reply, said, attempts) in [
+            (Reply::Silence, "no answer within 15 s", 1),
+            (Reply::NotConnected, "", 4),
+        ] {
+            let script = Scripted::new();
+            for _ in 0..20 {
+                script.on("DeleteChangeSet", reply.clone());
+                script.on("DescribeChangeSet", reply.clone());
+            }
+            let aws = aws(&script).await;
+            let clock = Stopwatch::start();
+            let removing = aws.delete_change_set(&spec, &set, &stack);
+            let failure = brief(removing).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Unreachable);
+            assert!(failure.message.contains(said), "{failure}");
+            assert_eq!(script.requests().len(), attempts);
+            // Also what is looked at first, with which others are patient.
+            let looking = brief(aws.read_change_set(&spec, &set));
+            assert!(looking.await.is_err());
+            assert_eq!(script.requests().len(), 2 * attempts);
+            assert!(clock.elapsed() <= 2 * BRIEFLY + Duration::from_secs(1));
+        }
+        // What is refused as too many is no silence.
+        let script = Scripted::new();
+        for _ in 0..30 {
+            script.error("DeleteChangeSet", 400, "Throttling", "Rate exceeded");
+        }
+        script.ok("DeleteChangeSet", "");
+        let aws = aws(&script).await;
+        let clock = Stopwatch::start();
+        let removing = aws.delete_change_set(&spec, &set, &stack);
+        brief(removing).await.unwrap();
+        assert!(clock.elapsed() > BRIEFLY);
     }
 
     #[tokio::test(start_paused = true)]

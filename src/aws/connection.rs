@@ -533,18 +533,20 @@ impl Aws {
     /// Refuses a target whose partition has never heard of the caller.
     ///
     /// The services would call the credentials invalid. Emulators have one partition for all regions.
-    fn check_partition(&self, target: &Target, caller: Option<&Caller>) -> Result<(), CallFailure> {
+    pub(super) fn check_partition(
+        &self,
+        target: &Target,
+        caller: Option<&Caller>,
+    ) -> Result<(), CallFailure> {
         let there = target.region.partition();
         match caller.and_then(|caller| caller.arn.split(':').nth(1)) {
-            Some(own) if own != there && self.0.base.endpoint_url().is_none() => {
-                Err(CallFailure::new(
-                    FailureKind::Refused,
-                    format!(
-                        "{target}: the region is of partition {there}, and the credentials are of partition {own}, \
+            Some(own) if own != there && !self.has_own_endpoint() => Err(CallFailure::new(
+                FailureKind::Refused,
+                format!(
+                    "{target}: the region is of partition {there}, and the credentials are of partition {own}, \
                          which has other accounts and roles; deploy to it in a run of its own, with a profile of {there}"
-                    ),
-                ))
-            }
+                ),
+            )),
             Some(_) | None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+use http::Uri;
 
 use crate::model::{CallFailure, FailureKind};
 
@@ -81,21 +82,28 @@ pub(super) fn check_section(base: &SdkConfig) -> Result<(), CallFailure> {
 }
 
 fn is_url(text: &str, name: &str) -> Result<(), CallFailure> {
-    let mut schemes = ["http://", "https://"].into_iter();
-    let rest = schemes.find_map(|scheme| text.strip_prefix(scheme));
-    let is_host = |rest: &str| {
-        rest.starts_with(|c: char| c != '/') && rest.chars().all(|c| c.is_ascii_graphic())
-    };
-    let what = match rest {
-        Some(rest) if is_host(rest) => return Ok(()),
-        None if text.is_empty() => "is set, but empty",
+    let what = match text.parse::<Uri>() {
+        // The client would take one without a port, or of a port that it does not understand, to be the usual one.
+        Ok(uri) if is_called(&uri) => return Ok(()),
+        Ok(_) | Err(_) if text.is_empty() => "is set, but empty",
         // It is not shown: a URL may have a password in it.
-        Some(_) | None => "is no URL such as `http://127.0.0.1:4566`",
+        Ok(_) | Err(_) => "is no URL such as `http://127.0.0.1:4566`",
     };
     Err(CallFailure::new(
         FailureKind::BadInput,
         format!("{name} {what}; correct {name}, or unset it to reach AWS"),
     ))
+}
+
+/// Returns whether something can be called there: by HTTP, at a host, at a port that is one where it is given.
+fn is_called(uri: &Uri) -> bool {
+    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return false;
+    };
+    let (host, place) = (authority.host(), authority.as_str());
+    // A name or password may stand before the host.
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    !host.is_empty() && (place == host || uri.port_u16().is_some_and(|port| port > 0))
 }
 
 #[cfg(test)]
@@ -104,9 +112,11 @@ mod tests {
     use std::io::Write as _;
     use std::process::Command;
 
+    use super::super::fixture::spec_in;
     use super::super::scripted::Scripted;
     use super::super::{Aws, Settings};
     use super::*;
+    use crate::model::Caller;
 
     /// Tells a process that it is to say what it finds, and with which endpoint given.
     const CHILD: &str = "STACKGATE_ENDPOINT_TEST_CHILD";
@@ -143,6 +153,13 @@ mod tests {
             Ok(aws) => {
                 let of = |service| aws.endpoint_for(service).unwrap_or("aws".into());
                 assert_eq!(aws.has_own_endpoint(), of("CLOUDFORMATION") != "aws");
+                let spec = spec_in("111111111111", "cn-north-1", None);
+                let caller = Caller {
+                    account: "111111111111".parse().unwrap(),
+                    arn: "arn:aws:iam::111111111111:root".to_owned(),
+                };
+                let is_refused = aws.check_partition(&spec.target, Some(&caller)).is_err();
+                assert_eq!(is_refused, !aws.has_own_endpoint());
                 format!("{} {}", of("CLOUDFORMATION"), of("CLOUDWATCH"))
             }
             Err(failure) => failure.message,
@@ -255,6 +272,15 @@ mod tests {
             "https:///path",
             "http://a b",
             "http://a\n",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:abc",
+            "http://127.0.0.1:0",
+            "http://localhost:",
+            "http://:4566",
+            "http://[::1",
+            "http://::1:4566",
+            "http://me:secret@:80",
+            "/path",
         ] {
             assert_eq!(
                 said(&[("AWS_ENDPOINT_URL_STS", url)], None),
@@ -270,6 +296,10 @@ mod tests {
             "http://127.0.0.1:4566",
             "https://vpce-1.example/path",
             "http://[::1]:1",
+            "http://[::1]",
+            "HTTP://127.0.0.1:4566",
+            "HTTPS://Vpce-1.example:443/",
+            "http://me:secret@localhost:65535",
         ] {
             assert_eq!(said(&[("AWS_ENDPOINT_URL", url)], Some("")), "", "{url}");
         }

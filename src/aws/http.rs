@@ -81,7 +81,9 @@ struct Chosen {
 
 impl HttpConnector for Chosen {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let is_plain = request.uri().starts_with("http://");
+        // A scheme may be written in capitals.
+        let scheme = request.uri().split_once("://").map(|(scheme, _)| scheme);
+        let is_plain = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
         let client = if is_plain { &self.plain } else { &self.secure };
         client
             .http_connector(&self.settings, &self.components)

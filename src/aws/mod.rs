@@ -54,7 +54,7 @@ mod upload;
 mod uploaded;
 mod watch;
 
-pub use cadence::approved;
+pub use cadence::{approved, brief};
 pub use change_set::{CreateChangeSet, SentParameter, SentValue};
 pub use check::TemplateSummary;
 pub use connection::{Aws, Settings};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::TemplateStage;
+use aws_sdk_cloudformation::types::{ChangeSetSummary, TemplateStage};
 use jiff::Timestamp;
 
 use super::call::Call;
@@ -301,31 +301,13 @@ impl Aws {
         stack: &StackId,
         ours: &ChangeSetId,
     ) -> Result<Option<String>, CallFailure> {
-        let mut page: Option<String> = None;
-        loop {
-            let call = Call::read("ListChangeSets", Priority::Read);
-            let reply = self
-                .call(call, spec, |client| {
-                    client
-                        .list_change_sets()
-                        .stack_name(named)
-                        .set_next_token(page.clone())
-                        .send()
-                })
-                .await?;
-            let other = reply.summaries().iter().find(|s| {
-                s.change_set_id() != Some(ours.as_str())
-                    && s.stack_id().is_none_or(|id| id == stack.as_str())
-            });
-            if let Some(other) = other {
-                let name = other.change_set_name().unwrap_or("without a name");
-                return Ok(Some(clean(name)));
-            }
-            match reply.next_token {
-                Some(next) if page.as_ref() != Some(&next) => page = Some(next),
-                _ => return Ok(None),
-            }
-        }
+        let all = self.summaries(spec, named, stack).await?;
+        let mut others = all
+            .iter()
+            .filter(|one| one.change_set_id() != Some(ours.as_str()));
+        let name =
+            |one: &ChangeSetSummary| clean(one.change_set_name().unwrap_or("without a name"));
+        Ok(others.next().map(name))
     }
 
     /// Returns the events newer than `after`, oldest first.

@@ -1,5 +1,7 @@
 //! `stackgate approve` and `stackgate reject`: an answer from anywhere, through the inbox.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::face::Answering;
@@ -8,7 +10,7 @@ use super::options::{Connection, Global};
 use super::prompt::{Asked, Question, Said};
 use super::run::{self, block_on, connect};
 use super::sources::Sources;
-use super::{CliError, beside, denied, exit, identity, output, portable, resume, stop};
+use super::{CliError, beside, denied, elsewhere, exit, identity, output, portable, resume, stop};
 use crate::approval::{Request, judge};
 use crate::journal::Journal;
 use crate::model::{
@@ -132,6 +134,7 @@ pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> 
     let plan = args.plan.unwrap_or(shown);
     same_plan(plan, shown, &id)?;
     same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
+    elsewhere::refuse_under_a_run(&id, &view, &args.connection)?;
     answer(global, journal, id, (Decision::Reject, plan, wave), args)
 }
 
@@ -363,5 +366,27 @@ async fn caller(
     };
     let why = |error: CliError| error.told().0;
     let aws = connect(&invocation, Some(id)).await.map_err(why)?;
-    aws.caller().await.map(Some).map_err(|e| why(e.into()))
+    match soon(aws.caller()).await {
+        Some(caller) => caller.map(Some).map_err(|e| why(e.into())),
+        None => Err(format!("no answer within {} s", SOON.as_secs())),
+    }
+}
+
+/// So long who calls is asked for where the answer of a person only waits for it.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Returns what comes of asking, if it does so soon.
+pub(super) async fn soon<T>(asking: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(SOON, asking).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_not_waited_for() {
+        assert_eq!(soon(std::future::pending::<()>()).await, None);
+        assert_eq!(soon(std::future::ready(1)).await, Some(1));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::opposite::{self, Own};
-use super::{followers, newer, others};
+use super::{followers, newer, others, unread};
 use crate::journal::Journal;
 use crate::model::{Follows, Target};
 use crate::report::{Newer, View};
@@ -47,7 +47,7 @@ pub(super) fn note(journal: &Journal, view: &mut View) {
         Some(Follows::Retries(_)) if view.outcome().is_some() => notes = opposite,
         Some(_) | None if view.outcome().is_some() => {}
         Some(Follows::RollsBack(earlier)) => {
-            if let Ok(rolled_back) = View::read(journal.events(earlier, 0)) {
+            if let Some(rolled_back) = unread::found(View::read(journal.events(earlier, 0))) {
                 notes = newer::of_rollback(journal, (earlier, &rolled_back), Some(id));
             }
             notes.extend(opposite);

@@ -13,9 +13,9 @@ use super::options::{Connection, Global, OutputForm};
 use super::run::{self, block_on, connect};
 use super::survey::AT_ONCE;
 use super::targets::TargetArgs;
-use super::{CliError, exit, output, prompt};
+use super::{CliError, exit, output, prompt, unread};
 use crate::aws::{Aws, Deleted, StackRef};
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::model::{
     CallFailure, Caller, ChangeSetId, Priority, StackName, StackStatus, Target, TargetSpec,
 };
@@ -131,14 +131,14 @@ fn show(global: &Global, all: &Cleaning) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Reads what the journal knows. What an execution of a newer program made counts as of another journal, and stays.
+/// Reads what the journal knows. What an execution of a newer program made, or a damaged one, counts as of another journal, and stays.
 fn known(journal: &Journal) -> Result<Known, CliError> {
     let mut known = Known::default();
     for execution in journal.executions()? {
         let view = match View::read(journal.events(&execution.id, 0)) {
             Ok(view) => view,
-            Err(error @ JournalError::UnreadableEvent { .. }) => {
-                output::stderr(&format!("warning: {error}\n"));
+            Err(error) if error.is_of_one_execution() => {
+                unread::tell(&error);
                 known.unknown.unread.push(execution.id);
                 continue;
             }
@@ -315,5 +315,23 @@ async fn remove_one(
                 Deleted::Left { why } => not_removed(why),
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+
+    #[test]
+    fn what_a_damaged_execution_made_stays_and_the_others_are_known() {
+        let (_folder, journal) = samples::journal();
+        for number in 1..=2 {
+            samples::begun(&journal, &samples::id(number));
+        }
+        samples::write_raw(&journal, 2, 2, "garbage");
+        let known = known(&journal).map_err(|e| e.told()).unwrap();
+        assert_eq!(known.unknown.unread, [samples::id(2)]);
+        assert!(!known.targets.is_empty());
     }
 }

@@ -11,7 +11,7 @@ use crate::aws::{Aws, StackRef};
 use crate::journal::Journal;
 use crate::model::{
     CallFailure, Caller, ExecutionDefinition, ExecutionId, Follows, PipelineDeclaration, Priority,
-    StackEvent, StackId, StackStatus, StackSummary, Target, TargetOutcome, TargetSpec, by_others,
+    StackEvent, StackId, StackStatus, StackSummary, Target, TargetSpec, by_others,
 };
 use crate::pipeline::execute_token;
 use crate::report::{TargetView, View};
@@ -86,25 +86,17 @@ impl Earlier {
         specs.map(|spec| (&spec.target, spec)).collect()
     }
 
-    /// Returns the targets that were executed and ended well.
-    pub(super) fn succeeded(&self) -> Vec<&TargetView> {
-        let targets = self.view.targets().into_iter();
-        let is_done =
-            |t: &&TargetView| matches!(t.outcome(), Some(TargetOutcome::Succeeded { .. }));
-        targets.filter(is_done).collect()
-    }
-
     /// Returns the stacks of `targets` as they are now, in their order. It only reads.
-    pub(super) async fn since(&self, aws: &Aws, targets: &[&TargetView]) -> Vec<Found> {
+    pub(super) async fn since(&self, aws: &Aws, targets: &[Last<'_>]) -> Vec<Found> {
         let specs = self.specs();
-        let asked = targets.iter().map(|target| {
-            let spec = specs.get(target.target()).copied();
+        let asked = targets.iter().map(|last| {
+            let spec = specs.get(last.target.target()).copied();
             async move {
                 let Some(spec) = spec else {
                     let why = "it is no target of the execution".to_owned();
                     return Found::of(Since::NotRead(why));
                 };
-                let found = self.look(aws, spec, target).await;
+                let found = self.look(aws, spec, *last).await;
                 found.unwrap_or_else(|failure| Found::of(Since::NotRead(failure.message)))
             }
         });
@@ -116,7 +108,7 @@ impl Earlier {
         &self,
         aws: &Aws,
         spec: &TargetSpec,
-        target: &TargetView,
+        Last { by, target }: Last<'_>,
     ) -> Result<Found, CallFailure> {
         if self.view.deletes() {
             return of_deleted(aws, spec).await;
@@ -140,7 +132,7 @@ impl Earlier {
         };
         let known = newest_known(target);
         let newer = aws.events_since(spec, stack, known.as_deref()).await?;
-        let own = execute_token(&self.id, target.target());
+        let own = execute_token(by, target.target());
         Ok(Found {
             since: judge(stack, summary.status, &newer, &own),
             status: Some(summary.status),
@@ -148,6 +140,13 @@ impl Earlier {
             parameters,
         })
     }
+}
+
+/// A target, as the execution has it that worked on its stack last, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Last<'a> {
+    pub by: &'a ExecutionId,
+    pub target: &'a TargetView,
 }
 
 /// Returns the newest event of the stack that the execution knows.

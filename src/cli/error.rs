@@ -67,6 +67,12 @@ impl CliError {
         self
     }
 
+    /// Returns that only one execution of the journal cannot be read, where it is that.
+    pub(super) fn unread_execution(&self) -> Option<&crate::journal::JournalError> {
+        let error = self.error.downcast_ref::<crate::journal::JournalError>();
+        error.filter(|error| error.is_of_one_execution())
+    }
+
     /// Returns what happened, with its causes, in one line; and what to do about it.
     pub(super) fn told(&self) -> (String, Vec<String>) {
         let mut said = vec![self.error.to_string()];
@@ -131,6 +137,7 @@ impl From<crate::journal::JournalError> for CliError {
                 // Nothing failed: what was asked does not fit what the execution is doing.
                 Self::usage(error).hint(hint)
             }
+            J::DamagedEvent { .. } => Self::failed(error).hint("`stackgate list` shows the others"),
             J::NoExecution { .. } => {
                 Self::failed(error).hint("`stackgate deploy STACK` starts one")
             }

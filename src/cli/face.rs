@@ -14,12 +14,13 @@ use super::options::OutputForm;
 use super::output;
 use super::progress::Progress;
 use super::prompt::{Asked, Question, Said, Stillness};
+use super::removal;
 use super::sources::Sources;
 use crate::diff;
 use crate::journal::{Journal, JournalError};
 use crate::model::{
     Answer, Approver, Decision, Digest, Event, EventKind, ExecutionId, Follows, InboxMessage,
-    Origin, PlannedTarget, Risk, RiskLevel, WaveName, clean,
+    Origin, PlannedTarget, Risk, RiskLevel, StopMode, WaveName, clean,
 };
 use crate::pipeline::Execution;
 use crate::report::{EventLine, ReviewSources as _, View, review, wave_account};
@@ -400,6 +401,19 @@ impl Face for TerminalFace {
             if self.form == OutputForm::Ndjson {
                 // A reader that went away does not stop a deployment.
                 let _ = output::line(&EventLine::of(event));
+            }
+            let is_over = match &event.kind {
+                EventKind::Answered { answer } => answer.decision == Decision::Reject,
+                kind => {
+                    matches!(kind, EventKind::StopRequested { request } if request.mode == StopMode::GiveUp)
+                }
+            };
+            // Who took it up for that has told it already.
+            if is_over
+                && !matches!(self.answering, Answering::Given)
+                && let Some(text) = removal::told(&self.view)
+            {
+                self.progress.suspend(|| output::stderr(&text));
             }
             if let EventKind::Answered { answer } = &event.kind
                 && self.question.is_some()

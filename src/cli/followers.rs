@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CliError, answer, rollback, run};
+use super::{CliError, answer, rollback, run, unread};
 use crate::journal::{Journal, JournalError};
 use crate::model::{EventKind, ExecutionId, Follows, Target};
 use crate::report::{self, Direction, Followed, Since, View};
@@ -13,7 +13,17 @@ pub(super) type Follower = (View, Option<bool>);
 /// Notes in `view` what became of the execution afterwards: how far the rollback is that follows it by itself, and what somebody
 /// went on with by hand.
 pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
-    let by_itself = rollback::note(journal, view)?;
+    let by_itself = match rollback::note(journal, view) {
+        Ok(by_itself) => by_itself,
+        // Who only looks is told; what acts on it ends there.
+        Err(error) => match error.unread_execution() {
+            Some(unread) => {
+                unread::tell(unread);
+                Vec::new()
+            }
+            None => return Err(error),
+        },
+    };
     if view.outcome().is_none() {
         return Ok(());
     }
@@ -61,11 +71,38 @@ fn ids(journal: &Journal, view: &View) -> Result<Vec<ExecutionId>, CliError> {
 
 fn read(journal: &Journal, ids: Vec<ExecutionId>) -> Result<Vec<Follower>, CliError> {
     let follower = |id| {
-        let mut view = View::read(journal.events(&id, 0))?;
+        let mut view = match View::read(journal.events(&id, 0)) {
+            Err(error) if error.is_of_one_execution() => {
+                unread::tell(&error);
+                return Ok(None);
+            }
+            read => read?,
+        };
         answer::note(journal, &mut view)?;
-        Ok((view, run::is_alive(journal, &id)?))
+        Ok(Some((view, run::is_alive(journal, &id)?)))
     };
-    ids.into_iter().map(follower).collect()
+    ids.into_iter()
+        .filter_map(|id| follower(id).transpose())
+        .collect()
+}
+
+/// Returns those of `followers`, which are in the order in which they began, that go on from the execution in `view` itself, or
+/// from one that does.
+pub(super) fn own<'a>(view: &View, followers: &'a [Follower]) -> Vec<&'a View> {
+    let mut line: BTreeSet<&ExecutionId> = BTreeSet::new();
+    let mut own = Vec::new();
+    for (follower, _) in followers {
+        let (Some(Follows::Retries(earlier) | Follows::RollsBack(earlier)), Some(id)) =
+            (follower.follows(), follower.execution())
+        else {
+            continue;
+        };
+        if Some(earlier) == view.execution() || line.contains(earlier) {
+            line.insert(id);
+            own.push(follower);
+        }
+    }
+    own
 }
 
 /// Returns what became of the targets of the execution in `view`.
@@ -136,10 +173,13 @@ pub(super) fn follows(
     }))
 }
 
-/// The same; nothing of one that cannot be read, which does not hide the others.
+/// The same; nothing of one that cannot be read, which does not hide the others and is told of.
 fn told(journal: &Journal, id: &ExecutionId) -> Result<Option<Follows>, JournalError> {
     match follows(journal, id) {
-        Err(JournalError::UnreadableEvent { .. }) => Ok(None),
+        Err(error) if error.is_of_one_execution() => {
+            unread::tell(&error);
+            Ok(None)
+        }
         follows => follows,
     }
 }
@@ -183,5 +223,38 @@ mod tests {
         }
         // Of one that is not on record, it is taken that it deployed.
         assert_eq!(direction(&journal, &back(9)), Direction::Back);
+    }
+
+    #[test]
+    fn a_damaged_follower_hides_no_other() {
+        let (_folder, journal) = samples::journal();
+        samples::begun(&journal, &samples::id(1));
+        for number in 2..=4 {
+            let id = samples::id(number);
+            let lease = journal.acquire(&id, "host 1", samples::now(), |_| false);
+            let EventKind::ExecutionStarted { definition } = samples::started() else {
+                panic!("an execution begins with that");
+            };
+            let mut definition = (*definition).clone();
+            definition.invocation.follows = Some(Follows::Retries(samples::id(1)));
+            let kind = EventKind::ExecutionStarted {
+                definition: definition.into(),
+            };
+            let begun = [samples::event(&id, 1, kind)];
+            let lease = lease.unwrap();
+            journal
+                .append(&lease, 0, &begun, &[], Durability::Intent)
+                .unwrap();
+        }
+        samples::write_raw(&journal, 3, 2, "garbage");
+        let view = View::read(journal.events(&samples::id(1), 0)).unwrap();
+        let found = of(&journal, &view).map_err(|e| e.told()).unwrap();
+        let ids: Vec<_> = found.iter().filter_map(|(f, _)| f.execution()).collect();
+        assert_eq!(ids, [&samples::id(2), &samples::id(4)]);
+        // One that began with garbage may be anything, and is passed over, too.
+        let lease = journal.acquire(&samples::id(5), "host 1", samples::now(), |_| false);
+        lease.unwrap();
+        samples::write_raw(&journal, 5, 1, "garbage");
+        assert_eq!(of(&journal, &view).map_err(|e| e.told()).unwrap().len(), 2);
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::options::{Global, OutputForm};
-use super::{CliError, answer, exit, output, run};
+use super::{CliError, answer, exit, output, run, unread};
 use crate::journal::{ExecutionSummary, Journal, JournalError};
 use crate::report::{List, ListEntry, ScreenOptions, View, list as draw, markdown_list};
 
@@ -50,17 +50,45 @@ pub(super) fn entry(
             answer::note(journal, &mut view)?;
             Ok(ListEntry::of(&view, alive))
         }
-        // One execution of a newer program does not hide the others.
-        Err(error @ JournalError::UnreadableEvent { .. }) => {
-            output::stderr(&format!("warning: {error}\n"));
+        // One execution of a newer program, or a damaged one, does not hide the others.
+        Err(error) if error.is_of_one_execution() => {
+            unread::tell(&error);
             Ok(Some(ListEntry::unreadable(
                 execution.id,
                 execution.pipeline,
                 alive,
                 execution.started,
                 execution.last_event,
+                matches!(error, JournalError::DamagedEvent { .. }),
             )))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+
+    #[test]
+    fn a_damaged_execution_hides_no_other_and_is_marked() {
+        let (_folder, journal) = samples::journal();
+        for number in 1..=3 {
+            samples::begun(&journal, &samples::id(number));
+        }
+        samples::write_raw(&journal, 2, 2, "garbage");
+        let all = journal.executions().unwrap().into_iter();
+        let entries: Vec<ListEntry> = all
+            .map(|one| entry(&journal, one).unwrap().unwrap())
+            .collect();
+        assert_eq!(entries[1].state, "unreadable");
+        let text = draw(&entries, &ScreenOptions::default());
+        for number in 1..=3 {
+            let short = samples::id(number).short();
+            let line = text.lines().find(|line| line.starts_with(&short));
+            let is_marked = line.unwrap().contains("damaged, cannot be read");
+            assert_eq!(is_marked, number == 2, "{text}");
+        }
     }
 }

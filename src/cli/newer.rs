@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::followers;
+use super::{followers, unread};
 use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{ExecutionId, Follows, Target, TargetOutcome};
 use crate::report::{View, count};
@@ -145,9 +145,9 @@ fn after(journal: &Journal, id: &ExecutionId) -> Vec<ExecutionSummary> {
     all.take_while(|other| other.id != *id).collect()
 }
 
-/// Returns an execution; none where it cannot be read, since all that is told here is a remark.
+/// Returns an execution; none where it cannot be read, which is told of: all that is told here is a remark.
 fn view(journal: &Journal, id: &ExecutionId) -> Option<View> {
-    View::read(journal.events(id, 0)).ok()
+    unread::found(View::read(journal.events(id, 0)))
 }
 
 /// Returns a line for each execution of `later`, which are in the order in which they began, whose changes still hold; the
@@ -156,17 +156,28 @@ fn lines(first: &Done, later: &[Done], targets: &[&Target]) -> Vec<String> {
     let mut standing: BTreeMap<&ExecutionId, usize> = BTreeMap::new();
     for target in targets {
         let mut changes: Vec<&ExecutionId> = Vec::new();
+        // What each rollback took away, and how many changes were left under it: who rolls that back brings it back.
+        let mut taken: BTreeMap<&ExecutionId, (&ExecutionId, usize)> = BTreeMap::new();
+        let mut brought: BTreeMap<&ExecutionId, &ExecutionId> = BTreeMap::new();
         for done in std::iter::once(first).chain(later) {
             if !done.changed.contains(*target) {
                 continue;
             }
-            match (&done.follows, changes.last()) {
-                (Some(Follows::RollsBack(back)), Some(last)) if back == *last => {
+            let back = match &done.follows {
+                Some(Follows::RollsBack(back)) => Some(*brought.get(back).unwrap_or(&back)),
+                Some(Follows::Retries(_)) | None => None,
+            };
+            let again = back.and_then(|back| taken.get(back));
+            match (back, again, changes.last()) {
+                (_, Some((change, under)), _) if *under == changes.len() => {
+                    changes.push(change);
+                    brought.insert(&done.id, change);
+                }
+                (Some(back), _, Some(last)) if back == *last => {
                     changes.pop();
+                    taken.insert(&done.id, (back, changes.len()));
                 }
-                (Some(Follows::RollsBack(_) | Follows::Retries(_)) | None, _) => {
-                    changes.push(&done.id);
-                }
+                (Some(_) | None, _, _) => changes.push(&done.id),
             }
         }
         for id in changes {
@@ -263,6 +274,21 @@ mod tests {
     fn what_was_rolled_back_already_is_no_newer_change() {
         let back = done(2, Some(Follows::RollsBack(id(1))), &["eu-west-1"]);
         assert!(told(&[back]).is_empty());
+    }
+
+    #[test]
+    fn what_brings_a_change_back_is_no_newer_change() {
+        let all = ["eu-west-1"];
+        let rolls_back = |number, of| done(number, Some(Follows::RollsBack(id(of))), &all);
+        let mut later = vec![rolls_back(2, 1), rolls_back(3, 2)];
+        assert!(told(&later).is_empty(), "it is in force again");
+        later.push(rolls_back(4, 3));
+        assert!(told(&later).is_empty(), "and taken back again");
+        later.push(rolls_back(5, 4));
+        assert!(told(&later).is_empty(), "and so on");
+        // What came in between is what is brought back then.
+        let later = [rolls_back(2, 1), done(3, None, &all), rolls_back(4, 2)];
+        assert_eq!(told(&later).len(), 2);
     }
 
     #[test]

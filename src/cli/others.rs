@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{answer, output, run};
+use super::{answer, output, run, unread};
 use crate::journal::{ExecutionSummary, Journal};
 use crate::model::{EventKind, ExecutionId, Target};
 use crate::report::{State, View};
@@ -62,7 +62,7 @@ fn lines(all: &[Open]) -> Vec<String> {
 
 /// Returns the execution if it is open for any of the targets.
 ///
-/// One that cannot be read is left out: it is only a remark, and what is wrong with the journal is told where it matters.
+/// One that cannot be read is left out and told of: what is open is only a remark.
 fn open(
     journal: &Journal,
     execution: &ExecutionSummary,
@@ -74,7 +74,7 @@ fn open(
     if last.any(|event| event.is_ok_and(|event| has_ended(&event.kind))) {
         return None;
     }
-    let mut view = View::read(journal.events(&execution.id, 0)).ok()?;
+    let mut view = unread::found(View::read(journal.events(&execution.id, 0)))?;
     let known = view.targets().into_iter().map(|known| known.target());
     let shared: Vec<&Target> = known.filter(|target| targets.contains(*target)).collect();
     let first = shared.first()?;

@@ -5,29 +5,87 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::earlier::{AT_ONCE, Earlier, Since, gone, newest_known, tell};
+use super::earlier::{AT_ONCE, Earlier, Last, Since, gone, newest_known, tell};
+use super::followers::{self, Follower};
 use super::options::Connection;
 use super::sources::Sources;
-use super::{output, run};
+use super::{CliError, output, run};
 use crate::aws::{Aws, can_be};
 use crate::journal::Journal;
 use crate::model::{
-    CallFailure, Digest, EffectiveParameter, ExecutionDefinition, Follows, ParameterValue,
-    PlannedTarget, Proof, Target, TargetSpec, Verdict,
+    CallFailure, Digest, EffectiveParameter, ExecutionDefinition, ExecutionId, Follows,
+    ParameterValue, PlannedTarget, Proof, Target, TargetOutcome, TargetSpec, Verdict,
 };
 use crate::pipeline::execute_token;
-use crate::report::{TargetView, View, count};
+use crate::report::{self, View, count};
 
-/// Looks at every target that the execution was done with. It only reads.
-pub(super) async fn proofs(earlier: &Earlier, sources: &Sources, aws: &Aws) -> Vec<Proof> {
+/// A target that is done with, and what did it: the execution, or one that went on from it.
+struct Done<'a> {
+    last: Last<'a>,
+    sources: &'a Sources,
+}
+
+/// What a target was done by, execution by execution: the earlier one first.
+pub(super) struct Line<'a> {
+    views: Vec<(&'a View, Sources)>,
+}
+
+impl<'a> Line<'a> {
+    /// Returns the execution and `followers`, which went on from it.
+    pub(super) fn of(
+        journal: &Journal,
+        earlier: &'a View,
+        followers: &'a [Follower],
+    ) -> Result<Self, CliError> {
+        let store = run::store_folder(journal.folder());
+        let followers = followers.iter().map(|(follower, _)| follower);
+        let views = std::iter::once(earlier).chain(followers);
+        let views = views.map(|view| Ok((view, Sources::of(view, &store)?)));
+        Ok(Self {
+            views: views.collect::<Result<_, CliError>>()?,
+        })
+    }
+
+    /// Returns the targets of the first one that were executed and ended well, there or later.
+    fn done(&self) -> Vec<Done<'_>> {
+        let Some(((earlier, _), followers)) = self.views.split_first() else {
+            return Vec::new();
+        };
+        let views: Vec<&View> = followers.iter().map(|(view, _)| *view).collect();
+        let since = report::since(earlier, &views);
+        let targets = earlier.targets().into_iter();
+        let done = targets.filter_map(|target| {
+            let name = target.target();
+            let later = match since.get(name) {
+                Some(report::Since::Done(by)) => Some(*by),
+                Some(report::Since::Back(_)) | None => None,
+            };
+            let succeeded_in = |id: Option<&ExecutionId>| {
+                let mut views = self.views.iter();
+                let (view, sources) = views.find(|(view, _)| view.execution() == id)?;
+                let target = view.target(name)?;
+                let is_done = matches!(target.outcome(), Some(TargetOutcome::Succeeded { .. }));
+                let by = view.execution().filter(|_| is_done)?;
+                let last = Last { by, target };
+                Some(Done { last, sources })
+            };
+            let later = later.and_then(|by| succeeded_in(Some(by)));
+            later.or_else(|| succeeded_in(earlier.execution()))
+        });
+        done.collect()
+    }
+}
+
+/// Looks at every target that the execution, or one that went on from it, was done with. It only reads.
+pub(super) async fn proofs(earlier: &Earlier, line: &Line<'_>, aws: &Aws) -> Vec<Proof> {
     let specs = earlier.specs();
-    let done = earlier.succeeded().into_iter();
-    let asked = done.map(|target| {
-        let spec = specs.get(target.target()).copied();
+    let done = line.done().into_iter();
+    let asked = done.map(|done| {
+        let spec = specs.get(done.last.target.target()).copied();
         async move {
-            let mut proof = unread(earlier, target);
+            let mut proof = unread(done.last);
             if let Some(spec) = spec {
-                proof.verdict = match prove(earlier, sources, aws, spec, target, &mut proof).await {
+                proof.verdict = match prove(earlier, &done, aws, spec, &mut proof).await {
                     Ok(verdict) => verdict,
                     Err(failure) => Verdict::NotRead {
                         why: failure.message,
@@ -40,12 +98,12 @@ pub(super) async fn proofs(earlier: &Earlier, sources: &Sources, aws: &Aws) -> V
     stream::iter(asked).buffered(AT_ONCE).collect().await
 }
 
-fn unread(earlier: &Earlier, target: &TargetView) -> Proof {
+fn unread(Last { by, target }: Last<'_>) -> Proof {
     Proof {
         target: target.target().clone(),
         stack_id: target.stack().cloned(),
         status: None,
-        operation: execute_token(&earlier.id, target.target()),
+        operation: execute_token(by, target.target()),
         newest_event: newest_known(target),
         template: None,
         parameters: Vec::new(),
@@ -58,13 +116,13 @@ fn unread(earlier: &Earlier, target: &TargetView) -> Proof {
 /// Compares what can be compared, and notes it in `proof`.
 async fn prove(
     earlier: &Earlier,
-    sources: &Sources,
+    Done { last, sources }: &Done<'_>,
     aws: &Aws,
     spec: &TargetSpec,
-    target: &TargetView,
     proof: &mut Proof,
 ) -> Result<Verdict, CallFailure> {
-    let found = earlier.look(aws, spec, target).await?;
+    let target = last.target;
+    let found = earlier.look(aws, spec, *last).await?;
     proof.status = found.status;
     match found.since {
         Since::Nothing => {}
@@ -188,32 +246,45 @@ pub(super) async fn look_again(
     let Ok(earlier) = Earlier::of(journal, earlier.as_str(), connection) else {
         return;
     };
-    let Ok(sources) = Sources::of(&earlier.view, &run::store_folder(journal.folder())) else {
+    let Ok(followers) = followers::of(journal, &earlier.view) else {
         return;
     };
-    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
-    let Ok(now) = tokio::time::timeout(LONGEST, proofs(&earlier, &sources, aws)).await else {
-        let all: Vec<_> = was_current
-            .iter()
-            .map(|target| (*target, format!("no answer within {} s", LONGEST.as_secs())))
-            .collect();
-        return tell(NOT_READ, &all);
+    let Ok(line) = Line::of(journal, &earlier.view, &followers) else {
+        return;
     };
-    for proof in now
-        .iter()
-        .filter(|proof| was_current.contains(&proof.target))
-    {
-        match &proof.verdict {
-            Verdict::Current => {}
-            Verdict::Changed { why } => changed.push((&proof.target, why.clone())),
-            Verdict::NotRead { why } => not_read.push((&proof.target, why.clone())),
-        }
-    }
+    let (changed, not_read) = news(&was_current, proofs(&earlier, &line, aws)).await;
     tell(
         "proven current when this was planned, changed since, not run again",
         &changed,
     );
     tell(NOT_READ, &not_read);
+}
+
+/// Targets, each with a reason.
+type Told<'a> = Vec<(&'a Target, String)>;
+
+/// Returns which of the targets were changed, and which could not be looked at, by what `looking` finds in time.
+async fn news<'a>(
+    was_current: &BTreeSet<&'a Target>,
+    looking: impl Future<Output = Vec<Proof>>,
+) -> (Told<'a>, Told<'a>) {
+    let (mut changed, mut not_read) = (Vec::new(), Vec::new());
+    let Ok(now) = tokio::time::timeout(LONGEST, looking).await else {
+        let why = format!("no answer within {} s", LONGEST.as_secs());
+        not_read.extend(was_current.iter().map(|target| (*target, why.clone())));
+        return (changed, not_read);
+    };
+    for proof in now {
+        let Some(target) = was_current.get(&proof.target) else {
+            continue;
+        };
+        match proof.verdict {
+            Verdict::Current => {}
+            Verdict::Changed { why } => changed.push((*target, why)),
+            Verdict::NotRead { why } => not_read.push((*target, why)),
+        }
+    }
+    (changed, not_read)
 }
 
 /// Returns the targets that were changed since.
@@ -248,6 +319,42 @@ mod tests {
         });
         let compared: Vec<_> = open(&parameters).collect();
         assert_eq!(compared, [("Plain", "1"), ("Default", "2")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_keeps_nobody_waiting() {
+        let planned = |account| crate::plan::sample::planned(account, "eu-west-1", "app");
+        let targets = ["111111111111", "222222222222"].map(|account| planned(account).target);
+        let was_current: BTreeSet<&Target> = targets.iter().collect();
+        let began = tokio::time::Instant::now();
+        let looking = news(&was_current, std::future::pending());
+        let in_time = tokio::time::timeout(Duration::from_secs(60), looking).await;
+        let (changed, not_read) = in_time.expect("it ends by itself");
+        assert_eq!(began.elapsed(), LONGEST);
+        assert!(changed.is_empty());
+        let why = || "no answer within 5 s".to_owned();
+        assert_eq!(not_read, [(&targets[0], why()), (&targets[1], why())]);
+
+        let proof = |target: &Target, verdict| Proof {
+            target: target.clone(),
+            stack_id: None,
+            status: None,
+            operation: "token".to_owned(),
+            newest_event: None,
+            template: None,
+            parameters: Vec::new(),
+            verdict,
+        };
+        let why = "it is another one".to_owned();
+        let other = planned("333333333333").target;
+        let now = vec![
+            proof(&targets[0], Verdict::Current),
+            proof(&targets[1], Verdict::Changed { why: why.clone() }),
+            proof(&other, Verdict::Changed { why: why.clone() }),
+        ];
+        let (changed, not_read) = news(&was_current, std::future::ready(now)).await;
+        assert_eq!(changed, [(&targets[1], why)]);
+        assert!(not_read.is_empty());
     }
 
     #[test]

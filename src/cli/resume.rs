@@ -13,7 +13,7 @@ use super::rollback::{self, Failed, Next};
 use super::run::{self, Account, Run, acquire, block_on, connect};
 use super::secret::secrets;
 use super::sources::Sources;
-use super::{CliError, answer, exit, followers, output, portable, proof};
+use super::{CliError, answer, exit, followers, output, portable, proof, removal};
 use crate::action::command;
 use crate::artifact::Store;
 use crate::aws::Aws;
@@ -182,15 +182,21 @@ fn go_on(
     }
     let begun = || state.definition.invocation.clone();
     let invocation = invocation(&view, connection).unwrap_or_else(begun);
+    let is_over = removal::is_due(journal, &id, &view)?;
+    if let Some(text) = removal::told(&view).filter(|_| is_over) {
+        output::stderr(&text);
+    }
     block_on(async {
-        let aws = match reach(&state.definition, &invocation, &id).await {
+        let aws = match reach(&state.definition, &invocation, &id, is_over).await {
             Ok(aws) => aws,
             Err(error) => {
                 journal.release(&lease)?;
                 return Err(error);
             }
         };
-        proof::look_again(journal, &view, &state.definition, connection, &aws).await;
+        if !is_over {
+            proof::look_again(journal, &view, &state.definition, connection, &aws).await;
+        }
         let owner = lease.owner().to_owned();
         let now = runtime::now();
         let (machine, turn) = Machine::resume(state, owner, policy.unknown, policy.secrets, now);
@@ -249,11 +255,17 @@ async fn reach(
     definition: &ExecutionDefinition,
     invocation: &Invocation,
     id: &ExecutionId,
+    is_over: bool,
 ) -> Result<Aws, CliError> {
     let aws = connect(invocation, Some(id)).await?;
     run::same_way(invocation, &aws)?;
-    // Without a caller the run pauses by itself, and says what to renew.
-    if let Ok(caller) = aws.caller().await {
+    // Without a caller the run pauses by itself, and says what to renew. What is removed is named by its ARN, which nobody has in
+    // another account.
+    let caller = match is_over {
+        true => answer::soon(aws.caller()).await,
+        false => Some(aws.caller().await),
+    };
+    if let Some(Ok(caller)) = caller {
         run::same_account(definition, &caller)?;
     }
     Ok(aws)

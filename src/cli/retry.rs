@@ -13,7 +13,6 @@ use super::opposite::{self, Own};
 use super::options::{Connection, Global};
 use super::run::{self, Account, Run, Start, block_on, new_id};
 use super::secret::secrets;
-use super::sources::Sources;
 use super::{CliError, delete, exit, followers, newer, others, output, proof, resume};
 use crate::action::source_local::{STORED, Stored};
 use crate::artifact::Store;
@@ -111,11 +110,17 @@ impl RetryArgs {
 pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
+    if args.replace_failed && followers::taken_back(&journal, &earlier.id).is_some() {
+        return Err(CliError::message(format!(
+            "`--replace-failed`: execution {} is a rollback, which makes no stacks, and what failed under their names is somebody else's",
+            earlier.id
+        ))
+        .hint("leave it out"));
+    }
     let followers = followers::of(&journal, &earlier.view)?;
     let since = followers::since(&earlier.view, &followers);
     let mut not_done = not_done(&earlier.view);
     not_done.retain(|(target, _)| !matches!(since.get(target), Some(Since::Done(_))));
-    tell_of_done(&earlier, &since);
     let kinds = args.kinds();
     let chosen: BTreeSet<&Target> = not_done
         .iter()
@@ -125,6 +130,7 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let opening = opening(&earlier, &not_done, &kinds);
     // A stack that somebody made where one was deleted is not for us to delete.
     let takes_changed = args.stale && !earlier.view.deletes();
+    tell_of_done(&earlier, &since, takes_changed);
     if !chosen.is_empty() || !takes_changed {
         output::stderr(&opening);
     }
@@ -132,13 +138,13 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
         return Ok(exit::DONE);
     }
     let store = Store::open(&run::store_folder(journal.folder()))?;
-    let sources = Sources::of(&earlier.view, &run::store_folder(journal.folder()))?;
-    let mut definition = definition(&earlier, args)?;
+    let line = proof::Line::of(&journal, &earlier.view, &followers)?;
+    let mut definition = definition(&journal, &earlier, args)?;
     let answering = answering(args.yes, args.detach);
     let id = new_id()?;
     block_on(async {
         let (aws, caller) = earlier.reach(&id).await?;
-        let proofs = proof::proofs(&earlier, &sources, &aws).await;
+        let proofs = proof::proofs(&earlier, &line, &aws).await;
         proof::told(&proofs, takes_changed);
         let changed = proof::changed(&proofs).filter(|_| takes_changed);
         let again: BTreeSet<&Target> = chosen.into_iter().chain(changed).collect();
@@ -191,7 +197,11 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
 }
 
 /// Returns what the earlier execution did, to be done again.
-fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition, CliError> {
+fn definition(
+    journal: &Journal,
+    earlier: &Earlier,
+    args: &RetryArgs,
+) -> Result<ExecutionDefinition, CliError> {
     let mut definition = earlier.followed(Follows::Retries(earlier.id.clone()));
     // What a rollback did itself is nothing that somebody else changed.
     definition.pipeline.renew_newest_events(
@@ -201,6 +211,13 @@ fn definition(earlier: &Earlier, args: &RetryArgs) -> Result<ExecutionDefinition
         },
         |target| earlier.view.target(target)?.base()?.newest_event.clone(),
     );
+    // A rollback of an earlier version of the program does not say which stacks it means; what it takes back does.
+    let taken_back = followers::taken_back(journal, &earlier.id);
+    let taken_back = taken_back.and_then(|id| View::read(journal.events(&id, 0)).ok());
+    if let Some(view) = &taken_back {
+        let pipeline = &mut definition.pipeline;
+        pipeline.mean_stacks(|target| view.target(target)?.stack().cloned());
+    }
     let given = secrets(&args.secrets)?;
     resume::only_secrets_of(&definition, &given)?;
     definition.secrets.extend(given);
@@ -294,7 +311,7 @@ fn forget_stored(pipeline: &mut PipelineDeclaration) -> Result<(), CliError> {
 }
 
 /// Says which targets are left alone since a later execution was done with them.
-fn tell_of_done(earlier: &Earlier, since: &BTreeMap<&Target, Since<'_>>) {
+fn tell_of_done(earlier: &Earlier, since: &BTreeMap<&Target, Since<'_>>, takes_changed: bool) {
     let was_open = not_done(&earlier.view).into_iter();
     let mut done: BTreeMap<&ExecutionId, usize> = BTreeMap::new();
     for (target, _) in was_open {
@@ -302,10 +319,14 @@ fn tell_of_done(earlier: &Earlier, since: &BTreeMap<&Target, Since<'_>>) {
             *done.entry(by).or_default() += 1;
         }
     }
+    let again = match takes_changed {
+        true => "run again where somebody changed them since",
+        false => "not run again",
+    };
     for (by, number) in done {
         let targets = count(number, "target");
         output::stderr(&format!(
-            "note: execution {by} is done with {targets} of these already; not run again\n"
+            "note: execution {by} is done with {targets} of these already; {again}\n"
         ));
     }
 }

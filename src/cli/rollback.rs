@@ -137,8 +137,9 @@ impl Rollback<'_> {
         }
         let store = Store::open(&run::store_folder(self.journal.folder()))?;
         let (aws, caller) = earlier.reach(&self.id).await?;
-        let rollbacks = of(self.journal, &earlier.id, earlier.view.pipeline())?;
-        let sorted = sort(earlier, self.journal, &store, &aws, &self.wish, &rollbacks).await?;
+        let followers = followers::of(self.journal, &earlier.view)?;
+        let followers = followers::own(&earlier.view, &followers);
+        let sorted = sort(earlier, self.journal, &store, &aws, &self.wish, &followers).await?;
         sorted.tell();
         if let Answering::Foreseen(_) = self.answering {
             sorted.is_foreseen()?;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::face::Answering;
 use super::options::{Connection, Global, OutputForm};
-use super::{CliError, answer, exit, identity, output, resume, run};
+use super::{CliError, answer, elsewhere, exit, identity, output, resume, run};
 use crate::action::command;
 use crate::artifact::Store;
 use crate::journal::{Durability, Journal};
@@ -75,6 +75,7 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
             )
         }
         None if args.give_up => {
+            elsewhere::refuse_under_a_run(&id, &view, &args.connection)?;
             give_up(&journal, &id, &view, request)?;
             resume::take_up(
                 global,

@@ -135,6 +135,20 @@ pub enum JournalError {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// An event is damaged, or missing.
+    #[error(
+        "event {seq} of execution {execution} in `{path}` is damaged: what the execution did cannot be told, and it cannot be gone \
+         on with; look at its stacks, and put the file back from a copy or deploy them anew; other executions go on",
+        path = .path.display()
+    )]
+    DamagedEvent {
+        /// The database.
+        path: PathBuf,
+        /// The execution.
+        execution: ExecutionId,
+        /// The event's number.
+        seq: u64,
+    },
     /// A message of the inbox cannot be read by this program.
     #[error(
         "message {number} to execution {execution} cannot be read by this stackgate; a newer one probably wrote it: update this one"
@@ -259,11 +273,26 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// Returns whether only one execution cannot be read, which hides no other.
+    pub fn is_of_one_execution(&self) -> bool {
+        matches!(
+            self,
+            Self::UnreadableEvent { .. } | Self::DamagedEvent { .. }
+        )
+    }
+}
+
 /// A failure inside a transaction, before it is known which file and action it concerns.
 #[derive(Debug)]
 pub(super) enum Failure {
     Sqlite(rusqlite::Error),
     Journal(JournalError),
+    /// An event is not what was written there.
+    Damaged {
+        execution: ExecutionId,
+        seq: u64,
+    },
     /// A stored text is not what was written there.
     Garbled,
 }
@@ -286,6 +315,13 @@ impl Failure {
         let path = path.to_owned();
         let source = match self {
             Self::Journal(error) => return error,
+            Self::Damaged { execution, seq } => {
+                return JournalError::DamagedEvent {
+                    path,
+                    execution,
+                    seq,
+                };
+            }
             Self::Garbled => return JournalError::Corrupt { path },
             Self::Sqlite(source) => source,
         };

@@ -25,7 +25,7 @@ pub struct Events<'a> {
     /// The number of the last event that will be read, once that is known.
     end: Option<u64>,
     /// What was read and is not decoded yet.
-    batch: VecDeque<(u64, String)>,
+    batch: VecDeque<(u64, Vec<u8>)>,
     /// How many are read next. The first is read alone: it may be all that is asked for, and is the largest by far.
     next: u32,
 }
@@ -68,7 +68,7 @@ impl Iterator for Events<'_> {
             return Some(self.fail(error));
         }
         let (seq, data) = self.batch.pop_front()?;
-        match serde_json::from_str(&data) {
+        match serde_json::from_slice(&data) {
             Ok(event) => Some(Ok(event)),
             Err(source) => Some(self.fail(unreadable(&self.execution, seq, &data, source))),
         }
@@ -99,11 +99,15 @@ impl Events<'_> {
             if seq != self.last + 1 {
                 // One is missing. Those before it are good, and are given first.
                 if self.batch.is_empty() {
-                    return Err(Failure::Garbled);
+                    return Err(Failure::Damaged {
+                        execution: self.execution.clone(),
+                        seq: self.last + 1,
+                    });
                 }
                 break;
             }
-            let data = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
+            // What is no text at all is no event, as the parser will say of nothing.
+            let data = row.get_ref(1)?.as_bytes().unwrap_or_default();
             self.batch.push_back((seq, data.to_owned()));
             self.last = seq;
         }
@@ -130,9 +134,12 @@ fn newest(connection: &Connection, id: &ExecutionId) -> Result<u64, Failure> {
 }
 
 /// Returns the error for an event that did not parse: damage if it is not JSON at all.
-fn unreadable(id: &ExecutionId, seq: u64, data: &str, source: serde_json::Error) -> Failure {
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(data) else {
-        return Failure::Garbled;
+fn unreadable(id: &ExecutionId, seq: u64, data: &[u8], source: serde_json::Error) -> Failure {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(data) else {
+        return Failure::Damaged {
+            execution: id.clone(),
+            seq,
+        };
     };
     let kind = value.get("event").and_then(serde_json::Value::as_str);
     Failure::Journal(JournalError::UnreadableEvent {
@@ -268,7 +275,38 @@ mod tests {
         assert_eq!(read(&journal, &id(2), 0).unwrap().len(), 1);
         write_raw(&journal, 1, 3, "{\"seq\": 3, ");
         let error = read(&journal, &id(1), 2).unwrap_err();
-        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+        assert!(
+            matches!(error, JournalError::DamagedEvent { .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_damaged_is_named_with_its_place_and_what_to_do() {
+        let (_root, journal) = journal();
+        let bytes = "CAST(x'7b22ff22' AS TEXT)";
+        let all = [("'garbage'", 2), ("'{}'", 3), (bytes, 2), ("''", 2)];
+        for (n, (garbage, seq)) in (1..).zip(all) {
+            let id = id(n);
+            begun(&journal, &id);
+            let sql = format!(
+                "INSERT INTO event (execution, seq, at, data)
+                 VALUES ((SELECT number FROM execution WHERE id = ?1), {seq}, ?2, {garbage})"
+            );
+            let values = [id.as_str(), &now().to_string()];
+            journal.connection.execute(&sql, values).unwrap();
+            let error = read(&journal, &id, 0).unwrap_err();
+            assert!(error.is_of_one_execution(), "{garbage}: {error:?}");
+            let file = journal.folder().join("journal.db");
+            let said = format!(
+                "event 2 of execution {id} in `{}` is damaged",
+                file.display()
+            );
+            let told = error.to_string();
+            assert!(told.starts_with(&said), "{told}");
+            assert!(told.contains("put the file back from a copy"), "{told}");
+            assert!(!told.contains("move"), "{told}");
+        }
     }
 
     #[test]
@@ -289,13 +327,19 @@ mod tests {
         assert!(reading.next().is_none(), "an error is the last");
         for after in [0, 100, 149] {
             let error = read(&journal, &id(1), after).unwrap_err();
-            assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+            assert!(
+                matches!(error, JournalError::DamagedEvent { .. }),
+                "{error:?}"
+            );
         }
         assert_eq!(numbers(journal.events(&id(1), 150)).len(), 51);
         assert_eq!(numbers(journal.last_events(&id(1), 51).unwrap()).len(), 51);
         remove(1);
         let error = journal.first_event(&id(1)).unwrap_err();
-        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+        assert!(
+            matches!(error, JournalError::DamagedEvent { .. }),
+            "{error:?}"
+        );
     }
 
     #[test]

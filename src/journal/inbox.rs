@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::error::Failure;
 use super::store::counted;
 use super::{Durability, Journal, JournalError};
 use crate::model::{Decision, ExecutionId, InboxMessage};
@@ -64,8 +63,8 @@ impl Journal {
             let mut inbox = Inbox::default();
             while let Some(row) = rows.next()? {
                 let number = counted(row.get(0)?)?;
-                let text = row.get_ref(1)?.as_str().map_err(|_| Failure::Garbled)?;
-                match serde_json::from_str(text) {
+                let text = row.get_ref(1)?.as_bytes().unwrap_or_default();
+                match serde_json::from_slice(text) {
                     Ok(message) if approves(&message) && !inbox.unreadable.is_empty() => {}
                     Ok(message) => inbox.messages.push((number, message)),
                     Err(source) => {

@@ -87,9 +87,10 @@ impl Journal {
                     id: stored(row.get(0)?)?,
                     pipeline: row.get(1)?,
                     owner: owner(row.get(2)?, row.get(3)?)?,
-                    started: stored(row.get(4)?)?,
+                    // The event itself is what counts: a damaged time of one execution hides no other, and none counts as old for it.
+                    started: stored(row.get(4)?).unwrap_or(Timestamp::UNIX_EPOCH),
                     events: counted(row.get(5)?)?,
-                    last_event: stored(row.get(6)?)?,
+                    last_event: stored(row.get(6)?).unwrap_or(Timestamp::MAX),
                 });
             }
             Ok(found)
@@ -223,7 +224,7 @@ impl Journal {
     /// Returns the error to show for a failure, which in a file of a newer format is the format's fault.
     pub(super) fn explain(&self, failure: Failure, action: &'static str) -> JournalError {
         let may_be_newer = match &failure {
-            Failure::Garbled => true,
+            Failure::Garbled | Failure::Damaged { .. } => true,
             Failure::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
                 Some(ErrorCode::Unknown | ErrorCode::SchemaChanged) | None
@@ -379,6 +380,20 @@ mod tests {
             ]
         );
         assert_eq!(journal.find("latest").unwrap(), id(1));
+    }
+
+    #[test]
+    fn a_damaged_time_of_one_execution_hides_no_other() {
+        let (_root, journal) = journal();
+        for n in 1..=2 {
+            begun(&journal, &id(n));
+        }
+        let sql = "INSERT INTO event (execution, seq, at, data)
+                   VALUES ((SELECT number FROM execution WHERE id = ?1), 2, 'garbage', 'garbage')";
+        journal.connection.execute(sql, [id(1).as_str()]).unwrap();
+        let found = journal.executions().unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].last_event, Timestamp::MAX);
     }
 
     #[test]

@@ -391,8 +391,8 @@ pub const NOTES: &str = "Notes";
 /// goes on from it finds out anew.
 pub const FOUND_AHEAD: &str = "FoundAhead";
 
-/// The key of a deletion's configuration under which the ids of the stacks are that are meant, by target: others that have
-/// their names since are left alone.
+/// The key of the configuration of a deletion or a rollback under which the ids of the stacks are that are meant, by target:
+/// others that have their names since are left alone.
 pub const STACK_IDS: &str = "StackIds";
 
 /// The key of a deletion's configuration under which it is said, by target, as what each stack is to be found: one that

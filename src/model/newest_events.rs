@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ActionDeclaration, ExecutionDefinition, PipelineDeclaration, Target};
+use super::{
+    ActionDeclaration, ExecutionDefinition, PipelineDeclaration, STACK_IDS, StackId, Target,
+};
 
 /// The key of an action's configuration under which the id of the newest event of each stack is, by target, that was there
 /// when a rollback found that nobody else had changed the stack: what is newer where the plan is made is not looked at yet.
@@ -20,6 +22,15 @@ impl ExecutionDefinition {
             .flatten()
             .collect()
     }
+
+    /// Returns the stack that is meant of each target, where that was settled before anything was planned.
+    pub fn meant_stacks(&self) -> BTreeMap<String, StackId> {
+        let settings = self.pipeline.actions().map(|a| &a.configuration);
+        let maps = settings.filter_map(|s| s.get(STACK_IDS));
+        maps.filter_map(|map| serde_json::from_str::<BTreeMap<String, StackId>>(map).ok())
+            .flatten()
+            .collect()
+    }
 }
 
 impl ActionDeclaration {
@@ -28,6 +39,13 @@ impl ActionDeclaration {
         let map = self.configuration.get(NEWEST_EVENTS);
         let seen = map.and_then(|map| serde_json::from_str::<NewestEvents>(map).ok());
         seen.is_some_and(|seen| seen.contains_key(&target.to_string()))
+    }
+
+    /// Returns the stack that is meant of a target, where a rollback said so: another one of its name is somebody else's.
+    pub fn meant_stack(&self, target: &Target) -> Option<StackId> {
+        let map = self.configuration.get(STACK_IDS)?;
+        let mut meant = serde_json::from_str::<BTreeMap<String, StackId>>(map).ok()?;
+        meant.remove(&target.to_string())
     }
 }
 
@@ -63,6 +81,31 @@ impl PipelineDeclaration {
             }
             // Serialising a map of texts cannot fail.
             *map = serde_json::json!(known).to_string();
+        }
+    }
+
+    /// Says to a rollback which stacks are meant, where that was not said when it began.
+    pub fn mean_stacks(&mut self, stack: impl Fn(&Target) -> Option<StackId>) {
+        for action in self.stages.iter_mut().flat_map(|s| &mut s.actions) {
+            let targets: Vec<Target> = match &action.fan_out {
+                Some(fan_out) => fan_out.targets.iter().map(|s| s.target.clone()).collect(),
+                None => continue,
+            };
+            let settings = &mut action.configuration;
+            if !settings.contains_key(NEWEST_EVENTS) {
+                continue;
+            }
+            let known = settings.get(STACK_IDS).map(String::as_str).unwrap_or("{}");
+            let Ok(mut meant) = serde_json::from_str::<BTreeMap<String, StackId>>(known) else {
+                continue;
+            };
+            for target in &targets {
+                if let Some(stack) = stack(target) {
+                    meant.entry(target.to_string()).or_insert(stack);
+                }
+            }
+            // Serialising a map of texts cannot fail.
+            settings.insert(STACK_IDS.to_owned(), serde_json::json!(meant).to_string());
         }
     }
 }
@@ -121,5 +164,20 @@ mod tests {
         assert_eq!(known(done).as_deref(), Some("its own"));
         assert_eq!(known(taken_over).as_deref(), Some("found"));
         assert_eq!(known(unknown), None);
+
+        // Which stacks are meant is said once, also where a rollback of before did not say it.
+        let named = |name: &'static str| move |_: &Target| Some(name.parse::<StackId>().unwrap());
+        pipeline.mean_stacks(|target| is(done)(target).then(|| "arn:first".parse().unwrap()));
+        pipeline.mean_stacks(named("arn:second"));
+        let action = &pipeline.stages[0].actions[0];
+        let meant = |target| action.meant_stack(target).map(|id| id.to_string());
+        assert_eq!(meant(done).as_deref(), Some("arn:first"));
+        assert_eq!(meant(untouched).as_deref(), Some("arn:second"));
+        pipeline.stages[0].actions[0]
+            .configuration
+            .shift_remove(NEWEST_EVENTS);
+        let before = pipeline.clone();
+        pipeline.mean_stacks(named("arn:third"));
+        assert_eq!(pipeline, before, "only a rollback means stacks");
     }
 }

@@ -129,7 +129,10 @@ impl Machine {
                         }
                     }
                     Some(Err(failure)) => {
-                        let left = Some(format!("the change set was left: {}", failure.message));
+                        let left = Some(format!(
+                            "the change set was left (`stackgate clean` removes it): {}",
+                            failure.message
+                        ));
                         self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     None => {}
@@ -144,7 +147,10 @@ impl Machine {
                         self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     Some(Err(failure)) => {
-                        let left = Some(format!("the empty stack was left: {}", failure.message));
+                        let left = Some(format!(
+                            "the empty stack was left (`stackgate clean` removes it): {}",
+                            failure.message
+                        ));
                         self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                     }
                     None => {}

@@ -52,10 +52,15 @@ pub struct ListEntry {
     /// What its events say; none where this program cannot read them.
     #[serde(skip)]
     view_state: Option<State>,
+    #[serde(skip)]
+    is_damaged: bool,
 }
 
 /// What is said of an execution whose events this program cannot read.
 const UNREADABLE: &str = "written by a newer stackgate";
+
+/// What is said of one whose events are not what was written.
+const DAMAGED: &str = "damaged, cannot be read";
 
 impl ListEntry {
     /// Returns the entry of the execution in `view`, or `None` if there is none in it.
@@ -78,6 +83,7 @@ impl ListEntry {
                 false => Vec::new(),
             },
             view_state: Some(state),
+            is_damaged: false,
         })
     }
 
@@ -88,6 +94,7 @@ impl ListEntry {
         alive: Option<bool>,
         started: Timestamp,
         last: Timestamp,
+        is_damaged: bool,
     ) -> Self {
         Self {
             execution,
@@ -102,12 +109,14 @@ impl ListEntry {
             counts: Counts::default(),
             denied: Vec::new(),
             view_state: None,
+            is_damaged,
         }
     }
 
     fn words(&self) -> (&'static str, Tone) {
         match &self.view_state {
             Some(state) => words::state(state, self.alive),
+            None if self.is_damaged => (DAMAGED, Tone::Bad),
             None => (UNREADABLE, Tone::Bad),
         }
     }

@@ -81,7 +81,7 @@ pub use review_data::{
     ReviewReason, ReviewResource, ReviewSources, RiskGroup,
 };
 pub use risk_rules::{RiskRule, RiskRules, risk_rules};
-pub use rolled_back::{RolledBack, by as rolled_back_by};
+pub use rolled_back::RolledBack;
 pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
 pub use summary::{StaleTarget, Summary, TargetOutputs, summary, summary_so_far};

@@ -1,12 +1,12 @@
 //! What an approver is told beside the changes, such as what somebody else did to the stacks after a rollback had looked at
 //! them, which its plan would overwrite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ChangeSetKind, ExecutionId, Gate, SkipReason, Target, TargetOutcome, Wave};
 
-use super::View;
 use super::words::count;
+use super::{TargetView, View};
 
 /// What other executions of the journal did to the targets of a rollback since it looked at them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,22 +50,53 @@ impl View {
         changed.map(|target| target.target()).collect()
     }
 
+    /// Returns the planned targets whose stacks are not those that a rollback means, but others that have their names since.
+    fn made_again(&self) -> Vec<&Target> {
+        let Some(meant) = self.definition().map(|d| d.meant_stacks()) else {
+            return Vec::new();
+        };
+        let targets = self.targets().into_iter();
+        let others = targets.filter(|target| {
+            let meant = meant.get(&target.target().to_string());
+            match (meant, target.base()) {
+                (Some(meant), Some(base)) => *meant != base.stack,
+                (Some(_) | None, _) => false,
+            }
+        });
+        others.map(|target| target.target()).collect()
+    }
+
     /// Returns whether every planned target is as a rollback found it; one that it did not look at is not.
     pub fn is_as_seen(&self) -> bool {
+        let planned = self.targets().into_iter();
+        let planned = planned.filter(|target| target.base().is_some());
+        let planned: Vec<&Target> = planned.map(TargetView::target).collect();
+        let as_seen = self.as_seen();
+        planned.iter().all(|target| as_seen.contains(target))
+    }
+
+    /// Returns the planned targets that are as a rollback found them.
+    pub fn as_seen(&self) -> BTreeSet<&Target> {
         let seen = self.definition().map(|d| d.newest_events());
         let seen = seen.unwrap_or_default();
+        let made_again = self.made_again();
         let targets = self.targets().into_iter();
-        let mut planned = targets.filter_map(|target| Some((target.target(), target.base()?)));
-        planned.all(|(target, base)| {
+        let planned = targets.filter_map(|target| Some((target.target(), target.base()?)));
+        let as_seen = planned.filter(|(target, base)| {
             let seen = seen.get(&target.to_string());
-            seen == Some(&base.newest_event)
-        })
+            seen == Some(&base.newest_event) && !made_again.contains(target)
+        });
+        as_seen.map(|(target, _)| target).collect()
     }
 
     /// Says which planned targets those are, if any, and who changed them.
     pub fn told_overwritten(&self) -> Option<String> {
         let mut by: BTreeMap<Option<&ExecutionId>, Vec<&Target>> = BTreeMap::new();
+        let made_again = self.made_again();
         for target in self.overwritten() {
+            if made_again.contains(&target) {
+                continue;
+            }
             let execution = self.newer().by.get(target);
             by.entry(execution).or_default().push(target);
         }
@@ -80,7 +111,14 @@ impl View {
                 named(targets)
             )
         });
-        let mut told = told.collect::<Vec<_>>().join("; ");
+        let again = (!made_again.is_empty()).then(|| {
+            format!(
+                "{} deleted and made again by somebody since it was looked at, which is none that this may change: {}",
+                count(made_again.len(), "stack"),
+                named(&made_again)
+            )
+        });
+        let mut told = again.into_iter().chain(told).collect::<Vec<_>>().join("; ");
         if told.is_empty() {
             return None;
         }
@@ -202,6 +240,11 @@ mod tests {
 
     /// Returns a plan whose stacks had the newest events that `seen` makes of those they have.
     fn plan(seen: impl Fn(Option<String>) -> Option<String>) -> View {
+        plan_meaning(seen, None)
+    }
+
+    /// The same, where a stack is `meant` everywhere.
+    fn plan_meaning(seen: impl Fn(Option<String>) -> Option<String>, meant: Option<&str>) -> View {
         let mut script = fixtures::halted();
         let is_end = |kind: &EventKind| matches!(kind, EventKind::ExecutionFinished { .. });
         script.events.retain(|event| !is_end(&event.kind));
@@ -218,6 +261,11 @@ mod tests {
             let settings = &mut stages.unwrap().actions[0].configuration;
             let events = serde_json::json!(events).to_string();
             settings.insert(NEWEST_EVENTS.to_owned(), events);
+            if let Some(stack) = meant {
+                definition
+                    .pipeline
+                    .mean_stacks(|_| Some(stack.parse().unwrap()));
+            }
         }
         script.view()
     }
@@ -238,6 +286,20 @@ mod tests {
         }
         let more = overwritten.len() - NAMED;
         assert!(note.ends_with(&format!(" and {more} more")), "{note}");
+    }
+
+    #[test]
+    fn a_stack_that_was_made_again_is_not_told_as_changed() {
+        let other = plan_meaning(|_| Some("another".to_owned()), Some("arn:another"));
+        let note = other.told_overwritten().unwrap();
+        assert!(
+            note.contains("deleted and made again by somebody since it was looked at"),
+            "{note}"
+        );
+        assert!(!note.contains("changed by"), "{note}");
+        // Even where its events say nothing.
+        let other = plan_meaning(|event| event, Some("arn:another"));
+        assert!(!other.is_as_seen());
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl RolledBack {
 }
 
 /// Returns which of `rollbacks` gave the target back what it had.
-pub fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
+fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
     let found = rollbacks
         .iter()
         .find(|rollback| rollback.target(target).is_some_and(gave_back));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{World, approved, cloudformation, command, deletion, source_local};
+use crate::action::{World, approved, brief, cloudformation, command, deletion, source_local};
 use crate::model::{ChangeSetKind, StackStatus, Target};
 use crate::pipeline::{Input, Step, StepKind};
 
@@ -130,13 +130,13 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             stack,
             look_first,
         } => Input::ChangeSetDeleted {
-            result: apart(cloudformation::delete_change_set(
+            result: apart(brief(cloudformation::delete_change_set(
                 world,
                 &spec,
                 &change_set,
                 &stack,
                 look_first,
-            ))
+            )))
             .await,
             target: spec.target,
         },
@@ -145,12 +145,12 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             stack,
             change_set,
         } => Input::ReviewStackDeleted {
-            result: apart(cloudformation::delete_review_stack(
+            result: apart(brief(cloudformation::delete_review_stack(
                 world,
                 &spec,
                 &stack,
                 &change_set,
-            ))
+            )))
             .await,
             target: spec.target,
         },

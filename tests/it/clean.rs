@@ -133,3 +133,68 @@ fn what_cannot_be_removed_is_told() {
         1
     );
 }
+
+#[test]
+fn what_is_listed_only_by_the_name_of_the_stack_is_found_too() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let cloud = env.cloud("111111111111", "us-east-1");
+    let before = TEMPLATE.replace("Topic:", "Other:");
+    assert_eq!(cloud.create("app", &before, &[]), "CREATE_COMPLETE");
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let denied = Fault::Answer(Error::ACCESS_DENIED);
+    proxy.disturb(Rule::new(denied).operation("DeleteChangeSet").times(9));
+    env.run(&["plan", "app", "--regions=us-east-1"]).code(3);
+    env.run(&["reject", "latest"]).code(4);
+    proxy.leave_alone();
+    assert_eq!(cloud.open_change_sets("app").len(), 1);
+    let done = env.run(&["clean", "--yes", "--output=json"]);
+    let done = document(&env, done.success());
+    assert_eq!(fates(&done), ["us-east-1 change_set removed"]);
+    assert_eq!(cloud.open_change_sets("app"), [""; 0]);
+    assert_eq!(cloud.template("app"), before);
+}
+
+#[test]
+fn a_rejection_counts_where_nothing_answers_and_what_it_leaves_is_found_later() {
+    let env = TestEnv::on(Emulator::LocalStack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let proxy = Proxy::start(&env.endpoint());
+    let env = env.through(&proxy);
+    let regions = "--regions=us-east-1,eu-west-1";
+    for give_up in [false, true] {
+        env.run(&["plan", "app", regions]).code(3);
+        proxy.disturb(Rule::new(Fault::Refuse).times(1000));
+        let ended = match give_up {
+            true => env.run(&["stop", "latest", "--give-up"]),
+            false => env.run(&["reject", "latest"]),
+        };
+        ended.code(4);
+        let told = &ended.stderr;
+        assert!(
+            told.contains("removing 2 change sets of execution"),
+            "{ended}"
+        );
+        let told = ended
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let left = "the change set was left (`stackgate clean` removes it)";
+        assert!(told.contains(left), "{ended}");
+        for region in ["us-east-1", "eu-west-1"] {
+            assert!(
+                told.contains(&format!("{region}: the change set was left")),
+                "{ended}"
+            );
+        }
+        proxy.leave_alone();
+        let done = env.run(&["clean", "app", regions, "--yes", "--output=json"]);
+        let done = document(&env, done.success());
+        let expected = ["eu-west-1", "us-east-1"].map(|region| {
+            ["change_set", "review_stack"].map(|kind| format!("{region} {kind} removed"))
+        });
+        assert_eq!(fates(&done), expected.concat());
+    }
+}

@@ -128,6 +128,19 @@ fn failed_and_skipped_targets_are_run_again_with_the_files_that_were_stored() {
     let again = document(&env, &output);
     assert_eq!(again["proven"][0]["verdict"], "changed");
     assert_eq!(again["proven"][0]["account"], "111111111111");
+
+    // Also what a retry of it was done with.
+    let changed =
+        there("333333333333").update("app", &APP.replace("ours", "theirs"), &[("Name", "/name")]);
+    assert_eq!(changed, "UPDATE_COMPLETE");
+    let output = env.run(&["retry", id, "--stale", "--detach"]);
+    output.code(3);
+    for said in [
+        "succeeded before, still as it was left, not run again: 2 targets",
+        "succeeded before, changed since, run again: 1\n  333333333333/us-east-1/app   UPDATE_COMPLETE",
+    ] {
+        assert!(output.stderr.contains(said), "{said}\n{output}");
+    }
 }
 
 #[test]

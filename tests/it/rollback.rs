@@ -313,6 +313,44 @@ fn a_retried_rollback_names_the_newer_execution_that_it_would_take_back() {
 }
 
 #[test]
+fn what_is_in_force_again_can_be_rolled_back_again() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let regions = "--regions=us-east-1,eu-west-1";
+    let deploy = |version: &str| {
+        env.write("templates/app.yaml", &text.replace("one", version));
+        let output = env.run(&["deploy", "app", regions, "--yes=high", "--output=json"]);
+        let id = document(&env, output.success())["execution"].clone();
+        id.as_str().unwrap().to_owned()
+    };
+    deploy("one");
+    let second = deploy("two");
+    let back = |id: &str| {
+        let output = env.run(&["rollback", id, "--yes=high", "--output=json"]);
+        let id = document(&env, output.success())["execution"].clone();
+        (id.as_str().unwrap().to_owned(), output)
+    };
+    let there = ["us-east-1", "eu-west-1"].map(|region| env.cloud("111111111111", region));
+    let (first_back, _) = back(&second);
+    assert_eq!(there[0].template("app"), text);
+    let again = env.run(&["rollback", &second]);
+    let said = normalise(&format!("rolled back by execution {first_back} already"));
+    assert!(again.success().stderr.contains(&said), "{again}");
+
+    let _ = back(&first_back);
+    assert_eq!(there[0].template("app"), text.replace("one", "two"));
+    // Where somebody works on it meanwhile, it is theirs.
+    let theirs = text.replace("one", "theirs");
+    assert_eq!(there[1].update("app", &theirs, &[]), "UPDATE_COMPLETE");
+    let (_, output) = back(&second);
+    assert_eq!(there[0].template("app"), text, "{output}");
+    assert_eq!(there[1].template("app"), theirs, "{output}");
+    let said = "111111111111/eu-west-1/app   changed since: UPDATE_COMPLETE";
+    assert!(output.stderr.contains(said), "{output}");
+    assert!(!output.stderr.contains("is newer and changed"), "{output}");
+}
+
+#[test]
 fn a_rollback_that_is_killed_is_resumed() {
     // While it plans, and while it executes.
     for append in ["5", "14"] {
@@ -340,4 +378,44 @@ fn a_rollback_that_is_killed_is_resumed() {
         assert_eq!(proxy.count("ExecuteChangeSet"), PLACES.len(), "{append}");
         assert_eq!(proxy.count("CreateChangeSet"), PLACES.len(), "{append}");
     }
+}
+
+#[test]
+fn a_retried_rollback_never_touches_a_stack_that_somebody_made_in_the_place_of_ours() {
+    let env = TestEnv::on(Emulator::Ministack);
+    let text = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: one}}}\n";
+    let regions = "--regions=us-east-1,eu-west-1";
+    let deploy = ["deploy", "app", regions, "--yes=high", "--output=json"];
+    env.write("templates/app.yaml", text);
+    env.run(&deploy).success();
+    env.write("templates/app.yaml", &text.replace("one", "two"));
+    let second = document(&env, &env.run(&deploy))["execution"].clone();
+    let second = second.as_str().unwrap();
+
+    let planned = env.run(&["rollback", second, "--detach", "--output=json"]);
+    let rollback = document(&env, planned.code(3))["execution"].clone();
+    let rollback = rollback.as_str().unwrap();
+    let _ = env.run(&["stop", rollback, "--give-up"]);
+    let there = env.cloud("111111111111", "eu-west-1");
+    there.delete("app");
+    let theirs = text.replace("one", "theirs");
+    assert_eq!(there.create("app", &theirs, &[]), "CREATE_COMPLETE");
+
+    let retry = env.run(&["retry", rollback, "--yes=high"]);
+    let told = retry.code(1).to_string();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "the one of its name that is there now was made by somebody else",
+        "it is not touched",
+    ] {
+        assert!(told.contains(said), "{said}\n{told}");
+    }
+    assert!(!told.contains("changed by somebody else"), "{told}");
+    assert_eq!(there.template("app"), theirs);
+    assert_eq!(there.open_change_sets("app"), [""; 0]);
+
+    let replace = env.run(&["retry", rollback, "--replace-failed", "--yes=high"]);
+    let told = &replace.code(2).stderr;
+    assert!(told.contains("a rollback, which makes no stacks"), "{told}");
+    assert_eq!(there.template("app"), theirs);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cli::CliError;
-use crate::journal::{Journal, JournalError};
+use crate::cli::{CliError, unread};
+use crate::journal::Journal;
 use crate::model::{
     ChangeSetKind, Event, EventKind, ExecutionDefinition, Region, StackName, Target, TargetOutcome,
 };
@@ -59,8 +59,8 @@ impl Learned {
         for execution in same.take(LATEST) {
             match learned.take(journal.events(&execution.id, 0)) {
                 Ok(()) => {}
-                // One execution of a newer program does not hide what the others tell.
-                Err(JournalError::UnreadableEvent { .. }) => {}
+                // One execution of a newer program, or a damaged one, does not hide what the others tell.
+                Err(error) if error.is_of_one_execution() => unread::tell(&error),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -12,7 +12,7 @@ use crate::cli::{CliError, deploy, prompt};
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactRef, Digest, ExecutionDefinition, FanOut, Follows,
     NEWEST_EVENTS, NOTES, OverrideLine, PipelineDeclaration, Region, SecretRef, SourceRevision,
-    Target, TemplateBuckets,
+    StackId, Target, TemplateBuckets,
 };
 
 /// The folder of the artifact in which each target has its values.
@@ -69,6 +69,11 @@ pub(super) fn definition(
     set(NEWEST_EVENTS, serde_json::json!(events).to_string());
     let notes: Vec<&str> = notes.iter().map(String::as_str).chain(order).collect();
     set(NOTES, serde_json::json!(notes).to_string());
+    let stacks: BTreeMap<&Target, &StackId> = former
+        .iter()
+        .filter_map(|f| Some((&f.target, f.stack.as_ref()?)))
+        .collect();
+    pipeline.mean_stacks(|target| stacks.get(target).copied().cloned());
     Ok(definition)
 }
 

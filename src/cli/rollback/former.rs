@@ -9,8 +9,8 @@ use super::sorted::{Touched, Why};
 use crate::artifact::Store;
 use crate::cli::CliError;
 use crate::model::{
-    ChangeAction, ChangeSetKind, Digest, ParameterValue, PlannedTarget, StackStatus, Target,
-    TargetOutcome,
+    ChangeAction, ChangeSetKind, Digest, ParameterValue, PlannedTarget, StackId, StackStatus,
+    Target, TargetOutcome,
 };
 use crate::report::TargetView;
 use crate::template::Template;
@@ -19,6 +19,8 @@ use crate::template::Template;
 #[derive(Debug)]
 pub(super) struct Former {
     pub target: Target,
+    /// The stack: another one that has its name is somebody else's.
+    pub stack: Option<StackId>,
     /// Its template, as CloudFormation had it.
     pub text: Vec<u8>,
     /// Whether the template may lack characters outside ASCII, which the service does not show.
@@ -158,6 +160,7 @@ impl Former {
         let values = planned.previous_parameters.into_iter();
         Ok(Self {
             target: planned.target,
+            stack: target.stack().cloned(),
             capabilities: template.required_capabilities(),
             values: values
                 .filter(|(name, _)| declared.contains_key(name))

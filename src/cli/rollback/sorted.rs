@@ -5,13 +5,13 @@ use super::former::{self, Former};
 use super::original;
 use crate::artifact::Store;
 use crate::aws::{Aws, may_lack_characters};
-use crate::cli::earlier::{Earlier, Since, gone, newest_known, tell};
+use crate::cli::earlier::{Earlier, Last, Since, gone, newest_known, tell};
 use crate::cli::sources::Sources;
 use crate::cli::{CliError, output, run};
 use crate::journal::Journal;
 use crate::model::{ExecutionId, StackId, StackLeft, StackStatus, Target};
 use crate::pipeline::execute_token;
-use crate::report::{TargetView, View, count, rolled_back_by};
+use crate::report::{self, TargetView, View, count, directed};
 
 /// The stacks that an execution touched.
 pub(super) struct Sorted {
@@ -223,14 +223,43 @@ impl Sorted {
     }
 }
 
-/// Sorts the targets of `earlier`. `rollbacks`: the executions that roll it back already.
+/// Returns what worked on the stack of a target last: the execution itself, or where that was taken back and that was taken
+/// back in turn, so that what the execution left is in force again, what did so.
+///
+/// `followers`: what went on from the execution, each with whether it does again what that did, in the order in which they ended.
+fn last<'a>(
+    earlier: &'a Earlier,
+    target: &'a TargetView,
+    followers: &[(&'a View, bool)],
+) -> Last<'a> {
+    let own = Last {
+        by: &earlier.id,
+        target,
+    };
+    let mut last = own;
+    for (follower, _) in followers {
+        let found = follower.target(target.target());
+        let (Some(worked), Some(by)) = (found.filter(|t| t.was_executed()), follower.execution())
+        else {
+            continue;
+        };
+        // Where it found anything else than what was left, nobody knows what is given back by giving that back.
+        if !follower.as_seen().contains(target.target()) {
+            return own;
+        }
+        last = Last { by, target: worked };
+    }
+    last
+}
+
+/// Sorts the targets of `earlier`. `followers`: what goes on from it, in the order in which that began.
 pub(super) async fn sort(
     earlier: &Earlier,
     journal: &Journal,
     store: &Store,
     aws: &Aws,
     wish: &Wish,
-    rollbacks: &[View],
+    followers: &[&View],
 ) -> Result<Sorted, CliError> {
     let mut sorted = Sorted {
         former: Vec::new(),
@@ -242,9 +271,13 @@ pub(super) async fn sort(
         left.push(Left { target, why });
     };
     let sources = Sources::of(&earlier.view, &run::store_folder(journal.folder()))?;
+    let since = report::since(&earlier.view, followers);
     let mut open = Vec::new();
     for target in earlier.view.targets() {
-        let done = rolled_back_by(rollbacks, target.target()).filter(|_| !wish.include_changed);
+        let done = match since.get(target.target()) {
+            Some(report::Since::Back(by)) if !wish.include_changed => Some(*by),
+            Some(report::Since::Back(_) | report::Since::Done(_)) | None => None,
+        };
         let touched = former::touched(target, |planned| sources.template(planned));
         match (touched, done) {
             (None, _) => {}
@@ -262,8 +295,19 @@ pub(super) async fn sort(
     // The newest first: a sort keeps what ended together in order.
     open.reverse();
     open.sort_by_key(|(target, _)| std::cmp::Reverse(target.ended_at()));
-    let targets: Vec<&TargetView> = open.iter().map(|(target, _)| *target).collect();
-    let since = earlier.since(aws, &targets).await;
+    let directed = directed(&earlier.view, followers);
+    let stands = |(target, _): &(&TargetView, _)| match since.get(target.target()) {
+        Some(report::Since::Done(_)) => true,
+        Some(report::Since::Back(_)) | None => false,
+    };
+    let targets = open.iter().map(|one| match stands(one) {
+        true => last(earlier, one.0, &directed),
+        false => Last {
+            by: &earlier.id,
+            target: one.0,
+        },
+    });
+    let since = earlier.since(aws, &targets.collect::<Vec<_>>()).await;
     let mut given_back = Vec::new();
     for ((target, created), found) in open.into_iter().zip(since) {
         let unchanged = (found.since == Since::Nothing).then_some(found.newest_event);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::journal::JournalError;
 use crate::model::{ExecutionId, Scope, StackEvent, StackStatus};
 
 const BEGIN: Timestamp = Timestamp::UNIX_EPOCH;
