@@ -32,6 +32,13 @@ impl Acting {
         ACTING.scope(self, calling)
     }
 
+    /// Has its credentials come, which are kept: a call that may take little time is not ended while they do.
+    pub(super) async fn ready(&self) {
+        let coming = self.credentials.provide_credentials();
+        // Why none come is told by the call.
+        let _ = tokio::time::timeout(LOAD_TIME, coming).await;
+    }
+
     /// Returns where the call under way is made.
     pub(super) fn place() -> Option<String> {
         ACTING.try_with(|acting| acting.place.clone()).ok()

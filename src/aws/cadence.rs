@@ -196,8 +196,7 @@ pub fn approved<F: Future>(carrying_out: F) -> TaskLocalFuture<(), F> {
     APPROVED.scope((), carrying_out)
 }
 
-/// Returns whether what was approved is being carried out.
-pub(super) fn is_approved() -> bool {
+fn is_approved() -> bool {
     APPROVED.try_with(|()| ()).is_ok()
 }
 
@@ -269,7 +268,7 @@ impl Trouble {
     pub(super) fn of(kind: &FailureKind) -> Option<Self> {
         match kind {
             FailureKind::Throttled => Some(Self::Throttled),
-            FailureKind::Unreachable | FailureKind::Unanswered => Some(Self::Passing),
+            FailureKind::Unreachable => Some(Self::Passing),
             FailureKind::CredentialsExpired
             | FailureKind::AccessDenied
             | FailureKind::RegionNotEnabled

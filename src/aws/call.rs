@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::budget::Class;
-use super::cadence::{BRIEFLY, Stopwatch, Trouble, is_approved, is_brief};
+use super::cadence::{BRIEFLY, Stopwatch, Trouble, is_brief};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
 use super::trace;
@@ -80,7 +80,10 @@ impl Aws {
         let place = spec.target.place();
         let (region, silences) = (&spec.target.region, self.silences_of_calls());
         let clock = Stopwatch::start();
-        let mut attempt = 0;
+        let (mut attempt, mut silent) = (0, None);
+        if is_brief() {
+            acting.ready().await;
+        }
         loop {
             let permit = gate.enter(class, call.priority).await;
             let line = self.line().await;
@@ -88,6 +91,7 @@ impl Aws {
             let sending = acting.clone().scope(send(client.clone()));
             let sending = trace::NUMBER.scope(attempt + 1, sending);
             let sending = Box::pin(sending);
+            let begun = Stopwatch::start();
             let sent = match is_brief() {
                 true => match tokio::time::timeout(BRIEFLY, sending).await {
                     Ok(sent) => sent,
@@ -116,7 +120,7 @@ impl Aws {
             attempted.everywhere = attempted.proven && self.is_known_everywhere(spec).await;
             let failure = classify(&error, &attempted);
             match failure.kind {
-                FailureKind::Unreachable | FailureKind::Unanswered | FailureKind::Ambiguous => {
+                FailureKind::Unreachable | FailureKind::Ambiguous => {
                     silences.unanswered(region, &failure);
                 }
                 // Some are found out before anything is sent.
@@ -142,12 +146,16 @@ impl Aws {
                 Trouble::Throttled => permit.throttled(),
                 Trouble::Passing => drop(permit),
             }
-            if !trouble.outwaited(call.priority, attempt, clock).await {
-                let failure = clock.told(failure);
-                return Err(match is_approved() {
-                    true => silences.judge(region, clock.elapsed(), failure),
-                    false => failure,
-                });
+            // For how long nothing usable has come: until then, the service was there and only asked for fewer calls.
+            let tried = match trouble {
+                Trouble::Throttled => {
+                    silent = None;
+                    clock
+                }
+                Trouble::Passing => *silent.get_or_insert(begun),
+            };
+            if !trouble.outwaited(call.priority, attempt, tried).await {
+                return Err(tried.told(failure));
             }
             attempt += 1;
         }

@@ -250,7 +250,6 @@ fn of_reply(
         | FailureKind::MissingCapabilities(_)
         | FailureKind::Refused
         | FailureKind::Unreachable
-        | FailureKind::Unanswered
         | FailureKind::BadInput
         | FailureKind::SecretNeeded(_) => {}
     }

@@ -92,7 +92,6 @@ fn told(wave: &Wave, found: Vec<(Target, Result<Vec<AlarmFound>, CallFailure>)>)
                     | FailureKind::Refused
                     | FailureKind::Ambiguous
                     | FailureKind::Unreachable
-                    | FailureKind::Unanswered
                     | FailureKind::BadInput
                     | FailureKind::SecretNeeded(_) => {
                         "; see to it that they can, or the rollout pauses after that wave"

@@ -311,7 +311,7 @@ fn answer(
     let owned = run::is_alive(&journal, &id)? == Some(true);
     let view = View::read(journal.events(&id, 0))?;
     let invocation = resume::invocation(&view, &args.connection);
-    let caller = match block_on(caller(invocation, &id))? {
+    let caller = match block_on(caller(invocation, &id, decision))? {
         Ok(caller) => caller,
         // An answer may be given without credentials; that it carries no ARN should be no surprise.
         Err(why) => {
@@ -360,13 +360,19 @@ fn answer(
 async fn caller(
     invocation: Option<Invocation>,
     id: &ExecutionId,
+    decision: Decision,
 ) -> Result<Option<Caller>, String> {
     let Some(invocation) = invocation else {
         return Ok(None);
     };
     let why = |error: CliError| error.told().0;
     let aws = connect(&invocation, Some(id)).await.map_err(why)?;
-    match soon(aws.caller()).await {
+    let caller = match decision {
+        // Who approved is on record.
+        Decision::Approve => Some(aws.caller().await),
+        Decision::Reject => soon(aws.caller()).await,
+    };
+    match caller {
         Some(caller) => caller.map(Some).map_err(|e| why(e.into())),
         None => Err(format!("no answer within {} s", SOON.as_secs())),
     }

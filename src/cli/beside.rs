@@ -26,7 +26,7 @@ pub(super) fn note(journal: &Journal, view: &mut View) {
     let opposite = opposite().unwrap_or_default();
     let takes_back = match view.follows() {
         Some(Follows::RollsBack(earlier)) => Some(earlier.clone()),
-        Some(Follows::Retries(earlier)) => followers::taken_back(journal, earlier),
+        Some(Follows::Retries(earlier)) => followers::taken_back(journal, earlier).ok().flatten(),
         None => None,
     };
     let known = Newer {

@@ -27,9 +27,9 @@ pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
     if view.outcome().is_none() {
         return Ok(());
     }
-    let ids = ids(journal, view)?;
+    let ids = ids(journal, view, told)?;
     if ids.iter().any(|id| !by_itself.contains(id)) {
-        let followers = read(journal, ids)?;
+        let followers = readable(journal, ids)?;
         view.note_followed(Followed::of(view, &followers));
     }
     Ok(())
@@ -37,18 +37,30 @@ pub(super) fn note(journal: &Journal, view: &mut View) -> Result<(), CliError> {
 
 /// Returns the executions that go on from the one in `view`, or from one that does, in the order in which they began. A retry is
 /// retried with what it retries: who runs that again runs again what the retry left open.
+///
+/// Fails where one of them cannot be read: whoever acts must know what it did, or is doing.
 pub(super) fn of(journal: &Journal, view: &View) -> Result<Vec<Follower>, CliError> {
-    read(journal, ids(journal, view)?)
+    let ids = ids(journal, view, follows)?;
+    ids.iter().map(|id| read(journal, id)).collect()
 }
 
-fn ids(journal: &Journal, view: &View) -> Result<Vec<ExecutionId>, CliError> {
+/// The same for who only looks: those that cannot be read are told of and left out.
+pub(super) fn seen(journal: &Journal, view: &View) -> Result<Vec<Follower>, CliError> {
+    readable(journal, ids(journal, view, told)?)
+}
+
+fn ids(
+    journal: &Journal,
+    view: &View,
+    follows: impl Fn(&Journal, &ExecutionId) -> Result<Option<Follows>, JournalError>,
+) -> Result<Vec<ExecutionId>, CliError> {
     let Some(id) = view.execution() else {
         return Ok(Vec::new());
     };
     let mut line = BTreeSet::from([id.clone()]);
     let mut earlier = view.follows().cloned();
     while let Some(Follows::Retries(retried)) = earlier {
-        earlier = told(journal, &retried)?;
+        earlier = follows(journal, &retried)?;
         if !line.insert(retried) {
             break;
         }
@@ -58,7 +70,7 @@ fn ids(journal: &Journal, view: &View) -> Result<Vec<ExecutionId>, CliError> {
     newer.reverse();
     let mut found = Vec::new();
     for other in newer {
-        let is_follower = told(journal, &other)?.is_some_and(|follows| match follows {
+        let is_follower = follows(journal, &other)?.is_some_and(|follows| match follows {
             Follows::Retries(earlier) | Follows::RollsBack(earlier) => line.contains(&earlier),
         });
         if is_follower {
@@ -69,21 +81,26 @@ fn ids(journal: &Journal, view: &View) -> Result<Vec<ExecutionId>, CliError> {
     Ok(found)
 }
 
-fn read(journal: &Journal, ids: Vec<ExecutionId>) -> Result<Vec<Follower>, CliError> {
-    let follower = |id| {
-        let mut view = match View::read(journal.events(&id, 0)) {
-            Err(error) if error.is_of_one_execution() => {
-                unread::tell(&error);
-                return Ok(None);
+fn readable(journal: &Journal, ids: Vec<ExecutionId>) -> Result<Vec<Follower>, CliError> {
+    let follower = |id| match read(journal, &id) {
+        Err(error) => match error.unread_execution() {
+            Some(unread) => {
+                unread::tell(unread);
+                Ok(None)
             }
-            read => read?,
-        };
-        answer::note(journal, &mut view)?;
-        Ok(Some((view, run::is_alive(journal, &id)?)))
+            None => Err(error),
+        },
+        Ok(follower) => Ok(Some(follower)),
     };
     ids.into_iter()
         .filter_map(|id| follower(id).transpose())
         .collect()
+}
+
+fn read(journal: &Journal, id: &ExecutionId) -> Result<Follower, CliError> {
+    let mut view = View::read(journal.events(id, 0))?;
+    answer::note(journal, &mut view)?;
+    Ok((view, run::is_alive(journal, id)?))
 }
 
 /// Returns those of `followers`, which are in the order in which they began, that go on from the execution in `view` itself, or
@@ -112,16 +129,20 @@ pub(super) fn since<'a>(view: &View, followers: &'a [Follower]) -> BTreeMap<&'a 
 }
 
 /// Returns the execution that a retry of `id` takes back, where that is a rollback.
-pub(super) fn taken_back(journal: &Journal, id: &ExecutionId) -> Option<ExecutionId> {
+pub(super) fn taken_back(
+    journal: &Journal,
+    id: &ExecutionId,
+) -> Result<Option<ExecutionId>, JournalError> {
     let mut id = id.clone();
     // What is retried is older than its retry: the walk ends.
     for _ in 0..LONGEST {
-        match told(journal, &id).ok()?? {
-            Follows::RollsBack(earlier) => return Some(earlier),
-            Follows::Retries(earlier) => id = earlier,
+        match follows(journal, &id)? {
+            Some(Follows::RollsBack(earlier)) => return Ok(Some(earlier)),
+            Some(Follows::Retries(earlier)) => id = earlier,
+            None => break,
         }
     }
-    None
+    Ok(None)
 }
 
 /// Returns which way an execution goes that goes on from others as `follows` says.
@@ -248,13 +269,19 @@ mod tests {
         }
         samples::write_raw(&journal, 3, 2, "garbage");
         let view = View::read(journal.events(&samples::id(1), 0)).unwrap();
-        let found = of(&journal, &view).map_err(|e| e.told()).unwrap();
+        // Who acts must know what each did.
+        assert!(of(&journal, &view).is_err());
+        let found = seen(&journal, &view).map_err(|e| e.told()).unwrap();
         let ids: Vec<_> = found.iter().filter_map(|(f, _)| f.execution()).collect();
         assert_eq!(ids, [&samples::id(2), &samples::id(4)]);
         // One that began with garbage may be anything, and is passed over, too.
         let lease = journal.acquire(&samples::id(5), "host 1", samples::now(), |_| false);
         lease.unwrap();
         samples::write_raw(&journal, 5, 1, "garbage");
-        assert_eq!(of(&journal, &view).map_err(|e| e.told()).unwrap().len(), 2);
+        assert_eq!(
+            seen(&journal, &view).map_err(|e| e.told()).unwrap().len(),
+            2
+        );
+        assert!(taken_back(&journal, &samples::id(5)).is_err());
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn of_retry(
     let others = others
         .into_iter()
         .filter(|other| other.pipeline == pipeline);
-    let is_rollback = followers::taken_back(journal, id);
+    let is_rollback = followers::taken_back(journal, id).ok().flatten();
     let what = match &is_rollback {
         Some(earlier) => format!(
             "what is retried here is a rollback, which takes that back; `stackgate rollback {earlier}` leaves such targets as they \

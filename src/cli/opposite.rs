@@ -27,7 +27,7 @@ pub(super) fn notes(journal: &Journal, own: &Own<'_>) -> Result<Vec<String>, Cli
     let (Follows::Retries(earlier) | Follows::RollsBack(earlier)) = own.follows;
     let first = followers::first(journal, earlier)?;
     let root = View::read(journal.events(&first, 0))?;
-    let all = followers::of(journal, &root)?;
+    let all = followers::seen(journal, &root)?;
     Ok(lines(&root, &all, own, earlier))
 }
 

@@ -246,7 +246,7 @@ pub(super) async fn look_again(
     let Ok(earlier) = Earlier::of(journal, earlier.as_str(), connection) else {
         return;
     };
-    let Ok(followers) = followers::of(journal, &earlier.view) else {
+    let Ok(followers) = followers::seen(journal, &earlier.view) else {
         return;
     };
     let Ok(line) = Line::of(journal, &earlier.view, &followers) else {

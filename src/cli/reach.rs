@@ -223,7 +223,6 @@ async fn look_at_bucket(aws: &Aws, bucket: TemplateBucket, spec: &TargetSpec) ->
                 | FailureKind::MissingCapabilities(_)
                 | FailureKind::Ambiguous
                 | FailureKind::Unreachable
-                | FailureKind::Unanswered
                 | FailureKind::BadInput
                 | FailureKind::SecretNeeded(_) => None,
             };
@@ -308,7 +307,6 @@ fn remedy(failure: &CallFailure, spec: &TargetSpec, caller: &Caller) -> Option<S
             | FailureKind::Refused
             | FailureKind::Ambiguous
             | FailureKind::Unreachable
-            | FailureKind::Unanswered
             | FailureKind::BadInput
             | FailureKind::SecretNeeded(_),
             _,

@@ -26,6 +26,11 @@ pub(super) fn is_due(journal: &Journal, id: &ExecutionId, view: &View) -> Result
         let answer = answer::given(journal, id, view)?;
         Ok::<_, CliError>(answer.is_some_and(|answer| answer.decision == Decision::Reject))
     };
+    // What was begun is seen to its end, which only whoever began it can do.
+    let counts = view.counts();
+    if counts.running + counts.planning > 0 {
+        return Ok(false);
+    }
     Ok(view.given_up().is_some()
         || matches!(view.state(), State::Answered(Decision::Reject))
         || is_rejected()?)

@@ -110,7 +110,7 @@ impl RetryArgs {
 pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
-    if args.replace_failed && followers::taken_back(&journal, &earlier.id).is_some() {
+    if args.replace_failed && followers::taken_back(&journal, &earlier.id)?.is_some() {
         return Err(CliError::message(format!(
             "`--replace-failed`: execution {} is a rollback, which makes no stacks, and what failed under their names is somebody else's",
             earlier.id
@@ -212,9 +212,8 @@ fn definition(
         |target| earlier.view.target(target)?.base()?.newest_event.clone(),
     );
     // A rollback of an earlier version of the program does not say which stacks it means; what it takes back does.
-    let taken_back = followers::taken_back(journal, &earlier.id);
-    let taken_back = taken_back.and_then(|id| View::read(journal.events(&id, 0)).ok());
-    if let Some(view) = &taken_back {
+    if let Some(id) = followers::taken_back(journal, &earlier.id)? {
+        let view = View::read(journal.events(&id, 0))?;
         let pipeline = &mut definition.pipeline;
         pipeline.mean_stacks(|target| view.target(target)?.stack().cloned());
     }

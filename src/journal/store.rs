@@ -88,9 +88,9 @@ impl Journal {
                     pipeline: row.get(1)?,
                     owner: owner(row.get(2)?, row.get(3)?)?,
                     // The event itself is what counts: a damaged time of one execution hides no other, and none counts as old for it.
-                    started: stored(row.get(4)?).unwrap_or(Timestamp::UNIX_EPOCH),
+                    started: time(row, 4)?.unwrap_or(Timestamp::UNIX_EPOCH),
                     events: counted(row.get(5)?)?,
-                    last_event: stored(row.get(6)?).unwrap_or(Timestamp::MAX),
+                    last_event: time(row, 6)?.unwrap_or(Timestamp::MAX),
                 });
             }
             Ok(found)
@@ -295,6 +295,12 @@ pub(super) fn stored<T: std::str::FromStr>(text: String) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::Garbled)
 }
 
+/// Returns the time in a column; none where it is damaged, be it that it is no text.
+fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let text = row.get_ref(column)?.as_str().ok();
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
 pub(super) fn counted(value: i64) -> Result<u64, Failure> {
     u64::try_from(value).map_err(|_| Failure::Garbled)
 }
@@ -388,12 +394,16 @@ mod tests {
         for n in 1..=2 {
             begun(&journal, &id(n));
         }
-        let sql = "INSERT INTO event (execution, seq, at, data)
-                   VALUES ((SELECT number FROM execution WHERE id = ?1), 2, 'garbage', 'garbage')";
-        journal.connection.execute(sql, [id(1).as_str()]).unwrap();
+        for (n, at) in [(1, "'garbage'"), (2, "CAST(x'32ff30' AS TEXT)")] {
+            let sql = format!(
+                "INSERT INTO event (execution, seq, at, data)
+                 VALUES ((SELECT number FROM execution WHERE id = ?1), 2, {at}, 'garbage')"
+            );
+            journal.connection.execute(&sql, [id(n).as_str()]).unwrap();
+        }
         let found = journal.executions().unwrap();
-        assert_eq!(found.len(), 2);
-        assert_eq!(found[1].last_event, Timestamp::MAX);
+        let times: Vec<Timestamp> = found.iter().map(|one| one.last_event).collect();
+        assert_eq!(times, [Timestamp::MAX, Timestamp::MAX]);
     }
 
     #[test]

@@ -37,8 +37,6 @@ pub enum FailureKind {
     /// Nothing usable comes from the endpoint: it cannot be reached, is silent, or says that it has an error of its own.
     /// Nothing was carried out.
     Unreachable,
-    /// The same of this call, while others in the region were answered.
-    Unanswered,
     /// Files or options are wrong; no call was made.
     BadInput,
     /// The secret of this parameter is needed and cannot be found or asked for here.

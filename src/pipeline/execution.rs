@@ -144,7 +144,6 @@ impl Machine {
                     | FailureKind::Throttled
                     | FailureKind::MissingCapabilities(_)
                     | FailureKind::Unreachable
-                    | FailureKind::Unanswered
                     | FailureKind::BadInput => match self.is_first_attempt(target) {
                         true => self.not_executed(turn, now, target, &failure),
                         false => drop(self.refused.insert(target, failure)),

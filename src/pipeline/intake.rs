@@ -290,7 +290,6 @@ impl Machine {
             | FailureKind::Refused
             | FailureKind::Ambiguous
             | FailureKind::Unreachable
-            | FailureKind::Unanswered
             | FailureKind::BadInput => return Some(failure),
         };
         self.pause(turn, now, reason);
