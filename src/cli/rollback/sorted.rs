@@ -1,5 +1,7 @@
 //! What is done with each stack that the execution touched: given back, deleted, or left alone and why.
 
+use std::collections::BTreeSet;
+
 use super::Wish;
 use super::former::{self, Former};
 use super::original;
@@ -226,25 +228,26 @@ impl Sorted {
 /// Returns what worked on the stack of a target last: the execution itself, or where that was taken back and that was taken
 /// back in turn, so that what the execution left is in force again, what did so.
 ///
-/// `followers`: what went on from the execution, each with whether it does again what that did, in the order in which they ended.
+/// `followers`: what went on from the execution, each with the targets that it found as they had been left, in the order in
+/// which they ended.
 fn last<'a>(
     earlier: &'a Earlier,
     target: &'a TargetView,
-    followers: &[(&'a View, bool)],
+    followers: &[(&'a View, BTreeSet<&Target>)],
 ) -> Last<'a> {
     let own = Last {
         by: &earlier.id,
         target,
     };
     let mut last = own;
-    for (follower, _) in followers {
+    for (follower, as_seen) in followers {
         let found = follower.target(target.target());
         let (Some(worked), Some(by)) = (found.filter(|t| t.was_executed()), follower.execution())
         else {
             continue;
         };
         // Where it found anything else than what was left, nobody knows what is given back by giving that back.
-        if !follower.as_seen().contains(target.target()) {
+        if !as_seen.contains(target.target()) {
             return own;
         }
         last = Last { by, target: worked };
@@ -295,13 +298,14 @@ pub(super) async fn sort(
     // The newest first: a sort keeps what ended together in order.
     open.reverse();
     open.sort_by_key(|(target, _)| std::cmp::Reverse(target.ended_at()));
-    let directed = directed(&earlier.view, followers);
+    let ended = directed(&earlier.view, followers).into_iter();
+    let ended: Vec<_> = ended.map(|(view, _)| (view, view.as_seen())).collect();
     let stands = |(target, _): &(&TargetView, _)| match since.get(target.target()) {
         Some(report::Since::Done(_)) => true,
         Some(report::Since::Back(_)) | None => false,
     };
     let targets = open.iter().map(|one| match stands(one) {
-        true => last(earlier, one.0, &directed),
+        true => last(earlier, one.0, &ended),
         false => Last {
             by: &earlier.id,
             target: one.0,
