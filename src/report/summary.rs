@@ -221,7 +221,7 @@ fn body(page: &mut Page<'_>, view: &View, summary: &Summary, places: &Places) {
         let who = words::approver(&answer.approver);
         let mut line = Line::of(
             Tone::Plain,
-            &format!("  plan {} rejected by {who}", answer.plan.short()),
+            &format!("  {} rejected by {who}", words::answered_about(answer)),
         );
         if !answer.summary.is_empty() {
             line.push(Tone::Plain, &format!(": {}", answer.summary));

@@ -319,3 +319,34 @@ fn a_stack_that_stays_failed_is_not_good_news() {
     let way = "next: stackgate recover network --rollback-stack --accounts 111111111111 --regions eu-west-1";
     assert!(joined.contains(way), "{text}");
 }
+
+#[test]
+fn what_was_rejected_after_a_wave_is_not_the_plan() {
+    let mut script = fixtures::canary();
+    script.approve();
+    let plan = script.view().plan().unwrap();
+    let wave: crate::model::WaveName = "canary".parse().unwrap();
+    script.say(EventKind::ApprovalRequested {
+        plan,
+        expires: "2026-11-29T22:00:00Z".parse().unwrap(),
+        wave: Some(wave.clone()),
+    });
+    script.say(EventKind::Answered {
+        answer: crate::model::Answer {
+            decision: crate::model::Decision::Reject,
+            plan,
+            wave: Some(wave),
+            approver: fixtures::alice(),
+            origin: crate::model::Origin::Command,
+            at: script.now(),
+            summary: "latency".to_owned(),
+            covers: None,
+        },
+    });
+    let text = summary(&script.view(), &ScreenOptions::default());
+    assert!(
+        text.contains("after wave canary rejected by alice@laptop as assumed-role/Deploy/alice"),
+        "{text}"
+    );
+    assert!(!text.contains("plan 64879f7d rejected"), "{text}");
+}
