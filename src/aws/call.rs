@@ -166,7 +166,9 @@ impl Aws {
 mod tests {
     use std::time::Duration;
 
-    use super::super::cadence::brief;
+    use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+
+    use super::super::cadence::{brief, pause};
     use super::super::fixture::{aws, change_set_id, spec, stack_id, stacks};
     use super::super::scripted::{Reply, Scripted};
     use super::super::{Aws, Settings, StackRef};
@@ -254,6 +256,42 @@ mod tests {
         let removing = aws.delete_change_set(&spec, &set, &stack);
         brief(removing).await.unwrap();
         assert!(clock.elapsed() > BRIEFLY);
+    }
+
+    /// Credentials that take their time, as those of a process or of Identity Center do.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl ProvideCredentials for Slow {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(async {
+                pause(BRIEFLY + Duration::from_secs(3)).await;
+                Scripted::credentials().provide_credentials().await
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_credentials_are_no_missing_answer() {
+        let script = Scripted::new();
+        script.ok("DeleteChangeSet", "");
+        let aws = Aws::connect(&Settings {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some("http://scripted.invalid".into()),
+            http_client: Some(script.http_client()),
+            credentials: Some(SharedCredentialsProvider::new(Slow)),
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let (spec, set, stack) = (spec(), change_set_id(), stack_id());
+        brief(aws.delete_change_set(&spec, &set, &stack))
+            .await
+            .unwrap();
+        assert_eq!(script.requests().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -117,6 +117,9 @@ mod tests {
                 .contains("DescribeStacks in 111111111111/eu-west-1"),
             "{silence:?}"
         );
+        // Of a region that nobody asks any more, nothing is known.
+        pause(LONGEST).await;
+        assert_eq!(aws.silences(begun + SignedDuration::from_hours(1)), []);
         // A refusal is an answer.
         script.error("DescribeStacks", 403, "AccessDenied", "no");
         look(&aws).await.unwrap_err();
