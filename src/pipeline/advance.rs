@@ -14,7 +14,6 @@ use crate::model::{
     ActionDeclaration, ChangeSetKind, CleanupWhy, Decision, Ending, EventKind, ExecutionOutcome,
     Scope, SkipReason, TargetOutcome,
 };
-use crate::rollout::Rollout;
 
 /// Why stages and actions of an execution that was given up came to no good end.
 pub(super) const GIVEN_UP: &str = "the execution was given up";
@@ -346,9 +345,8 @@ impl Machine {
             .approval
             .as_ref()
             .map(|r| r.answered.as_ref().map(|a| a.decision));
-        let exceeds = self.state.rollout.as_ref().is_some_and(Rollout::is_failed);
         match rejected {
-            _ if self.left_out() => match exceeds {
+            _ if self.left_out() => match self.has_failed() {
                 true => (self.why_left_out(), ExecutionOutcome::Failed),
                 false => (self.why_left_out(), ExecutionOutcome::Stopped),
             },

@@ -15,7 +15,6 @@ use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
     Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
 };
-use crate::rollout::Rollout;
 
 impl Machine {
     pub(super) fn take_verification(
@@ -377,7 +376,7 @@ impl Machine {
             return false;
         }
         let rollout = self.state.rollout.as_ref();
-        let kind = if rollout.is_some_and(Rollout::is_failed) {
+        let kind = if self.has_failed() {
             EventKind::ActionFailed {
                 reason: "failures exceed the tolerance".to_owned(),
             }

@@ -6,7 +6,7 @@ use super::machine::{Machine, Turn};
 use super::state::Phase;
 use super::targets::TargetIndex;
 use crate::model::{
-    CallFailure, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, Region, Scope, Silence,
+    CallFailure, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, Scope, Silence,
     TargetOutcome,
 };
 use crate::rollout::Rollout;
@@ -27,8 +27,7 @@ impl Machine {
                     // What is left out in any case is not waited for.
                     Phase::Started if self.state.given_up => None,
                     Phase::Started if self.has_failed() => {
-                        let region = self.name(target).region.clone();
-                        self.leave_out_region(turn, now, &region);
+                        self.leave_out_region(turn, now, target);
                         None
                     }
                     Phase::Executing | Phase::Running | Phase::Settled if self.is_lost(target) => {
@@ -82,24 +81,25 @@ impl Machine {
     }
 
     /// Returns whether the rollout has failed for good.
-    fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.state.rollout.as_ref().is_some_and(Rollout::is_failed)
     }
 
-    /// Leaves out what was not executed in `region`, of a rollout that has failed: it is no use to wait for the region only
+    /// Leaves out what was not executed in the region of `target`, of a rollout that has failed: it is no use to wait for the region only
     /// to carry out more of what is a failure, and a rollback may be due.
-    fn leave_out_region(&mut self, turn: &mut Turn, now: Timestamp, region: &Region) {
+    fn leave_out_region(&mut self, turn: &mut Turn, now: Timestamp, target: TargetIndex) {
+        let region = self.name(target).region.clone();
         let Some(reason) = self
             .state
             .rollout
             .as_ref()
-            .and_then(|rollout| rollout.why_failed(region))
+            .and_then(|rollout| rollout.why_failed(&region))
         else {
             return;
         };
         let is_unexecuted = |target: &TargetIndex| {
             let phase = self.state.targets[*target].phase;
-            self.name(*target).region == *region
+            self.name(*target).region == region
                 && matches!(phase, Phase::Ready | Phase::Started)
                 && !self.busy.contains(*target)
         };

@@ -347,13 +347,13 @@ impl View {
 
     /// Returns the regions from which nothing usable comes for the moment, while the execution asks there.
     pub fn silences(&self) -> Vec<&Silence> {
-        let resumed = self.resumed.as_ref().map_or(0, |fact| fact.seq);
-        if self.outcome().is_some() || self.paused().is_some() {
+        if self.paused().is_some() {
             return Vec::new();
         }
-        let facts = self.silences.values().flatten();
-        let standing = facts.filter(|fact| fact.seq > resumed);
-        standing.filter_map(|fact| fact.value.as_ref()).collect()
+        let facts = self.silences.values();
+        facts
+            .filter_map(|fact| self.standing(fact)?.as_ref())
+            .collect()
     }
 
     /// Returns a line for each of them at the time `now`.

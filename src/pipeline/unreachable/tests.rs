@@ -4,8 +4,8 @@ use super::super::step::{Input, StepKind, UnknownPolicy};
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
-    AccountId, Approver, EventKind, SkipReason, StackName, StackSetting, StopMode, StopRequest,
-    Target,
+    AccountId, Approver, EventKind, Region, SkipReason, StackName, StackSetting, StopMode,
+    StopRequest, Target,
 };
 
 const STARTED: [&str; 4] = [
