@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::support::output::Output;
 use crate::support::process::Process;
 use crate::support::proxy::{Error, Fault, Gate, Proxy, Rule};
-use crate::support::{Emulator, TestEnv};
+use crate::support::{Emulator, TestEnv, WAITING};
 
 const SETTINGS: &str = r#"
 Parameters:
@@ -21,14 +21,6 @@ Resources:
   Setting:
     Type: AWS::SSM::Parameter
     Properties: {Name: /bad-days, Type: String, Value: !Ref Value}
-"#;
-
-const WAITING: &str = r#"
-Resources:
-  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
-  Wait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref Handle, Timeout: "120"}
 "#;
 
 const HERE: &str = "us-east-1";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::output::Output;
 use crate::support::proxy::{Error, Fault, Proxy, Rule};
-use crate::support::{Emulator, TestEnv};
+use crate::support::{Emulator, TestEnv, WAITING};
 
 const HERE: &str = "us-east-1";
 
@@ -24,14 +24,6 @@ Resources:
 const QUEUE: &str = r#"
 Resources:
   Orders: {Type: AWS::SQS::Queue}
-"#;
-
-const WAITING: &str = r#"
-Resources:
-  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
-  Wait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref Handle, Timeout: "120"}
 "#;
 
 /// Returns a place where the stack `app` was made from `template`, and a proxy that sees every call.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::output::Output;
 use crate::support::process::Process;
 use crate::support::proxy::Proxy;
-use crate::support::{Emulator, TestEnv};
+use crate::support::{Emulator, TestEnv, WAITING};
 
 const SETTING: &str = r#"
 Parameters:
@@ -17,14 +17,6 @@ Resources:
   Dependent:
     Type: AWS::SNS::Topic
     Properties: {DisplayName: !Ref Setting}
-"#;
-
-const WAITING: &str = r#"
-Resources:
-  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
-  Wait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref Handle, Timeout: "120"}
 "#;
 
 const HERE: &str = "us-east-1";

@@ -9,7 +9,7 @@ use stackgate::model::EventKind;
 
 use crate::support::proxy::Proxy;
 use crate::support::schema::assert_documented;
-use crate::support::{Emulator, TestEnv};
+use crate::support::{Emulator, TestEnv, WAITING};
 
 const SETTINGS: &str = r#"
 Parameters:
@@ -400,14 +400,6 @@ fn a_plan_is_not_written_over_another_and_nothing_is_written_without_one() {
     );
     assert!(!file(&env, "other.plan").exists());
 }
-
-const WAITING: &str = r#"
-Resources:
-  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
-  Wait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref Handle, Timeout: "120"}
-"#;
 
 #[test]
 fn what_is_run_elsewhere_is_not_withdrawn_under_it() {

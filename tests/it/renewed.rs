@@ -1,14 +1,6 @@
 //! Credentials that are renewed while a rollout goes on, with the keys of another account.
 
-use crate::support::{Emulator, TestEnv};
-
-const WAITING: &str = r#"
-Resources:
-  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
-  Wait:
-    Type: AWS::CloudFormation::WaitCondition
-    Properties: {Handle: !Ref Handle, Timeout: "120"}
-"#;
+use crate::support::{Emulator, TestEnv, WAITING};
 
 /// Gives the keys of the account that is written in a file, for a second or two.
 const KEYS: &str = r#"

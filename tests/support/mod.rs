@@ -26,3 +26,12 @@ pub use cloud::Cloud;
 pub use emulator::Emulator;
 pub use environment::TestEnv;
 pub use organization::Organization;
+
+/// A template whose stack is under way until its condition is signalled, or for two minutes.
+pub const WAITING: &str = r#"
+Resources:
+  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
+  Wait:
+    Type: AWS::CloudFormation::WaitCondition
+    Properties: {Handle: !Ref Handle, Timeout: "120"}
+"#;
