@@ -14,6 +14,9 @@ use tokio::time::Instant;
 const FIRST: f64 = 2.0;
 const LEAST: f64 = 0.2;
 
+/// The same once it answers again: where few calls are made, few are answered, which is no limit.
+const ANSWERING: f64 = 1.0;
+
 /// How far below what is known it goes on after a refusal; so far above it is a little later.
 const STEP: f64 = 0.1;
 
@@ -92,6 +95,7 @@ impl Rate {
             && sent > limit.refused
         {
             limit.answered = limit.answered.saturating_add(1);
+            limit.known = limit.known.max(ANSWERING);
         }
     }
 
@@ -108,7 +112,8 @@ impl Rate {
             known: known.max(LEAST),
             refused: now,
             answered: 0,
-            tokens: -jitter.clamp(0.0, 1.0) / 2.0,
+            // From half of the time that one call takes to one and a half times that.
+            tokens: 0.5 - jitter.clamp(0.0, 1.0),
             at: now,
         });
     }
@@ -256,6 +261,50 @@ mod tests {
             assert!(goodput >= 0.9, "{per_second}/s: {goodput}");
             assert!(wasted <= 0.1, "{per_second}/s: {wasted}");
         }
+    }
+
+    /// Returns how long it takes until each of `count` who share a service without knowing it has made its calls, one at a time.
+    fn share(count: usize, calls: u32, service: &mut Service) -> Duration {
+        let latency = Duration::from_millis(140);
+        let from = service.at;
+        let mut now = from;
+        let mut all = vec![(Rate::default(), calls, None::<(Instant, bool)>); count];
+        let mut jitter = 0.0;
+        while all.iter().any(|(_, left, _)| *left > 0) {
+            for (rate, left, under_way) in &mut all {
+                if let Some((sent, is_answered)) = *under_way {
+                    if sent + latency > now {
+                        continue;
+                    }
+                    // Spread evenly, as chance would in the long run.
+                    jitter = (jitter + 0.618_034_f64).fract();
+                    match is_answered {
+                        true => rate.answered(sent),
+                        false => rate.refused(sent, now, jitter),
+                    }
+                    *left -= u32::from(is_answered);
+                    *under_way = None;
+                }
+                if *left > 0 && rate.take(now) {
+                    *under_way = Some((now, service.answers(now)));
+                }
+            }
+            now += Duration::from_millis(1);
+        }
+        now - from
+    }
+
+    #[test]
+    fn many_who_share_a_limit_use_most_of_it() {
+        let mut service = Service {
+            rate: 5.0,
+            burst: 5.0,
+            tokens: 5.0,
+            at: Instant::now(),
+        };
+        let took = share(20, 8, &mut service).as_secs_f64();
+        let least = (20.0 * 8.0 - 5.0) / 5.0;
+        assert!(took / least <= 1.25, "{took} s instead of {least} s");
     }
 
     #[test]
