@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Machine, Turn};
 use super::state::{Cleanup, Execution, Phase, Progress};
-use super::step::{Step, StepKind};
+use super::step::{Step, StepKind, TargetWork};
 use super::targets::TargetIndex;
 use super::validation::Provider;
 use crate::approval;
@@ -394,23 +394,18 @@ impl Machine {
             return true;
         };
         let spec = state.spec.clone();
-        let kind = if state.cleanup == Cleanup::ChangeSetDeleted {
-            StepKind::DeleteReviewStack {
-                spec,
-                stack,
-                change_set,
-            }
+        let work = if state.cleanup == Cleanup::ChangeSetDeleted {
+            TargetWork::DeleteReviewStack { stack, change_set }
         } else {
             // Deleting a change set that is gone is no error, but it is a call that was made before.
             let look_first = !turn.left_over.contains(&target) || self.state.in_file;
-            StepKind::DeleteChangeSet {
-                spec,
+            TargetWork::DeleteChangeSet {
                 change_set,
                 stack,
                 look_first,
             }
         };
-        self.step(turn, target, kind);
+        self.step(turn, target, spec, work);
         true
     }
 

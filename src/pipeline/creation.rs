@@ -9,7 +9,7 @@ use super::advance::GIVEN_UP;
 use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::{change_set_name, create_token};
 use super::state::Phase;
-use super::step::StepKind;
+use super::step::TargetWork;
 use super::targets::TargetIndex;
 use crate::model::{
     ActionDeclaration, CallFailure, Cause, ChangeSetId, ChangeSetKind, ChangeSetOutcome,
@@ -198,12 +198,11 @@ impl Machine {
             let state = &self.state.targets[target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
-                    let kind = StepKind::Prepare {
-                        spec: state.spec.clone(),
+                    let work = TargetWork::Prepare {
                         action: Arc::clone(&shared),
                         artifacts: self.state.artifacts.clone(),
                     };
-                    self.step(turn, target, kind);
+                    self.step(turn, target, state.spec.clone(), work);
                 }
                 Phase::Creating if self.state.given_up && !self.is_draining() => {
                     self.find(turn, target);
@@ -313,7 +312,7 @@ impl Machine {
     fn find(&mut self, turn: &mut Turn, target: TargetIndex) {
         let spec = self.state.targets[target].spec.clone();
         let name = change_set_name(&self.state.id, self.name(target));
-        self.step(turn, target, StepKind::FindChangeSet { spec, name });
+        self.step(turn, target, spec, TargetWork::FindChangeSet { name });
     }
 
     fn create(&mut self, turn: &mut Turn, target: TargetIndex, look_first: bool) {
@@ -321,8 +320,8 @@ impl Machine {
         let Some(intended) = state.intended.clone() else {
             return;
         };
-        let kind = StepKind::CreateChangeSet {
-            spec: state.spec.clone(),
+        let spec = state.spec.clone();
+        let work = TargetWork::CreateChangeSet {
             kind: intended.kind,
             name: intended.name,
             token: intended.token,
@@ -331,7 +330,7 @@ impl Machine {
             buckets: self.setting("TemplateBuckets"),
             look_first,
         };
-        self.step(turn, target, kind);
+        self.step(turn, target, spec, work);
     }
 
     /// Returns a setting of the running action.
@@ -356,8 +355,8 @@ impl Machine {
         else {
             return;
         };
-        let kind = StepKind::ReadChangeSet {
-            spec: state.spec.clone(),
+        let spec = state.spec.clone();
+        let work = TargetWork::ReadChangeSet {
             change_set: change_set.clone(),
             kind: intended.kind,
             stack: stack.clone(),
@@ -366,7 +365,7 @@ impl Machine {
             buckets: self.setting("TemplateBuckets"),
             seen: self.seen(target),
         };
-        self.step(turn, target, kind);
+        self.step(turn, target, spec, work);
     }
 
     /// Returns the newest event that the stack of a target had when a rollback looked at it.

@@ -10,7 +10,7 @@ use super::deployment::{APPROVAL_STAGE, name, stage_name, type_id};
 use super::machine::{Machine, Turn};
 use super::names::change_set_name;
 use super::state::Phase;
-use super::step::StepKind;
+use super::step::TargetWork;
 use super::targets::TargetIndex;
 use crate::model::{
     ActionCategory, ActionDeclaration, ArtifactName, ArtifactPath, CallFailure, Cause,
@@ -180,11 +180,9 @@ impl Machine {
             let state = &self.state.targets[target];
             match state.phase {
                 Phase::Waiting if !self.begins_nothing() => {
-                    let kind = StepKind::Collect {
-                        spec: state.spec.clone(),
-                        action: Arc::clone(&shared),
-                    };
-                    self.step(turn, target, kind);
+                    let action = Arc::clone(&shared);
+                    let work = TargetWork::Collect { action };
+                    self.step(turn, target, state.spec.clone(), work);
                 }
                 Phase::Ready | Phase::Finished => {
                     self.pending.remove(target);

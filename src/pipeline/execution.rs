@@ -9,7 +9,7 @@ use super::gate::closed_gate;
 use super::machine::{Machine, Turn};
 use super::names::execute_token;
 use super::state::Phase;
-use super::step::StepKind;
+use super::step::TargetWork;
 use super::targets::TargetIndex;
 use crate::model::{
     CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
@@ -54,15 +54,8 @@ impl Machine {
                 };
                 self.emit_for(turn, now, target, kind);
                 if let Some((spec, approved)) = self.approved(target) {
-                    self.step(
-                        turn,
-                        target,
-                        StepKind::Execute {
-                            spec,
-                            approved,
-                            token,
-                        },
-                    );
+                    let work = TargetWork::Execute { approved, token };
+                    self.step(turn, target, spec, work);
                 }
             }
             // An earlier attempt that was accepted late differs too: looked into before it is called stale.
@@ -293,12 +286,8 @@ impl Machine {
             self.emit_for(turn, now, target, EventKind::SettingIntended { setting });
         }
         if let Some((spec, approved)) = self.approved(target) {
-            let kind = StepKind::ApplySetting {
-                spec,
-                approved,
-                setting,
-            };
-            self.step(turn, target, kind);
+            let work = TargetWork::ApplySetting { approved, setting };
+            self.step(turn, target, spec, work);
         }
     }
 
@@ -337,16 +326,12 @@ impl Machine {
                     let token = execute_token(&self.state.id, self.name(target));
                     let artifacts = self.state.artifacts.clone();
                     if let Some((spec, approved)) = self.approved(target) {
-                        self.step(
-                            turn,
-                            target,
-                            StepKind::Watch {
-                                spec,
-                                approved,
-                                token,
-                                artifacts,
-                            },
-                        );
+                        let work = TargetWork::Watch {
+                            approved,
+                            token,
+                            artifacts,
+                        };
+                        self.step(turn, target, spec, work);
                     }
                 }
                 // Part of what runs: a stop waits for it, and only leaving at once leaves it for later.
@@ -396,15 +381,11 @@ impl Machine {
     pub(super) fn verify(&mut self, turn: &mut Turn, target: TargetIndex) {
         if let Some((spec, approved)) = self.approved(target) {
             let artifacts = self.state.artifacts.clone();
-            self.step(
-                turn,
-                target,
-                StepKind::Verify {
-                    spec,
-                    approved,
-                    artifacts,
-                },
-            );
+            let work = TargetWork::Verify {
+                approved,
+                artifacts,
+            };
+            self.step(turn, target, spec, work);
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::advance::GIVEN_UP;
 use super::machine::{Machine, Turn};
 use super::state::Phase;
-use super::step::Input;
+use super::step::{Input, TargetNews};
 use super::targets::TargetIndex;
 use crate::approval;
 use crate::model::{
@@ -49,20 +49,33 @@ impl Machine {
                     }
                 }
             }
-            Input::StackBusy { target, status } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            Input::Target { index, news } => self.take_news(turn, now, index, news),
+            Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
+            Input::CommandWaits { place, reason } => {
+                self.take_command_waits(turn, now, &place, reason);
+            }
+            Input::CommandEnded { place, result } => {
+                self.take_command(turn, now, &place, result);
+            }
+        }
+    }
+
+    fn take_news(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+        news: TargetNews,
+    ) {
+        match news {
+            TargetNews::StackBusy(status) => {
                 let state = &self.state.targets[target];
                 // Nothing new is not worth an event, and what comes late concerns nobody any more.
                 if state.phase == Phase::Waiting && state.busy != Some(status) {
                     self.emit_for(turn, now, target, EventKind::StackBusy { status });
                 }
             }
-            Input::Prepared { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Prepared(result) => {
                 // It may have been left out while it waited for its stack.
                 if self.state.targets[target].phase == Phase::Finished {
                     return;
@@ -70,10 +83,7 @@ impl Machine {
                 let result = self.arrived(turn, now, target, result);
                 self.take_preparation(turn, now, target, result);
             }
-            Input::Collected { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Collected(result) => {
                 // It may have been left out while it waited for its stack.
                 if self.state.targets[target].phase == Phase::Finished {
                     return;
@@ -81,10 +91,7 @@ impl Machine {
                 let result = self.arrived(turn, now, target, result);
                 self.take_collection(turn, now, target, result);
             }
-            Input::ChangeSetCreated { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::ChangeSetCreated(result) => {
                 match self.arrived(turn, now, target, result) {
                     Some(Ok((change_set, stack))) => {
                         let kind = EventKind::ChangeSetCreated { change_set, stack };
@@ -98,50 +105,36 @@ impl Machine {
                     None => {}
                 }
             }
-            Input::ChangeSetFound { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::ChangeSetFound(result) => {
                 let result = self.arrived(turn, now, target, result);
                 self.take_found(turn, now, target, result);
             }
-            Input::ChangeSetRead { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::ChangeSetRead(result) => {
                 let result = self.arrived(turn, now, target, result);
                 self.take_reading(turn, now, target, result);
             }
-            Input::ChangeSetDeleted { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
-                match self.arrived(turn, now, target, result) {
-                    Some(Ok(Removal::Executed { status })) => {
-                        let left = Some(format!("{EXECUTED_ELSEWHERE} ({status}), and left"));
-                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
-                    }
-                    Some(Ok(removal)) => {
-                        self.emit_for(turn, now, target, EventKind::ChangeSetDeleted);
-                        if !self.made_review_stack(target) {
-                            let left = self.gone_elsewhere(&removal);
-                            self.emit_for(turn, now, target, EventKind::CleanupDone { left });
-                        }
-                    }
-                    Some(Err(failure)) => {
-                        let left = Some(format!(
-                            "the change set was left (`stackgate clean` removes it): {}",
-                            failure.message
-                        ));
-                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
-                    }
-                    None => {}
+            TargetNews::ChangeSetDeleted(result) => match self.arrived(turn, now, target, result) {
+                Some(Ok(Removal::Executed { status })) => {
+                    let left = Some(format!("{EXECUTED_ELSEWHERE} ({status}), and left"));
+                    self.emit_for(turn, now, target, EventKind::CleanupDone { left });
                 }
-            }
-            Input::ReviewStackDeleted { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+                Some(Ok(removal)) => {
+                    self.emit_for(turn, now, target, EventKind::ChangeSetDeleted);
+                    if !self.made_review_stack(target) {
+                        let left = self.gone_elsewhere(&removal);
+                        self.emit_for(turn, now, target, EventKind::CleanupDone { left });
+                    }
+                }
+                Some(Err(failure)) => {
+                    let left = Some(format!(
+                        "the change set was left (`stackgate clean` removes it): {}",
+                        failure.message
+                    ));
+                    self.emit_for(turn, now, target, EventKind::CleanupDone { left });
+                }
+                None => {}
+            },
+            TargetNews::ReviewStackDeleted(result) => {
                 match self.arrived(turn, now, target, result) {
                     Some(Ok(left)) => {
                         self.emit_for(turn, now, target, EventKind::CleanupDone { left });
@@ -156,34 +149,22 @@ impl Machine {
                     None => {}
                 }
             }
-            Input::Verified { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Verified(result) => {
                 let result = self.reached(turn, now, target, result);
                 self.take_verification(turn, now, target, result);
             }
-            Input::Executed { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Executed(result) => {
                 let result = self.reached(turn, now, target, result);
                 self.take_execution(turn, now, target, result);
             }
-            Input::Settled { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Settled(result) => {
                 let result = match self.is_answered_for(target) {
                     true => self.arrived(turn, now, target, result),
                     false => self.reached(turn, now, target, result),
                 };
                 self.take_settlement(turn, now, target, result);
             }
-            Input::Observed { target, events } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Observed(events) => {
                 let state = &self.state.targets[target];
                 if state.phase != Phase::Running {
                     return;
@@ -200,28 +181,11 @@ impl Machine {
                     self.emit_for(turn, now, target, EventKind::Observed { events: new });
                 }
             }
-            Input::Watched { target, result } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::Watched(result) => {
                 let result = self.reached(turn, now, target, result);
                 self.take_ending(turn, now, target, result);
             }
-            Input::AlarmsRead { place, result } => self.take_alarms(turn, now, &place, result),
-            Input::CommandWaits { place, reason } => {
-                self.take_command_waits(turn, now, &place, reason);
-            }
-            Input::CommandEnded { place, result } => {
-                self.take_command(turn, now, &place, result);
-            }
-            Input::SettingApplied {
-                target,
-                setting,
-                result,
-            } => {
-                let Some(target) = self.state.index_of(&target) else {
-                    return;
-                };
+            TargetNews::SettingApplied { setting, result } => {
                 let result = self.reached(turn, now, target, result);
                 self.take_setting(turn, now, target, setting, result);
             }

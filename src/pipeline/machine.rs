@@ -10,11 +10,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
-use super::step::{Input, Step, StepKind, UnknownPolicy};
+use super::step::{Input, Step, StepKind, TargetWork, UnknownPolicy};
 use super::targets::{TargetIndex, TargetSet};
 use crate::model::{
     CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
-    SecretRef, StackStatus, Staleness, Target, TargetOutcome,
+    SecretRef, StackStatus, Staleness, Target, TargetOutcome, TargetSpec,
 };
 
 /// How often what was provably not accepted is asked for again before it fails, or a person is asked.
@@ -180,9 +180,16 @@ impl Machine {
         machine
     }
 
-    pub(super) fn step(&mut self, turn: &mut Turn, target: TargetIndex, kind: StepKind) {
-        let scope = self.target_scope(target);
-        self.busy.insert(target);
+    pub(super) fn step(
+        &mut self,
+        turn: &mut Turn,
+        index: TargetIndex,
+        spec: TargetSpec,
+        work: TargetWork,
+    ) {
+        let scope = self.target_scope(index);
+        self.busy.insert(index);
+        let kind = StepKind::Target { index, spec, work };
         turn.steps.push(Step { scope, kind });
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::{Execution, Phase};
-use super::step::{StepKind, UnknownPolicy};
+use super::step::{TargetWork, UnknownPolicy};
 use super::targets::TargetIndex;
 use crate::model::{
     CallFailure, Ending, EventKind, FailureKind, PauseReason, Settlement, Staleness, TargetOutcome,
@@ -18,12 +18,8 @@ impl Machine {
     pub(super) fn look_into(&mut self, turn: &mut Turn, target: TargetIndex) {
         let token = execute_token(&self.state.id, self.name(target));
         if let Some((spec, approved)) = self.approved(target) {
-            let kind = StepKind::Settle {
-                spec,
-                approved,
-                token,
-            };
-            self.step(turn, target, kind);
+            let work = TargetWork::Settle { approved, token };
+            self.step(turn, target, spec, work);
         }
     }
 

@@ -512,8 +512,13 @@ fn looking(deletes: bool) -> (Machine, Vec<Event>) {
 }
 
 fn looks(turn: &Turn) -> bool {
-    let looks = |s: &Step| matches!(s.kind, StepKind::Prepare { .. } | StepKind::Collect { .. });
-    turn.steps.len() == 1 && turn.steps.iter().all(looks)
+    let [step] = &turn.steps[..] else {
+        return false;
+    };
+    matches!(
+        work(step),
+        Some(TargetWork::Prepare { .. } | TargetWork::Collect { .. })
+    )
 }
 
 #[test]
@@ -521,9 +526,10 @@ fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_
     let now = Timestamp::UNIX_EPOCH;
     for deletes in [false, true] {
         let (mut machine, mut events) = looking(deletes);
-        let busy = |status| Input::StackBusy {
-            target: target(1, false),
-            status,
+        let index = machine.state().index_of(&target(1, false)).unwrap();
+        let busy = |status| Input::Target {
+            index,
+            news: TargetNews::StackBusy(status),
         };
         let updating = StackStatus::UpdateInProgress;
         let turn = machine.handle(vec![busy(updating)], now);
@@ -566,10 +572,9 @@ fn who_gives_up_does_not_wait_for_somebody_elses_operation() {
     let now = Timestamp::UNIX_EPOCH;
     for deletes in [false, true] {
         let (mut machine, _) = looking(deletes);
-        let late = Input::StackBusy {
-            target: target(1, false),
-            status: StackStatus::UpdateInProgress,
-        };
+        let index = machine.state().index_of(&target(1, false)).unwrap();
+        let news = TargetNews::StackBusy(StackStatus::UpdateInProgress);
+        let late = Input::Target { index, news };
         machine.handle(vec![late], now);
         let stop = Input::Stop(StopRequest {
             mode: StopMode::GiveUp,

@@ -12,6 +12,8 @@ use crate::model::{
     TargetInputs, TargetOutcome, TargetSpec,
 };
 
+use super::targets::TargetIndex;
+
 /// One thing to do outside. At most one mutating call each; its intent is journalled before it starts.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -28,127 +30,6 @@ pub enum StepKind {
     SnapshotSource {
         /// The action.
         action: Arc<ActionDeclaration>,
-    },
-    /// Look at the stack, once nobody else works on it if the action says so, and work out what goes into its
-    /// change set. Observation only.
-    Prepare {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The action.
-        action: Arc<ActionDeclaration>,
-        /// The artifacts made so far.
-        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
-    },
-    /// Look at a stack that is to be deleted, once nobody else works on it if the action says so. Observation
-    /// only.
-    Collect {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The action.
-        action: Arc<ActionDeclaration>,
-    },
-    /// Create the change set. Mutating.
-    CreateChangeSet {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// Whether it makes or changes the stack.
-        kind: ChangeSetKind,
-        /// The derived name.
-        name: ChangeSetName,
-        /// The derived token.
-        token: String,
-        /// What it is made from.
-        inputs: Arc<TargetInputs>,
-        /// The artifacts made so far.
-        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
-        /// The buckets for large templates, as the action names them.
-        buckets: Option<String>,
-        /// Look for the change set by name before creating it: an earlier attempt may have made it.
-        look_first: bool,
-    },
-    /// Look whether an earlier attempt created the change set. Observation only.
-    FindChangeSet {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The derived name.
-        name: ChangeSetName,
-    },
-    /// Wait until the change set is ready or failed, and read it. Observation only.
-    ReadChangeSet {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The change set.
-        change_set: ChangeSetId,
-        /// Whether the stack is live, so that its events and template can be read.
-        kind: ChangeSetKind,
-        /// The stack.
-        stack: StackId,
-        /// What the change set was made from.
-        inputs: Arc<TargetInputs>,
-        /// The artifacts made so far.
-        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
-        /// The buckets for large templates, as the action names them.
-        buckets: Option<String>,
-        /// The newest event that the stack had when a rollback looked at it.
-        seen: Option<String>,
-    },
-    /// Delete the change set. Mutating.
-    DeleteChangeSet {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The change set.
-        change_set: ChangeSetId,
-        /// Its stack.
-        stack: StackId,
-        /// Look first: an earlier attempt may have deleted it.
-        look_first: bool,
-    },
-    /// Delete the empty stack that the change set made, if it is provably ours. Mutating.
-    DeleteReviewStack {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// The stack.
-        stack: StackId,
-        /// The change set that made it.
-        change_set: ChangeSetId,
-    },
-    /// Describe the change set and the stack again and compare with the approved. Observation only.
-    Verify {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// What was approved.
-        approved: Arc<PlannedTarget>,
-        /// The artifacts made so far.
-        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
-    },
-    /// Execute the change set, or delete the stack. Mutating.
-    Execute {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// What was approved.
-        approved: Arc<PlannedTarget>,
-        /// The derived token.
-        token: String,
-    },
-    /// Find out whether an execution whose answer is not known was accepted. Observation only.
-    Settle {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// What was approved.
-        approved: Arc<PlannedTarget>,
-        /// The token that the stack's events would carry.
-        token: String,
-    },
-    /// Follow the stack until its operation ends. Observation only.
-    Watch {
-        /// The target and its role.
-        spec: TargetSpec,
-        /// What was approved.
-        approved: Arc<PlannedTarget>,
-        /// The token of the operation.
-        token: String,
-        /// The artifacts made so far.
-        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
     },
     /// Look at the alarms that a gate is about. Observation only.
     ReadAlarms {
@@ -172,10 +53,121 @@ pub enum StepKind {
         /// How the targets of the wave ended.
         targets: Vec<(Target, TargetOutcome)>,
     },
-    /// Set something on the stack, unless it has it already. Mutating, and safe to repeat.
-    ApplySetting {
+    /// Do something about one target.
+    Target {
+        /// Which of the execution's.
+        index: TargetIndex,
         /// The target and its role.
         spec: TargetSpec,
+        /// What to do.
+        work: TargetWork,
+    },
+}
+
+/// What to do about one target.
+#[derive(Debug, Clone)]
+pub enum TargetWork {
+    /// Look at the stack, once nobody else works on it if the action says so, and work out what goes into its
+    /// change set. Observation only.
+    Prepare {
+        /// The action.
+        action: Arc<ActionDeclaration>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Look at a stack that is to be deleted, once nobody else works on it if the action says so. Observation
+    /// only.
+    Collect {
+        /// The action.
+        action: Arc<ActionDeclaration>,
+    },
+    /// Create the change set. Mutating.
+    CreateChangeSet {
+        /// Whether it makes or changes the stack.
+        kind: ChangeSetKind,
+        /// The derived name.
+        name: ChangeSetName,
+        /// The derived token.
+        token: String,
+        /// What it is made from.
+        inputs: Arc<TargetInputs>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+        /// The buckets for large templates, as the action names them.
+        buckets: Option<String>,
+        /// Look for the change set by name before creating it: an earlier attempt may have made it.
+        look_first: bool,
+    },
+    /// Look whether an earlier attempt created the change set. Observation only.
+    FindChangeSet {
+        /// The derived name.
+        name: ChangeSetName,
+    },
+    /// Wait until the change set is ready or failed, and read it. Observation only.
+    ReadChangeSet {
+        /// The change set.
+        change_set: ChangeSetId,
+        /// Whether the stack is live, so that its events and template can be read.
+        kind: ChangeSetKind,
+        /// The stack.
+        stack: StackId,
+        /// What the change set was made from.
+        inputs: Arc<TargetInputs>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+        /// The buckets for large templates, as the action names them.
+        buckets: Option<String>,
+        /// The newest event that the stack had when a rollback looked at it.
+        seen: Option<String>,
+    },
+    /// Delete the change set. Mutating.
+    DeleteChangeSet {
+        /// The change set.
+        change_set: ChangeSetId,
+        /// Its stack.
+        stack: StackId,
+        /// Look first: an earlier attempt may have deleted it.
+        look_first: bool,
+    },
+    /// Delete the empty stack that the change set made, if it is provably ours. Mutating.
+    DeleteReviewStack {
+        /// The stack.
+        stack: StackId,
+        /// The change set that made it.
+        change_set: ChangeSetId,
+    },
+    /// Describe the change set and the stack again and compare with the approved. Observation only.
+    Verify {
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Execute the change set, or delete the stack. Mutating.
+    Execute {
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The derived token.
+        token: String,
+    },
+    /// Find out whether an execution whose answer is not known was accepted. Observation only.
+    Settle {
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The token that the stack's events would carry.
+        token: String,
+    },
+    /// Follow the stack until its operation ends. Observation only.
+    Watch {
+        /// What was approved.
+        approved: Arc<PlannedTarget>,
+        /// The token of the operation.
+        token: String,
+        /// The artifacts made so far.
+        artifacts: Arc<BTreeMap<ArtifactName, ArtifactRef>>,
+    },
+    /// Set something on the stack, unless it has it already. Mutating, and safe to repeat.
+    ApplySetting {
         /// What was approved.
         approved: Arc<PlannedTarget>,
         /// What to set.
@@ -187,20 +179,27 @@ impl StepKind {
     /// Returns whether it makes a mutating call, whose intent must be on disk before.
     pub fn is_mutating(&self) -> bool {
         match self {
+            Self::SnapshotSource { .. } | Self::ReadAlarms { .. } => false,
+            Self::RunCommand { .. } => true,
+            Self::Target { work, .. } => work.is_mutating(),
+        }
+    }
+}
+
+impl TargetWork {
+    fn is_mutating(&self) -> bool {
+        match self {
             Self::CreateChangeSet { .. }
             | Self::DeleteChangeSet { .. }
             | Self::DeleteReviewStack { .. }
             | Self::Execute { .. }
-            | Self::RunCommand { .. }
             | Self::ApplySetting { .. } => true,
-            Self::SnapshotSource { .. }
-            | Self::Prepare { .. }
+            Self::Prepare { .. }
             | Self::Collect { .. }
             | Self::FindChangeSet { .. }
             | Self::ReadChangeSet { .. }
             | Self::Verify { .. }
             | Self::Settle { .. }
-            | Self::ReadAlarms { .. }
             | Self::Watch { .. } => false,
         }
     }
@@ -216,105 +215,12 @@ pub enum Input {
         /// The result.
         result: Result<(ArtifactRef, SourceRevision), CallFailure>,
     },
-    /// Somebody else works on a target's stack, and the step waits for it.
-    StackBusy {
-        /// The target.
-        target: Target,
-        /// The stack's status.
-        status: StackStatus,
-    },
-    /// A target was looked at.
-    Prepared {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Box<Preparation>, CallFailure>,
-    },
-    /// A stack that is to be deleted was looked at.
-    Collected {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Box<Collection>, CallFailure>,
-    },
-    /// A change set was asked for.
-    ChangeSetCreated {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<(ChangeSetId, StackId), CallFailure>,
-    },
-    /// A change set was looked for by its name.
-    ChangeSetFound {
-        /// The target.
-        target: Target,
-        /// The result; none if there is none.
-        result: Result<Option<(ChangeSetId, StackId)>, CallFailure>,
-    },
-    /// A change set came to rest and was read.
-    ChangeSetRead {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Box<Reading>, CallFailure>,
-    },
-    /// A change set was to be deleted.
-    ChangeSetDeleted {
-        /// The target.
-        target: Target,
-        /// What became of it.
-        result: Result<Removal, CallFailure>,
-    },
-    /// An empty stack was deleted; or left, with the reason.
-    ReviewStackDeleted {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Option<String>, CallFailure>,
-    },
-    /// A target was compared with what was approved.
-    Verified {
-        /// The target.
-        target: Target,
-        /// The differences; none means that it may be executed.
-        result: Result<Vec<Staleness>, CallFailure>,
-    },
-    /// An execution was asked for.
-    Executed {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<(), CallFailure>,
-    },
-    /// An execution without an answer was looked into.
-    Settled {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Settlement, CallFailure>,
-    },
-    /// New events of a stack, oldest first.
-    Observed {
-        /// The target.
-        target: Target,
-        /// The events.
-        events: Vec<StackEvent>,
-    },
-    /// A stack's operation ended.
-    Watched {
-        /// The target.
-        target: Target,
-        /// The result.
-        result: Result<Box<Ending>, CallFailure>,
-    },
-    /// Something was set on a stack, or was set already.
-    SettingApplied {
-        /// The target.
-        target: Target,
+    /// Something about one target.
+    Target {
+        /// Which of the execution's.
+        index: TargetIndex,
         /// What.
-        setting: StackSetting,
-        /// The result.
-        result: Result<(), CallFailure>,
+        news: TargetNews,
     },
     /// The alarms of a gate were looked at.
     AlarmsRead {
@@ -347,6 +253,44 @@ pub enum Input {
     Stop(StopRequest),
     /// Time passed.
     Tick,
+}
+
+/// What the machine is told about one target.
+#[derive(Debug)]
+pub enum TargetNews {
+    /// Somebody else works on a target's stack, and the step waits for it.
+    StackBusy(StackStatus),
+    /// A target was looked at.
+    Prepared(Result<Box<Preparation>, CallFailure>),
+    /// A stack that is to be deleted was looked at.
+    Collected(Result<Box<Collection>, CallFailure>),
+    /// A change set was asked for.
+    ChangeSetCreated(Result<(ChangeSetId, StackId), CallFailure>),
+    /// A change set was looked for by its name.
+    ChangeSetFound(Result<Option<(ChangeSetId, StackId)>, CallFailure>),
+    /// A change set came to rest and was read.
+    ChangeSetRead(Result<Box<Reading>, CallFailure>),
+    /// A change set was to be deleted.
+    ChangeSetDeleted(Result<Removal, CallFailure>),
+    /// An empty stack was deleted; or left, with the reason.
+    ReviewStackDeleted(Result<Option<String>, CallFailure>),
+    /// A target was compared with what was approved.
+    Verified(Result<Vec<Staleness>, CallFailure>),
+    /// An execution was asked for.
+    Executed(Result<(), CallFailure>),
+    /// An execution without an answer was looked into.
+    Settled(Result<Settlement, CallFailure>),
+    /// New events of a stack, oldest first.
+    Observed(Vec<StackEvent>),
+    /// A stack's operation ended.
+    Watched(Result<Box<Ending>, CallFailure>),
+    /// Something was set on a stack, or was set already.
+    SettingApplied {
+        /// What.
+        setting: StackSetting,
+        /// The result.
+        result: Result<(), CallFailure>,
+    },
 }
 
 /// What to do where it cannot be told whether an execution was accepted.

@@ -10,7 +10,7 @@ use crate::model::Target;
 
 /// Which of its targets an execution means, in their order. None ever goes, so it holds for as long as the execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct TargetIndex(usize);
+pub struct TargetIndex(usize);
 
 impl Execution {
     /// Returns which target that is; nothing if it is none of the execution's.

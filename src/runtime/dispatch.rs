@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::{World, approved, brief, cloudformation, command, deletion, source_local};
-use crate::model::{ChangeSetKind, StackStatus, Target};
-use crate::pipeline::{Input, Step, StepKind};
+use crate::model::{ChangeSetKind, StackStatus, TargetSpec};
+use crate::pipeline::{Input, Step, StepKind, TargetIndex, TargetNews, TargetWork};
 
 /// Performs one step and sends what came of it.
 ///
@@ -18,12 +18,23 @@ pub(super) async fn perform(world: Arc<World>, step: Box<Step>, sender: Unbounde
     let _ = sender.send(input);
 }
 
-/// Returns what tells the machine that somebody else works on a target's stack.
-fn tell_busy(target: &Target, sender: &UnboundedSender<Input>) -> impl FnMut(StackStatus) {
-    let (target, sender) = (target.clone(), sender.clone());
-    move |status| {
-        let target = target.clone();
-        let _ = sender.send(Input::StackBusy { target, status });
+/// Tells the machine about one target what is found out on the way to the result.
+#[derive(Clone)]
+struct Teller {
+    index: TargetIndex,
+    sender: UnboundedSender<Input>,
+}
+
+impl Teller {
+    fn tell(&self, news: TargetNews) {
+        let index = self.index;
+        let _ = self.sender.send(Input::Target { index, news });
+    }
+
+    /// Returns what tells that somebody else works on the stack.
+    fn busy(&self) -> impl FnMut(StackStatus) + use<> {
+        let teller = self.clone();
+        move |status| teller.tell(TargetNews::StackBusy(status))
     }
 }
 
@@ -45,158 +56,11 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
             result: apart(source_local::store(world, &action)).await,
             scope,
         },
-        StepKind::Prepare {
-            spec,
-            action,
-            artifacts,
-        } => Input::Prepared {
-            result: apart(cloudformation::prepare(
-                world,
-                &spec,
-                &action,
-                &artifacts,
-                tell_busy(&spec.target, sender),
-            ))
-            .await
-            .map(Box::new),
-            target: spec.target,
-        },
-        StepKind::Collect { spec, action } => Input::Collected {
-            result: apart(deletion::collect(
-                world,
-                &spec,
-                &action,
-                tell_busy(&spec.target, sender),
-            ))
-            .await
-            .map(Box::new),
-            target: spec.target,
-        },
-        StepKind::CreateChangeSet {
-            spec,
-            kind,
-            name,
-            token,
-            inputs,
-            artifacts,
-            buckets,
-            look_first,
-        } => {
-            let request = cloudformation::Creation {
-                kind,
-                name: &name,
-                token: &token,
-                inputs: &inputs,
-                buckets: buckets.as_deref(),
-                look_first,
-            };
-            Input::ChangeSetCreated {
-                result: apart(cloudformation::create(world, &spec, &request, &artifacts)).await,
-                target: spec.target,
-            }
+        StepKind::Target { index, spec, work } => {
+            let sender = sender.clone();
+            let news = news_of(world, &spec, work, Teller { index, sender }).await;
+            Input::Target { index, news }
         }
-        StepKind::FindChangeSet { spec, name } => Input::ChangeSetFound {
-            result: apart(cloudformation::find(world, &spec, &name)).await,
-            target: spec.target,
-        },
-        StepKind::ReadChangeSet {
-            spec,
-            change_set,
-            kind,
-            stack,
-            inputs,
-            artifacts,
-            buckets,
-            seen,
-        } => {
-            let asked = cloudformation::Asked {
-                change_set: &change_set,
-                stack: &stack,
-                kind,
-                inputs: &inputs,
-                buckets: buckets.as_deref(),
-                seen: seen.as_deref(),
-            };
-            Input::ChangeSetRead {
-                result: apart(cloudformation::read(world, &spec, &asked, &artifacts))
-                    .await
-                    .map(Box::new),
-                target: spec.target,
-            }
-        }
-        StepKind::DeleteChangeSet {
-            spec,
-            change_set,
-            stack,
-            look_first,
-        } => Input::ChangeSetDeleted {
-            result: apart(brief(cloudformation::delete_change_set(
-                world,
-                &spec,
-                &change_set,
-                &stack,
-                look_first,
-            )))
-            .await,
-            target: spec.target,
-        },
-        StepKind::DeleteReviewStack {
-            spec,
-            stack,
-            change_set,
-        } => Input::ReviewStackDeleted {
-            result: apart(brief(cloudformation::delete_review_stack(
-                world,
-                &spec,
-                &stack,
-                &change_set,
-            )))
-            .await,
-            target: spec.target,
-        },
-        StepKind::Verify {
-            spec,
-            approved,
-            artifacts,
-        } => Input::Verified {
-            result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    patient(cloudformation::verify(world, &spec, &approved, &artifacts)).await
-                }
-                ChangeSetKind::Delete => patient(deletion::verify(world, &spec, &approved)).await,
-            },
-            target: spec.target,
-        },
-        StepKind::Execute {
-            spec,
-            approved,
-            token,
-        } => Input::Executed {
-            result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    patient(cloudformation::execute(world, &spec, &approved, &token)).await
-                }
-                ChangeSetKind::Delete => {
-                    patient(deletion::execute(world, &spec, &approved, &token)).await
-                }
-            },
-            target: spec.target,
-        },
-        StepKind::Settle {
-            spec,
-            approved,
-            token,
-        } => Input::Settled {
-            result: match approved.kind {
-                ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
-                    patient(cloudformation::settle(world, &spec, &approved, &token)).await
-                }
-                ChangeSetKind::Delete => {
-                    patient(deletion::settle(world, &spec, &approved, &token)).await
-                }
-            },
-            target: spec.target,
-        },
         StepKind::ReadAlarms {
             place,
             check,
@@ -226,45 +90,147 @@ async fn input_of(world: &World, step: Box<Step>, sender: &UnboundedSender<Input
                 place,
             }
         }
-        StepKind::ApplySetting {
-            spec,
+    }
+}
+
+async fn news_of(world: &World, spec: &TargetSpec, work: TargetWork, teller: Teller) -> TargetNews {
+    match work {
+        TargetWork::Prepare { action, artifacts } => TargetNews::Prepared(
+            apart(cloudformation::prepare(
+                world,
+                spec,
+                &action,
+                &artifacts,
+                teller.busy(),
+            ))
+            .await
+            .map(Box::new),
+        ),
+        TargetWork::Collect { action } => TargetNews::Collected(
+            apart(deletion::collect(world, spec, &action, teller.busy()))
+                .await
+                .map(Box::new),
+        ),
+        TargetWork::CreateChangeSet {
+            kind,
+            name,
+            token,
+            inputs,
+            artifacts,
+            buckets,
+            look_first,
+        } => {
+            let request = cloudformation::Creation {
+                kind,
+                name: &name,
+                token: &token,
+                inputs: &inputs,
+                buckets: buckets.as_deref(),
+                look_first,
+            };
+            TargetNews::ChangeSetCreated(
+                apart(cloudformation::create(world, spec, &request, &artifacts)).await,
+            )
+        }
+        TargetWork::FindChangeSet { name } => {
+            TargetNews::ChangeSetFound(apart(cloudformation::find(world, spec, &name)).await)
+        }
+        TargetWork::ReadChangeSet {
+            change_set,
+            kind,
+            stack,
+            inputs,
+            artifacts,
+            buckets,
+            seen,
+        } => {
+            let asked = cloudformation::Asked {
+                change_set: &change_set,
+                stack: &stack,
+                kind,
+                inputs: &inputs,
+                buckets: buckets.as_deref(),
+                seen: seen.as_deref(),
+            };
+            TargetNews::ChangeSetRead(
+                apart(cloudformation::read(world, spec, &asked, &artifacts))
+                    .await
+                    .map(Box::new),
+            )
+        }
+        TargetWork::DeleteChangeSet {
+            change_set,
+            stack,
+            look_first,
+        } => TargetNews::ChangeSetDeleted(
+            apart(brief(cloudformation::delete_change_set(
+                world,
+                spec,
+                &change_set,
+                &stack,
+                look_first,
+            )))
+            .await,
+        ),
+        TargetWork::DeleteReviewStack { stack, change_set } => TargetNews::ReviewStackDeleted(
+            apart(brief(cloudformation::delete_review_stack(
+                world,
+                spec,
+                &stack,
+                &change_set,
+            )))
+            .await,
+        ),
+        TargetWork::Verify {
             approved,
-            setting,
-        } => Input::SettingApplied {
+            artifacts,
+        } => TargetNews::Verified(match approved.kind {
+            ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
+                patient(cloudformation::verify(world, spec, &approved, &artifacts)).await
+            }
+            ChangeSetKind::Delete => patient(deletion::verify(world, spec, &approved)).await,
+        }),
+        TargetWork::Execute { approved, token } => TargetNews::Executed(match approved.kind {
+            ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
+                patient(cloudformation::execute(world, spec, &approved, &token)).await
+            }
+            ChangeSetKind::Delete => {
+                patient(deletion::execute(world, spec, &approved, &token)).await
+            }
+        }),
+        TargetWork::Settle { approved, token } => TargetNews::Settled(match approved.kind {
+            ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
+                patient(cloudformation::settle(world, spec, &approved, &token)).await
+            }
+            ChangeSetKind::Delete => {
+                patient(deletion::settle(world, spec, &approved, &token)).await
+            }
+        }),
+        TargetWork::ApplySetting { approved, setting } => TargetNews::SettingApplied {
             result: patient(cloudformation::apply_setting(
-                world, &spec, &approved, setting,
+                world, spec, &approved, setting,
             ))
             .await,
             setting,
-            target: spec.target,
         },
-        StepKind::Watch {
-            spec,
+        TargetWork::Watch {
             approved,
             token,
             artifacts,
         } => {
-            let observe = |events| {
-                let _ = sender.send(Input::Observed {
-                    target: spec.target.clone(),
-                    events,
-                });
-            };
+            let observe = |events| teller.tell(TargetNews::Observed(events));
             let ending = match approved.kind {
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     apart(cloudformation::watch(
-                        world, &spec, &approved, &token, &artifacts, observe,
+                        world, spec, &approved, &token, &artifacts, observe,
                     ))
                     .await
                 }
                 ChangeSetKind::Delete => {
-                    apart(deletion::watch(world, &spec, &approved, &token, observe)).await
+                    apart(deletion::watch(world, spec, &approved, &token, observe)).await
                 }
             };
-            Input::Watched {
-                result: ending.map(Box::new),
-                target: spec.target,
-            }
+            TargetNews::Watched(ending.map(Box::new))
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{
     Replacement, ResourceChange, Settlement, StackEvent, StackOptions, StackStatus, StackSummary,
     Staleness, Target, TargetInputs, TargetSpec, status_reason,
 };
-use crate::pipeline::{Input, StepKind};
+use crate::pipeline::{Input, TargetIndex, TargetNews, TargetWork};
 
 /// How long is waited before an observation is repeated.
 const POLL: Duration = Duration::from_secs(5);
@@ -24,8 +24,9 @@ const ATTEMPTS: u32 = 34;
 /// A step that is being carried out.
 #[derive(Debug)]
 pub(super) struct Job {
+    index: TargetIndex,
     spec: TargetSpec,
-    kind: StepKind,
+    work: TargetWork,
     /// The call that comes next, of those that the step makes.
     call: usize,
     attempt: u32,
@@ -39,9 +40,9 @@ pub(super) enum Woken {
     /// It goes on later.
     Again(Duration),
     /// Something was seen, and it goes on later.
-    Seen(Input, Duration),
+    Seen(TargetNews, Duration),
     /// It is done once that long has passed.
-    Done(Input, Duration),
+    Done(TargetNews, Duration),
 }
 
 /// What comes of a call that was answered.
@@ -51,38 +52,28 @@ enum Told {
     /// The same call is made again after a while.
     Later(Duration),
     /// The same, and something was seen.
-    Seen(Input),
+    Seen(TargetNews),
     /// The step is done.
-    Done(Input),
+    Done(TargetNews),
 }
 
 impl Job {
-    /// Returns the job that carries `kind` out; none for what no call is made for.
-    pub(super) fn of(kind: StepKind) -> Option<Self> {
-        let spec = match &kind {
-            StepKind::SnapshotSource { .. }
-            | StepKind::ReadAlarms { .. }
-            | StepKind::RunCommand { .. } => return None,
-            StepKind::Prepare { spec, .. }
-            | StepKind::Collect { spec, .. }
-            | StepKind::CreateChangeSet { spec, .. }
-            | StepKind::FindChangeSet { spec, .. }
-            | StepKind::ReadChangeSet { spec, .. }
-            | StepKind::DeleteChangeSet { spec, .. }
-            | StepKind::DeleteReviewStack { spec, .. }
-            | StepKind::Verify { spec, .. }
-            | StepKind::Execute { spec, .. }
-            | StepKind::Settle { spec, .. }
-            | StepKind::Watch { spec, .. }
-            | StepKind::ApplySetting { spec, .. } => spec.clone(),
-        };
-        Some(Self {
+    /// Returns the job that carries `work` out.
+    pub(super) fn of(index: TargetIndex, spec: TargetSpec, work: TargetWork) -> Self {
+        Self {
+            index,
             spec,
-            kind,
+            work,
             call: 0,
             attempt: 0,
             seen: 0,
-        })
+        }
+    }
+
+    /// Returns what the machine is told.
+    pub(super) fn tells(&self, news: TargetNews) -> Input {
+        let index = self.index;
+        Input::Target { index, news }
     }
 
     /// Makes the next call.
@@ -152,7 +143,7 @@ impl Job {
     /// Tries the same call again after a while; observing never fails for throttling.
     fn again(&mut self, kind: FailureKind, message: &str, latency: Duration) -> Woken {
         self.attempt += 1;
-        let observes = matches!(self.kind, StepKind::Watch { .. });
+        let observes = matches!(self.work, TargetWork::Watch { .. });
         let is_patient = observes && kind == FailureKind::Throttled;
         if self.attempt >= ATTEMPTS && !is_patient {
             return Woken::Done(self.failed(CallFailure::new(kind, message)), latency);
@@ -161,42 +152,38 @@ impl Job {
         Woken::Again(latency + rest.min(Duration::from_secs(10)))
     }
 
-    fn lost(&self, operation: &str) -> Input {
+    fn lost(&self, operation: &str) -> TargetNews {
         let message = format!("{operation}: the connection broke before the answer");
         self.failed(CallFailure::new(FailureKind::Ambiguous, message))
     }
 
     /// Returns the operation of the call that comes next.
     fn operation(&self) -> &'static str {
-        match (&self.kind, self.call) {
-            (
-                StepKind::SnapshotSource { .. }
-                | StepKind::ReadAlarms { .. }
-                | StepKind::RunCommand { .. },
-                _,
-            ) => "",
-            (StepKind::Prepare { .. }, _) => "DescribeStacks",
-            (StepKind::Collect { .. }, 0) => "DescribeStacks",
-            (StepKind::Collect { .. }, _) => "ListStackResources",
-            (StepKind::CreateChangeSet { look_first, .. }, 0) if *look_first => "DescribeChangeSet",
-            (StepKind::CreateChangeSet { .. }, _) => "CreateChangeSet",
-            (StepKind::FindChangeSet { .. }, _) => "DescribeChangeSet",
-            (StepKind::ReadChangeSet { .. }, 0) => "DescribeChangeSet",
-            (StepKind::ReadChangeSet { .. }, _) => "DescribeStackEvents",
-            (StepKind::DeleteChangeSet { .. }, _) => "DeleteChangeSet",
-            (StepKind::DeleteReviewStack { .. }, 0) => "DescribeStacks",
-            (StepKind::DeleteReviewStack { .. }, _) => "DeleteStack",
-            (StepKind::Verify { .. } | StepKind::Settle { .. }, 0) => "DescribeChangeSet",
-            (StepKind::Verify { .. } | StepKind::Settle { .. }, _) => "DescribeStacks",
-            (StepKind::Execute { approved, .. }, _) => match approved.kind {
+        match (&self.work, self.call) {
+            (TargetWork::Prepare { .. }, _) => "DescribeStacks",
+            (TargetWork::Collect { .. }, 0) => "DescribeStacks",
+            (TargetWork::Collect { .. }, _) => "ListStackResources",
+            (TargetWork::CreateChangeSet { look_first, .. }, 0) if *look_first => {
+                "DescribeChangeSet"
+            }
+            (TargetWork::CreateChangeSet { .. }, _) => "CreateChangeSet",
+            (TargetWork::FindChangeSet { .. }, _) => "DescribeChangeSet",
+            (TargetWork::ReadChangeSet { .. }, 0) => "DescribeChangeSet",
+            (TargetWork::ReadChangeSet { .. }, _) => "DescribeStackEvents",
+            (TargetWork::DeleteChangeSet { .. }, _) => "DeleteChangeSet",
+            (TargetWork::DeleteReviewStack { .. }, 0) => "DescribeStacks",
+            (TargetWork::DeleteReviewStack { .. }, _) => "DeleteStack",
+            (TargetWork::Verify { .. } | TargetWork::Settle { .. }, 0) => "DescribeChangeSet",
+            (TargetWork::Verify { .. } | TargetWork::Settle { .. }, _) => "DescribeStacks",
+            (TargetWork::Execute { approved, .. }, _) => match approved.kind {
                 ChangeSetKind::Delete => "DeleteStack",
                 ChangeSetKind::Create | ChangeSetKind::Update | ChangeSetKind::Import => {
                     "ExecuteChangeSet"
                 }
             },
-            (StepKind::Watch { .. }, 0) => "DescribeStackEvents",
-            (StepKind::Watch { .. }, _) => "DescribeStacks",
-            (StepKind::ApplySetting { .. }, _) => "SetStackPolicy",
+            (TargetWork::Watch { .. }, 0) => "DescribeStackEvents",
+            (TargetWork::Watch { .. }, _) => "DescribeStacks",
+            (TargetWork::ApplySetting { .. }, _) => "SetStackPolicy",
         }
     }
 
@@ -204,11 +191,8 @@ impl Job {
     fn carry_out(&mut self, cloud: &mut Cloud, now: Timestamp) -> Result<Told, Refusal> {
         let target = self.spec.target.clone();
         let name = target.stack.as_str();
-        Ok(Told::Done(match &self.kind {
-            StepKind::SnapshotSource { .. }
-            | StepKind::ReadAlarms { .. }
-            | StepKind::RunCommand { .. } => return Ok(Told::Next),
-            StepKind::Prepare { .. } => {
+        Ok(Told::Done(match &self.work {
+            TargetWork::Prepare { .. } => {
                 let stack = cloud.stack(&target, name, now).ok();
                 let preparation = Preparation {
                     caller: caller(&target),
@@ -216,9 +200,9 @@ impl Job {
                     inputs: inputs(),
                 };
                 let result = Ok(Box::new(preparation));
-                Input::Prepared { target, result }
+                TargetNews::Prepared(result)
             }
-            StepKind::Collect { .. } => {
+            TargetWork::Collect { .. } => {
                 let stack = cloud.stack(&target, name, now).ok();
                 if stack.is_some() && self.call == 0 {
                     return Ok(Told::Next);
@@ -226,9 +210,9 @@ impl Job {
                 let stack = stack.map(|s| deletable(s, now));
                 let caller = caller(&target);
                 let result = Ok(Box::new(Collection { caller, stack }));
-                Input::Collected { target, result }
+                TargetNews::Collected(result)
             }
-            StepKind::CreateChangeSet {
+            TargetWork::CreateChangeSet {
                 kind,
                 name,
                 look_first,
@@ -249,16 +233,16 @@ impl Job {
                         Ok(cloud.create_change_set(&target, wanted, now)?)
                     }
                 };
-                Input::ChangeSetCreated { target, result }
+                TargetNews::ChangeSetCreated(result)
             }
-            StepKind::FindChangeSet { name, .. } => {
+            TargetWork::FindChangeSet { name, .. } => {
                 let found = cloud.stack(&target, target.stack.as_str(), now).ok();
                 let found = found
                     .and_then(|s| Some((s.change_set(name.as_str())?.id.clone(), s.id.clone())));
                 let result = Ok(found);
-                Input::ChangeSetFound { target, result }
+                TargetNews::ChangeSetFound(result)
             }
-            StepKind::ReadChangeSet {
+            TargetWork::ReadChangeSet {
                 change_set,
                 kind,
                 stack,
@@ -279,9 +263,9 @@ impl Job {
                     return Ok(Told::Next);
                 }
                 let result = Ok(Box::new(reading(seen, set, lives, now)));
-                Input::ChangeSetRead { target, result }
+                TargetNews::ChangeSetRead(result)
             }
-            StepKind::DeleteChangeSet { change_set, .. } => {
+            TargetWork::DeleteChangeSet { change_set, .. } => {
                 let result = match cloud.delete_change_set(&target, change_set.as_str(), now) {
                     Ok(()) => Ok(Removal::Deleted),
                     Err(refusal) if refusal.code == "InvalidChangeSetStatus" => {
@@ -291,9 +275,9 @@ impl Job {
                     }
                     Err(_) => Ok(Removal::Gone { stack: None }),
                 };
-                Input::ChangeSetDeleted { target, result }
+                TargetNews::ChangeSetDeleted(result)
             }
-            StepKind::DeleteReviewStack { stack, .. } => {
+            TargetWork::DeleteReviewStack { stack, .. } => {
                 let seen = cloud.stack(&target, stack.as_str(), now)?;
                 let is_ours = seen.status(now) == StackStatus::ReviewInProgress
                     && seen.change_sets.is_empty();
@@ -304,9 +288,9 @@ impl Job {
                     cloud.delete(&target, None, now)?;
                 }
                 let result = Ok((!is_ours).then(|| "it is no longer in review".to_owned()));
-                Input::ReviewStackDeleted { target, result }
+                TargetNews::ReviewStackDeleted(result)
             }
-            StepKind::Verify { approved, .. } => {
+            TargetWork::Verify { approved, .. } => {
                 if self.call == 0 && approved.change_set.is_some() {
                     return Ok(Told::Next);
                 }
@@ -315,9 +299,9 @@ impl Job {
                     approved,
                     now,
                 ));
-                Input::Verified { target, result }
+                TargetNews::Verified(result)
             }
-            StepKind::Execute {
+            TargetWork::Execute {
                 approved, token, ..
             } => {
                 match &approved.change_set {
@@ -325,9 +309,9 @@ impl Job {
                     None => cloud.delete(&target, Some(token), now)?,
                 }
                 let result = Ok(());
-                Input::Executed { target, result }
+                TargetNews::Executed(result)
             }
-            StepKind::Settle {
+            TargetWork::Settle {
                 approved, token, ..
             } => {
                 if self.call == 0 && approved.change_set.is_some() {
@@ -341,16 +325,16 @@ impl Job {
                     true => Settlement::Accepted,
                     false => Settlement::NotAccepted,
                 });
-                Input::Settled { target, result }
+                TargetNews::Settled(result)
             }
-            StepKind::Watch {
+            TargetWork::Watch {
                 approved, token, ..
             } => {
                 let stack = cloud.stack(&target, approved.base.stack.as_str(), now)?;
                 let status = stack.status(now);
                 if self.call > 0 {
                     let result = Ok(Box::new(ending(stack, token, status, now)));
-                    return Ok(Told::Done(Input::Watched { target, result }));
+                    return Ok(Told::Done(TargetNews::Watched(result)));
                 }
                 let events = of_operation(stack, token, now);
                 let is_over = events.last().is_some_and(|e| e.is_of_stack(&stack.id))
@@ -367,69 +351,30 @@ impl Job {
                 self.seen += new.len();
                 self.call = usize::from(is_over);
                 let events = new;
-                return Ok(Told::Seen(Input::Observed { target, events }));
+                return Ok(Told::Seen(TargetNews::Observed(events)));
             }
-            StepKind::ApplySetting { setting, .. } => Input::SettingApplied {
-                target,
+            TargetWork::ApplySetting { setting, .. } => TargetNews::SettingApplied {
                 setting: *setting,
                 result: Ok(()),
             },
         }))
     }
 
-    /// Returns the input that says that the step failed.
-    fn failed(&self, failure: CallFailure) -> Input {
-        let target = self.spec.target.clone();
-        match &self.kind {
-            StepKind::SnapshotSource { .. }
-            | StepKind::ReadAlarms { .. }
-            | StepKind::RunCommand { .. } => Input::Tick,
-            StepKind::Prepare { .. } => Input::Prepared {
-                target,
-                result: Err(failure),
-            },
-            StepKind::Collect { .. } => Input::Collected {
-                target,
-                result: Err(failure),
-            },
-            StepKind::CreateChangeSet { .. } => Input::ChangeSetCreated {
-                target,
-                result: Err(failure),
-            },
-            StepKind::FindChangeSet { .. } => Input::ChangeSetFound {
-                target,
-                result: Err(failure),
-            },
-            StepKind::ReadChangeSet { .. } => Input::ChangeSetRead {
-                target,
-                result: Err(failure),
-            },
-            StepKind::DeleteChangeSet { .. } => Input::ChangeSetDeleted {
-                target,
-                result: Err(failure),
-            },
-            StepKind::DeleteReviewStack { .. } => Input::ReviewStackDeleted {
-                target,
-                result: Err(failure),
-            },
-            StepKind::Verify { .. } => Input::Verified {
-                target,
-                result: Err(failure),
-            },
-            StepKind::Execute { .. } => Input::Executed {
-                target,
-                result: Err(failure),
-            },
-            StepKind::Settle { .. } => Input::Settled {
-                target,
-                result: Err(failure),
-            },
-            StepKind::Watch { .. } => Input::Watched {
-                target,
-                result: Err(failure),
-            },
-            StepKind::ApplySetting { setting, .. } => Input::SettingApplied {
-                target,
+    /// Returns the news that that the step failed.
+    fn failed(&self, failure: CallFailure) -> TargetNews {
+        match &self.work {
+            TargetWork::Prepare { .. } => TargetNews::Prepared(Err(failure)),
+            TargetWork::Collect { .. } => TargetNews::Collected(Err(failure)),
+            TargetWork::CreateChangeSet { .. } => TargetNews::ChangeSetCreated(Err(failure)),
+            TargetWork::FindChangeSet { .. } => TargetNews::ChangeSetFound(Err(failure)),
+            TargetWork::ReadChangeSet { .. } => TargetNews::ChangeSetRead(Err(failure)),
+            TargetWork::DeleteChangeSet { .. } => TargetNews::ChangeSetDeleted(Err(failure)),
+            TargetWork::DeleteReviewStack { .. } => TargetNews::ReviewStackDeleted(Err(failure)),
+            TargetWork::Verify { .. } => TargetNews::Verified(Err(failure)),
+            TargetWork::Execute { .. } => TargetNews::Executed(Err(failure)),
+            TargetWork::Settle { .. } => TargetNews::Settled(Err(failure)),
+            TargetWork::Watch { .. } => TargetNews::Watched(Err(failure)),
+            TargetWork::ApplySetting { setting, .. } => TargetNews::SettingApplied {
                 setting: *setting,
                 result: Err(failure),
             },

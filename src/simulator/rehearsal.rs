@@ -148,11 +148,13 @@ impl Rehearsal {
                 Due::Input(input) => inputs.push(*input),
                 Due::Job(mut job) => match job.wake(&mut self.cloud, &mut self.places, at) {
                     Woken::Again(delay) => self.plan(delay, Due::Job(job)),
-                    Woken::Seen(input, delay) => {
-                        inputs.push(input);
+                    Woken::Seen(news, delay) => {
+                        inputs.push(job.tells(news));
                         self.plan(delay, Due::Job(job));
                     }
-                    Woken::Done(input, delay) => self.plan(delay, Due::Input(Box::new(input))),
+                    Woken::Done(news, delay) => {
+                        self.plan(delay, Due::Input(Box::new(job.tells(news))));
+                    }
                 },
             }
         }
@@ -262,10 +264,9 @@ impl Rehearsal {
                     result: Ok((artifact, SourceRevision::default())),
                 }))
             }
-            kind => match Job::of(kind) {
-                Some(job) => Due::Job(Box::new(job)),
-                None => return,
-            },
+            StepKind::Target { index, spec, work } => {
+                Due::Job(Box::new(Job::of(index, spec, work)))
+            }
         };
         self.plan(delay, due);
     }

@@ -1,5 +1,6 @@
 //! Answers that were lost, about targets that were being executed.
 
+use super::super::step::StepKind;
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{AccountId, FailureKind, Region, StackName, Target};
@@ -151,7 +152,13 @@ fn another_run_of_the_same_plan_keeps_what_it_needs() {
     let mut turn = Turn::default();
     machine.take_verification(&mut turn, Timestamp::UNIX_EPOCH, first, differs());
     assert!(turn.events.is_empty(), "{:?}", turn.events);
-    assert!(matches!(turn.steps[0].kind, StepKind::Settle { .. }));
+    assert!(matches!(
+        turn.steps[0].kind,
+        StepKind::Target {
+            work: TargetWork::Settle { .. },
+            ..
+        }
+    ));
 
     let mut own = executing(UnknownPolicy::Ask);
     own.state = machine.state.clone();

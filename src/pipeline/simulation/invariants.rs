@@ -41,10 +41,10 @@ fn is_lost(run: &Run, target: &Target) -> bool {
 pub(super) fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
     let state = run.machine.state();
     for step in &turn.steps {
-        let (StepKind::Execute { approved, .. } | StepKind::ApplySetting { approved, .. }) =
-            &step.kind
-        else {
-            continue;
+        let (is_execute, approved) = match work(step) {
+            Some(TargetWork::Execute { approved, .. }) => (true, approved),
+            Some(TargetWork::ApplySetting { approved, .. }) => (false, approved),
+            _ => continue,
         };
         let answer = state.approval.as_ref().and_then(|r| r.answered.as_ref());
         let answer = answer.expect("nothing is executed that nobody answered for");
@@ -54,11 +54,9 @@ pub(super) fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run,
         assert_eq!(planned.as_ref(), Some(approved), "what was approved runs");
         let intended = run.events.iter().any(|e| {
             e.scope.target.as_ref() == Some(&approved.target)
-                && match step.kind {
-                    StepKind::Execute { .. } => {
-                        matches!(e.kind, EventKind::ExecuteIntended { .. })
-                    }
-                    _ => matches!(e.kind, EventKind::SettingIntended { .. }),
+                && match is_execute {
+                    true => matches!(e.kind, EventKind::ExecuteIntended { .. }),
+                    false => matches!(e.kind, EventKind::SettingIntended { .. }),
                 }
         });
         assert!(intended, "an intent is written before its call");
@@ -80,11 +78,13 @@ pub(super) fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining:
     }
     for step in &turn.steps {
         let mutates = matches!(
-            step.kind,
-            StepKind::CreateChangeSet { .. }
-                | StepKind::Execute { .. }
-                | StepKind::DeleteChangeSet { .. }
-                | StepKind::DeleteReviewStack { .. }
+            work(step),
+            Some(
+                TargetWork::CreateChangeSet { .. }
+                    | TargetWork::Execute { .. }
+                    | TargetWork::DeleteChangeSet { .. }
+                    | TargetWork::DeleteReviewStack { .. }
+            )
         );
         assert!(!mutates, "{:?} while stopping", step.kind);
     }
@@ -93,16 +93,13 @@ pub(super) fn invariant_nothing_begins_while_stopping(turn: &Turn, was_draining:
 /// A step of which nothing was recorded is not begun again at once: that would go on for ever. Looking at gates takes its time.
 pub(super) fn invariant_what_came_to_nothing_is_not_begun_again(
     run: &Run,
-    done: &[(Option<Target>, Discriminant<StepKind>)],
+    done: &[(TargetIndex, Discriminant<TargetWork>)],
 ) {
     for step in &run.in_flight {
-        let Some(target) = &step.scope.target else {
-            continue;
-        };
-        let is_again = |(of, kind): &(Option<Target>, _)| {
-            of.as_ref() == Some(target) && *kind == discriminant(&step.kind)
-        };
-        assert!(!done.iter().any(is_again), "{:?} again", step.kind);
+        if let StepKind::Target { index, work, .. } = &step.kind {
+            let is_again = done.contains(&(*index, discriminant(work)));
+            assert!(!is_again, "{:?} again", step.kind);
+        }
     }
 }
 
@@ -124,8 +121,8 @@ pub(super) fn invariant_nothing_begins_after_giving_up(run: &Run, turn: &Turn) {
     }
     for step in &turn.steps {
         let begins = matches!(
-            step.kind,
-            StepKind::CreateChangeSet { .. } | StepKind::Execute { .. }
+            work(step),
+            Some(TargetWork::CreateChangeSet { .. } | TargetWork::Execute { .. })
         );
         assert!(!begins, "{:?} after giving up", step.kind);
     }

@@ -265,7 +265,9 @@ impl Run {
             if !self.in_flight.is_empty() {
                 let index = self.chance(self.in_flight.len());
                 let step = self.in_flight.swap_remove(index);
-                done.push((step.scope.target.clone(), discriminant(&step.kind)));
+                if let StepKind::Target { index, work, .. } = &step.kind {
+                    done.push((*index, discriminant(work)));
+                }
                 inputs.extend(match is_of_gate(&step.kind) {
                     true => vec![self.look(step)],
                     false => perform(&mut self.world, step),
@@ -413,6 +415,16 @@ impl Run {
         targets
             .map(|(target, state)| (target.clone(), state.outcome.clone()))
             .collect()
+    }
+}
+
+/// Returns what a step does about its target, if it has one.
+pub(super) fn work(step: &Step) -> Option<&TargetWork> {
+    match &step.kind {
+        StepKind::Target { work, .. } => Some(work),
+        StepKind::SnapshotSource { .. }
+        | StepKind::ReadAlarms { .. }
+        | StepKind::RunCommand { .. } => None,
     }
 }
 

@@ -307,20 +307,17 @@ impl Stack {
         })
     }
 
-    pub(super) fn watch(&mut self, target: &Target) -> Vec<Input> {
-        let observed = Input::Observed {
-            target: target.clone(),
-            events: vec![StackEvent {
-                id: "event-1".to_owned(),
-                at: Timestamp::UNIX_EPOCH,
-                logical_id: LogicalId::new("Queue").unwrap(),
-                resource_type: "AWS::SQS::Queue".to_owned(),
-                physical_id: None,
-                status: "CREATE_IN_PROGRESS".to_owned(),
-                reason: None,
-                token: None,
-            }],
-        };
+    pub(super) fn watch(&mut self) -> Vec<TargetNews> {
+        let observed = TargetNews::Observed(vec![StackEvent {
+            id: "event-1".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            logical_id: LogicalId::new("Queue").unwrap(),
+            resource_type: "AWS::SQS::Queue".to_owned(),
+            physical_id: None,
+            status: "CREATE_IN_PROGRESS".to_owned(),
+            reason: None,
+            token: None,
+        }]);
         let result = if let Some(kind) = self.unheard() {
             failure(kind)
         } else {
@@ -338,14 +335,13 @@ impl Stack {
                 cause: (!good).then(|| Cause::of("quota")),
             }))
         };
-        let target = target.clone();
-        vec![observed, Input::Watched { target, result }]
+        vec![observed, TargetNews::Watched(result)]
     }
 }
 
 /// Carries a step out and returns what the machine would be told.
 pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
-    let Some(target) = step.scope.target.clone() else {
+    let StepKind::Target { index, spec, work } = step.kind else {
         let artifact = ArtifactRef {
             name: SOURCE_ARTIFACT.into(),
             digest: Digest::of(b"source"),
@@ -356,23 +352,25 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
             result: Ok((artifact, SourceRevision::default())),
         }];
     };
-    let stack = world.get_mut(&target).unwrap();
-    let mut inputs = Vec::new();
+    assert_eq!(step.scope.target.as_ref(), Some(&spec.target));
+    let stack = world.get_mut(&spec.target).unwrap();
+    let news = carry_out(stack, &spec, work);
+    let of_target = |news| Input::Target { index, news };
+    news.into_iter().map(of_target).collect()
+}
+
+fn carry_out(stack: &mut Stack, spec: &TargetSpec, work: TargetWork) -> Vec<TargetNews> {
+    let target = &spec.target;
+    let mut told = Vec::new();
     let looks = matches!(
-        step.kind,
-        StepKind::Prepare { .. } | StepKind::Collect { .. }
+        work,
+        TargetWork::Prepare { .. } | TargetWork::Collect { .. }
     );
     if looks && stack.script.murky > 0 {
-        inputs.push(Input::StackBusy {
-            target: target.clone(),
-            status: StackStatus::UpdateInProgress,
-        });
+        told.push(TargetNews::StackBusy(StackStatus::UpdateInProgress));
     }
-    inputs.push(match step.kind {
-        StepKind::SnapshotSource { .. }
-        | StepKind::ReadAlarms { .. }
-        | StepKind::RunCommand { .. } => unreachable!("it has no target"),
-        StepKind::Prepare { spec, .. } => {
+    told.push(match work {
+        TargetWork::Prepare { .. } => {
             assert_eq!(spec.role_arn.as_deref(), Some("plan"));
             let result = if stack.is_expired() {
                 failure(FailureKind::CredentialsExpired)
@@ -382,7 +380,7 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
                         account: target.account.clone(),
                         arn: "arn:aws:iam::000000000001:user/ana".to_owned(),
                     },
-                    stack: stack.summary(&target),
+                    stack: stack.summary(target),
                     inputs: TargetInputs {
                         template: "Source::network.yaml".parse::<ArtifactPath>().unwrap(),
                         template_digest: Digest::of(b"template"),
@@ -398,77 +396,67 @@ pub(super) fn perform(world: &mut World, step: Step) -> Vec<Input> {
                     },
                 }))
             };
-            Input::Prepared { target, result }
+            TargetNews::Prepared(result)
         }
-        StepKind::Collect { .. } => {
+        TargetWork::Collect { .. } => {
             let result = if stack.is_expired() {
                 failure(FailureKind::CredentialsExpired)
             } else {
-                Ok(Box::new(stack.collection(&target)))
+                Ok(Box::new(stack.collection(target)))
             };
-            Input::Collected { target, result }
+            TargetNews::Collected(result)
         }
-        StepKind::CreateChangeSet { look_first, .. } => {
-            let result = stack.create(&target, look_first);
-            Input::ChangeSetCreated { target, result }
+        TargetWork::CreateChangeSet { look_first, .. } => {
+            let result = stack.create(target, look_first);
+            TargetNews::ChangeSetCreated(result)
         }
-        StepKind::FindChangeSet { .. } => {
+        TargetWork::FindChangeSet { .. } => {
             let result = if stack.is_expired() {
                 failure(FailureKind::CredentialsExpired)
             } else {
-                let found = (change_set_id(&target), stack_id(&target));
+                let found = (change_set_id(target), stack_id(target));
                 Ok(stack.has_change_set.then_some(found))
             };
-            Input::ChangeSetFound { target, result }
+            TargetNews::ChangeSetFound(result)
         }
-        StepKind::ReadChangeSet { .. } => {
-            let result = stack.read(&target);
-            Input::ChangeSetRead { target, result }
+        TargetWork::ReadChangeSet { .. } => {
+            let result = stack.read(target);
+            TargetNews::ChangeSetRead(result)
         }
-        StepKind::DeleteChangeSet { .. } => {
+        TargetWork::DeleteChangeSet { .. } => {
             assert_eq!(stack.executions, 0, "what was executed is not removed");
             stack.has_change_set = false;
-            Input::ChangeSetDeleted {
-                target,
-                result: Ok(Removal::Deleted),
-            }
+            TargetNews::ChangeSetDeleted(Ok(Removal::Deleted))
         }
-        StepKind::DeleteReviewStack { .. } => {
+        TargetWork::DeleteReviewStack { .. } => {
             assert!(!stack.script.exists, "a stack that was there is not ours");
             assert_eq!(stack.executions, 0, "what was executed is not removed");
             stack.in_review = false;
-            Input::ReviewStackDeleted {
-                target,
-                result: Ok(None),
-            }
+            TargetNews::ReviewStackDeleted(Ok(None))
         }
-        StepKind::Verify { spec, .. } => {
-            invariant_execution_has_its_own_role(&spec);
+        TargetWork::Verify { .. } => {
+            invariant_execution_has_its_own_role(spec);
             let result = stack.verify();
-            Input::Verified { target, result }
+            TargetNews::Verified(result)
         }
-        StepKind::Execute { spec, .. } => {
-            invariant_execution_has_its_own_role(&spec);
+        TargetWork::Execute { .. } => {
+            invariant_execution_has_its_own_role(spec);
             let result = stack.execute();
-            Input::Executed { target, result }
+            TargetNews::Executed(result)
         }
-        StepKind::Settle { spec, .. } => {
-            invariant_execution_has_its_own_role(&spec);
+        TargetWork::Settle { .. } => {
+            invariant_execution_has_its_own_role(spec);
             let result = stack.settle();
-            Input::Settled { target, result }
+            TargetNews::Settled(result)
         }
-        StepKind::ApplySetting { setting, .. } => {
+        TargetWork::ApplySetting { setting, .. } => {
             let result = stack.set_policy();
-            Input::SettingApplied {
-                target,
-                setting,
-                result,
-            }
+            TargetNews::SettingApplied { setting, result }
         }
-        StepKind::Watch { spec, .. } => {
-            invariant_execution_has_its_own_role(&spec);
-            return stack.watch(&target);
+        TargetWork::Watch { .. } => {
+            invariant_execution_has_its_own_role(spec);
+            return stack.watch();
         }
     });
-    inputs
+    told
 }

@@ -1,6 +1,6 @@
 //! Calls that nothing answered, about targets whose plan was approved.
 
-use super::super::step::{Input, StepKind, UnknownPolicy};
+use super::super::step::{Input, StepKind, TargetNews, TargetWork, UnknownPolicy};
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
@@ -62,19 +62,24 @@ fn paused(region: &str, untouched: u32, under_way: u32) -> EventKind {
     }
 }
 
+/// Returns what tells `machine` something about `target`.
+fn of(machine: &Machine, target: &Target, news: TargetNews) -> Input {
+    let index = machine.state.index_of(target).unwrap();
+    Input::Target { index, news }
+}
+
 #[test]
 fn a_region_in_which_nothing_answers_pauses_once_and_fails_nothing() {
     let mut machine = machine(&[]);
     let now = Timestamp::UNIX_EPOCH;
     let [first, second, third] = three();
-    let verified = |target| Input::Verified {
-        target,
-        result: silence(),
-    };
-    let turn = machine.handle(vec![verified(first.clone())], now);
+    let verified =
+        [first, second, third].map(|target| of(&machine, &target, TargetNews::Verified(silence())));
+    let [first, second, third] = verified;
+    let turn = machine.handle(vec![first], now);
     assert_eq!(kinds(&turn), [&paused("eu-west-1", 2, 0)]);
     // The same of another target there is no news; of another region it is.
-    let turn = machine.handle(vec![verified(second), verified(third)], now);
+    let turn = machine.handle(vec![second, third], now);
     assert_eq!(kinds(&turn), [&paused("us-east-1", 1, 0)]);
     assert!(turn.steps.is_empty());
     let mut targets = machine.state.targets.values();
@@ -87,14 +92,14 @@ fn credentials_that_expire_elsewhere_are_told_and_nothing_is_tried_again() {
     let now = Timestamp::UNIX_EPOCH;
     let [first, _, third] = three();
     machine.pending = machine.state.indices().collect();
-    let watched = |target: &Target, kind, message| Input::Watched {
-        target: target.clone(),
-        result: Err(CallFailure::new(kind, message)),
+    let watched = |machine: &Machine, target, kind, message| {
+        let failure = CallFailure::new(kind, message);
+        of(machine, target, TargetNews::Watched(Err(failure)))
     };
-    let silent = watched(&first, FailureKind::Unreachable, "no route");
+    let silent = watched(&machine, &first, FailureKind::Unreachable, "no route");
     let turn = machine.handle(vec![silent], now);
     assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
-    let expired = watched(&third, FailureKind::CredentialsExpired, "expired");
+    let expired = watched(&machine, &third, FailureKind::CredentialsExpired, "expired");
     let turn = machine.handle(vec![expired], now);
     let message = "expired".to_owned();
     let reason = PauseReason::CredentialsExpired { message };
@@ -107,20 +112,9 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
     let mut machine = machine(&["execute_intended"]);
     let now = Timestamp::UNIX_EPOCH;
     let [first, second, third] = three();
-    let inputs = vec![
-        Input::Executed {
-            target: first,
-            result: silence(),
-        },
-        Input::Executed {
-            target: second.clone(),
-            result: Ok(()),
-        },
-        Input::Executed {
-            target: third.clone(),
-            result: Ok(()),
-        },
-    ];
+    let inputs = [(&first, silence()), (&second, Ok(())), (&third, Ok(()))];
+    let inputs = inputs.map(|(target, result)| of(&machine, target, TargetNews::Executed(result)));
+    let inputs = Vec::from(inputs);
     machine.pending = machine.state.indices().collect();
     let turn = machine.handle(inputs, now);
     assert_eq!(
@@ -141,7 +135,10 @@ fn what_was_begun_elsewhere_is_seen_to_its_end() {
     let [step] = &watched.steps[..] else {
         panic!("{:?}", watched.steps)
     };
-    assert!(matches!(&step.kind, StepKind::Settle { spec, .. } if spec.target == third));
+    assert!(matches!(
+        &step.kind,
+        StepKind::Target { spec, work: TargetWork::Settle { .. }, .. } if spec.target == third
+    ));
 }
 
 #[test]
@@ -149,18 +146,15 @@ fn whatever_was_carried_out_already_is_no_failure_for_it() {
     let now = Timestamp::UNIX_EPOCH;
     let [first, ..] = three();
     let mut machine = machine(&["execute_intended", "execute_accepted"]);
-    let lost = Input::Watched {
-        target: first.clone(),
-        result: silence(),
-    };
+    let lost = of(&machine, &first, TargetNews::Watched(silence()));
     let turn = machine.handle(vec![lost], now);
     assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
     assert!(machine.state.asked_about.is_empty());
-    let lost = Input::SettingApplied {
-        target: first.clone(),
+    let lost = TargetNews::SettingApplied {
         setting: StackSetting::StackPolicy,
         result: silence(),
     };
+    let lost = of(&machine, &first, lost);
     let turn = machine.handle(vec![lost], now);
     assert!(turn.events.is_empty(), "{:?}", turn.events);
     assert_eq!(machine.state.targets[&first].outcome, None);
@@ -170,12 +164,9 @@ fn whatever_was_carried_out_already_is_no_failure_for_it() {
 fn whether_a_request_was_accepted_is_found_out_when_the_region_is_back_or_somebody_says_it() {
     let now = Timestamp::UNIX_EPOCH;
     let [first, ..] = three();
-    let settled = || Input::Settled {
-        target: first.clone(),
-        result: silence(),
-    };
     let mut machine = machine(&["execute_intended"]);
-    let turn = machine.handle(vec![settled()], now);
+    let settled = of(&machine, &first, TargetNews::Settled(silence()));
+    let turn = machine.handle(vec![settled], now);
     assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
     assert_eq!(machine.state.targets[&first].phase, Phase::Executing);
     // Somebody was asked before the region fell silent, and has found it out.
@@ -183,7 +174,8 @@ fn whether_a_request_was_accepted_is_found_out_when_the_region_is_back_or_somebo
     machine.unknown = UnknownPolicy::Executed;
     let asked = machine.state.index_of(&first).unwrap();
     machine.looked_at.insert(asked);
-    let turn = machine.handle(vec![settled()], now);
+    let settled = of(&machine, &first, TargetNews::Settled(silence()));
+    let turn = machine.handle(vec![settled], now);
     assert_eq!(of_targets(&turn), [&EventKind::ExecuteAccepted]);
 }
 
@@ -234,28 +226,21 @@ fn what_is_under_way_where_nothing_answers_ends_unknown_for_whoever_gives_up_the
         (&["execute_intended", "execute_accepted"][..], false),
         (&["execute_intended"], true),
     ] {
-        let answer = |target: &Target| match is_settled {
-            false => Input::Watched {
-                target: target.clone(),
-                result: silence(),
-            },
-            true => Input::Settled {
-                target: target.clone(),
-                result: silence(),
-            },
+        let answer = |machine: &Machine, target| match is_settled {
+            false => of(machine, target, TargetNews::Watched(silence())),
+            true => of(machine, target, TargetNews::Settled(silence())),
         };
         let mut machine = machine(more);
-        let executed = Input::Executed {
-            target: first.clone(),
-            result: silence(),
-        };
+        let executed = of(&machine, &first, TargetNews::Executed(silence()));
         machine.handle(vec![executed], now);
         let mut machine = given_up(machine);
         // Of a region that fell silent since, nobody knew.
         let mut turn = Turn::default();
-        machine.take(&mut turn, now, answer(&third));
+        let silent = answer(&machine, &third);
+        machine.take(&mut turn, now, silent);
         assert_eq!(kinds(&turn), [&paused("us-east-1", 0, 1)]);
-        let turn = machine.handle(vec![answer(&first), answer(&second)], now);
+        let silent = [&first, &second].map(|target| answer(&machine, target));
+        let turn = machine.handle(silent.into(), now);
         let [EventKind::TargetFinished { outcome, .. }, _] = of_targets(&turn)[..] else {
             panic!("{:?}", turn.events);
         };
@@ -287,10 +272,7 @@ fn a_rollout_that_failed_leaves_out_what_was_not_executed_where_nothing_answers(
     // A request for the second is on its way.
     let on_its_way = machine.state.index_of(&second).unwrap();
     machine.busy.insert(on_its_way);
-    let verified = Input::Verified {
-        target: first.clone(),
-        result: silence(),
-    };
+    let verified = of(&machine, &first, TargetNews::Verified(silence()));
     let turn = machine.handle(vec![verified], now);
     let reason = SkipReason::EarlierRegionFailed {
         region: third.region,
@@ -314,10 +296,7 @@ fn a_resumption_forgets_where_nothing_answered() {
     let mut machine = machine(&[]);
     let now = Timestamp::UNIX_EPOCH;
     let [first, ..] = three();
-    let verified = Input::Verified {
-        target: first,
-        result: silence(),
-    };
+    let verified = of(&machine, &first, TargetNews::Verified(silence()));
     machine.handle(vec![verified], now);
     assert_eq!(machine.state.unreachable.len(), 1);
     let resumed = EventKind::Resumed {
