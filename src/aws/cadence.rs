@@ -277,6 +277,7 @@ impl Trouble {
             | FailureKind::MissingCapabilities(_)
             | FailureKind::Refused
             | FailureKind::Ambiguous
+            | FailureKind::NotSent
             | FailureKind::BadInput
             | FailureKind::SecretNeeded(_) => None,
         }

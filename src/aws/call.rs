@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -12,6 +13,7 @@ use super::budget::Class;
 use super::cadence::{BRIEFLY, Stopwatch, Trouble, is_brief};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
+use super::fresh::Decided;
 use super::trace;
 use crate::model::{CallFailure, FailureKind, Priority, TargetSpec};
 
@@ -21,6 +23,8 @@ pub(super) struct Call {
     pub(super) operation: &'static str,
     pub(super) priority: Priority,
     pub(super) effect: Effect,
+    /// Whether it is sent soon after it was decided on, or not at all.
+    pub(super) is_urgent: bool,
 }
 
 impl Call {
@@ -30,6 +34,7 @@ impl Call {
             operation,
             priority,
             effect: Effect::Repeatable,
+            is_urgent: false,
         }
     }
 
@@ -39,14 +44,24 @@ impl Call {
             operation,
             priority: Priority::Mutate,
             effect: Effect::Repeatable,
+            is_urgent: false,
         }
     }
 
-    /// Returns a change that was approved, which is sent once.
+    /// Returns a change that was approved, which is sent once, and soon after what it changes was compared with what was approved.
     pub(super) fn approved(operation: &'static str) -> Self {
         Self {
             priority: Priority::Execute,
+            is_urgent: true,
             ..Self::once(operation)
+        }
+    }
+
+    /// Returns a change that somebody asked for who waits for it, which is sent once.
+    pub(super) fn asked(operation: &'static str) -> Self {
+        Self {
+            is_urgent: false,
+            ..Self::approved(operation)
         }
     }
 
@@ -56,6 +71,7 @@ impl Call {
             operation,
             priority: Priority::Mutate,
             effect: Effect::Once,
+            is_urgent: false,
         }
     }
 }
@@ -80,13 +96,21 @@ impl Aws {
         let place = spec.target.place();
         let (region, silences) = (&spec.target.region, self.silences_of_calls());
         let clock = Stopwatch::start();
-        let (mut attempt, mut silent) = (0, None);
+        let decided = call.is_urgent.then(Decided::now);
+        let (mut attempt, mut silent, mut last) = (0, None, None);
         if is_brief() {
             acting.ready().await;
         }
         loop {
             let permit = gate.enter(class, call.priority).await;
             let line = self.line().await;
+            if let Some(decided) = decided {
+                acting.ready().await;
+                if let Some(ago) = decided.too_long_ago() {
+                    let attempted = self.attempted(call.operation, &place, call.effect);
+                    return Err(attempted.failure(FailureKind::NotSent, late(ago, last)));
+                }
+            }
             // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
             let sending = acting.clone().scope(send(client.clone()));
             let sending = trace::NUMBER.scope(attempt + 1, sending);
@@ -132,6 +156,7 @@ impl Aws {
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
                 | FailureKind::Refused
+                | FailureKind::NotSent
                 | FailureKind::BadInput
                 | FailureKind::SecretNeeded(_) => {
                     if error.raw_response().is_some() {
@@ -157,9 +182,17 @@ impl Aws {
             if !trouble.outwaited(call.priority, attempt, tried).await {
                 return Err(tried.told(failure));
             }
+            last = Some(failure);
             attempt += 1;
         }
     }
+}
+
+/// Returns why a call was not sent that was decided on `ago`, and what came of its last attempt.
+fn late(ago: Duration, last: Option<CallFailure>) -> String {
+    let ago = ago.as_secs();
+    let last = last.map_or(String::new(), |last| format!(" ({})", last.message));
+    format!("not sent, since it was decided on {ago} s before{last}")
 }
 
 #[cfg(test)]
@@ -218,6 +251,26 @@ mod tests {
         assert_eq!(sent[3].field("DisableRollback"), "false");
         assert_eq!(sent[3].field("ClientRequestToken"), "token-1");
         assert_eq!(sent[3].field("ChangeSetName"), change_set_id().as_str());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_approved_is_sent_soon_or_not_at_all() {
+        let script = Scripted::new();
+        for _ in 0..100 {
+            script.error("ExecuteChangeSet", 400, "Throttling", "Rate exceeded");
+        }
+        let clock = Stopwatch::start();
+        let failure = execute(&script).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotSent, "{failure}");
+        assert!(
+            failure.message.contains("s before (ExecuteChangeSet in"),
+            "{failure}"
+        );
+        assert!(failure.message.contains("Rate exceeded"), "{failure}");
+        assert!(clock.elapsed() < Duration::from_secs(20), "{failure}");
+        // The last one waited and was not sent.
+        let sent = script.requests().len();
+        assert!((1..=20).contains(&sent), "{sent}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -249,6 +249,7 @@ fn of_reply(
         | FailureKind::AlreadyExists
         | FailureKind::MissingCapabilities(_)
         | FailureKind::Refused
+        | FailureKind::NotSent
         | FailureKind::Unreachable
         | FailureKind::BadInput
         | FailureKind::SecretNeeded(_) => {}

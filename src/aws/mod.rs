@@ -25,6 +25,7 @@ mod drift;
 mod endpoint;
 mod expected;
 mod failure;
+mod fresh;
 mod http;
 mod json;
 mod kept;

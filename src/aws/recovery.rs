@@ -34,7 +34,7 @@ impl Aws {
         let role = role_arn.map(str::to_owned);
         match recovery {
             Recovery::CancelUpdate => self
-                .call(Call::approved("CancelUpdateStack"), spec, |client| {
+                .call(Call::asked("CancelUpdateStack"), spec, |client| {
                     client
                         .cancel_update_stack()
                         .stack_name(stack.as_str())
@@ -44,7 +44,7 @@ impl Aws {
                 .await
                 .map(drop),
             Recovery::ContinueRollback => self
-                .call(Call::approved("ContinueUpdateRollback"), spec, |client| {
+                .call(Call::asked("ContinueUpdateRollback"), spec, |client| {
                     client
                         .continue_update_rollback()
                         .stack_name(stack.as_str())
@@ -56,7 +56,7 @@ impl Aws {
                 .await
                 .map(drop),
             Recovery::RollbackStack => self
-                .call(Call::approved("RollbackStack"), spec, |client| {
+                .call(Call::asked("RollbackStack"), spec, |client| {
                     client
                         .rollback_stack()
                         .stack_name(stack.as_str())

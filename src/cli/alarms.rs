@@ -91,6 +91,7 @@ fn told(wave: &Wave, found: Vec<(Target, Result<Vec<AlarmFound>, CallFailure>)>)
                     | FailureKind::MissingCapabilities(_)
                     | FailureKind::Refused
                     | FailureKind::Ambiguous
+                    | FailureKind::NotSent
                     | FailureKind::Unreachable
                     | FailureKind::BadInput
                     | FailureKind::SecretNeeded(_) => {

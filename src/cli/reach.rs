@@ -222,6 +222,7 @@ async fn look_at_bucket(aws: &Aws, bucket: TemplateBucket, spec: &TargetSpec) ->
                 | FailureKind::AlreadyExists
                 | FailureKind::MissingCapabilities(_)
                 | FailureKind::Ambiguous
+                | FailureKind::NotSent
                 | FailureKind::Unreachable
                 | FailureKind::BadInput
                 | FailureKind::SecretNeeded(_) => None,
@@ -306,6 +307,7 @@ fn remedy(failure: &CallFailure, spec: &TargetSpec, caller: &Caller) -> Option<S
             | FailureKind::MissingCapabilities(_)
             | FailureKind::Refused
             | FailureKind::Ambiguous
+            | FailureKind::NotSent
             | FailureKind::Unreachable
             | FailureKind::BadInput
             | FailureKind::SecretNeeded(_),

@@ -34,6 +34,8 @@ pub enum FailureKind {
     Refused,
     /// The request may or may not have been carried out.
     Ambiguous,
+    /// It could not be sent in time. Nothing was carried out, and what it rests on has to be looked at again.
+    NotSent,
     /// Nothing usable comes from the endpoint: it cannot be reached, is silent, or says that it has an error of its own.
     /// Nothing was carried out.
     Unreachable,

@@ -16,6 +16,9 @@ use crate::model::{
     Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
 };
 
+/// How often a request is put off that cannot be sent in time: for ten minutes and more.
+const MOST_PUT_OFF: u32 = 60;
+
 impl Machine {
     pub(super) fn take_verification(
         &mut self,
@@ -117,6 +120,13 @@ impl Machine {
     ) {
         match result {
             Some(Ok(())) => self.emit_for(turn, now, target, EventKind::ExecuteAccepted),
+            Some(Err(failure)) if self.is_put_off(target, &failure) => {
+                // After one that was lost, it is looked into what became of that one first.
+                let is_first = self.attempts.get(&target) == Some(&0);
+                if is_first && let Some(reason) = self.not_accepted(turn, now, target) {
+                    self.unknown(turn, now, target, reason);
+                }
+            }
             Some(Err(failure)) => {
                 let kind = EventKind::CallFailed {
                     failure: failure.clone(),
@@ -135,6 +145,7 @@ impl Machine {
                     | FailureKind::RegionNotEnabled
                     | FailureKind::Throttled
                     | FailureKind::MissingCapabilities(_)
+                    | FailureKind::NotSent
                     | FailureKind::Unreachable
                     | FailureKind::BadInput => match self.is_first_attempt(target) {
                         true => self.not_executed(turn, now, target, &failure),
@@ -144,6 +155,21 @@ impl Machine {
             }
             None => {}
         }
+    }
+
+    /// Returns whether a request was not sent in time and is to be made again, once its target was compared with what was approved
+    /// again. It does not count as an attempt.
+    fn is_put_off(&mut self, target: TargetIndex, failure: &CallFailure) -> bool {
+        if failure.kind != FailureKind::NotSent {
+            return false;
+        }
+        let times = self.put_off.entry(target).or_default();
+        *times += 1;
+        let is_put_off = *times < MOST_PUT_OFF;
+        if let Some(attempts) = self.attempts.get_mut(&target).filter(|_| is_put_off) {
+            *attempts = attempts.saturating_sub(1);
+        }
+        is_put_off
     }
 
     pub(super) fn take_ending(

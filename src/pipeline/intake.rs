@@ -253,6 +253,7 @@ impl Machine {
             | FailureKind::MissingCapabilities(_)
             | FailureKind::Refused
             | FailureKind::Ambiguous
+            | FailureKind::NotSent
             | FailureKind::Unreachable
             | FailureKind::BadInput => return Some(failure),
         };

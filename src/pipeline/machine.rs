@@ -41,6 +41,8 @@ pub struct Machine {
     /// which nothing answers.
     pub(super) held: BTreeSet<TargetIndex>,
     pub(super) attempts: HashMap<TargetIndex, u32>,
+    /// How often a request could not be sent in time.
+    pub(super) put_off: HashMap<TargetIndex, u32>,
     /// What somebody found out about the targets below.
     pub(super) unknown: UnknownPolicy,
     /// Targets that somebody was asked about before the execution was taken up.
@@ -169,6 +171,7 @@ impl Machine {
             differing: BTreeMap::new(),
             held: BTreeSet::new(),
             attempts,
+            put_off: HashMap::new(),
             unknown,
             asked_before: looked_at.clone(),
             looked_at,

@@ -104,7 +104,7 @@ impl Machine {
     }
 
     /// Goes on with a target for which no request was accepted so far; returns why that cannot be done.
-    fn not_accepted(
+    pub(super) fn not_accepted(
         &mut self,
         turn: &mut Turn,
         now: Timestamp,
@@ -133,7 +133,13 @@ impl Machine {
     }
 
     /// Asks what became of a target, or takes the answer of whoever was asked before.
-    fn unknown(&mut self, turn: &mut Turn, now: Timestamp, target: TargetIndex, message: String) {
+    pub(super) fn unknown(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+        message: String,
+    ) {
         // What somebody found out holds for what was under way then, not for what was asked since.
         let policy = if self.looked_at.remove(&target) {
             self.unknown

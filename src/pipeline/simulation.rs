@@ -47,6 +47,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         1 => Just(Fault::LostBefore),
         1 => Just(Fault::Late),
         1 => Just(Fault::Expired),
+        1 => Just(Fault::NotSent),
         1 => Just(Fault::Unreachable),
     ];
     prop::collection::vec(fault, 0..3)

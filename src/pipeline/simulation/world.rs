@@ -26,6 +26,8 @@ pub(super) enum Fault {
     /// The reply was lost, the call is carried out after somebody looked.
     Late,
     Expired,
+    /// It waited for its turn for so long that it was not sent.
+    NotSent,
     /// Nothing answers, and nothing was sent.
     Unreachable,
 }
@@ -171,7 +173,7 @@ impl Stack {
             Fault::Expired => return failure(FailureKind::CredentialsExpired),
             Fault::LostBefore | Fault::Late => return failure(FailureKind::Ambiguous),
             // While it is prepared, it is no pause: it would be another end.
-            Fault::None | Fault::LostAfter | Fault::Unreachable => {}
+            Fault::None | Fault::LostAfter | Fault::NotSent | Fault::Unreachable => {}
         }
         if self.script.fate == Fate::RefusedToCreate {
             return failure(FailureKind::Refused);
@@ -272,6 +274,7 @@ impl Stack {
             Fault::Expired => return failure(FailureKind::CredentialsExpired),
             Fault::Unreachable => return failure(FailureKind::Unreachable),
             Fault::LostBefore => return failure(FailureKind::Ambiguous),
+            Fault::NotSent => return failure(FailureKind::NotSent),
             Fault::None | Fault::LostAfter | Fault::Late => {}
         }
         if self.executions > 0 {
