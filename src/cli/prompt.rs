@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use console::{Term, measure_text_width};
 use dialoguer::Password;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::output;
 use crate::action::secrets::SecretPrompt;
@@ -50,15 +52,17 @@ impl Question {
     ) -> Option<Said> {
         let question = asked.question(plan);
         loop {
-            let line = line(&asked_on(
+            begin(&asked_on(
                 &question,
                 "approve · reject · full diff · later",
                 output::stderr_width(),
             ));
+            while !self.is_closed() && !is_typed() {}
+            // What is typed now is for whoever asks next.
             if self.is_closed() {
                 return None;
             }
-            let Some(line) = line else {
+            let Some(line) = typed() else {
                 return Some(Said::Gone);
             };
             let (word, summary) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -120,11 +124,43 @@ impl Asked<'_> {
 }
 
 /// Asks for a line; `None` where standard input ended.
+fn line(prompt: &str) -> Option<String> {
+    begin(prompt);
+    typed()
+}
+
+/// Shows a question.
+fn begin(prompt: &str) {
+    forget_typed();
+    output::stderr(&format!("{prompt}: "));
+}
+
+/// Forgets what was typed so far: it was typed before the question was there to be read, and answers nothing.
+fn forget_typed() {
+    // What is no terminal is not asked.
+    let _ = tcflush(stdin(), QueueSelector::IFlush);
+}
+
+/// Waits a moment for a line; returns whether there is one to be read, or the end of the input.
+fn is_typed() -> bool {
+    let moment = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
+    let stdin = stdin();
+    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+    match poll(&mut asked, Some(&moment)) {
+        Ok(0) | Err(Errno::INTR) => false,
+        // Where it cannot be told, it is found out by reading.
+        Ok(_) | Err(_) => true,
+    }
+}
+
+/// Returns the line that was typed; `None` where standard input ended.
 ///
 /// It is read in the terminal's own line mode, not key by key: whoever leaves while the question is
 /// open leaves the terminal as it was, and Ctrl-C stays a signal.
-fn line(prompt: &str) -> Option<String> {
-    output::stderr(&format!("{prompt}: "));
+fn typed() -> Option<String> {
     let mut line = String::new();
     match stdin().read_line(&mut line) {
         Ok(1..) => Some(line),
@@ -212,6 +248,7 @@ impl SecretPrompt for TerminalSecrets {
         let remember = |settings| *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
         self.0.during(|| {
             remember(tcgetattr(stdin()).ok());
+            forget_typed();
             let value = Password::new()
                 .with_prompt(format!("Value of secret parameter {parameter}"))
                 .interact();

@@ -208,6 +208,17 @@ fn the_approve_command_asks_as_deploy_does() {
 }
 
 #[test]
+fn what_is_typed_before_the_question_is_there_answers_nothing() {
+    let env = settings();
+    let mut screen = Screen::open(&env, &["deploy", "settings"]);
+    screen.type_line("approve");
+    screen.expect_question();
+    screen.type_line("later");
+    screen.ends_with(3);
+    assert_eq!(status(&env).as_deref(), Some("REVIEW_IN_PROGRESS"));
+}
+
+#[test]
 fn reject_at_the_prompt_leaves_nothing_behind() {
     let env = settings();
     let mut screen = Screen::open(&env, &["deploy", "settings"]);
