@@ -4,8 +4,8 @@ use super::super::step::{Input, StepKind, UnknownPolicy};
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
-    AccountId, Approver, EventKind, Region, SkipReason, StackName, StackSetting, StopMode,
-    StopRequest, Target,
+    AccountId, Approver, EventKind, InboxMessage, Region, SkipReason, StackName, StackSetting,
+    StopMode, StopRequest, Target,
 };
 
 const STARTED: [&str; 4] = [
@@ -202,11 +202,10 @@ fn who_gives_up_does_not_wait_for_a_region() {
     }
 }
 
-/// Has `machine` given up after it was left, and taken up again.
-fn given_up(machine: Machine) -> Machine {
-    let now = Timestamp::UNIX_EPOCH;
-    let mut state = machine.state;
-    let request = StopRequest {
+/// A request to give up, of somebody who knew that nothing answers in the regions `unreachable`.
+fn request(unreachable: &[&Target]) -> StopRequest {
+    let regions = unreachable.iter().map(|target| target.region.clone());
+    StopRequest {
         mode: StopMode::GiveUp,
         by: Approver {
             arn: None,
@@ -214,16 +213,96 @@ fn given_up(machine: Machine) -> Machine {
             host: "laptop".to_owned(),
         },
         reason: String::new(),
-    };
+        unreachable: regions.collect(),
+    }
+}
+
+/// Returns `machine` after it was left and taken up again, before which `kinds` happened.
+fn taken_up(machine: Machine, kinds: Vec<EventKind>) -> Machine {
+    let mut state = machine.state;
     let resumed = EventKind::Resumed {
         owner: "laptop".to_owned(),
         secrets: Default::default(),
     };
-    for kind in [EventKind::StopRequested { request }, resumed] {
-        let event = state.follow(now, kind).unwrap();
+    for kind in kinds.into_iter().chain([resumed]) {
+        let event = state.follow(Timestamp::UNIX_EPOCH, kind).unwrap();
         state.apply(&event).unwrap();
     }
     Machine::over(state, UnknownPolicy::Ask)
+}
+
+/// Has `machine` given up after it was left, and taken up again.
+fn given_up(machine: Machine) -> Machine {
+    let request = request(&[]);
+    taken_up(machine, vec![EventKind::StopRequested { request }])
+}
+
+fn watched(target: &Target) -> Input {
+    Input::Watched {
+        target: target.clone(),
+        result: silence(),
+    }
+}
+
+/// Returns an execution of three targets that are under way, paused because nothing answers where the first is.
+fn paused_at(first: &Target) -> Machine {
+    let mut machine = machine(&["execute_intended", "execute_accepted"]);
+    let turn = machine.handle(vec![watched(first)], Timestamp::UNIX_EPOCH);
+    assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
+    machine
+}
+
+#[test]
+fn a_give_up_that_is_read_after_the_pause_holds_for_where_nothing_answered_before_it() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, third] = three();
+    let mut machine = taken_up(paused_at(&first), Vec::new());
+    let late = InboxMessage::Stop(request(&[&first]));
+    machine.take(&mut Turn::default(), now, Input::Inbox(vec![late]));
+    // Of a region that fell silent since, nobody knew.
+    let mut turn = Turn::default();
+    machine.take(&mut turn, now, watched(&third));
+    assert_eq!(kinds(&turn), [&paused("us-east-1", 0, 1)]);
+    let turn = machine.handle(vec![watched(&first), watched(&second)], now);
+    let unknown = |kind: &&EventKind| matches!(kind, EventKind::TargetFinished { outcome, .. } if matches!(outcome, TargetOutcome::Unknown { .. }));
+    let told = of_targets(&turn);
+    assert!(told.len() == 2 && told.iter().all(unknown), "{told:?}");
+}
+
+#[test]
+fn a_give_up_that_is_read_after_the_region_is_back_gives_it_up_no_more() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, _] = three();
+    let observed = Input::Observed {
+        target: first.clone(),
+        events: Vec::new(),
+    };
+    let executed = Input::Executed {
+        target: first.clone(),
+        result: Ok(()),
+    };
+    let answers = Input::Answers(first.region.clone());
+    let running = ["execute_intended", "execute_accepted"];
+    for (names, answer) in [
+        (&running[..], observed),
+        (&running[..1], executed),
+        (&running, answers),
+    ] {
+        let mut machine = machine(names);
+        machine.handle(vec![watched(&second)], now);
+        assert_eq!(machine.state.unreachable.len(), 1);
+        let mut machine = taken_up(machine, Vec::new());
+        let back = format!("{answer:?}");
+        machine.take(&mut Turn::default(), now, answer);
+        let late = InboxMessage::Stop(request(&[&first]));
+        let mut turn = Turn::default();
+        machine.take(&mut turn, now, Input::Inbox(vec![late]));
+        let told = EventKind::StopRequested {
+            request: request(&[]),
+        };
+        assert_eq!(kinds(&turn), [&told], "{back}");
+        assert!(machine.state.lost.is_empty(), "{back}");
+    }
 }
 
 #[test]

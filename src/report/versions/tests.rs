@@ -95,6 +95,7 @@ fn an_execution_that_stands_still_says_it_too() {
                 host: "laptop".to_owned(),
             },
             reason: String::new(),
+            unreachable: Default::default(),
         },
     });
     let lines = lines(&script.view());
