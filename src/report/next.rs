@@ -6,8 +6,9 @@ use crate::model::{
 
 use super::review::execution;
 use super::screen::{Line, Page, Tone, columns};
+use super::versions::Versions;
 use super::view::State;
-use super::{View, advice, recover, versions};
+use super::{View, advice, recover};
 
 /// Adds the commands that go on from here.
 pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
@@ -59,7 +60,7 @@ pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Optio
             other.map(|(_, label)| *label)
         })
     };
-    let is_mixed = versions::left(view).is_some();
+    let is_mixed = Versions::left(view).is_some();
     let labelled = |command: String| {
         let of = label(&command).or_else(|| is_mixed.then(|| way_out(&command)).flatten());
         (command, of)
