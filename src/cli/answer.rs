@@ -367,14 +367,18 @@ async fn caller(
     };
     let why = |error: CliError| error.told().0;
     let aws = connect(&invocation, Some(id)).await.map_err(why)?;
-    let caller = match decision {
-        // Who approved is on record.
-        Decision::Approve => Some(aws.caller().await),
-        Decision::Reject => soon(aws.caller()).await,
-    };
-    match caller {
+    match in_time(decision, aws.caller()).await {
         Some(caller) => caller.map(Some).map_err(|e| why(e.into())),
         None => Err(format!("no answer within {} s", SOON.as_secs())),
+    }
+}
+
+/// Returns who gives the answer, if that is known in time for it.
+async fn in_time<T>(decision: Decision, asking: impl Future<Output = T>) -> Option<T> {
+    match decision {
+        // Who approved is on record.
+        Decision::Approve => Some(asking.await),
+        Decision::Reject => soon(asking).await,
     }
 }
 
@@ -394,5 +398,12 @@ mod tests {
     async fn an_answer_that_never_comes_is_not_waited_for() {
         assert_eq!(soon(std::future::pending::<()>()).await, None);
         assert_eq!(soon(std::future::ready(1)).await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_approves_is_on_record_however_long_it_takes_to_be_told() {
+        let slow = || tokio::time::timeout(60 * SOON, std::future::pending::<()>());
+        assert!(in_time(Decision::Approve, slow()).await.is_some());
+        assert!(in_time(Decision::Reject, slow()).await.is_none());
     }
 }

@@ -143,13 +143,13 @@ fn go_on(
         }
     }
     if let (Some(outcome), Some(how)) = (ended.outcome(), ended.ending()) {
-        let again = if matches!(run::outcome_code(*outcome), exit::REJECTED) {
+        let code = run::outcome_code(*outcome, &ended);
+        let again = if code == exit::REJECTED {
             "; to deploy it after all, make a new plan with the same command"
         } else {
             ""
         };
         output::stderr(&format!("execution {id} has ended already: {how}{again}\n"));
-        let code = run::outcome_code(*outcome);
         followers::note(journal, &mut ended)?;
         run::account(global, &ended, journal.folder())?;
         return Ok(code);

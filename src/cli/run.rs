@@ -302,7 +302,7 @@ impl Run<'_> {
             let event = portable::export(self.journal, &id, out, operator)?;
             face.view.apply(&event);
         }
-        let code = code(&ended);
+        let code = code(&ended, &face.view);
         let is_told = match self.account {
             Account::Always => true,
             Account::UnlessDone => !matches!(code, exit::DONE | exit::WITH_FAILURES),
@@ -487,17 +487,23 @@ fn advice(message: &str) -> String {
     lines.map(|line| format!("\n{line}")).collect()
 }
 
-fn code(ended: &Ended) -> u8 {
+fn code(ended: &Ended, view: &View) -> u8 {
     match ended {
-        Ended::Finished(outcome) => outcome_code(*outcome),
+        Ended::Finished(outcome) => outcome_code(*outcome, view),
         Ended::AwaitingAnswer => exit::AWAITING,
         Ended::Paused(_) | Ended::Stopped | Ended::Detached => exit::INTERRUPTED,
     }
 }
 
-/// Returns the exit code of an execution that ended.
-pub(super) fn outcome_code(outcome: ExecutionOutcome) -> u8 {
+/// Returns the exit code of the execution in `view`, which ended with `outcome`.
+pub(super) fn outcome_code(outcome: ExecutionOutcome, view: &View) -> u8 {
     match outcome {
+        // It was to be brought to what is asked for, or back, and is what a failed operation made of it.
+        ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo
+            if !view.left_failed().is_empty() =>
+        {
+            exit::FAILED
+        }
         ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo => exit::DONE,
         ExecutionOutcome::SucceededWithFailures => exit::WITH_FAILURES,
         ExecutionOutcome::Failed => exit::FAILED,

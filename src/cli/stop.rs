@@ -1,6 +1,9 @@
 //! `stackgate stop`: asks the process that runs an execution to stop, or gives the execution up.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
+use jiff::Timestamp;
 
 use super::face::Answering;
 use super::options::{Connection, Global, OutputForm};
@@ -51,13 +54,14 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
         },
         by: identity::approver(None),
         reason: args.reason.clone(),
+        unreachable: BTreeSet::new(),
     };
     let owner = journal
         .owner(&id)?
         .filter(|o| o.is_alive(now) && !identity::is_gone(&o.name));
     match owner {
         Some(owner) => {
-            journal.post(&id, &InboxMessage::Stop(request), now)?;
+            post(&journal, &id, request, now)?;
             let (what, recorded, then) = if args.give_up {
                 (
                     "give up execution",
@@ -135,6 +139,21 @@ pub(super) fn said(global: &Global, text: &str, recorded: &Recorded) -> Result<u
     Ok(exit::DONE)
 }
 
+/// Puts the request into the inbox of the process that runs the execution.
+fn post(
+    journal: &Journal,
+    id: &ExecutionId,
+    mut request: StopRequest,
+    now: Timestamp,
+) -> Result<(), CliError> {
+    if request.mode == StopMode::GiveUp {
+        // The process may leave before it reads this, and whoever resumes forgets where nothing answered.
+        request.unreachable = replayed(journal, id)?.unreachable;
+    }
+    journal.post(id, &InboxMessage::Stop(request), now)?;
+    Ok(())
+}
+
 /// Notes in the journal that an execution which nobody runs is given up: from then on, whoever takes it up only
 /// brings it to its end.
 fn give_up(
@@ -150,7 +169,7 @@ fn give_up(
     let lease = run::acquire(journal, id)?;
     let written = (|| {
         // Read under the lease: its last owner may have written until then.
-        let state: Execution = Execution::read::<_, CliError>(journal.events(id, 0))?;
+        let state = replayed(journal, id)?;
         let event = state.follow(runtime::now(), EventKind::StopRequested { request })?;
         let events = std::slice::from_ref(&event);
         journal.append(&lease, state.seq, events, &[], Durability::Intent)?;
@@ -158,4 +177,49 @@ fn give_up(
     })();
     journal.release(&lease)?;
     written
+}
+
+fn replayed(journal: &Journal, id: &ExecutionId) -> Result<Execution, CliError> {
+    Execution::read::<_, CliError>(journal.events(id, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+    use crate::model::{Event, PauseReason, Region, Scope};
+
+    #[test]
+    fn whoever_asks_a_process_to_give_up_says_where_nothing_answered_then() {
+        let (_folder, journal) = samples::journal();
+        let id = samples::id(1);
+        let lease = samples::begun(&journal, &id);
+        let region = Region::new("eu-west-1").unwrap();
+        let reason = PauseReason::Unreachable {
+            region: region.clone(),
+            untouched: 1,
+            under_way: 0,
+            message: "no route".to_owned(),
+        };
+        let paused = Event {
+            scope: Scope::default(),
+            ..samples::event(&id, 2, EventKind::Paused { reason })
+        };
+        let written = journal.append(&lease, 1, &[paused], &[], Durability::Intent);
+        written.unwrap();
+        for mode in [StopMode::Wait, StopMode::Abandon, StopMode::GiveUp] {
+            let request = StopRequest {
+                mode,
+                ..samples::stop()
+            };
+            post(&journal, &id, request, samples::now()).unwrap();
+        }
+        let inbox = journal.inbox(&id).unwrap().messages;
+        let told = inbox.into_iter().map(|(_, message)| match message {
+            InboxMessage::Stop(request) => request.unreachable,
+            InboxMessage::Answer(answer) => panic!("{answer:?}"),
+        });
+        let told: Vec<_> = told.collect();
+        assert_eq!(told, [BTreeSet::new(), BTreeSet::new(), [region].into()]);
+    }
 }

@@ -225,6 +225,7 @@ pub fn stop() -> StopRequest {
         mode: StopMode::Wait,
         by: answer().approver,
         reason: "wrong window".into(),
+        unreachable: Default::default(),
     }
 }
 

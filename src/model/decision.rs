@@ -1,9 +1,11 @@
 //! Answers and requests that reach an execution from people.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, RiskLevel, WaveName};
+use super::{Digest, Region, RiskLevel, WaveName};
 
 /// The answer to an approval request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,10 @@ pub struct StopRequest {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// Where nothing answered when it was posted, for whoever gives up: the execution may have been taken up again before it
+    /// is read, and knows nothing of that any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unreachable: BTreeSet<Region>,
 }
 
 /// What other processes put into an execution's inbox.

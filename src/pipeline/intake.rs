@@ -28,6 +28,7 @@ impl Machine {
             Input::Stop(request) => self.take_stop(turn, now, request),
             Input::Silent(silence) => self.take_silence(turn, now, silence),
             Input::Answers(region) => {
+                self.answered.insert(region.clone());
                 if self.state.silent.contains(&region) {
                     let kind = EventKind::RegionAnswers { region };
                     self.emit(turn, now, Scope::default(), kind);
@@ -169,6 +170,8 @@ impl Machine {
                 if state.phase != Phase::Running {
                     return;
                 }
+                self.heard_from(target);
+                let state = &self.state.targets[target];
                 // A watch that was begun again sees the operation's events again.
                 let known = events
                     .iter()
@@ -192,11 +195,16 @@ impl Machine {
         }
     }
 
-    fn take_stop(&mut self, turn: &mut Turn, now: Timestamp, request: StopRequest) {
+    fn take_stop(&mut self, turn: &mut Turn, now: Timestamp, mut request: StopRequest) {
         if request.mode == StopMode::GiveUp {
             // What was kept for a resumption gets its end now.
             self.held.clear();
         }
+        // Nobody asked for a region that is back to be given up.
+        let answered = &self.answered;
+        request
+            .unreachable
+            .retain(|region| !answered.contains(region));
         let kind = EventKind::StopRequested { request };
         self.emit(turn, now, Scope::default(), kind);
     }
@@ -225,7 +233,10 @@ impl Machine {
         self.busy.remove(target);
         self.touch(target);
         match result {
-            Ok(value) => Some(Ok(value)),
+            Ok(value) => {
+                self.heard_from(target);
+                Some(Ok(value))
+            }
             Err(failure) => self.pause_for(turn, now, failure).map(Err),
         }
     }

@@ -13,8 +13,8 @@ use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
 use super::step::{Input, Step, StepKind, TargetWork, UnknownPolicy};
 use super::targets::{TargetIndex, TargetSet};
 use crate::model::{
-    CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Scope,
-    SecretRef, StackStatus, Staleness, Target, TargetOutcome, TargetSpec,
+    CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Region,
+    Scope, SecretRef, StackStatus, Staleness, Target, TargetOutcome, TargetSpec,
 };
 
 /// How often what was provably not accepted is asked for again before it fails, or a person is asked.
@@ -53,6 +53,8 @@ pub struct Machine {
     pub(super) checking: bool,
     /// Whether the gate was looked at by this machine before.
     pub(super) checked: bool,
+    /// The regions in which a call was answered since this machine took the execution up.
+    pub(super) answered: BTreeSet<Region>,
     /// The newest event of each stack as a rollback found it, read once: the text names every target.
     pub(super) seen: OnceCell<BTreeMap<String, Option<String>>>,
 }
@@ -177,6 +179,7 @@ impl Machine {
             looked_at,
             checking: false,
             checked: false,
+            answered: BTreeSet::new(),
             seen: OnceCell::new(),
         };
         machine.refill();

@@ -546,6 +546,7 @@ fn who_stops_does_not_wait_for_somebody_elses_operation_and_waits_again_when_it_
             mode: StopMode::Wait,
             by: approver(),
             reason: String::new(),
+            unreachable: Default::default(),
         });
         events.extend(machine.handle(vec![stop], now).events);
         assert!(
@@ -581,6 +582,7 @@ fn who_gives_up_does_not_wait_for_somebody_elses_operation() {
             mode: StopMode::GiveUp,
             by: approver(),
             reason: String::new(),
+            unreachable: Default::default(),
         });
         machine.handle(vec![stop], now);
         assert_eq!(machine.state().outcome, Some(ExecutionOutcome::Stopped));

@@ -58,6 +58,14 @@ impl Machine {
         }
     }
 
+    /// Notes that a call was answered where `target` is.
+    pub(super) fn heard_from(&mut self, target: TargetIndex) {
+        let region = &self.state.name_of(target).region;
+        if !self.answered.contains(region) {
+            self.answered.insert(region.clone());
+        }
+    }
+
     /// Returns whether whoever gave the execution up knew that nothing answers where `target` is.
     pub(super) fn is_lost(&self, target: TargetIndex) -> bool {
         self.state.lost.contains(&self.name(target).region)

@@ -11,7 +11,7 @@ use super::next::{next, stuck};
 use super::rolled_back::gave_back;
 use super::screen::Tone;
 use super::status::is_busy;
-use super::versions::Versions;
+use super::versions::Tally;
 use super::words::{self, count};
 use super::{TargetView, View, advice, recover};
 
@@ -98,8 +98,8 @@ pub struct Followed {
     pub(super) next: Vec<String>,
     /// Whether everything that it had changed went back.
     pub(super) is_back: bool,
-    /// How many targets have which version, once nothing that went on from it is open.
-    pub(super) versions: Option<Versions>,
+    /// How many targets have what, once nothing that went on from it is open.
+    pub(super) tally: Option<Tally>,
 }
 
 impl Followed {
@@ -131,9 +131,9 @@ impl Followed {
             .collect();
         // What was begun is seen to its end before anything else, also where something newer has ended: two that work on the
         // same targets make each other's plans stale.
-        let versions = open
+        let tally = open
             .is_empty()
-            .then(|| Versions::after(view, &since(view, &views)));
+            .then(|| Tally::after(view, &since(view, &views)));
         let (next, is_back) = match open.is_empty() {
             true => after(view, &views),
             false => {
@@ -146,7 +146,7 @@ impl Followed {
             of: view.execution().cloned(),
             next,
             is_back,
-            versions,
+            tally,
         })
     }
 
@@ -317,7 +317,7 @@ fn after(view: &View, followers: &[&View]) -> (Vec<String>, bool) {
         .map(|of| (of, any(of, advice::is_updated), any(of, advice::is_made)))
         .filter(|(_, updated, made)| *updated || *made)
         .collect();
-    let is_mixed = is_forward && Versions::after(view, &since).are_mixed();
+    let is_mixed = is_forward && Tally::after(view, &since).are_mixed();
     if is_mixed
         && is_done
         && let Some(id) = view.execution()

@@ -86,6 +86,7 @@ pub use screen::ScreenOptions;
 pub use status::{ApprovalStatus, RefusedAnswer, Stage, Status, TargetStatus, status};
 pub use summary::{StaleTarget, Summary, TargetOutputs, summary, summary_so_far};
 pub use target_view::{Phase, TargetView};
+pub use versions::Versions;
 pub use view::{Approval, Counts, Direction, Refused, Source, StageStatus, State, View};
 pub use waves::{GateReached, GateStage, WaveStatus, wave_account};
 pub use words::{count, unreached};

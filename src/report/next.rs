@@ -6,8 +6,9 @@ use crate::model::{
 
 use super::review::execution;
 use super::screen::{Line, Page, Tone, columns};
+use super::versions::Versions;
 use super::view::State;
-use super::{View, advice, recover, versions};
+use super::{View, advice, recover};
 
 /// Adds the commands that go on from here.
 pub(super) fn next_commands(page: &mut Page<'_>, view: &View) {
@@ -59,7 +60,7 @@ pub(super) fn labelled(view: &View, commands: Vec<String>) -> Vec<(String, Optio
             other.map(|(_, label)| *label)
         })
     };
-    let is_mixed = versions::left(view).is_some();
+    let is_mixed = Versions::left(view).is_some();
     let labelled = |command: String| {
         let of = label(&command).or_else(|| is_mixed.then(|| way_out(&command)).flatten());
         (command, of)
@@ -102,14 +103,9 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
         State::Ended(outcome) => match (view.followed(), outcome) {
             // Somebody went on from it already.
             (Some(followed), _) => followed.next.clone(),
-            (
-                None,
-                ExecutionOutcome::Succeeded
-                | ExecutionOutcome::Rejected
-                | ExecutionOutcome::Expired,
-            ) => Vec::new(),
-            (None, ExecutionOutcome::NothingToDo) => {
-                let left = left_failed(view).into_iter();
+            (None, ExecutionOutcome::Rejected | ExecutionOutcome::Expired) => Vec::new(),
+            (None, ExecutionOutcome::Succeeded | ExecutionOutcome::NothingToDo) => {
+                let left = view.left_failed().into_iter();
                 let ways =
                     left.filter_map(|(target, status)| Some((target, Recovery::of(status)?)));
                 recover::commands_of(id, ways.collect())
@@ -134,18 +130,20 @@ pub(super) fn next(view: &View, id: &str) -> Vec<String> {
     }
 }
 
-/// Returns the targets in which there was nothing to change and whose stacks are in the middle of an operation that failed
-/// before, each with the status.
-pub(super) fn left_failed(view: &View) -> Vec<(&Target, StackStatus)> {
-    let targets = view.targets().into_iter();
-    let left = targets.filter_map(|target| match target.outcome() {
-        Some(TargetOutcome::NoChanges) => {
-            let status = target.former_status().filter(|status| status.is_failed());
-            Some((target.target(), status?))
-        }
-        Some(_) | None => None,
-    });
-    left.collect()
+impl View {
+    /// Returns the targets in which there was nothing to change and whose stacks are in the middle of an operation that failed
+    /// before, each with the status.
+    pub fn left_failed(&self) -> Vec<(&Target, StackStatus)> {
+        let targets = self.targets().into_iter();
+        let left = targets.filter_map(|target| match target.outcome() {
+            Some(TargetOutcome::NoChanges) => {
+                let status = target.former_status().filter(|status| status.is_failed());
+                Some((target.target(), status?))
+            }
+            Some(_) | None => None,
+        });
+        left.collect()
+    }
 }
 
 /// Returns the targets that this execution left stuck, and what gets them out. A creation that failed is made anew instead.

@@ -346,6 +346,7 @@ mod tests {
                 mode: StopMode::GiveUp,
                 by: fixtures::alice(),
                 reason: String::new(),
+                unreachable: Default::default(),
             },
         };
         for (kind, told) in [

@@ -20,6 +20,7 @@ use super::halted::{HaltedRegion, halted};
 use super::next::{next_commands, next_for_machines};
 use super::rolled_back::RolledBack;
 use super::screen::{Line, Page, ScreenOptions, Tone};
+use super::versions::Versions;
 use super::view::Counts;
 use super::waves::waves;
 use super::words::{self, Places, count};
@@ -59,6 +60,9 @@ pub struct Summary {
     pub ended: Option<Timestamp>,
     /// How many targets ended in which way.
     pub counts: Counts,
+    /// How many targets have which version, where they do not all have the same one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
     /// The regions in which too many targets failed.
     pub halted: Vec<HaltedRegion>,
     /// Failed executions, by cause.
@@ -153,6 +157,7 @@ impl Summary {
             started: view.started(),
             ended: view.ended(),
             counts: view.counts(),
+            versions: Versions::left(view),
             halted: halted(view),
             failed: causes::failures(view),
             not_planned: causes::not_planned(view),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::model::{ChangeSetKind, ExecutionOutcome, StackStatus, Target, TargetOutcome, Verdict};
 
 use super::followed::Since;
@@ -24,9 +26,22 @@ enum Has {
     Unclear,
 }
 
-/// How many targets have which version.
+/// How many targets have which version, where they do not all have the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// They have what the execution was to bring.
+    pub brought: usize,
+    /// They have what was there before.
+    pub before: usize,
+    /// They have no stack, or one whose creation failed.
+    pub not_there: usize,
+    /// It cannot be told what they have.
+    pub unclear: usize,
+}
+
+/// How many targets have what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Versions {
+pub(super) struct Tally {
     new: usize,
     new_before: usize,
     old: usize,
@@ -34,10 +49,10 @@ pub(super) struct Versions {
     unclear: usize,
 }
 
-impl Versions {
+impl Tally {
     /// Returns what the targets of the execution in `view` have after what `since` says was made of them.
     pub(super) fn after(view: &View, since: &BTreeMap<&Target, Since<'_>>) -> Self {
-        let mut versions = Self::default();
+        let mut tally = Self::default();
         for target in view.targets() {
             let has = match since.get(target.target()) {
                 Some(Since::Done(_)) => Has::New,
@@ -47,18 +62,18 @@ impl Versions {
                 Some(Since::Back(_)) => Has::Old,
                 None => has(target),
             };
-            versions.add(has);
+            tally.add(has);
         }
         // What a retry does not run again was brought what the retry is to bring to the others.
         for proof in view.proven() {
             if view.target(&proof.target).is_none() {
-                versions.add(match proof.verdict {
+                tally.add(match proof.verdict {
                     Verdict::Current => Has::New,
                     Verdict::Changed { .. } | Verdict::NotRead { .. } => Has::Unclear,
                 });
             }
         }
-        versions
+        tally
     }
 
     fn add(&mut self, has: Has) {
@@ -76,6 +91,31 @@ impl Versions {
         self.new > 0 && self.old + self.nothing > 0
     }
 
+    /// Returns how many targets have which version, where that is so.
+    fn mixed(&self) -> Option<Versions> {
+        self.are_mixed().then_some(Versions {
+            brought: self.new + self.new_before,
+            before: self.old,
+            not_there: self.nothing,
+            unclear: self.unclear,
+        })
+    }
+}
+
+impl Versions {
+    /// Returns those that an execution leaves which is over or stands still, with what followed it.
+    pub(super) fn left(view: &View) -> Option<Self> {
+        // How far a rollback is that follows by itself is told on its own.
+        if !is_left(view) || view.deletes() || view.rolled_back().is_some() {
+            return None;
+        }
+        let tally = match view.followed() {
+            Some(followed) => followed.tally?,
+            None => Tally::after(view, &BTreeMap::new()),
+        };
+        tally.mixed()
+    }
+
     /// Returns `1 target runs the new version, 2 the old one`.
     fn text(&self, direction: Direction) -> String {
         let (new, old) = match direction {
@@ -85,16 +125,20 @@ impl Versions {
         };
         let run = |number: usize| if number == 1 { "runs" } else { "run" };
         let are = |number: usize| if number == 1 { "is" } else { "are" };
-        let got = self.new + self.new_before;
-        let mut parts = vec![format!("{} {} {new}", count(got, "target"), run(got))];
-        if self.old > 0 {
-            parts.push(format!("{} {old}", self.old));
+        let brought = self.brought;
+        let mut parts = vec![format!(
+            "{} {} {new}",
+            count(brought, "target"),
+            run(brought)
+        )];
+        if self.before > 0 {
+            parts.push(format!("{} {old}", self.before));
         }
-        if self.nothing > 0 {
+        if self.not_there > 0 {
             parts.push(format!(
                 "{} {} not there yet",
-                self.nothing,
-                are(self.nothing)
+                self.not_there,
+                are(self.not_there)
             ));
         }
         if self.unclear > 0 {
@@ -155,9 +199,9 @@ fn has(target: &TargetView) -> Has {
     }
 }
 
-/// Returns the same of an execution that is over or stands still, with what followed it.
-pub(super) fn left(view: &View) -> Option<Versions> {
-    let is_left = match view.state() {
+/// Returns whether the execution is over, or stands still, after it may have changed something.
+fn is_left(view: &View) -> bool {
+    match view.state() {
         State::Ended(outcome) => match outcome {
             ExecutionOutcome::Succeeded
             | ExecutionOutcome::SucceededWithFailures
@@ -176,21 +220,12 @@ pub(super) fn left(view: &View) -> Option<Versions> {
         | State::Overdue
         | State::Paused
         | State::GivingUp => false,
-    };
-    // How far a rollback is that follows by itself is told on its own.
-    if !is_left || view.deletes() || view.rolled_back().is_some() {
-        return None;
     }
-    let versions = match view.followed() {
-        Some(followed) => followed.versions?,
-        None => Versions::after(view, &BTreeMap::new()),
-    };
-    versions.are_mixed().then_some(versions)
 }
 
 /// Returns in one line how many targets an execution left with which version, where they are not the same.
 pub(super) fn told(view: &View) -> Option<String> {
-    Some(left(view)?.text(view.direction()))
+    Some(Versions::left(view)?.text(view.direction()))
 }
 
 #[cfg(test)]

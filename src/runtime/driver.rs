@@ -298,6 +298,7 @@ impl Driver<'_> {
             mode,
             by: self.operator.clone(),
             reason: reason.to_owned(),
+            unreachable: Default::default(),
         })
     }
 

@@ -90,6 +90,47 @@ fn a_failed_update_is_rolled_back_by_the_command_that_the_report_names() {
 }
 
 #[test]
+fn a_rollback_that_finds_nothing_in_a_stack_that_a_failure_left_has_failed() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", TEMPLATE);
+    let accounts = "--accounts=111111111111,222222222222";
+    let deploy = |more: &[&str]| {
+        let all = ["deploy", "app", accounts, "--yes=high", "--output=json"];
+        env.run(&[&all, more].concat())
+    };
+    deploy(&["--parameter=Name=/free"]).success();
+    let cloud = env.cloud("222222222222", "us-east-1");
+    cloud.put_parameter("/taken", "theirs");
+    let more = ["--failure-tolerance=1", "--disable-rollback"];
+    let failing = ["--parameter=Name=/taken", "--parameter=Value=two"];
+    let failed = deploy(&[&failing[..], &more].concat());
+    let id = document(&env, failed.code(5))["execution"].clone();
+    let id = id.as_str().unwrap();
+    assert_eq!(cloud.status("app").as_deref(), Some("UPDATE_FAILED"));
+    let changed = env.cloud("111111111111", "us-east-1");
+    assert_eq!(changed.parameter("/recovered").as_deref(), Some("two"));
+
+    // What succeeded goes back; of what failed, the change set sees nothing.
+    let rollback = ["rollback", id, "--yes=high"];
+    let output = env.run(&rollback);
+    output.code(1);
+    let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "rolled back in 1 of 2 targets; 1 stack is still UPDATE_FAILED";
+    assert!(joined(&output.stdout).contains(said), "{output}");
+    assert_eq!(changed.parameter("/recovered").as_deref(), Some("one"));
+    let output = env.run(&rollback);
+    output.code(1);
+    let said = "nothing was rolled back in 1 target; 1 stack is still UPDATE_FAILED";
+    assert!(joined(&output.stdout).contains(said), "{output}");
+    // Whoever asks again is told the same.
+    let again = env.run(&["resume", "latest"]);
+    again.code(1);
+    assert_eq!(again.stdout, output.stdout);
+    let named = "stackgate recover app --rollback-stack --accounts 222222222222";
+    assert!(joined(&again.stdout).contains(named), "{again}");
+}
+
+#[test]
 fn all_stacks_that_an_execution_left_stuck_are_got_out_together() {
     let env = TestEnv::on(Emulator::Ministack);
     env.write("templates/app.yaml", TEMPLATE);

@@ -1,7 +1,8 @@
 //! What is said at the end of a run.
 
 use super::*;
-use crate::model::{Event, EventKind, Scope};
+use crate::journal::samples;
+use crate::model::{Event, EventKind, Scope, StackStatus, TargetOutcome};
 
 const ID: &str = "019a4c3e-0000-7000-8000-000000000001";
 
@@ -58,5 +59,43 @@ fn a_region_in_which_nothing_answers_is_named_with_what_is_left_and_the_way_on()
         "{both}"
     );
     assert!(lines[2].contains("this computer has its network back"));
-    assert_eq!(code(&Ended::Paused(one)), exit::INTERRUPTED);
+    assert_eq!(code(&Ended::Paused(one), &View::new()), exit::INTERRUPTED);
+}
+
+#[test]
+fn what_left_a_stack_as_a_failed_operation_left_it_has_failed() {
+    let id = samples::id(1);
+    let ended = |left: StackStatus, ended: ExecutionOutcome| {
+        let mut kinds = samples::every_kind().into_iter();
+        let mut intended = kinds
+            .find(|kind| kind.name() == "change_set_intended")
+            .unwrap();
+        if let EventKind::ChangeSetIntended { stack, .. } = &mut intended {
+            stack.as_mut().unwrap().status = left;
+        }
+        let finished = EventKind::TargetFinished {
+            outcome: TargetOutcome::NoChanges,
+            outputs: Default::default(),
+        };
+        // What has an even number is about the target.
+        let events = [
+            samples::event(&id, 1, samples::started()),
+            samples::event(&id, 2, intended),
+            samples::event(&id, 4, finished),
+        ];
+        code(&Ended::Finished(ended), &View::of(&events))
+    };
+    for (outcome, expected) in [
+        (ExecutionOutcome::NothingToDo, exit::DONE),
+        (ExecutionOutcome::Succeeded, exit::DONE),
+        (ExecutionOutcome::SucceededWithFailures, exit::WITH_FAILURES),
+        (ExecutionOutcome::Stopped, exit::REJECTED),
+    ] {
+        assert_eq!(ended(StackStatus::UpdateComplete, outcome), expected);
+        let expected = match expected {
+            exit::DONE => exit::FAILED,
+            other => other,
+        };
+        assert_eq!(ended(StackStatus::UpdateFailed, outcome), expected);
+    }
 }

@@ -318,7 +318,7 @@ impl Run {
 
     /// Gives the execution up, in the running process or while none runs it.
     pub(super) fn give_up(&mut self) {
-        match self.chance(4) {
+        match self.chance(5) {
             0 => return self.stop(StopMode::GiveUp),
             1 => {
                 // What was looked into meanwhile was kept for a resumption.
@@ -328,14 +328,19 @@ impl Run {
                 }
                 return self.stop(StopMode::GiveUp);
             }
+            2 => {
+                // The process that it was posted to left before it was read.
+                let unreachable = self.machine.state().unreachable.clone();
+                self.crash();
+                return self.handle(vec![Input::Inbox(vec![InboxMessage::Stop(StopRequest {
+                    unreachable,
+                    ..giving_up()
+                })])]);
+            }
             _ => {}
         }
         self.in_flight.clear();
-        let request = StopRequest {
-            mode: StopMode::GiveUp,
-            by: approver(),
-            reason: String::new(),
-        };
+        let request = giving_up();
         let state = Execution::replay(&self.events).unwrap();
         let event = state.follow(self.now, EventKind::StopRequested { request });
         self.events.push(event.unwrap());
@@ -356,6 +361,7 @@ impl Run {
             mode,
             by: approver(),
             reason: String::new(),
+            unreachable: Default::default(),
         })]);
     }
 
@@ -444,6 +450,15 @@ pub(super) fn approver() -> Approver {
         arn: None,
         os_user: "ana".to_owned(),
         host: "laptop".to_owned(),
+    }
+}
+
+fn giving_up() -> StopRequest {
+    StopRequest {
+        mode: StopMode::GiveUp,
+        by: approver(),
+        reason: String::new(),
+        unreachable: Default::default(),
     }
 }
 

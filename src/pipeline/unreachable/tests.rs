@@ -4,8 +4,8 @@ use super::super::step::{Input, StepKind, TargetNews, TargetWork, UnknownPolicy}
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
-    AccountId, Approver, EventKind, Region, SkipReason, StackName, StackSetting, StopMode,
-    StopRequest, Target,
+    AccountId, Approver, EventKind, InboxMessage, Region, SkipReason, StackName, StackSetting,
+    StopMode, StopRequest, Target,
 };
 
 const STARTED: [&str; 4] = [
@@ -194,11 +194,10 @@ fn who_gives_up_does_not_wait_for_a_region() {
     }
 }
 
-/// Has `machine` given up after it was left, and taken up again.
-fn given_up(machine: Machine) -> Machine {
-    let now = Timestamp::UNIX_EPOCH;
-    let mut state = machine.state;
-    let request = StopRequest {
+/// A request to give up, of somebody who knew that nothing answers in the regions `unreachable`.
+fn request(unreachable: &[&Target]) -> StopRequest {
+    let regions = unreachable.iter().map(|target| target.region.clone());
+    StopRequest {
         mode: StopMode::GiveUp,
         by: Approver {
             arn: None,
@@ -206,16 +205,92 @@ fn given_up(machine: Machine) -> Machine {
             host: "laptop".to_owned(),
         },
         reason: String::new(),
-    };
+        unreachable: regions.collect(),
+    }
+}
+
+/// Returns `machine` after it was left and taken up again, before which `kinds` happened.
+fn taken_up(machine: Machine, kinds: Vec<EventKind>) -> Machine {
+    let mut state = machine.state;
     let resumed = EventKind::Resumed {
         owner: "laptop".to_owned(),
         secrets: Default::default(),
     };
-    for kind in [EventKind::StopRequested { request }, resumed] {
-        let event = state.follow(now, kind).unwrap();
+    for kind in kinds.into_iter().chain([resumed]) {
+        let event = state.follow(Timestamp::UNIX_EPOCH, kind).unwrap();
         state.apply(&event).unwrap();
     }
     Machine::over(state, UnknownPolicy::Ask)
+}
+
+/// Has `machine` given up after it was left, and taken up again.
+fn given_up(machine: Machine) -> Machine {
+    let request = request(&[]);
+    taken_up(machine, vec![EventKind::StopRequested { request }])
+}
+
+fn watched(machine: &Machine, target: &Target) -> Input {
+    of(machine, target, TargetNews::Watched(silence()))
+}
+
+/// Returns an execution of three targets that are under way, paused because nothing answers where the first is.
+fn paused_at(first: &Target) -> Machine {
+    let mut machine = machine(&["execute_intended", "execute_accepted"]);
+    let silent = watched(&machine, first);
+    let turn = machine.handle(vec![silent], Timestamp::UNIX_EPOCH);
+    assert_eq!(kinds(&turn), [&paused("eu-west-1", 0, 2)]);
+    machine
+}
+
+#[test]
+fn a_give_up_that_is_read_after_the_pause_holds_for_where_nothing_answered_before_it() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, third] = three();
+    let mut machine = taken_up(paused_at(&first), Vec::new());
+    let late = InboxMessage::Stop(request(&[&first]));
+    machine.take(&mut Turn::default(), now, Input::Inbox(vec![late]));
+    // Of a region that fell silent since, nobody knew.
+    let mut turn = Turn::default();
+    let silent = watched(&machine, &third);
+    machine.take(&mut turn, now, silent);
+    assert_eq!(kinds(&turn), [&paused("us-east-1", 0, 1)]);
+    let silent = [&first, &second].map(|target| watched(&machine, target));
+    let turn = machine.handle(silent.into(), now);
+    let unknown = |kind: &&EventKind| matches!(kind, EventKind::TargetFinished { outcome, .. } if matches!(outcome, TargetOutcome::Unknown { .. }));
+    let told = of_targets(&turn);
+    assert!(told.len() == 2 && told.iter().all(unknown), "{told:?}");
+}
+
+#[test]
+fn a_give_up_that_is_read_after_the_region_is_back_gives_it_up_no_more() {
+    let now = Timestamp::UNIX_EPOCH;
+    let [first, second, _] = three();
+    let running = ["execute_intended", "execute_accepted"];
+    for (names, news) in [
+        (&running[..], Some(TargetNews::Observed(Vec::new()))),
+        (&running[..1], Some(TargetNews::Executed(Ok(())))),
+        (&running, None),
+    ] {
+        let mut machine = machine(names);
+        let silent = watched(&machine, &second);
+        machine.handle(vec![silent], now);
+        assert_eq!(machine.state.unreachable.len(), 1);
+        let mut machine = taken_up(machine, Vec::new());
+        let answer = match news {
+            Some(news) => of(&machine, &first, news),
+            None => Input::Answers(first.region.clone()),
+        };
+        let back = format!("{answer:?}");
+        machine.take(&mut Turn::default(), now, answer);
+        let late = InboxMessage::Stop(request(&[&first]));
+        let mut turn = Turn::default();
+        machine.take(&mut turn, now, Input::Inbox(vec![late]));
+        let told = EventKind::StopRequested {
+            request: request(&[]),
+        };
+        assert_eq!(kinds(&turn), [&told], "{back}");
+        assert!(machine.state.lost.is_empty(), "{back}");
+    }
 }
 
 #[test]

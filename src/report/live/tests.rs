@@ -180,6 +180,7 @@ fn that_it_stops_has_a_line_of_its_own() {
             mode: crate::model::StopMode::Wait,
             by: fixtures::alice(),
             reason: "interrupted at the keyboard".to_owned(),
+            unreachable: Default::default(),
         },
     });
     let text = drawn(&script, 80);

@@ -14,6 +14,7 @@ use super::is_busy;
 use crate::report::followed::Follower;
 use crate::report::next::next_for_machines;
 use crate::report::rolled_back::RolledBack;
+use crate::report::versions::Versions;
 use crate::report::view::{Counts, StageStatus};
 use crate::report::waves::WaveStatus;
 use crate::report::words::{self, count};
@@ -69,6 +70,9 @@ pub struct Status {
     pub stages: Vec<Stage>,
     /// How many targets are in which phase.
     pub counts: Counts,
+    /// How many targets have which version, where they do not all have the same one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
     /// The targets, in the order they were asked for.
     pub targets: Vec<TargetStatus>,
     /// What the earlier execution was done with, and how it is known that it still is.
@@ -231,6 +235,7 @@ impl Status {
             stop: view.stop().cloned(),
             stages: stages.collect(),
             counts: view.counts(),
+            versions: Versions::left(view),
             targets: view.targets().into_iter().map(target_status).collect(),
             proven: view.proven().to_vec(),
             rollback: view.rolled_back().cloned(),

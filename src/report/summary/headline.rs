@@ -1,11 +1,11 @@
 //! How a run ended, in a line, and what its targets come to.
 
+use super::super::View;
 use super::super::halted::held_back;
 use super::super::screen::{Line, Page, Tone};
 use super::super::view::Direction;
 use super::super::view::{Counts, State};
 use super::super::words::{self, Places, count};
-use super::super::{View, next};
 use super::Summary;
 use crate::model::{
     Decision, EXECUTED_ELSEWHERE, ExecutionOutcome, Gate, SkipReason, TargetOutcome, WaveName,
@@ -60,10 +60,13 @@ pub(super) fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, plac
     };
     let (text, tone) = match view.state() {
         State::Ended(outcome) => match outcome {
-            ExecutionOutcome::Succeeded => (
-                format!("{name} {deployed} {}", done(view, summary)),
-                Tone::Good,
-            ),
+            ExecutionOutcome::Succeeded => {
+                let text = format!("{name} {deployed} {}", done(view, summary));
+                match still_failed(view) {
+                    None => (text, Tone::Good),
+                    Some(still) => (format!("{text}; {still}"), Tone::Warn),
+                }
+            }
             // A slip in a name or a region would read as done otherwise.
             ExecutionOutcome::NothingToDo if view.operation() == "delete" => (
                 format!("{name}: nothing to delete, there is no such stack in {where_to}"),
@@ -186,7 +189,7 @@ pub(super) fn headline(page: &mut Page<'_>, view: &View, summary: &Summary, plac
 
 /// Returns in which status stacks are still that an earlier operation left there, although there is nothing to change.
 fn still_failed(view: &View) -> Option<String> {
-    let failed = next::left_failed(view);
+    let failed = view.left_failed();
     let (_, status) = failed.first()?;
     let is = match failed.len() {
         1 => "1 stack is".to_owned(),
@@ -221,10 +224,10 @@ fn here(view: &View) -> &'static str {
 
 /// Returns where it was done: `4 targets`, or `3 of 4 targets`.
 fn done(view: &View, summary: &Summary) -> String {
-    // A stack that was not there was not deleted.
+    // A stack that was not there was not deleted, and one that an operation failed in may have anything.
     let unchanged = match view.deletes() {
         true => 0,
-        false => summary.counts.unchanged,
+        false => summary.counts.unchanged - view.left_failed().len(),
     };
     let good = summary.counts.succeeded + unchanged;
     let total = count(summary.counts.total, "target");

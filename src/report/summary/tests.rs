@@ -288,11 +288,8 @@ fn what_people_took_is_told_apart() {
     );
 }
 
-#[test]
-fn a_stack_that_stays_failed_is_not_good_news() {
-    let only = fixtures::target('1', "eu-west-1");
-    let mut script = Script::new(std::slice::from_ref(&only));
-    script.intend(&only, ChangeSetKind::Update, fixtures::inputs());
+/// Has the stacks of `script` be as an update left them that failed.
+fn failed_before(script: &mut Script) {
     let id = "arn:aws:cloudformation:eu-west-1:111111111111:stack/network/1";
     for event in &mut script.events {
         if let EventKind::ChangeSetIntended { stack, .. } = &mut event.kind {
@@ -306,18 +303,58 @@ fn a_stack_that_stays_failed_is_not_good_news() {
             });
         }
     }
+}
+
+fn joined(view: &View) -> String {
+    let text = summary(view, &ScreenOptions::default());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_stack_that_stays_failed_is_not_good_news() {
+    let only = fixtures::target('1', "eu-west-1");
+    let mut script = Script::new(std::slice::from_ref(&only));
+    script.intend(&only, ChangeSetKind::Update, fixtures::inputs());
+    failed_before(&mut script);
     script.end(&only, TargetOutcome::NoChanges);
     script.finish(ExecutionOutcome::NothingToDo);
-    let text = summary(&script.view(), &ScreenOptions::default());
-    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = joined(&script.view());
     assert!(
-        joined.starts_with(
+        text.starts_with(
             "network: nothing was changed in 1 target; 1 stack is still UPDATE_FAILED, and a change set "
         ),
         "{text}"
     );
     let way = "next: stackgate recover network --rollback-stack --accounts 111111111111 --regions eu-west-1";
-    assert!(joined.contains(way), "{text}");
+    assert!(text.contains(way), "{text}");
+}
+
+#[test]
+fn a_stack_that_stays_failed_beside_others_is_not_done() {
+    let four = fixtures::four();
+    let mut script = Script::new(&four);
+    script.intend(&four[3], ChangeSetKind::Update, fixtures::inputs());
+    failed_before(&mut script);
+    script.end(&four[3], TargetOutcome::NoChanges);
+    for target in &four[..3] {
+        script.update(target, fixtures::change_a());
+    }
+    script.ask().approve();
+    for target in &four[..3] {
+        script.start(target).end(target, fixtures::succeeded());
+    }
+    script.finish(ExecutionOutcome::Succeeded);
+    let text = joined(&script.view());
+    assert!(
+        text.starts_with(
+            "network deployed to 3 of 4 targets; 1 stack is still UPDATE_FAILED, and a change set "
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("next: stackgate recover network --rollback-stack"),
+        "{text}"
+    );
 }
 
 #[test]

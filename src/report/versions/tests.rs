@@ -1,7 +1,8 @@
 //! Tests of `versions`.
 
+use super::super::documents::assert_valid;
 use super::super::fixtures::{self, Script};
-use super::super::{Followed, ScreenOptions, Summary, markdown, status, summary};
+use super::super::{Followed, ScreenOptions, Status, Summary, markdown, status, summary};
 use super::*;
 use crate::model::{
     Approver, EventKind, ExecutionId, Follows, Gate, SkipReason, StopMode, StopRequest, WaveName,
@@ -95,12 +96,50 @@ fn an_execution_that_stands_still_says_it_too() {
                 host: "laptop".to_owned(),
             },
             reason: String::new(),
+            unreachable: Default::default(),
         },
     });
     let lines = lines(&script.view());
     assert!(lines.iter().any(|line| line == MIXED), "{lines:#?}");
     let end = "stackgate stop 0199a1b2…9f2c --give-up   to end it, then roll back";
     assert!(lines.iter().any(|line| line.contains(end)), "{lines:#?}");
+}
+
+/// Returns the document for machines, which `result` and `status` both have, as its schema says.
+fn document(view: &View) -> Option<serde_json::Value> {
+    let result = Summary::of(view);
+    let status = Status::of(view, Some(false));
+    assert_valid(&result);
+    assert_valid(&status);
+    let result = serde_json::to_value(&result).unwrap();
+    let status = serde_json::to_value(&status).unwrap();
+    assert_eq!(result.get("versions"), status.get("versions"));
+    result.get("versions").cloned()
+}
+
+#[test]
+fn machines_are_told_the_same_and_only_where_people_are() {
+    let mixed = after_canary(&rejected(), ExecutionOutcome::Failed);
+    let new = made(after_canary(
+        &SkipReason::Stopped,
+        ExecutionOutcome::Stopped,
+    ));
+    let table = [
+        (mixed.view(), [1, 3, 0, 0]),
+        (new.view(), [1, 0, 3, 0]),
+        (after_retry(), [3, 1, 0, 0]),
+    ];
+    for (view, [brought, before, not_there, unclear]) in table {
+        let expected = serde_json::json!({
+            "brought": brought, "before": before, "not_there": not_there, "unclear": unclear
+        });
+        assert_eq!(document(&view), Some(expected));
+        assert!(told(&view).is_some());
+    }
+    for script in [fixtures::finished(), fixtures::fleet()] {
+        let view = script.view();
+        assert_eq!((document(&view), told(&view)), (None, None));
+    }
 }
 
 #[test]
@@ -208,6 +247,17 @@ fn all_succeed(targets: &[Target]) -> Script {
     }
     script.finish(ExecutionOutcome::Succeeded);
     script
+}
+
+/// The same after its canary was rolled back and the others were retried.
+fn after_retry() -> View {
+    let targets = fixtures::four();
+    let mut view = after_canary(&rejected(), ExecutionOutcome::Failed).view();
+    let id = view.execution().unwrap().clone();
+    let back = follower(all_succeed(&targets[..1]), Follows::RollsBack(id.clone()));
+    let retry = follower(all_succeed(&targets[1..]), Follows::Retries(id));
+    view.note_followed(Followed::of(&view, &[back, retry]));
+    view
 }
 
 #[test]

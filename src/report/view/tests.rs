@@ -127,6 +127,7 @@ fn a_pause_and_a_stop_stand_until_the_execution_is_taken_over() {
             mode: crate::model::StopMode::Wait,
             by: fixtures::alice(),
             reason: String::new(),
+            unreachable: Default::default(),
         },
     });
     assert_eq!(script.view().state(), State::Stopping);
