@@ -209,6 +209,7 @@ impl Execution {
                 (StopMode::GiveUp, stop) => {
                     self.given_up = true;
                     self.lost.extend(self.unreachable.iter().cloned());
+                    self.unseen.extend(self.asked_about.iter().cloned());
                     // The end comes in place of a stop that can be resumed.
                     self.stop = stop.filter(|mode| *mode != StopMode::Wait);
                 }
