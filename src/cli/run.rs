@@ -23,11 +23,15 @@ use crate::aws::{Aws, Settings};
 use crate::journal::{Journal, Lease};
 use crate::model::{
     Caller, Denial, ExecutionDefinition, ExecutionId, ExecutionOutcome, Invocation, PauseReason,
-    RoleSession, Target,
+    RoleSession,
 };
 use crate::pipeline::{Machine, Turn, validate};
 use crate::report::{Review, Summary, View, html, markdown, summary, unreached};
 use crate::runtime::{self, Driver, Ended};
+
+mod unknown;
+
+use unknown::unknown;
 
 /// Returns the runtime on which a command waits. Built after the arguments are known to be good.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError> {
@@ -418,7 +422,11 @@ fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
             PauseReason::SecretNeeded { message, .. } => {
                 format!("paused: {message}\n  stackgate resume {id}\n")
             }
-            PauseReason::OutcomeUnknown { target, message } => unknown(view, id, target, message),
+            PauseReason::OutcomeUnknown {
+                target,
+                accepted,
+                message,
+            } => unknown(view, id, target, *accepted, message),
             PauseReason::GateUnreadable { wave, message } => format!(
                 "paused: what comes after wave {wave} cannot be looked at: {message}\nno target failed for it; see to it that it can, then go on with\n  stackgate resume {id}\n"
             ),
@@ -436,26 +444,6 @@ fn tell_next(global: &Global, view: &View, id: &ExecutionId, ended: &Ended) {
         }
     };
     output::stderr(&more);
-}
-
-/// Asks what became of `target`, and of the others that are waited for with it.
-fn unknown(view: &View, id: &ExecutionId, target: &Target, message: &str) -> String {
-    let advice = advice(message);
-    let all = view.unknown();
-    let (whose, all) = match all.len() {
-        0 | 1 => (format!("the change set of {target} was"), String::new()),
-        n => {
-            let lines = all.iter().map(|target| format!("\n  {target}"));
-            let each = format!(
-                "; an answer is one for all {n}:{}",
-                lines.collect::<String>()
-            );
-            (format!("the change sets of {n} targets were"), each)
-        }
-    };
-    format!(
-        "paused: it cannot be told whether {whose} executed: {message}{advice}\nlook at the events of each stack{all}\nthen\n  stackgate resume {id}                        look again\n  stackgate resume {id} --unknown executed     executed\n  stackgate resume {id} --unknown not-executed not executed, and not to be\n"
-    )
 }
 
 /// Says in which regions nothing answers.

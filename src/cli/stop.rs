@@ -162,8 +162,7 @@ fn give_up(
     view: &View,
     request: StopRequest,
 ) -> Result<(), CliError> {
-    // Said again, it holds for the regions that have fallen silent since, too.
-    if view.given_up().is_some() && view.unreachable().is_empty() {
+    if is_said(view) {
         return Ok(());
     }
     let lease = run::acquire(journal, id)?;
@@ -183,11 +182,17 @@ fn replayed(journal: &Journal, id: &ExecutionId) -> Result<Execution, CliError> 
     Execution::read::<_, CliError>(journal.events(id, 0))
 }
 
+/// Returns whether the execution was given up by who knew all that is known now: said again, it holds for the regions that have
+/// fallen silent since, too, and for the targets that were asked about since.
+fn is_said(view: &View) -> bool {
+    view.given_up().is_some() && view.unreachable().is_empty() && view.unknown().is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::samples;
-    use crate::model::{Event, PauseReason, Region, Scope};
+    use crate::model::{Event, PauseReason, Region, Scope, Target};
 
     #[test]
     fn whoever_asks_a_process_to_give_up_says_where_nothing_answered_then() {
@@ -221,5 +226,50 @@ mod tests {
         });
         let told: Vec<_> = told.collect();
         assert_eq!(told, [BTreeSet::new(), BTreeSet::new(), [region].into()]);
+    }
+
+    /// Returns what an execution tells that was given up, was taken up and paused for `reason`, if for any.
+    fn given_up(reason: Option<PauseReason>) -> View {
+        let definition = std::sync::Arc::new(crate::plan::sample::definition());
+        let request = StopRequest {
+            mode: StopMode::GiveUp,
+            by: identity::approver(None),
+            reason: String::new(),
+            unreachable: Default::default(),
+        };
+        let resumed = EventKind::Resumed {
+            owner: "laptop:1".to_owned(),
+            secrets: Default::default(),
+        };
+        let mut kinds = vec![
+            EventKind::ExecutionStarted { definition },
+            EventKind::StopRequested { request },
+            resumed,
+        ];
+        kinds.extend(reason.map(|reason| EventKind::Paused { reason }));
+        let event = |(seq, kind)| Event {
+            seq,
+            execution: "019a4c3e-0000-7000-8000-000000000001".parse().unwrap(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            scope: Scope::default(),
+            kind,
+        };
+        let events: Vec<Event> = (1..).zip(kinds).map(event).collect();
+        View::of(&events)
+    }
+
+    #[test]
+    fn giving_up_is_said_again_for_what_was_not_known_then() {
+        assert!(is_said(&given_up(None)));
+        let reason = PauseReason::OutcomeUnknown {
+            target: Target {
+                account: "111111111111".parse().unwrap(),
+                region: "eu-west-1".parse().unwrap(),
+                stack: "network".parse().unwrap(),
+            },
+            accepted: true,
+            message: "AccessDenied".to_owned(),
+        };
+        assert!(!is_said(&given_up(Some(reason))));
     }
 }

@@ -179,10 +179,13 @@ pub enum PauseReason {
         /// What to do.
         message: String,
     },
-    /// Whether an execution was accepted cannot be found out; it is never sent twice.
+    /// Whether an execution was accepted cannot be found out, or how one that was accepted ends; it is never sent twice.
     OutcomeUnknown {
         /// The target.
         target: Target,
+        /// Whether it is known to have been accepted.
+        #[serde(default)]
+        accepted: bool,
         /// What is known.
         message: String,
     },

@@ -12,8 +12,8 @@ use super::state::Phase;
 use super::step::TargetWork;
 use super::targets::TargetIndex;
 use crate::model::{
-    CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PauseReason, PlannedTarget,
-    Scope, Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
+    CallFailure, Cause, CleanupWhy, Ending, EventKind, FailureKind, PlannedTarget, Scope,
+    Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
 };
 
 /// How often a request is put off that cannot be sent in time: for ten minutes and more.
@@ -218,18 +218,14 @@ impl Machine {
             {
                 self.lose(turn, now, target, &failure);
             }
-            // What cannot be seen may well be succeeding: it is not called a failure.
-            Some(Err(failure)) => {
+            Some(Err(failure)) if self.is_let_go(target) => {
                 let message = failure.message;
-                self.pause(
-                    turn,
-                    now,
-                    PauseReason::OutcomeUnknown {
-                        target: self.name(target).clone(),
-                        message,
-                    },
-                );
+                let reason = format!("it was accepted, and its end cannot be seen: {message}");
+                let outcome = TargetOutcome::Unknown { reason };
+                self.finish(turn, now, target, outcome, Ending::none());
             }
+            // What cannot be seen may well be succeeding: it is not called a failure.
+            Some(Err(failure)) => self.ask_about_end(turn, now, target, failure.message),
             None => {}
         }
     }

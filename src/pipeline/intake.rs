@@ -159,9 +159,10 @@ impl Machine {
                 self.take_execution(turn, now, target, result);
             }
             TargetNews::Settled(result) => {
-                let result = match self.is_answered_for(target) {
-                    true => self.arrived(turn, now, target, result),
-                    false => self.reached(turn, now, target, result),
+                let is_waited_for = !self.is_answered_for(target) && !self.is_unseen(target);
+                let result = match is_waited_for {
+                    true => self.reached(turn, now, target, result),
+                    false => self.arrived(turn, now, target, result),
                 };
                 self.take_settlement(turn, now, target, result);
             }
@@ -185,7 +186,10 @@ impl Machine {
                 }
             }
             TargetNews::Watched(result) => {
-                let result = self.reached(turn, now, target, result);
+                let result = match self.is_let_go(target) {
+                    true => self.arrived(turn, now, target, result),
+                    false => self.reached(turn, now, target, result),
+                };
                 self.take_ending(turn, now, target, result);
             }
             TargetNews::SettingApplied { setting, result } => {

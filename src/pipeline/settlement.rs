@@ -57,6 +57,8 @@ impl Machine {
         let unknown = match result {
             Ok(Settlement::Accepted) => {
                 self.refused.remove(&target);
+                // What somebody said was about whether it is executed, not about how that ends.
+                self.looked_at.remove(&target);
                 return self.emit_for(turn, now, target, EventKind::ExecuteAccepted);
             }
             Ok(Settlement::NotAccepted) => match self.not_accepted(turn, now, target) {
@@ -147,9 +149,17 @@ impl Machine {
             UnknownPolicy::Ask
         };
         match policy {
+            UnknownPolicy::Ask if self.is_unseen(target) => {
+                let reason = format!(
+                    "it cannot be told whether its change set was executed, and the execution was given up: {message}"
+                );
+                let outcome = TargetOutcome::Unknown { reason };
+                self.finish(turn, now, target, outcome, Ending::none());
+            }
             UnknownPolicy::Ask => {
                 let reason = PauseReason::OutcomeUnknown {
                     target: self.name(target).clone(),
+                    accepted: false,
                     message,
                 };
                 // Each is named, also those that are found while the execution comes to rest.
@@ -165,6 +175,50 @@ impl Machine {
                 self.finish(turn, now, target, outcome, Ending::none());
             }
         }
+    }
+
+    /// Asks what becomes of a target whose execution was accepted and cannot be watched.
+    pub(super) fn ask_about_end(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+        message: String,
+    ) {
+        let is_news = match &self.state.paused {
+            None | Some(PauseReason::Unreachable { .. }) => true,
+            // Each is named: whoever gives the execution up then knows of it.
+            Some(PauseReason::OutcomeUnknown { .. }) => {
+                !self.state.asked_about.contains(self.name(target))
+            }
+            // Found out again once that is mended.
+            Some(
+                PauseReason::CredentialsExpired { .. }
+                | PauseReason::SecretNeeded { .. }
+                | PauseReason::GateUnreadable { .. },
+            ) => false,
+        };
+        if is_news {
+            let reason = PauseReason::OutcomeUnknown {
+                target: self.name(target).clone(),
+                accepted: true,
+                message,
+            };
+            self.pause_also(turn, now, reason);
+        }
+    }
+
+    /// Returns whether whoever gave the execution up knew that it cannot be told what became of `target`.
+    pub(super) fn is_unseen(&self, target: TargetIndex) -> bool {
+        self.state.unseen.contains(self.name(target))
+    }
+
+    /// Returns whether nobody waits for the end of a target that was accepted, should it not be seen: somebody who was asked
+    /// about it gave the execution up, or said that it is not to be waited for.
+    pub(super) fn is_let_go(&self, target: TargetIndex) -> bool {
+        let is_answered =
+            self.unknown == UnknownPolicy::NotExecuted && self.looked_at.contains(&target);
+        is_answered || self.is_unseen(target)
     }
 
     /// Returns whether somebody who was asked has said what became of `target`, which counts where nothing answers, too.
@@ -193,12 +247,24 @@ fn asked_again(reason: &str, refusal: &CallFailure) -> String {
 }
 
 impl Execution {
-    /// Returns the targets whose execution has no known answer and about which somebody was asked.
+    /// Returns the targets about which somebody was asked, and for which one answer can hold: those whose execution has no
+    /// known answer. An answer for all of them says nothing about one that was accepted, unless that is the only one.
     pub(super) fn answerable(&self) -> BTreeSet<TargetIndex> {
+        let is_only_one = self.asked_about.len() == 1;
         let asked_about = self.asked_about.iter();
         let asked_about = asked_about.filter_map(|target| self.index_of(target));
         asked_about
-            .filter(|target| self.targets[*target].phase == Phase::Executing)
+            .filter(|target| match self.targets[*target].phase {
+                Phase::Executing => true,
+                Phase::Running => is_only_one,
+                Phase::Waiting
+                | Phase::Creating
+                | Phase::Created
+                | Phase::Ready
+                | Phase::Started
+                | Phase::Settled
+                | Phase::Finished => false,
+            })
             .collect()
     }
 }

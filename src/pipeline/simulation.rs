@@ -74,6 +74,7 @@ fn script() -> impl Strategy<Value = Script> {
                     expired,
                     silent,
                     murky,
+                    denied: false,
                     second_region,
                     policy,
                 }
@@ -177,6 +178,7 @@ fn case() -> impl Strategy<Value = Case> {
                     disturbances,
                     gives_up: None,
                     goes_dark: None,
+                    is_let_go: false,
                     chances,
                 }
             },
@@ -204,6 +206,19 @@ proptest! {
     }
 
     #[test]
+    fn whoever_gives_up_waits_for_no_end_that_cannot_be_seen(
+        case in case(),
+        denied in prop::collection::vec(any::<bool>(), 6),
+        after in prop::option::of(0u8..40),
+    ) {
+        let mut case = case;
+        for (script, denied) in case.scripts.iter_mut().zip(denied) {
+            script.denied = denied;
+        }
+        Run::to_the_end(&Case { is_let_go: true, gives_up: after, ..case });
+    }
+
+    #[test]
     fn a_disturbed_execution_ends_as_a_calm_one(case in case()) {
         // Beyond the tolerance, who is skipped depends on who ends first.
         let mut case = case;
@@ -222,6 +237,7 @@ fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
         expired: 0,
         silent: 0,
         murky: 0,
+        denied: false,
         second_region: false,
         policy: Policy::None,
     };
@@ -236,6 +252,7 @@ fn canary(gates: Vec<Gate>, at_gate: Approval) -> Case {
         disturbances: 0,
         gives_up: None,
         goes_dark: None,
+        is_let_go: false,
         chances: vec![0],
     }
 }

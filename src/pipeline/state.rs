@@ -54,9 +54,12 @@ pub struct Execution {
     pub silent: BTreeSet<Region>,
     /// Those in which nothing answered when the execution was given up: nobody waits for them any more.
     pub lost: BTreeSet<Region>,
-    /// The targets that somebody was asked about because it cannot be told whether they were executed, since it was taken
-    /// up last.
+    /// The targets that somebody was asked about because it cannot be told whether they were executed, or how that ends,
+    /// since it was taken up last.
     pub asked_about: BTreeSet<Target>,
+    /// Those about which somebody had been asked when the execution was given up: nobody is asked about them again, and
+    /// what cannot be found out then stays unknown.
+    pub unseen: BTreeSet<Target>,
     /// How it was asked to stop.
     pub stop: Option<StopMode>,
     /// Whether it was given up: what was not executed never is, whoever takes it up.
@@ -263,6 +266,7 @@ impl Execution {
             silent: BTreeSet::new(),
             lost: BTreeSet::new(),
             asked_about: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             stop: None,
             given_up: false,
             in_file: false,

@@ -210,6 +210,7 @@ impl Execution {
                     self.given_up = true;
                     self.lost.extend(self.unreachable.iter().cloned());
                     self.lost.extend(request.unreachable.iter().cloned());
+                    self.unseen.extend(self.asked_about.iter().cloned());
                     // The end comes in place of a stop that can be resumed.
                     self.stop = stop.filter(|mode| *mode != StopMode::Wait);
                 }

@@ -61,7 +61,7 @@ pub struct View {
     trouble: Option<Fact<CallFailure>>,
     paused: Option<Fact<PauseReason>>,
     /// The targets of which nobody can tell whether they were executed, by the event that says so.
-    unknown: BTreeMap<u64, Target>,
+    unknown: BTreeMap<u64, (Target, bool)>,
     /// Where nothing answers, by the event that says so.
     unreachable: BTreeMap<u64, PauseReason>,
     /// What was told last of each region from which nothing usable came.
@@ -307,14 +307,15 @@ impl View {
         self.standing(&self.paused)
     }
 
-    /// Returns the targets of which nobody can tell whether they were executed, while the execution waits for an answer.
-    pub fn unknown(&self) -> Vec<&Target> {
+    /// Returns the targets of which nobody can tell whether they were executed or how that ended, while the execution waits for
+    /// an answer; each with whether it is known to have been accepted.
+    pub fn unknown(&self) -> Vec<(&Target, bool)> {
         let resumed = self.resumed.as_ref().map_or(0, |fact| fact.seq);
         match self.paused() {
             Some(PauseReason::OutcomeUnknown { .. }) => self
                 .unknown
                 .range(resumed..)
-                .map(|(_, target)| target)
+                .map(|(_, (target, accepted))| (target, *accepted))
                 .collect(),
             Some(
                 PauseReason::CredentialsExpired { .. }

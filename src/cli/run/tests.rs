@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::journal::samples;
-use crate::model::{Event, EventKind, Scope, StackStatus, TargetOutcome};
+use crate::model::{Event, EventKind, Scope, StackStatus, Target, TargetOutcome};
 
 const ID: &str = "019a4c3e-0000-7000-8000-000000000001";
 
@@ -98,4 +98,46 @@ fn what_left_a_stack_as_a_failed_operation_left_it_has_failed() {
         };
         assert_eq!(ended(StackStatus::UpdateFailed, outcome), expected);
     }
+}
+
+#[test]
+fn what_cannot_be_told_is_asked_about_as_what_it_is() {
+    let id: ExecutionId = ID.parse().unwrap();
+    let of = |region: &str, accepted| PauseReason::OutcomeUnknown {
+        target: Target {
+            account: "111111111111".parse().unwrap(),
+            region: region.parse().unwrap(),
+            stack: "network".parse().unwrap(),
+        },
+        accepted,
+        message: "AccessDenied: not authorized".to_owned(),
+    };
+    let told = |reasons: &[PauseReason]| {
+        let Some(PauseReason::OutcomeUnknown {
+            target,
+            accepted,
+            message,
+        }) = reasons.last()
+        else {
+            panic!("{reasons:?}");
+        };
+        unknown(&paused_for(reasons), &id, target, *accepted, message)
+    };
+    let accepted = told(&[of("eu-west-1", true)]);
+    assert!(accepted.starts_with(
+        "paused: the change set of 111111111111/eu-west-1/network was accepted, and its end cannot be seen: AccessDenied"
+    ));
+    assert!(accepted.contains(&format!("stackgate stop {ID} --give-up")));
+    assert!(!accepted.contains("--unknown"), "{accepted}");
+    let asked = told(&[of("eu-west-1", false)]);
+    assert!(asked.starts_with(
+        "paused: it cannot be told whether the change set of 111111111111/eu-west-1/network was executed: AccessDenied"
+    ));
+    assert!(asked.contains(&format!("stackgate resume {ID} --unknown not-executed")));
+    assert!(asked.contains(&format!("stackgate stop {ID} --give-up")));
+    let both = told(&[of("eu-west-1", true), of("us-east-1", false)]);
+    assert!(both.contains("2 targets are asked about:"), "{both}");
+    let line = "  111111111111/eu-west-1/network   accepted, its end cannot be seen\n";
+    assert!(both.contains(line), "{both}");
+    assert!(both.contains("--unknown executed"), "{both}");
 }

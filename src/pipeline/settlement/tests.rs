@@ -1,9 +1,13 @@
 //! Answers that were lost, about targets that were being executed.
 
-use super::super::step::StepKind;
+use std::collections::BTreeMap;
+
+use super::super::step::{Input, StepKind, TargetNews};
 use super::super::table_tests::lived_by;
 use super::*;
-use crate::model::{AccountId, FailureKind, Region, StackName, Target};
+use crate::model::{
+    AccountId, Approver, FailureKind, Region, StackName, StopMode, StopRequest, Target,
+};
 
 const STARTED: [&str; 4] = [
     "change_set_intended",
@@ -175,4 +179,174 @@ fn another_run_of_the_same_plan_keeps_what_it_needs() {
     machine.leave_out(&mut turn, Timestamp::UNIX_EPOCH, second);
     let kinds: Vec<_> = turn.events.into_iter().map(|event| event.kind).collect();
     assert_eq!(names(&kinds), ["target_finished"]);
+}
+
+const ACCEPTED: [&str; 2] = ["execute_intended", "execute_accepted"];
+
+/// Returns the machine of an execution in which both targets were accepted, as far as `state` has not moved on.
+fn running() -> Machine {
+    let names = [&STARTED[..], &ACCEPTED].concat();
+    Machine::over(lived_by(&both(), &names), UnknownPolicy::Ask)
+}
+
+/// What is told when `target` cannot be watched.
+fn unseen(machine: &mut Machine, target: TargetIndex) -> Vec<EventKind> {
+    let mut turn = Turn::default();
+    let news = TargetNews::Watched(Err(denied()));
+    let input = Input::Target {
+        index: target,
+        news,
+    };
+    machine.take(&mut turn, Timestamp::UNIX_EPOCH, input);
+    turn.events.into_iter().map(|event| event.kind).collect()
+}
+
+/// Takes the execution up again: given up before that, or with what somebody found out.
+fn taken_up(machine: Machine, gives_up: bool, unknown: UnknownPolicy) -> Machine {
+    let mut state = machine.state;
+    let request = StopRequest {
+        mode: StopMode::GiveUp,
+        by: Approver {
+            arn: None,
+            os_user: "ana".to_owned(),
+            host: "laptop".to_owned(),
+        },
+        reason: String::new(),
+        unreachable: Default::default(),
+    };
+    if gives_up {
+        let kind = EventKind::StopRequested { request };
+        let event = state.follow(Timestamp::UNIX_EPOCH, kind).unwrap();
+        state.apply(&event).unwrap();
+    }
+    let mut machine = Machine::over(state, unknown);
+    let resumed = EventKind::Resumed {
+        owner: "laptop".to_owned(),
+        secrets: BTreeMap::new(),
+    };
+    let event = machine
+        .state
+        .follow(Timestamp::UNIX_EPOCH, resumed)
+        .unwrap();
+    machine.state.apply(&event).unwrap();
+    machine
+}
+
+/// Returns why the end of a target is unknown.
+fn reason(said: &[EventKind]) -> &str {
+    let [
+        EventKind::TargetFinished {
+            outcome: TargetOutcome::Unknown { reason },
+            ..
+        },
+    ] = said
+    else {
+        panic!("{said:?}");
+    };
+    reason
+}
+
+/// Returns the targets that are asked about, each with whether it was accepted.
+fn asked(said: &[EventKind]) -> Vec<(&Target, bool)> {
+    let asked = said.iter().map(|kind| match kind {
+        EventKind::Paused {
+            reason: PauseReason::OutcomeUnknown {
+                target, accepted, ..
+            },
+        } => (target, *accepted),
+        other => panic!("{other:?}"),
+    });
+    asked.collect()
+}
+
+#[test]
+fn what_was_accepted_and_cannot_be_watched_is_asked_about_as_that() {
+    let [first, second] = indices();
+    let [ireland, virginia] = both();
+    let mut machine = running();
+    let said = unseen(&mut machine, first);
+    assert_eq!(asked(&said), [(&ireland, true)]);
+    // Whoever gives up knows of each; none is named twice.
+    let said = unseen(&mut machine, second);
+    assert_eq!(asked(&said), [(&virginia, true)]);
+    assert!(unseen(&mut machine, first).is_empty());
+    let mut machine = executing(UnknownPolicy::Ask);
+    assert_eq!(
+        asked(&settled(&mut machine, first, fog())),
+        [(&ireland, false)]
+    );
+}
+
+#[test]
+fn whoever_gives_up_waits_for_no_end_that_cannot_be_seen() {
+    let [first, second] = indices();
+    let mut machine = running();
+    unseen(&mut machine, first);
+    let mut machine = taken_up(machine, true, UnknownPolicy::Ask);
+    let said = unseen(&mut machine, first);
+    let told = "it was accepted, and its end cannot be seen: not authorized";
+    assert_eq!(reason(&said), told);
+    // Of the other, nobody knew when it was given up; said again, that counts.
+    assert_eq!(names(&unseen(&mut machine, second)), ["paused"]);
+    let mut machine = taken_up(machine, true, UnknownPolicy::Ask);
+    assert_eq!(reason(&unseen(&mut machine, second)), told);
+}
+
+#[test]
+fn whoever_gives_up_waits_for_no_answer_that_nobody_has() {
+    let [first, _] = indices();
+    for result in [fog(), Some(Err(denied()))] {
+        let mut machine = executing(UnknownPolicy::Ask);
+        settled(&mut machine, first, result.clone());
+        let mut machine = taken_up(machine, true, UnknownPolicy::Ask);
+        let said = settled(&mut machine, first, result);
+        assert!(reason(&said).starts_with(
+            "it cannot be told whether its change set was executed, and the execution was given up: "
+        ));
+        // What can be told then is told.
+        let mut machine = executing(UnknownPolicy::Ask);
+        settled(&mut machine, first, fog());
+        let mut machine = taken_up(machine, true, UnknownPolicy::Ask);
+        let said = settled(&mut machine, first, Some(Ok(Settlement::Accepted)));
+        assert_eq!(names(&said), ["execute_accepted"]);
+    }
+}
+
+#[test]
+fn an_answer_ends_what_was_accepted_only_if_it_is_about_that() {
+    let [first, second] = indices();
+    let mut machine = running();
+    unseen(&mut machine, first);
+    let state = machine.state.clone();
+    // To follow it is what is done anyway.
+    let mut machine = taken_up(machine, false, UnknownPolicy::Executed);
+    assert_eq!(names(&unseen(&mut machine, first)), ["paused"]);
+    let asked_about_one = Machine::over(state.clone(), UnknownPolicy::Ask);
+    let mut machine = taken_up(asked_about_one, false, UnknownPolicy::NotExecuted);
+    let told = "it was accepted, and its end cannot be seen: not authorized";
+    assert_eq!(reason(&unseen(&mut machine, first)), told);
+    // About both: which of them was meant, nobody knows.
+    let mut machine = Machine::over(state, UnknownPolicy::Ask);
+    unseen(&mut machine, second);
+    let mut machine = taken_up(machine, false, UnknownPolicy::NotExecuted);
+    assert_eq!(names(&unseen(&mut machine, first)), ["paused"]);
+    assert_eq!(names(&unseen(&mut machine, second)), ["paused"]);
+}
+
+#[test]
+fn an_answer_about_a_request_is_none_about_how_it_ends() {
+    let [first, _] = indices();
+    let mut machine = executing(UnknownPolicy::Ask);
+    settled(&mut machine, first, fog());
+    let mut machine = taken_up(machine, false, UnknownPolicy::NotExecuted);
+    let said = settled(&mut machine, first, Some(Ok(Settlement::Accepted)));
+    assert_eq!(names(&said), ["execute_accepted"]);
+    assert_eq!(
+        asked(&unseen(&mut machine, first)),
+        [(&both()[0], true)],
+        "it was accepted after all"
+    );
+    // Where an answer was wrong, the next one ends it.
+    let mut machine = taken_up(machine, false, UnknownPolicy::NotExecuted);
+    assert!(reason(&unseen(&mut machine, first)).starts_with("it was accepted"));
 }

@@ -27,15 +27,60 @@ pub(super) fn invariant_no_change_set_is_executed_twice(run: &Run) {
         let is_set = stack.policies == 1;
         let wants = stack.script.policy != Policy::None && !stack.deletes;
         let succeeded = matches!(ended, Some(TargetOutcome::Succeeded { .. }));
-        assert_eq!(succeeded && wants, is_set, "{target}: {ended:?}");
+        // What was set by a process that died is not known where nothing answers any more.
+        let is_known = !run.machine.state().lost.contains(&target.region);
+        assert!(!succeeded || wants == is_set, "{target}: {ended:?}");
+        assert!(!is_known || succeeded || !is_set, "{target}: {ended:?}");
     }
 }
 
-/// Returns whether the end of the target is not known to whoever gave up: it was under way where nothing answers any more.
+/// Returns whether the end of the target is not known to whoever gave up or was asked: it was under way where nothing answers
+/// any more, or where nobody can look.
 fn is_lost(run: &Run, target: &Target) -> bool {
     let state = run.machine.state();
     let outcome = &state.targets[target].outcome;
-    matches!(outcome, Some(TargetOutcome::Unknown { .. })) && state.lost.contains(&target.region)
+    let is_let_go = state.lost.contains(&target.region)
+        || state.unseen.contains(target)
+        || run.is_let_go && run.world[target].script.denied;
+    matches!(outcome, Some(TargetOutcome::Unknown { .. })) && is_let_go
+}
+
+/// What somebody was asked about who gave the execution up then is not asked about again.
+pub(super) fn invariant_whoever_gave_up_is_not_asked_again(run: &Run) {
+    let (mut asked, mut known) = (BTreeSet::new(), BTreeSet::new());
+    for event in &run.events {
+        match &event.kind {
+            EventKind::Resumed { .. } => asked.clear(),
+            EventKind::Paused {
+                reason: PauseReason::OutcomeUnknown { target, .. },
+            } => {
+                assert!(!known.contains(target), "{target} is asked about again");
+                asked.insert(target.clone());
+            }
+            EventKind::StopRequested { request } if request.mode == StopMode::GiveUp => {
+                known.extend(asked.iter().cloned());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A target ends unknown only where it could not be seen, and one that was never accepted is not said to have been.
+pub(super) fn invariant_what_was_accepted_is_said_so(run: &Run) {
+    for (target, stack) in &run.world {
+        let outcome = &run.machine.state().targets[target].outcome;
+        let Some(TargetOutcome::Unknown { reason }) = outcome else {
+            continue;
+        };
+        assert!(is_lost(run, target), "{target}: {reason}");
+        let is_told = reason.starts_with("it was accepted");
+        assert!(!is_told || stack.executions == 1, "{target}: {reason}");
+        let accepted = run.events.iter().any(|e| {
+            e.scope.target.as_ref() == Some(target) && e.kind == EventKind::ExecuteAccepted
+        });
+        let is_silent = run.machine.state().lost.contains(&target.region);
+        assert!(!accepted || is_told || is_silent, "{target}: {reason}");
+    }
 }
 
 pub(super) fn invariant_nothing_executes_before_approval_of_that_plan(run: &Run, turn: &Turn) {
@@ -192,6 +237,7 @@ pub(super) fn invariant_replay_equals_live(run: &Run) {
                 (state.plan, &state.approval, &state.paused),
                 (state.stop, state.outcome, &state.gate),
                 (&state.unreachable, &state.lost),
+                (&state.asked_about, &state.unseen),
             )
         )
     };

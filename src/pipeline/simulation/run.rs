@@ -44,6 +44,9 @@ pub(super) struct Case {
     pub(super) gives_up: Option<u8>,
     /// After how many turns nothing answers in the second region any more. Whoever hears of that gives up.
     pub(super) goes_dark: Option<u8>,
+    /// Whether somebody who is asked about what was accepted and cannot be watched says that nobody waits for it, or gives the
+    /// execution up.
+    pub(super) is_let_go: bool,
     pub(super) chances: Vec<u16>,
 }
 
@@ -63,6 +66,7 @@ pub(super) struct Run {
     pub(super) disturbances: u8,
     pub(super) gives_up: Option<u8>,
     pub(super) goes_dark: Option<u8>,
+    pub(super) is_let_go: bool,
 }
 
 impl Run {
@@ -112,6 +116,7 @@ impl Run {
             disturbances: case.disturbances,
             gives_up: case.gives_up,
             goes_dark: case.goes_dark,
+            is_let_go: case.is_let_go,
         };
         run.commit(turn, false);
         run
@@ -127,6 +132,8 @@ impl Run {
                 invariant_no_change_set_is_executed_twice(&run);
                 invariant_nothing_is_left_behind(&run);
                 invariant_what_was_given_up_says_what_was_done(&run);
+                invariant_what_was_accepted_is_said_so(&run);
+                invariant_whoever_gave_up_is_not_asked_again(&run);
                 invariant_a_gate_opens_after_its_time_and_once(&run);
                 return run;
             }
@@ -189,6 +196,9 @@ impl Run {
         let waits_in_vain = !state.unreachable.is_subset(&state.lost);
         if self.goes_dark == Some(0) && waits_in_vain {
             return self.give_up();
+        }
+        if self.is_let_go && self.asks_about_an_end() {
+            return self.let_go();
         }
         if state.paused.is_some() || state.stop.is_some() {
             return self.resume();
@@ -307,6 +317,26 @@ impl Run {
         }
     }
 
+    /// Returns whether somebody is asked about a target that was accepted and whose end cannot be seen.
+    fn asks_about_an_end(&self) -> bool {
+        let state = self.machine.state();
+        let is_accepted = |target: &Target| state.targets[target].phase == Phase::Running;
+        state.asked_about.iter().any(is_accepted)
+    }
+
+    /// Says that the only one of them is not to be waited for, or gives the execution up.
+    fn let_go(&mut self) {
+        let state = self.machine.state();
+        // It was given up by who knew of them: whoever takes it up has nothing to say.
+        if state.asked_about.is_subset(&state.unseen) {
+            return self.resume();
+        }
+        match state.asked_about.len() == 1 && self.chance(2) == 0 {
+            true => self.resume_with(UnknownPolicy::NotExecuted),
+            false => self.give_up(),
+        }
+    }
+
     /// Nothing answers in the second region, however often somebody asks.
     fn darken(&mut self) {
         for stack in self.world.values_mut() {
@@ -381,6 +411,10 @@ impl Run {
     }
 
     pub(super) fn resume(&mut self) {
+        self.resume_with(UnknownPolicy::Ask);
+    }
+
+    fn resume_with(&mut self, unknown: UnknownPolicy) {
         invariant_replay_equals_live(self);
         if self.machine.state().outcome.is_some() {
             return;
@@ -389,7 +423,7 @@ impl Run {
         let (machine, turn) = Machine::resume(
             Execution::replay(&self.events).unwrap(),
             owner,
-            UnknownPolicy::Ask,
+            unknown,
             BTreeMap::new(),
             self.now,
         );

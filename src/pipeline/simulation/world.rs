@@ -44,6 +44,8 @@ pub(super) struct Script {
     pub(super) silent: u8,
     /// Times that it cannot be told whether the execution was accepted.
     pub(super) murky: u8,
+    /// Whether the stack can be read by nobody once its change set was accepted.
+    pub(super) denied: bool,
     pub(super) second_region: bool,
     pub(super) policy: Policy,
 }
@@ -323,6 +325,9 @@ impl Stack {
         }]);
         let result = if let Some(kind) = self.unheard() {
             failure(kind)
+        } else if self.script.denied {
+            self.in_review = false;
+            failure(FailureKind::AccessDenied)
         } else {
             let good = self.script.fate == Fate::Succeeds;
             self.in_review = false;

@@ -148,8 +148,10 @@ impl View {
             EventKind::Paused { reason } => {
                 self.waits.mark(event, Mark::Paused);
                 match reason {
-                    PauseReason::OutcomeUnknown { target, .. } => {
-                        self.unknown.insert(event.seq, target.clone());
+                    PauseReason::OutcomeUnknown {
+                        target, accepted, ..
+                    } => {
+                        self.unknown.insert(event.seq, (target.clone(), *accepted));
                     }
                     PauseReason::Unreachable { region, .. } => {
                         keep(self.silence_of(region), event, None);

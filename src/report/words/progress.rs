@@ -378,11 +378,32 @@ pub(in crate::report) fn pause(reason: &PauseReason, others: usize) -> (String, 
             format!("a value is needed for the secret parameter {parameter}: {message}"),
             "provide the secret, then resume",
         ),
-        PauseReason::OutcomeUnknown { target, message } => (
+        PauseReason::OutcomeUnknown {
+            target,
+            accepted: true,
+            message,
+        } => {
+            let also = match others {
+                0 => String::new(),
+                1 => ", and another target is asked about, too".to_owned(),
+                _ => format!(", and {others} other targets are asked about, too"),
+            };
+            (
+                format!(
+                    "the change set of {target} was accepted, and its end cannot be seen{also}: {message}"
+                ),
+                "see to it that the stack's events can be read, then resume; `--give-up` ends it, and its end stays unknown",
+            )
+        }
+        PauseReason::OutcomeUnknown {
+            target,
+            accepted: false,
+            message,
+        } => (
             format!(
                 "it cannot be told whether the change set of {target} was executed{also}: {message}"
             ),
-            "resume looks again; where it still cannot be told, look at the stack's events and say with `--unknown` what happened",
+            "resume looks again; where it still cannot be told, look at the stack's events and say with `--unknown` what happened; `--give-up` ends it, and what happened stays unknown",
         ),
         PauseReason::GateUnreadable { wave, message } => (
             format!("what comes after wave {wave} cannot be looked at: {message}"),
