@@ -1,9 +1,12 @@
 //! `stackgate approve` and `stackgate reject`: an answer from anywhere, through the inbox.
 
+mod unasked;
+
 use std::time::Duration;
 
 use clap::Args;
 
+use self::unasked::Unasked;
 use super::face::Answering;
 use super::find::find;
 use super::options::{Connection, Global};
@@ -17,7 +20,7 @@ use crate::model::{
     Answer, Approver, Caller, Decision, Digest, ExecutionDefinition, ExecutionId, InboxMessage,
     Invocation, Origin, RiskLevel, WaveName,
 };
-use crate::report::{Recorded, ScreenOptions, View, review, wave_account};
+use crate::report::{Recorded, ScreenOptions, View, review, time, wave_account};
 use crate::runtime;
 
 /// Arguments of `approve` and `reject`.
@@ -50,7 +53,7 @@ pub(super) struct AnswerArgs {
 /// Runs `stackgate approve`.
 pub(super) fn approve(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
-    let (shown, wave) = awaited(&view, &id)?;
+    let (shown, wave) = awaited(&journal, &view, &id, args.wave.as_ref())?;
     same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
     if let Some(file) = view.exported() {
         return Err(portable::left_in(file, &id));
@@ -130,7 +133,7 @@ fn asked(view: &View, sources: &Sources, plan: Digest, wave: Option<&WaveName>) 
 /// Runs `stackgate reject`.
 pub(super) fn reject(global: &Global, args: AnswerArgs) -> Result<u8, CliError> {
     let (journal, id, view) = open(global, &args.execution)?;
-    let (shown, wave) = awaited(&view, &id)?;
+    let (shown, wave) = awaited(&journal, &view, &id, args.wave.as_ref())?;
     let plan = args.plan.unwrap_or(shown);
     same_plan(plan, shown, &id)?;
     same_wave(args.wave.as_ref(), wave.as_ref(), &id)?;
@@ -217,8 +220,13 @@ fn same_wave(
     }
 }
 
-/// Returns the plan that waits for an answer, and the wave after which the rollout waits for it.
-fn awaited(view: &View, id: &ExecutionId) -> Result<(Digest, Option<WaveName>), CliError> {
+/// Returns the plan that waits for an answer, and the wave after which the rollout waits for it. `named`: the wave that was named.
+fn awaited(
+    journal: &Journal,
+    view: &View,
+    id: &ExecutionId,
+    named: Option<&WaveName>,
+) -> Result<(Digest, Option<WaveName>), CliError> {
     not_ended(view, id)?;
     let status = format!("see `stackgate status {id}`");
     if view.given_up().is_some() {
@@ -232,25 +240,22 @@ fn awaited(view: &View, id: &ExecutionId) -> Result<(Digest, Option<WaveName>), 
         );
     };
     if let Some(answer) = approval.answer {
-        let go_on = match answer.decision {
-            Decision::Approve => format!(
-                "go on with `stackgate resume {id}`, or give up what was not executed with `stackgate stop {id} --give-up`"
-            ),
-            Decision::Reject => format!("remove its change sets with `stackgate resume {id}`"),
+        let is_alive = run::is_alive(journal, id)? == Some(true);
+        let owner = journal.owner(id)?.filter(|_| is_alive).map(|o| o.name);
+        let unasked = Unasked {
+            id,
+            view,
+            plan: approval.plan,
+            last: answer,
+            wave: named,
+            owner: owner.as_deref(),
         };
-        return Err(CliError::message(format!(
-            "plan {} was {} by {} at {} already",
-            approval.plan.short(),
-            verb(answer.decision),
-            who(&answer.approver),
-            answer.at
-        ))
-        .hint(go_on));
+        return Err(unasked.refusal());
     }
     if approval.expired {
         return Err(CliError::message(format!(
             "the request for an answer expired at {}",
-            approval.expires
+            time(approval.expires)
         ))
         .hint(format!(
             "remove its change sets with `stackgate resume {id}`, then plan again"

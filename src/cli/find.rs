@@ -4,7 +4,7 @@ use super::CliError;
 use super::list::entry;
 use crate::journal::{Journal, JournalError};
 use crate::model::ExecutionId;
-use crate::report::{ListEntry, ScreenOptions, list};
+use crate::report::{List, ListEntry, ScreenOptions, list};
 
 /// How many executions are told apart.
 const SHOWN: usize = 8;
@@ -29,7 +29,7 @@ pub(super) fn find(journal: &Journal, text: &str) -> Result<ExecutionId, CliErro
         ..ScreenOptions::default()
     };
     let mut help = "it could be, newest first:".to_owned();
-    for line in list(&entries, &options).lines() {
+    for line in list(&List::of(entries), &options).lines() {
         help.push_str(&format!("\n    {line}"));
     }
     let more = candidates.len().saturating_sub(SHOWN);

@@ -10,6 +10,9 @@ use crate::report::{State, View};
 /// What an open execution does, said of one and of several.
 pub(super) type Does = (&'static str, &'static str);
 
+/// What `list --waiting` shows.
+const WAITS: Does = ("waits for an answer", "wait for an answer");
+
 /// An execution that is open for some of the targets.
 struct Open {
     id: ExecutionId,
@@ -52,10 +55,16 @@ fn lines(all: &[Open]) -> Vec<String> {
             "another execution {one} for {}; look at it with `stackgate status {}`",
             only.targets, only.id
         ),
-        many => format!(
-            "{} other executions {several} for some of these targets; see them with `stackgate list`",
-            many.len()
-        ),
+        many => {
+            let list = match (one, several) == WAITS {
+                true => "stackgate list --waiting",
+                false => "stackgate list",
+            };
+            format!(
+                "{} other executions {several} for some of these targets; see them with `{list}`",
+                many.len()
+            )
+        }
     };
     kinds.into_iter().map(line).collect()
 }
@@ -97,7 +106,7 @@ fn open(
 pub(super) fn does(view: &View, is_alive: bool) -> Option<Does> {
     Some(match (view.state(), is_alive) {
         (State::Ended(_), _) => return None,
-        (State::WaitingForApproval, _) => ("waits for an answer", "wait for an answer"),
+        (State::WaitingForApproval, _) => WAITS,
         (State::Denied, _) => ("is denied and not removed", "are denied and not removed"),
         (
             State::Running
@@ -140,19 +149,18 @@ mod tests {
             does,
             targets: "111111111111/eu-west-1/app".to_owned(),
         };
-        let waits = ("waits for an answer", "wait for an answer");
         let paused = ("is paused", "are paused");
-        let mut all = vec![one(1, waits), one(2, paused)];
+        let mut all = vec![one(1, WAITS), one(2, paused)];
         assert_eq!(
             lines(&all)[0],
             "another execution waits for an answer for 111111111111/eu-west-1/app; look at it with \
              `stackgate status 019a4c3e-0000-7000-8000-000000000001`"
         );
-        all.extend((3..7).map(|number| one(number, waits)));
+        all.extend((3..7).map(|number| one(number, WAITS)));
         let told = lines(&all);
         assert_eq!(
             told[0],
-            "5 other executions wait for an answer for some of these targets; see them with `stackgate list`"
+            "5 other executions wait for an answer for some of these targets; see them with `stackgate list --waiting`"
         );
         assert!(told[1].contains("another execution is paused"), "{told:?}");
         assert_eq!(told.len(), 2);

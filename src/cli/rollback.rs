@@ -6,6 +6,7 @@ mod definition;
 mod failed;
 mod former;
 mod notes;
+mod open;
 mod original;
 mod sorted;
 mod told;
@@ -70,6 +71,7 @@ pub(super) struct RollbackArgs {
 pub(super) fn rollback(global: &Global, args: &RollbackArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let earlier = Earlier::of(&journal, &args.execution, &args.connection)?;
+    open::refuse_another(&journal, &earlier)?;
     output::notes(&newer::of_rollback(
         &journal,
         (&earlier.id, &earlier.view),
@@ -285,8 +287,8 @@ pub(super) fn note(journal: &Journal, view: &mut View) -> Result<Vec<ExecutionId
 
 /// Notes in `view` how far `rollbacks` are, the newest of which comes first.
 fn note_these(journal: &Journal, view: &mut View, rollbacks: &[View]) -> Result<(), CliError> {
-    let newest = rollbacks.first().and_then(View::execution);
-    let alive = newest.map(|id| run::is_alive(journal, id)).transpose()?;
+    let leading = RolledBack::leading(rollbacks).and_then(View::execution);
+    let alive = leading.map(|id| run::is_alive(journal, id)).transpose()?;
     view.note_rolled_back(Some(RolledBack::of(view, rollbacks, alive.flatten())));
     Ok(())
 }

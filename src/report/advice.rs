@@ -95,9 +95,9 @@ pub(super) fn retry_of(view: &View, id: &str, is_open: impl Fn(&Target) -> bool)
 /// before, and of those that it made.
 pub(super) fn rollbacks(view: &View, id: &str) -> Vec<String> {
     // One that has not come to its end goes on, and nothing is left where it is complete.
-    let is_taken_care_of = view
-        .rolled_back()
-        .is_some_and(|rolled_back| !rolled_back.next.is_empty() || rolled_back.is_complete());
+    let is_taken_care_of = view.rolled_back().is_some_and(|rolled_back| {
+        !rolled_back.next.is_empty() || rolled_back.is_open() || rolled_back.is_complete()
+    });
     if !is_cut_short(view) {
         return Vec::new();
     }

@@ -18,8 +18,13 @@ pub struct List {
     pub document: &'static str,
     /// The version of this form.
     pub version: u32,
+    /// How many executions there are, of which those that follow are shown.
+    pub total: usize,
     /// The executions, as they were given.
     pub executions: Vec<ListEntry>,
+    /// Whether only those are meant that wait for an answer.
+    #[serde(skip)]
+    pub is_of_waiting: bool,
 }
 
 /// One execution.
@@ -138,27 +143,35 @@ impl ListEntry {
 }
 
 impl List {
-    /// Returns the list of `executions`.
+    /// Returns the list of `executions`, which are all that there are.
     pub fn of(executions: Vec<ListEntry>) -> Self {
         Self {
             document: "list",
             version: DOCUMENT_VERSION,
+            total: executions.len(),
             executions,
+            is_of_waiting: false,
         }
+    }
+
+    /// Returns how many are not shown, and what shows them, where there are any.
+    pub(super) fn rest(&self) -> Option<String> {
+        let total = self.total;
+        let more = total.saturating_sub(self.executions.len());
+        (more > 0).then(|| format!("and {more} more (`-n {total}` shows all)"))
     }
 }
 
 /// Returns the executions, one line each, in the order they are given.
-pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
+pub fn list(list: &List, options: &ScreenOptions) -> String {
     let mut page = Page::new(options);
+    let executions = &list.executions;
     if executions.is_empty() {
-        page.line(
-            Line::of(
-                Tone::Dim,
-                "no executions yet; `stackgate deploy` starts one",
-            ),
-            2,
-        );
+        let why = match list.is_of_waiting {
+            true => "no execution waits for an answer",
+            false => "no executions yet; `stackgate deploy` starts one",
+        };
+        page.line(Line::of(Tone::Dim, why), 2);
         return page.finish();
     }
     let widest = |text: fn(&ListEntry) -> String, most: usize| {
@@ -202,6 +215,10 @@ pub fn list(executions: &[ListEntry], options: &ScreenOptions) -> String {
             page.line(Line::indent(4).add(Tone::Dim, &text), 6);
         }
     }
+    if let Some(rest) = list.rest() {
+        let text = format!("{} {rest}", page.glyphs.ellipsis);
+        page.line(Line::of(Tone::Dim, &text), 2);
+    }
     page.finish()
 }
 
@@ -234,14 +251,18 @@ mod tests {
         entries.collect::<Option<_>>().unwrap()
     }
 
+    fn all() -> List {
+        List::of(entries())
+    }
+
     #[test]
     fn executions_are_listed_one_a_line() {
-        assert_screens!("list", |options: &ScreenOptions| list(&entries(), options));
+        assert_screens!("list", |options: &ScreenOptions| list(&all(), options));
         let options = ScreenOptions {
             now: Some("2026-11-23T01:02:03Z".parse().unwrap()),
             ..ScreenOptions::default()
         };
-        insta::assert_snapshot!("list_ages", list(&entries(), &options));
+        insta::assert_snapshot!("list_ages", list(&all(), &options));
     }
 
     #[test]
@@ -251,18 +272,40 @@ mod tests {
         view.note_denied((1..=5).map(why).collect());
         let entry = ListEntry::of(&view, Some(false)).unwrap();
         assert_eq!((entry.state, entry.denied.len()), ("denied", 5));
-        let text = list(&[entry], &ScreenOptions::default());
+        let text = list(&List::of(vec![entry]), &ScreenOptions::default());
         insta::assert_snapshot!("list_denied", text);
     }
 
     #[test]
     fn an_empty_list_says_what_to_do() {
-        let text = list(&[], &ScreenOptions::default());
+        let mut empty = List::of(Vec::new());
+        let text = list(&empty, &ScreenOptions::default());
         assert_eq!(text, "no executions yet; `stackgate deploy` starts one\n");
+        empty.is_of_waiting = true;
+        let text = list(&empty, &ScreenOptions::default());
+        assert_eq!(text, "no execution waits for an answer\n");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_counted() {
+        let mut some = all();
+        some.total = 12;
+        let text = list(&some, &ScreenOptions::default());
+        assert!(
+            text.ends_with(" and 8 more (`-n 12` shows all)\n"),
+            "{text}"
+        );
+        let page = super::super::markdown_list(&some);
+        assert!(
+            page.ends_with("\nand 8 more (`-n 12` shows all)\n"),
+            "{page}"
+        );
+        let text = list(&all(), &ScreenOptions::default());
+        assert!(!text.contains("more"), "{text}");
     }
 
     #[test]
     fn the_machine_form_is_pinned() {
-        insta::assert_json_snapshot!("list_json", List::of(entries()));
+        insta::assert_json_snapshot!("list_json", all());
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::model::{Answer, RiskLevel, StackId, Target};
 
 use super::causes::CauseGroup;
-use super::list::ListEntry;
+use super::list::List;
 use super::review_data::{Review, ReviewGroup};
 use super::review_facts as facts;
 use super::view::State;
@@ -61,13 +61,17 @@ fn draw(view: &View, alive: Option<bool>, review: Option<&Review>, file: Option<
 }
 
 /// Returns executions as a table.
-pub fn markdown_list(entries: &[ListEntry]) -> String {
+pub fn markdown_list(list: &List) -> String {
     let mut page = Page::new();
-    if entries.is_empty() {
-        page.add("No executions yet.\n", "");
+    if list.executions.is_empty() {
+        let why = match list.is_of_waiting {
+            true => "No execution waits for an answer.\n",
+            false => "No executions yet.\n",
+        };
+        page.add(why, "");
         return page.out;
     }
-    let rows = entries.iter().map(|entry| {
+    let rows = list.executions.iter().map(|entry| {
         let started = entry.started.map_or_else(String::new, words::minute);
         format!(
             "| {} | {} | {} | {started} | {} |\n",
@@ -79,6 +83,9 @@ pub fn markdown_list(entries: &[ListEntry]) -> String {
     });
     let begin = "| Execution | Pipeline | State | Started | Targets |\n|---|---|---|---|---|\n";
     page.rows(begin, rows.collect(), "", "execution");
+    if let Some(rest) = list.rest() {
+        page.add(&format!("\n{rest}\n"), "");
+    }
     page.closed()
 }
 

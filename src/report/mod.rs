@@ -89,7 +89,7 @@ pub use target_view::{Phase, TargetView};
 pub use versions::Versions;
 pub use view::{Approval, Counts, Direction, Refused, Source, StageStatus, State, View};
 pub use waves::{GateReached, GateStage, WaveStatus, wave_account};
-pub use words::{count, unreached};
+pub use words::{count, time, unreached};
 
 /// The version of the documents for machines, which `docs/json.md` describes.
 pub const DOCUMENT_VERSION: u32 = 1;

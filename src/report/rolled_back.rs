@@ -22,7 +22,7 @@ pub enum ByHand {
 /// How far the rollback of an execution is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RolledBack {
-    /// The newest execution that rolls back; none where it has not begun.
+    /// The execution that rolls back, which is the one that is open where there is one; none where it has not begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionId>,
     /// What that execution is doing.
@@ -35,6 +35,9 @@ pub struct RolledBack {
     pub changed: usize,
     /// How many of those are rolled back.
     pub rolled_back: usize,
+    /// The executions that rolled those back, in the order in which they began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rolled_back_by: Vec<ExecutionId>,
     /// Why it does not begin by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<ByHand>,
@@ -53,20 +56,20 @@ impl RolledBack {
     /// Returns how far the rollback of the execution in `view` is. `rollbacks`: the executions that roll it back, newest
     /// first.
     ///
-    /// `alive`: whether a process works on the newest of them, where that is known.
+    /// `alive`: whether a process works on the [leading](Self::leading) one of them, where that is known.
     pub fn of(view: &View, rollbacks: &[View], alive: Option<bool>) -> Self {
         let targets = view.targets().into_iter();
         let changed: Vec<&TargetView> = targets.filter(|target| target.is_changed()).collect();
         let is_new = |target: &&&TargetView| target.kind() == Some(ChangeSetKind::Create);
         let new = changed.iter().filter(is_new).count();
-        let newest = rollbacks.first();
-        let by_hand = match (newest, view.covers()) {
+        let leading = Self::leading(rollbacks);
+        let by_hand = match (leading, view.covers()) {
             (None, _) if new > 0 && new == changed.len() => Some(ByHand::OnlyNewStacks),
             (None, Some(_)) if new > 0 => Some(ByHand::SomeNewStacks),
             (None | Some(_), _) => None,
         };
         let id = view.execution().map(ExecutionId::to_string);
-        let next = match newest {
+        let next = match leading {
             // How new stacks are deleted comes next wherever there are some.
             None if by_hand == Some(ByHand::OnlyNewStacks) => Vec::new(),
             None if by_hand == Some(ByHand::SomeNewStacks) => id
@@ -81,20 +84,46 @@ impl RolledBack {
             Some(rollback) if rollback.outcome().is_some() => Vec::new(),
             Some(rollback) => commands(rollback, alive),
         };
+        let did: Vec<&ExecutionId> = changed
+            .iter()
+            .filter_map(|t| by(rollbacks, t.target()))
+            .collect();
+        let oldest_first = rollbacks.iter().rev().filter_map(View::execution);
         Self {
-            execution: newest.and_then(|rollback| rollback.execution().cloned()),
-            state: newest.map(|rollback| words::state_id(&rollback.state(), alive)),
-            outcome: newest.and_then(|rollback| rollback.outcome().copied()),
-            stands: newest.and_then(|rollback| stands(&rollback.state(), alive)),
-            rolled_back: changed
-                .iter()
-                .filter(|t| by(rollbacks, t.target()).is_some())
-                .count(),
+            execution: leading.and_then(|rollback| rollback.execution().cloned()),
+            state: leading.map(|rollback| words::state_id(&rollback.state(), alive)),
+            outcome: leading.and_then(|rollback| rollback.outcome().copied()),
+            stands: leading.and_then(|rollback| stands(&rollback.state(), alive)),
+            rolled_back: did.len(),
+            rolled_back_by: oldest_first
+                .filter(|id| did.contains(id))
+                .cloned()
+                .collect(),
             changed: changed.len(),
             by_hand,
             new,
             next,
         }
+    }
+
+    /// Returns the one of `rollbacks`, newest first, that stands for all of them: it goes on where any of them is open. One that
+    /// was approved comes before one that only waits, and one that nobody let act says nothing about the others.
+    pub fn leading(rollbacks: &[View]) -> Option<&View> {
+        let find = |is_so: fn(&View) -> bool| rollbacks.iter().find(|rollback| is_so(rollback));
+        find(|view| view.outcome().is_none() && view.approval().is_some_and(|a| a.answer.is_some()))
+            .or_else(|| find(|view| view.outcome().is_none()))
+            .or_else(|| find(may_have_acted))
+            .or_else(|| rollbacks.first())
+    }
+
+    /// Returns whether an execution rolls back that has not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.execution.is_some() && self.outcome.is_none()
+    }
+
+    /// Returns the commands with which the rollback goes on, the likeliest first; none where a process works on it.
+    pub fn next(&self) -> &[String] {
+        &self.next
     }
 
     /// Returns whether nothing is left to roll back.
@@ -114,6 +143,7 @@ impl RolledBack {
             outcome,
             changed,
             rolled_back,
+            rolled_back_by,
             stands,
             by_hand,
             new,
@@ -152,7 +182,17 @@ impl RolledBack {
         };
         let so_far = match rolled_back {
             0 => String::new(),
-            some => format!(", {some} of them rolled back so far"),
+            some if rolled_back_by.iter().all(|by| by == execution) => {
+                format!(", {some} of them rolled back so far")
+            }
+            some => format!(
+                ", {some} of them rolled back so far, {}",
+                within(rolled_back_by)
+            ),
+        };
+        let did = match rolled_back_by.is_empty() {
+            true => within(std::slice::from_ref(execution)),
+            false => within(rolled_back_by),
         };
         match (outcome, stands) {
             (None, Some(stands)) => (
@@ -165,22 +205,46 @@ impl RolledBack {
                 format!("rolling back {all}, in execution {execution}{so_far}"),
                 Tone::Warn,
             ),
-            (Some(_), _) if self.is_complete() => (
-                format!("rolled back {all}, in execution {execution}"),
-                Tone::Good,
-            ),
+            (Some(_), _) if self.is_complete() => (format!("rolled back {all}, {did}"), Tone::Good),
             (Some(_), _) => (
-                format!("rolled back {rolled_back} of {all}, in execution {execution}"),
+                format!("rolled back {rolled_back} of {all}, {did}"),
                 Tone::Bad,
             ),
         }
     }
 }
 
-/// Returns which of `rollbacks` gave the target back what it had.
+/// Returns where something was done.
+fn within(executions: &[ExecutionId]) -> String {
+    let noun = match executions.len() {
+        1 => "execution",
+        _ => "executions",
+    };
+    let ids: Vec<String> = executions.iter().map(ExecutionId::to_string).collect();
+    format!("in {noun} {}", words::listed(&ids))
+}
+
+/// Returns whether an execution may have changed something: one that nobody approved in time did not.
+fn may_have_acted(view: &View) -> bool {
+    match view.outcome() {
+        Some(ExecutionOutcome::Rejected | ExecutionOutcome::Expired) => false,
+        None
+        | Some(
+            ExecutionOutcome::Succeeded
+            | ExecutionOutcome::NothingToDo
+            | ExecutionOutcome::SucceededWithFailures
+            | ExecutionOutcome::Failed
+            | ExecutionOutcome::Stopped,
+        ) => true,
+    }
+}
+
+/// Returns which of `rollbacks`, newest first, gave the target back what it had: the first, since a later one finds nothing to
+/// change there.
 fn by<'a>(rollbacks: &'a [View], target: &Target) -> Option<&'a ExecutionId> {
     let found = rollbacks
         .iter()
+        .rev()
         .find(|rollback| rollback.target(target).is_some_and(gave_back));
     found.and_then(View::execution)
 }
@@ -253,8 +317,8 @@ mod tests {
     use super::super::{ScreenOptions, Status, Summary, summary};
     use super::*;
     use crate::model::{
-        Cause, EventKind, ON_FAILURE, PauseReason, ROLLBACK, Region, RiskLevel, StackStatus,
-        StackSummary, StopMode, StopRequest,
+        Cause, Decision, EventKind, ON_FAILURE, PauseReason, ROLLBACK, Region, RiskLevel,
+        StackStatus, StackSummary, StopMode, StopRequest,
     };
 
     /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
@@ -513,6 +577,76 @@ mod tests {
         // Machines take a command as it is.
         let next = Summary::of(&view).next;
         assert_eq!(next[0], format!("stackgate approve {id}"));
+    }
+
+    #[test]
+    fn what_was_rolled_back_is_told_of_those_that_did_it() {
+        let id =
+            |n: u32| ExecutionId::new(format!("01938f5e-0000-7000-8000-00000000000{n}")).unwrap();
+        let script = |view: &View, n: u32, did: &[usize], outcome: Option<ExecutionOutcome>| {
+            let all = view.targets().into_iter().filter(|t| t.is_changed());
+            let all: Vec<Target> = all.map(|t| t.target().clone()).collect();
+            let mut script = Script::new(&all);
+            for at in did {
+                let status = StackStatus::UpdateComplete;
+                script.end(&all[*at], TargetOutcome::Succeeded { status });
+            }
+            if let Some(outcome) = outcome {
+                script.finish(outcome);
+            }
+            for event in &mut script.events {
+                event.execution = id(n);
+            }
+            script
+        };
+        let view = failed();
+        let mut approved = script(&view, 1, &[0, 1], None);
+        approved.ask();
+        approved.answer(Decision::Approve, "");
+        for event in &mut approved.events {
+            event.execution = id(1);
+        }
+        let approved = approved.view();
+        let mut waiting = script(&view, 2, &[], None);
+        waiting.ask();
+        for event in &mut waiting.events {
+            event.execution = id(2);
+        }
+        let rejected = script(&view, 2, &[], Some(ExecutionOutcome::Rejected)).view();
+
+        // Newest first: the open one that was approved stands for both.
+        for newer in [waiting.view(), rejected] {
+            let open = RolledBack::of(&view, &[newer, approved.clone()], Some(false));
+            assert_eq!(open.execution, Some(id(1)));
+            assert_eq!(open.state, Some("interrupted"));
+            assert_eq!((open.rolled_back, &open.rolled_back_by), (2, &vec![id(1)]));
+            assert!(open.next[0].ends_with(&id(1).to_string()), "{open:?}");
+        }
+        // What was rejected did nothing of it.
+        let rejected = || script(&view, 3, &[], Some(ExecutionOutcome::Rejected)).view();
+        let did = |n, did: &[usize], outcome| script(&view, n, did, Some(outcome)).view();
+        let half = || did(1, &[0, 1], ExecutionOutcome::Stopped);
+        let over = RolledBack::of(&view, &[rejected(), half()], None);
+        assert_eq!(
+            (over.outcome, over.execution.clone()),
+            (Some(ExecutionOutcome::Stopped), Some(id(1)))
+        );
+        let text = over.text();
+        let said = format!("rolled back 2 of 3 changed targets, in execution {}", id(1));
+        assert_eq!(text, said);
+        // Several are named.
+        let rest = did(2, &[2], ExecutionOutcome::Succeeded);
+        let mut view = view.clone();
+        let all = RolledBack::of(&view, &[rejected(), rest, half()], None);
+        assert_eq!(all.rolled_back_by, [id(1), id(2)]);
+        let said = format!(
+            "rolled back 3 changed targets, in executions {} and {}",
+            id(1),
+            id(2)
+        );
+        assert_eq!(all.text(), said);
+        view.note_rolled_back(Some(all));
+        crate::report::documents::assert_valid(&Summary::of(&view));
     }
 
     #[test]

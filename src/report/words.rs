@@ -16,6 +16,7 @@ pub(super) use progress::*;
 pub(super) use rollout::concurrency;
 pub(super) use rollout::rollout;
 pub(super) use selection::*;
+pub use time::time;
 pub(super) use time::*;
 
 use crate::model::Target;

@@ -159,6 +159,35 @@ fn an_alarm_keeps_the_rest_from_beginning_until_it_is_retried() {
 }
 
 #[test]
+fn who_answers_before_anything_is_asked_reads_what_runs_and_what_is_to_come() {
+    let env = project("bake: 2h, approval: true");
+    let process = env.start(&["deploy", "app", "--target-set", "fleet", "--yes"]);
+    process.await_stderr("baking until");
+    let plan = status(&env)["approval"]["plan"].clone();
+    let plan = plan.as_str().unwrap();
+    for answer in ["approve", "reject"] {
+        let output = env.run(&[answer, "latest", "--plan", plan, "--wave", "canary"]);
+        output.code(2);
+        let told = &output.stderr;
+        let ended = "wave canary waits for no answer yet: it has ended, and what is asked comes after bake 2h";
+        assert!(told.contains(ended), "{output}");
+        assert!(told.contains(" is run by "), "{output}");
+        assert!(told.contains("answer it once it is asked"), "{output}");
+        assert!(!told.contains("stackgate resume"), "{output}");
+    }
+    let output = env.run(&["approve", "latest", "--plan", plan]);
+    let told = &output.code(2).stderr;
+    assert!(told.contains(" already; execution "), "{output}");
+    assert!(!told.contains("stackgate resume"), "{output}");
+    process.signal("KILL");
+    let _ = process.wait();
+    let output = env.run(&["approve", "latest", "--plan", plan, "--wave", "canary"]);
+    let told = &output.code(2).stderr;
+    assert!(!told.contains(" is run by "), "{output}");
+    assert!(told.contains("go on with `stackgate resume"), "{output}");
+}
+
+#[test]
 fn an_alarm_that_goes_off_while_the_canary_bakes_ends_it_at_once() {
     let env = project("alarms: [app-errors], bake: 2h");
     set(&env, "OK");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::output::Output;
+use crate::support::output::{Output, normalise};
 use crate::support::proxy::{Fault, Proxy, Rule};
 use crate::support::{Emulator, TestEnv};
 
@@ -269,7 +269,26 @@ fn a_rollback_that_was_refused_waits_for_a_person_whoever_resumes() {
     let said = "which waits for approval: 3 changed targets";
     assert!(output.stdout.contains(said), "{output}");
 
-    approve(&env, failed["rollback"]["execution"].as_str().unwrap());
+    // Another one would only hide the one that waits.
+    let waiting = failed["rollback"]["execution"].as_str().unwrap();
+    let output = env.run(&["rollback", id, "--detach"]);
+    output.code(2);
+    for said in [
+        format!("has a rollback already: execution {waiting} waits for an answer"),
+        format!(
+            "go on with `stackgate approve {waiting}`, or end it with `stackgate reject {waiting}`"
+        ),
+    ] {
+        assert!(
+            output.stderr.contains(&normalise(&said)),
+            "{said}\n{output}"
+        );
+    }
+    let listed = env.run(&["list", "--output=json"]);
+    let listed = document(&env, listed.success())["executions"].clone();
+    assert_eq!(listed[0]["execution"], waiting);
+
+    approve(&env, waiting);
     all_are_first(&env);
 }
 

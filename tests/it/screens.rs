@@ -327,9 +327,18 @@ fn what_is_open_for_the_same_targets_is_told_before_it_is_planned_again() {
     );
     // Several that do the same are one line, with how many they are.
     let fourth = env.run(&plan);
-    let told = "note: 2 other executions wait for an answer for some of these targets; see them with `stackgate list`";
+    let told = "note: 2 other executions wait for an answer for some of these targets; see them with `stackgate list --waiting`";
     assert!(fourth.stderr.contains(told), "{fourth}");
     assert_eq!(fourth.stderr.matches("note: ").count(), 1, "{fourth}");
+    let waiting = env.run(&["list", "--waiting", "-n1"]);
+    let rest = " and 2 more (`-n 3` shows all)\n";
+    assert!(waiting.success().stdout.ends_with(rest), "{waiting}");
+    let waiting = env.run(&["list", "--waiting", "-n2", "--output", "json"]);
+    let waiting = parse(&waiting.success().raw);
+    assert_eq!(waiting["total"], 3, "{waiting}");
+    let states = waiting["executions"].as_array().unwrap().iter();
+    let states: Vec<_> = states.map(|one| one["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["waiting_for_approval"; 2]);
 
     // What another one does once the plan is made is news to whoever approves it.
     let status = |id: &str| parse(&env.run(&["status", id, "--output", "json"]).success().raw);

@@ -8,7 +8,7 @@ use crate::cli::run::{self, Account};
 use crate::cli::{CliError, answer, ci, exit, output};
 use crate::journal::Journal;
 use crate::model::{Digest, ExecutionId, RiskLevel};
-use crate::report::{View, count, summary_so_far};
+use crate::report::{RolledBack, View, count, summary_so_far};
 
 /// A rollout that failed, and is rolled back.
 pub(in crate::cli) struct Failed<'a> {
@@ -136,20 +136,20 @@ pub(in crate::cli) fn next(
     let rollbacks = of(journal, earlier, view.pipeline())?;
     let own = id_for(view, earlier)?;
     note_these(journal, view, &rollbacks)?;
-    let Some(newest) = rollbacks.first() else {
+    let Some(leading) = RolledBack::leading(&rollbacks) else {
         return Ok(Some(match by_hand(view) {
             Some(_) => Next::Over,
             None => Next::Begin,
         }));
     };
-    let open = newest.execution().filter(|_| newest.outcome().is_none());
+    let open = leading.execution().filter(|_| leading.outcome().is_none());
     Ok(Some(match open {
         None => Next::Over,
         Some(id) => Next::GoOn {
             id: id.clone(),
             answering: match *id == own {
                 // The answer is in the inbox already.
-                true if answer::given(journal, id, newest)?.is_some() => Answering::Given,
+                true if answer::given(journal, id, leading)?.is_some() => Answering::Given,
                 true => answering(view.covers(), of_deployment, output::is_interactive()),
                 // One that somebody began by hand is answered as they like.
                 false => of_deployment,

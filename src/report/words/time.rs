@@ -47,7 +47,7 @@ pub(in crate::report) fn took(view: &View, from: Timestamp, to: Timestamp) -> St
 const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(1);
 
 /// Returns a time to the second, in UTC.
-pub(in crate::report) fn time(at: Timestamp) -> String {
+pub fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
