@@ -32,11 +32,11 @@ impl Acting {
         ACTING.scope(self, calling)
     }
 
-    /// Has its credentials come, which are kept: a call that may take little time is not ended while they do.
-    pub(super) async fn ready(&self) {
+    /// Has its credentials come, which are kept: a call that may take little time is not ended while they do. Returns whether they came;
+    /// why they did not is told by the call.
+    pub(super) async fn ready(&self) -> bool {
         let coming = self.credentials.provide_credentials();
-        // Why none come is told by the call.
-        let _ = tokio::time::timeout(LOAD_TIME, coming).await;
+        matches!(tokio::time::timeout(LOAD_TIME, coming).await, Ok(Ok(_)))
     }
 
     /// Returns where the call under way is made.

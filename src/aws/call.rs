@@ -105,10 +105,16 @@ impl Aws {
             let permit = gate.enter(class, call.priority).await;
             let line = self.line().await;
             if let Some(decided) = decided {
-                acting.ready().await;
+                let is_ready = acting.ready().await;
                 if let Some(ago) = decided.too_long_ago() {
                     let attempted = self.attempted(call.operation, &place, call.effect);
-                    return Err(attempted.failure(FailureKind::NotSent, late(ago, last)));
+                    return Err(match is_ready {
+                        true => attempted.failure(FailureKind::NotSent, late(ago, last)),
+                        false => attempted.failure(
+                            FailureKind::CredentialsExpired,
+                            format!("no credentials came; {}", attempted.renewal),
+                        ),
+                    });
                 }
             }
             // On the heap, and so only while it is under way: thousands of watched stacks wait most of their time.
