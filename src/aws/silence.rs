@@ -151,7 +151,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_time_of_throttling_is_no_silence() {
         let script = Scripted::new();
-        for _ in 0..60 {
+        for _ in 0..100 {
             script.error("DescribeStacks", 400, "Throttling", "Rate exceeded");
         }
         script
@@ -160,7 +160,7 @@ mod tests {
         let aws = aws(&script).await;
         let begun = now();
         look(&aws).await.unwrap();
-        assert_eq!(script.requests().len(), 62);
+        assert_eq!(script.requests().len(), 102);
         assert!(begun.elapsed() > PATIENCE, "{:?}", begun.elapsed());
     }
 }
