@@ -282,12 +282,19 @@ fn stands(state: &State, alive: Option<bool>) -> Option<&'static str> {
 
 impl View {
     /// Returns whether what the execution changed is to be rolled back, as was approved with its plan: nothing
-    /// is changed without an approval.
+    /// is changed without an approval. What another run of the plan goes on with is not taken back by itself.
     pub fn is_to_be_rolled_back(&self) -> bool {
         self.outcome() == Some(&ExecutionOutcome::Failed)
             && self.given_up().is_none()
+            && !self.was_elsewhere()
             && self.definition().is_some_and(|d| d.rolls_back_on_failure())
             && self.targets().into_iter().any(TargetView::is_changed)
+    }
+
+    /// Returns whether another run of the plan was come across, which may have changed what this one counts as its own.
+    fn was_elsewhere(&self) -> bool {
+        let mut targets = self.targets().into_iter();
+        targets.any(|t| t.outcome().is_some_and(TargetOutcome::was_elsewhere))
     }
 
     /// Returns what becomes of the rollback that was approved with the plan, where it does not follow at once.
@@ -302,6 +309,12 @@ impl View {
         }
         if self.given_up().is_some() {
             return Some("given up: what was changed is not rolled back by itself");
+        }
+        if self.was_elsewhere() {
+            return Some(
+                "another run of this plan goes on with it: what was changed is not rolled back by itself, since that run may have \
+                 deployed it",
+            );
         }
         (self.paused().is_some() && has_failed).then_some(
             "targets failed: if a rollback is due for that, it begins once the execution has ended",
@@ -318,7 +331,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Cause, Decision, EventKind, ON_FAILURE, PauseReason, ROLLBACK, Region, RiskLevel,
-        StackStatus, StackSummary, StopMode, StopRequest,
+        StackStatus, StackSummary, Staleness, StopMode, StopRequest,
     };
 
     /// Returns a rollout that failed after it had changed three targets, and says that it is rolled back.
@@ -424,6 +437,30 @@ mod tests {
             assert!(view.put_off().is_some_and(|text| text.contains(told)));
             assert_eq!(of(false, kind).put_off(), None);
         }
+    }
+
+    #[test]
+    fn what_another_run_of_the_plan_goes_on_with_is_not_rolled_back_by_itself() {
+        let mut script = failing();
+        let failed = script
+            .events
+            .iter_mut()
+            .find_map(|event| match &mut event.kind {
+                EventKind::TargetFinished { outcome, .. } if outcome.is_failure() => Some(outcome),
+                _ => None,
+            });
+        *failed.unwrap() = TargetOutcome::Stale {
+            differences: vec![Staleness::ExecutedElsewhere],
+        };
+        let view = script.view();
+        assert_eq!(view.outcome(), Some(&ExecutionOutcome::Failed));
+        assert!(view.targets().into_iter().any(TargetView::is_changed));
+        assert!(!view.is_to_be_rolled_back());
+        let told = view.put_off().unwrap();
+        assert!(told.starts_with("another run of this plan"), "{told}");
+        let text = summary(&view, &ScreenOptions::default());
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]
