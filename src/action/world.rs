@@ -62,6 +62,11 @@ impl World {
         self.aws.silences(at)
     }
 
+    /// Notes that the lease on the execution is held: what was approved is sent only a short while after.
+    pub fn note_held(&self) {
+        self.aws.note_held();
+    }
+
     /// Returns the bytes of a file of an artifact.
     pub(super) fn file(
         &self,

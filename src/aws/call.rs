@@ -13,7 +13,7 @@ use super::budget::Class;
 use super::cadence::{BRIEFLY, Stopwatch, Trouble, is_brief};
 use super::connection::Aws;
 use super::failure::{Effect, classify};
-use super::fresh::Decided;
+use super::fresh::{FRESH, Moment};
 use super::trace;
 use crate::model::{CallFailure, FailureKind, Priority, TargetSpec};
 
@@ -23,7 +23,7 @@ pub(super) struct Call {
     pub(super) operation: &'static str,
     pub(super) priority: Priority,
     pub(super) effect: Effect,
-    /// Whether it is sent soon after it was decided on, or not at all.
+    /// Whether it is sent soon after it was decided on, by whoever holds what is carried out, or not at all.
     pub(super) is_urgent: bool,
 }
 
@@ -96,7 +96,7 @@ impl Aws {
         let place = spec.target.place();
         let (region, silences) = (&spec.target.region, self.silences_of_calls());
         let clock = Stopwatch::start();
-        let decided = call.is_urgent.then(Decided::now);
+        let decided = call.is_urgent.then(Moment::now);
         let (mut attempt, mut silent, mut last) = (0, None, None);
         if is_brief() {
             acting.ready().await;
@@ -106,7 +106,9 @@ impl Aws {
             let line = self.line().await;
             if let Some(decided) = decided {
                 let is_ready = acting.ready().await;
-                if let Some(ago) = decided.too_long_ago() {
+                self.held().proven().await;
+                let ago = decided.elapsed();
+                if ago > FRESH {
                     let attempted = self.attempted(call.operation, &place, call.effect);
                     return Err(match is_ready {
                         true => attempted.failure(FailureKind::NotSent, late(ago, last)),
@@ -273,10 +275,10 @@ mod tests {
             "{failure}"
         );
         assert!(failure.message.contains("Rate exceeded"), "{failure}");
-        assert!(clock.elapsed() < Duration::from_secs(20), "{failure}");
+        assert!(clock.elapsed() < 2 * FRESH, "{failure}");
         // The last one waited and was not sent.
         let sent = script.requests().len();
-        assert!((1..=20).contains(&sent), "{sent}");
+        assert!((1..=40).contains(&sent), "{sent}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ use super::budget::{Gate, Watcher};
 use super::cadence::Learned;
 use super::endpoint;
 use super::failure::{Attempted, Effect, classify};
+use super::fresh::Held;
 use super::http;
 use super::kept::{Asking, Kept};
 use super::lines::{lines, open_files};
@@ -93,6 +94,7 @@ struct Shared {
     operations: Learned,
     objects: Objects,
     silences: Silences,
+    held: Held,
 }
 
 impl Aws {
@@ -230,6 +232,7 @@ impl Aws {
             operations: Learned::new(),
             objects: Objects::default(),
             silences: Silences::default(),
+            held: Held::default(),
         })))
     }
 
@@ -261,6 +264,7 @@ impl Aws {
             operations: Learned::new(),
             objects: Objects::default(),
             silences: Silences::default(),
+            held: Held::default(),
         }))
     }
 
@@ -452,6 +456,15 @@ impl Aws {
     /// Returns what calls tell of regions.
     pub(super) fn silences_of_calls(&self) -> &Silences {
         &self.0.silences
+    }
+
+    /// Notes that what is carried out here is held: what was approved is sent only a short while after.
+    pub fn note_held(&self) {
+        self.0.held.note();
+    }
+
+    pub(super) fn held(&self) -> &Held {
+        &self.0.held
     }
 
     /// Waits until one call more may be under way, and returns the right to it.

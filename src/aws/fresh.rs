@@ -1,24 +1,28 @@
-//! How old a decision may be that a call rests on.
+//! How old that may be on which a call rests.
 
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
+
 use super::cadence::Stopwatch;
 
-/// How long after it was decided on a change may be sent. Somebody else takes an execution over ten seconds after the last proof of life of its
-/// owner at the earliest, and may end it: a process that was suspended, or waited for its turn, must not go on with it then. And what was
-/// compared with the approved is not what is there for ever.
-const FRESH: Duration = Duration::from_secs(8);
+/// How long after it was decided on a change may be sent: what was compared with the approved is not what is there for ever.
+pub(super) const FRESH: Duration = Duration::from_secs(60);
 
-/// When it was decided that a call is to be made.
+/// How long a proof counts that this process holds what it carries out. Somebody else takes an execution over fifteen seconds after the last
+/// one at the earliest, and may end it: a process that was suspended must not go on with it then.
+const PROVEN: Duration = Duration::from_secs(8);
+
+/// A moment, from which also the time counts that the machine sleeps.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Decided {
+pub(super) struct Moment {
     waiting: Stopwatch,
     /// By the clock that stands still while the machine sleeps, and by the one that does not.
     awake: Instant,
     passed: SystemTime,
 }
 
-impl Decided {
+impl Moment {
     #[expect(
         clippy::disallowed_methods,
         reason = "for how long the machine slept is told by no other clock; it never counts as time in a test"
@@ -31,35 +35,71 @@ impl Decided {
         }
     }
 
-    /// Returns how long ago that was, where that is too long.
-    pub(super) fn too_long_ago(&self) -> Option<Duration> {
+    /// Returns how long ago it was.
+    pub(super) fn elapsed(&self) -> Duration {
         // A clock that was set back tells nothing.
         let passed = self.passed.elapsed().unwrap_or_default();
         let asleep = passed.saturating_sub(self.awake.elapsed());
-        let ago = self.waiting.elapsed() + asleep;
-        (ago > FRESH).then_some(ago)
+        self.waiting.elapsed() + asleep
+    }
+}
+
+/// When this process was proven last to hold what it carries out. What is carried out for nobody needs no proof.
+#[derive(Debug, Default)]
+pub(super) struct Held(watch::Sender<Option<Moment>>);
+
+impl Held {
+    /// Notes that it was proven now.
+    pub(super) fn note(&self) {
+        self.0.send_replace(Some(Moment::now()));
+    }
+
+    /// Waits until it was proven a short while ago; for ever, where it no longer can be.
+    pub(super) async fn proven(&self) {
+        let is_proven = |proof: &Option<Moment>| proof.is_none_or(|p| p.elapsed() <= PROVEN);
+        // The sender is here, so it does not end.
+        let _ = self.0.subscribe().wait_for(is_proven).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cadence::pause;
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn time_that_the_machine_slept_counts() {
-        let decided = Decided::now();
-        assert_eq!(decided.too_long_ago(), None);
-        let slept = Decided {
-            passed: decided.passed - 2 * FRESH,
-            ..decided
+        let now = Moment::now();
+        assert!(now.elapsed() < FRESH);
+        let slept = Moment {
+            passed: now.passed - 2 * FRESH,
+            ..now
         };
-        assert!(slept.too_long_ago() > Some(FRESH));
-        let set_back = Decided {
-            passed: decided.passed + 2 * FRESH,
-            ..decided
+        assert!(slept.elapsed() > FRESH);
+        let set_back = Moment {
+            passed: now.passed + 2 * FRESH,
+            ..now
         };
-        assert_eq!(set_back.too_long_ago(), None);
-        tokio::time::advance(2 * FRESH).await;
-        assert!(decided.too_long_ago() > Some(FRESH));
+        assert!(set_back.elapsed() < FRESH);
+        pause(2 * FRESH).await;
+        assert!(now.elapsed() > FRESH);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proof_counts_for_a_while_and_another_one_is_waited_for() {
+        let held = Held::default();
+        // Nobody has it.
+        held.proven().await;
+        held.note();
+        pause(PROVEN).await;
+        held.proven().await;
+        pause(PROVEN).await;
+        let again = async {
+            pause(PROVEN).await;
+            held.note();
+        };
+        let clock = Stopwatch::start();
+        tokio::join!(held.proven(), again);
+        assert_eq!(clock.elapsed(), PROVEN);
     }
 }

@@ -16,8 +16,8 @@ use crate::model::{
     Sentiment, StackSetting, StackStatus, Staleness, StopMode, TargetOutcome,
 };
 
-/// How often a request is put off that cannot be sent in time: for ten minutes and more.
-const MOST_PUT_OFF: u32 = 60;
+/// How often a request is put off that cannot be sent in time: for ten minutes.
+const MOST_PUT_OFF: u32 = 10;
 
 impl Machine {
     pub(super) fn take_verification(

@@ -154,6 +154,9 @@ impl Driver<'_> {
         let mut tick_count = 0_u32;
         let bell = self.bell.clone();
 
+        // It may be long since it was taken.
+        self.journal.heartbeat(&self.lease, now())?;
+        self.world.note_held();
         self.commit(&machine, first, &[], &mut steps, &sender)?;
         // An answer that was given while nobody ran this comes before leaving because none is there.
         let (mut inputs, mut handled) = (Vec::new(), Vec::new());
@@ -186,6 +189,7 @@ impl Driver<'_> {
                     let time = now();
                     if tick_count.is_multiple_of(HEARTBEAT_TICKS) {
                         self.journal.heartbeat(&self.lease, time)?;
+                        self.world.note_held();
                     }
                     self.face.tick(time);
                     // What was posted since the inbox was read for the first time may be no change to it.
