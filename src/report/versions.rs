@@ -116,37 +116,29 @@ impl Versions {
         tally.mixed()
     }
 
-    /// Returns `1 target runs the new version, 2 the old one`.
+    /// Returns `1 target was left with the new version, 2 with the old one`.
     fn text(&self, direction: Direction) -> String {
         let (new, old) = match direction {
             Direction::Forward => ("the new version", "the old one"),
             Direction::Back => ("the former version again", "the newer one"),
             Direction::Again => ("the newer version again", "the former one"),
         };
-        let run = |number: usize| if number == 1 { "runs" } else { "run" };
-        let are = |number: usize| if number == 1 { "is" } else { "are" };
+        // What came later from elsewhere is not known here: it is told what was left, and not what is.
+        let were = |number: usize| if number == 1 { "was" } else { "were" };
         let brought = self.brought;
         let mut parts = vec![format!(
-            "{} {} {new}",
+            "{} {} left with {new}",
             count(brought, "target"),
-            run(brought)
+            were(brought)
         )];
         if self.before > 0 {
-            parts.push(format!("{} {old}", self.before));
+            parts.push(format!("{} with {old}", self.before));
         }
         if self.not_there > 0 {
-            parts.push(format!(
-                "{} {} not there yet",
-                self.not_there,
-                are(self.not_there)
-            ));
+            parts.push(format!("{} without a stack", self.not_there));
         }
         if self.unclear > 0 {
-            parts.push(format!(
-                "{} {} to be looked at",
-                self.unclear,
-                are(self.unclear)
-            ));
+            parts.push(format!("{} to be looked at", self.unclear));
         }
         parts.join(", ")
     }

@@ -50,7 +50,7 @@ fn lines(view: &View) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-const MIXED: &str = "  1 target runs the new version, 3 the old one";
+const MIXED: &str = "  1 target was left with the new version, 3 with the old one";
 
 #[test]
 fn what_a_rejection_or_a_stop_leaves_is_told_with_both_ways_out() {
@@ -157,7 +157,7 @@ fn what_had_the_new_version_before_counts_and_is_not_enough() {
         script.finish(ExecutionOutcome::Stopped);
         told(&script.view())
     };
-    let text = "2 targets run the new version, 2 the old one";
+    let text = "2 targets were left with the new version, 2 with the old one";
     assert_eq!(ended(fixtures::succeeded()).unwrap(), text);
     // It changed nothing.
     assert_eq!(ended(fixtures::quota(&targets[1])), None);
@@ -179,7 +179,7 @@ fn one_version_is_not_worth_a_word() {
 fn new_stacks_are_taken_back_by_deleting_them() {
     let view = made(after_canary(&rejected(), ExecutionOutcome::Failed)).view();
     let lines = lines(&view);
-    let told = "  1 target runs the new version, 3 are not there yet";
+    let told = "  1 target was left with the new version, 3 without a stack";
     assert!(lines.iter().any(|line| line == told), "{lines:#?}");
     let delete = "rollback 0199a1b2…9f2c --delete-created   to take back";
     assert!(lines.iter().any(|line| line.contains(delete)), "{lines:#?}");
@@ -215,7 +215,7 @@ fn failures_within_the_tolerance_can_be_retried_or_rolled_back() {
     );
     assert_eq!(
         told(&view).unwrap(),
-        "3 targets run the new version, 1 the old one"
+        "3 targets were left with the new version, 1 with the old one"
     );
 }
 
@@ -275,7 +275,7 @@ fn a_retry_beside_a_rollback_leaves_two_versions_and_both_ways_out() {
     view.note_followed(Followed::of(&view, &[back, (retry, alive)]));
     assert_eq!(
         told(&view).unwrap(),
-        "3 targets run the new version, 1 the old one"
+        "3 targets were left with the new version, 1 with the old one"
     );
     assert_eq!(
         Summary::of(&view).next,
@@ -305,7 +305,7 @@ fn a_rollback_that_does_not_get_through_says_what_is_not_back() {
     let (view, _) = follower(script, Follows::RollsBack(id));
     assert_eq!(
         told(&view).unwrap(),
-        "3 targets run the former version again, 1 the newer one"
+        "3 targets were left with the former version again, 1 with the newer one"
     );
 }
 
@@ -340,6 +340,6 @@ fn a_retry_that_fails_again_counts_what_was_done_before() {
     }
     assert_eq!(
         told(&script.view()).unwrap(),
-        "3 targets run the new version, 1 the old one"
+        "3 targets were left with the new version, 1 with the old one"
     );
 }
