@@ -438,6 +438,7 @@ pub fn every_kind() -> Vec<EventKind> {
             by: answer().approver,
             invocation: Box::default(),
             risks: RiskChoices::default(),
+            covers_former: true,
         },
         EventKind::GateStarted {
             place: command(),
