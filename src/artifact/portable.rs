@@ -21,8 +21,9 @@ use super::zipped::{self, LIMITS};
 use super::{ArtifactError, store};
 use crate::model::{ArtifactRef, Digest, Event, ExecutionId};
 
-/// The format that this program writes and runs.
-pub const VERSION: u32 = 1;
+/// The format that this program writes, and up to which it runs them. Since format 2 the digest of the plan covers what the stacks
+/// had before.
+pub const VERSION: u32 = 2;
 
 /// What a zip archive begins with.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -553,7 +554,7 @@ mod tests {
         let error = PortablePlan::read(&with_event(&place, VERSION + 1, TELEPORTED)).unwrap_err();
         assert!(matches!(error, PortableError::Newer { .. }), "{error}");
         assert!(
-            error.to_string().contains("format 2 of stackgate 9.9.9"),
+            error.to_string().contains("format 3 of stackgate 9.9.9"),
             "{error}"
         );
     }

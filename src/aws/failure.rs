@@ -203,10 +203,13 @@ fn of_reply(
         }
         // Not implemented, as emulators say: it will not be next time either.
         (_, 501) => FailureKind::Refused,
-        (_, 500..) => match attempted.effect {
-            Effect::Repeatable => FailureKind::Unreachable,
-            Effect::Once => FailureKind::Ambiguous,
-        },
+        // The service did not get the whole request in time, as it says; a load balancer before it may say so, too.
+        (Some("RequestTimeout" | "RequestTimeoutException"), _) | (_, 408 | 500..) => {
+            match attempted.effect {
+                Effect::Repeatable => FailureKind::Unreachable,
+                Effect::Once => FailureKind::Ambiguous,
+            }
+        }
         (None, 401 | 403) => FailureKind::AccessDenied,
         _ => FailureKind::Refused,
     };
@@ -534,6 +537,17 @@ mod tests {
             reply(Effect::Once, 501, Some("InternalFailure"), "").kind,
             Refused
         );
+        for (status, code) in [
+            (400, Some("RequestTimeout")),
+            (400, Some("RequestTimeoutException")),
+            (408, Some("RequestTimeout")),
+            (408, Some("SomethingElse")),
+            (408, None),
+        ] {
+            let kind = |effect| reply(effect, status, code, "").kind;
+            assert_eq!(kind(Effect::Once), Ambiguous, "{status} {code:?}");
+            assert_eq!(kind(Effect::Repeatable), Unreachable, "{status} {code:?}");
+        }
         assert_eq!(
             reply(Effect::Once, 503, Some("Throttling"), "").kind,
             Throttled

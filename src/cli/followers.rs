@@ -65,20 +65,39 @@ fn ids(
             break;
         }
     }
+    let names = names(view);
     let all = journal.executions()?.into_iter();
-    let mut newer: Vec<ExecutionId> = all.map(|one| one.id).take_while(|one| one != id).collect();
+    let mut newer: Vec<_> = all.take_while(|one| one.id != *id).collect();
     newer.reverse();
     let mut found = Vec::new();
     for other in newer {
-        let is_follower = follows(journal, &other)?.is_some_and(|follows| match follows {
+        let follows = match follows(journal, &other.id) {
+            // Whatever it is, its pipeline is none of those that go on from this one.
+            Err(error)
+                if error.is_of_one_execution() && !names.contains(other.pipeline.as_str()) =>
+            {
+                None
+            }
+            follows => follows?,
+        };
+        let is_follower = follows.is_some_and(|follows| match follows {
             Follows::Retries(earlier) | Follows::RollsBack(earlier) => line.contains(&earlier),
         });
         if is_follower {
-            line.insert(other.clone());
-            found.push(other);
+            line.insert(other.id.clone());
+            found.push(other.id);
         }
     }
     Ok(found)
+}
+
+/// Returns what the pipelines of the executions are called that go on from the one in `view`: as its own or, where they delete the
+/// stacks that it made, as one of those.
+fn names(view: &View) -> BTreeSet<&str> {
+    let definition = view.definition().into_iter();
+    let specs = definition.flat_map(|definition| definition.target_specs());
+    let stacks = specs.map(|spec| spec.target.stack.as_str());
+    stacks.chain([view.pipeline()]).collect()
 }
 
 fn readable(journal: &Journal, ids: Vec<ExecutionId>) -> Result<Vec<Follower>, CliError> {
@@ -283,5 +302,27 @@ mod tests {
             2
         );
         assert!(taken_back(&journal, &samples::id(5)).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_hinders_only_its_own_line() {
+        let (_folder, journal) = samples::journal();
+        samples::begun(&journal, &samples::id(1));
+        let view = View::read(journal.events(&samples::id(1), 0)).unwrap();
+        let stack = view.targets()[0].target().stack.to_string();
+        samples::begun_raw(&journal, 2, "another", "garbage");
+        assert!(
+            of(&journal, &view)
+                .map_err(|e| e.told())
+                .unwrap()
+                .is_empty()
+        );
+        // A retry or a rollback is called as the execution, and the deletion of what it made as the stack.
+        for (number, name) in [(3, view.pipeline()), (4, &stack)] {
+            let (_folder, journal) = samples::journal();
+            samples::begun(&journal, &samples::id(1));
+            samples::begun_raw(&journal, number, name, "garbage");
+            assert!(of(&journal, &view).is_err(), "{name}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::parameters::parse_override_file;
 use crate::pipeline::{Execution, IllegalEvent};
+use crate::plan::RecordVersion;
 use crate::report::View;
 use crate::runtime;
 use crate::template::Template;
@@ -84,6 +85,8 @@ pub(super) struct PlanFile {
     pub file: Digest,
     /// The digest of the plan, computed from what the file holds.
     pub digest: Digest,
+    /// Whether it covers what the stacks had before, which a rollback gives back.
+    covers_former: bool,
 }
 
 impl PlanFile {
@@ -96,7 +99,12 @@ impl PlanFile {
             (Some(request), true) if request.answered.is_none() => request.plan,
             _ => return Err(CliError::failed(Untrue::NotAwaited(path.to_owned()))),
         };
-        let found = state.plan_digest();
+        // What an earlier program made is judged by what its digests covered.
+        let record = state.plan_version(said);
+        let found = match record {
+            Some(_) => Some(said),
+            None => state.plan_digest(),
+        };
         // How a newer program computes digests is not known here; what it wrote is only shown.
         let is_newer = plan.version > PORTABLE_VERSION;
         let Some(digest) = found.filter(|found| *found == said || is_newer) else {
@@ -126,7 +134,12 @@ impl PlanFile {
                 store.blob(blob)?;
             }
         }
-        Ok(Self { plan, file, digest })
+        Ok(Self {
+            plan,
+            file,
+            digest,
+            covers_former: record.is_some_and(RecordVersion::holds_former),
+        })
     }
 
     /// Returns who made the change sets of the plan, each once.
@@ -338,6 +351,10 @@ pub(super) fn deploy(
     take_up(global, &journal, id, connection, Policy::of(answering))
 }
 
+/// Why a person answers the rollback of a plan that came in a file, whatever its approval covers.
+pub(super) const UNPROVEN_FORMER: &str = "the plan came in a file of an earlier stackgate, and its digest does not cover the former templates, \
+                                          parameters and tags: a rollback to them does not begin without a person who looks at it";
+
 /// Returns who took the execution over.
 fn runner(journal: &Journal, id: &ExecutionId) -> Result<Approver, CliError> {
     let view = View::read(journal.events(id, 0))?;
@@ -423,6 +440,12 @@ fn take_over(
         caller.arn,
         by.host
     ));
+    let rolls_back = planned
+        .definition()
+        .is_some_and(|d| d.rolls_back_on_failure());
+    if rolls_back && !file.covers_former {
+        output::stderr(&format!("note: {UNPROVEN_FORMER}\n"));
+    }
     let lease = acquire(journal, &id)?;
     let written = (|| {
         // Read again under the lease: somebody else may have taken it over meanwhile.
@@ -444,6 +467,7 @@ fn take_over(
             by,
             invocation: Box::new(here),
             risks,
+            covers_former: file.covers_former,
         };
         let state = Execution::replay(before)?;
         let event = state.follow(runtime::now(), kind)?;

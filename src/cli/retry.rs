@@ -152,8 +152,9 @@ pub(super) fn retry(global: &Global, args: &RetryArgs) -> Result<u8, CliError> {
             output::stderr(&opening);
             return Ok(exit::DONE);
         }
-        gates::refuse_to_pass_over(&earlier.view, &again)?;
-        gates::keep(&mut definition.pipeline, &earlier.view, &again);
+        let known = gates::Known::of(&earlier.view, &since, &followers);
+        gates::refuse_to_pass_over(&known, &again)?;
+        gates::keep(&mut definition.pipeline, &known, &again);
         tell_of_files(&definition, &earlier.view, &store);
         let retried = (&earlier.id, earlier.view.pipeline());
         output::notes(&newer::of_retry(&journal, retried, None, &again));

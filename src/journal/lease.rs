@@ -22,6 +22,7 @@ pub struct Lease {
     execution: ExecutionId,
     owner: String,
     fence: u64,
+    heard: u64,
 }
 
 impl Lease {
@@ -38,6 +39,12 @@ impl Lease {
     /// Returns its fencing number: greater than that of every earlier lease of the execution.
     pub fn fence(&self) -> u64 {
         self.fence
+    }
+
+    /// Returns whether a message with this number in the inbox was posted before the lease was taken: to whoever had it then, or
+    /// to nobody.
+    pub fn is_younger_than(&self, message: u64) -> bool {
+        message <= self.heard
     }
 }
 
@@ -91,10 +98,14 @@ impl Journal {
                 .query_row(params![id.as_str(), owner, now.to_string()], |row| {
                     row.get(0)
                 })?;
+            let heard: i64 = transaction
+                .prepare_cached("SELECT coalesce(max(number), 0) FROM inbox")?
+                .query_row([], |row| row.get(0))?;
             Ok(Lease {
                 execution: id.clone(),
                 owner: owner.to_owned(),
                 fence: counted(fence)?,
+                heard: counted(heard)?,
             })
         })
     }
@@ -193,7 +204,25 @@ pub(super) fn owner(
 mod tests {
     use super::super::samples::*;
     use super::*;
-    use crate::model::EventKind;
+    use crate::model::{EventKind, InboxMessage};
+
+    #[test]
+    fn a_lease_knows_what_was_posted_before_it() {
+        let (_root, journal) = journal();
+        let lease = begun(&journal, &id(1));
+        let post = || {
+            let message = InboxMessage::Stop(stop());
+            again(&journal).post(&id(1), &message, now()).unwrap()
+        };
+        let first = post();
+        assert!(!lease.is_younger_than(first));
+        let next = journal
+            .acquire(&id(1), "host 2", later(), |_| false)
+            .unwrap();
+        let second = post();
+        assert!(next.is_younger_than(first));
+        assert!(!next.is_younger_than(second));
+    }
 
     #[test]
     fn an_owner_lives_for_the_time_of_its_lease() {

@@ -35,6 +35,15 @@ pub fn write_raw(journal: &Journal, n: u32, seq: u32, text: &str) {
     journal.connection.execute(insert, values).unwrap();
 }
 
+/// Begins execution number `n` of the pipeline called `pipeline` with `text`, as a newer program would.
+pub fn begun_raw(journal: &Journal, n: u32, pipeline: &str, text: &str) {
+    let lease = journal.acquire(&id(n), "host 1", now(), |_| false).unwrap();
+    let name = "UPDATE execution SET pipeline = ?2 WHERE id = ?1";
+    let values = (lease.execution().as_str(), pipeline);
+    journal.connection.execute(name, values).unwrap();
+    write_raw(journal, n, 1, text);
+}
+
 /// Returns the lease of an execution that has its first event.
 pub fn begun(journal: &Journal, id: &ExecutionId) -> Lease {
     let lease = journal.acquire(id, "host 1", now(), |_| false).unwrap();
@@ -438,6 +447,7 @@ pub fn every_kind() -> Vec<EventKind> {
             by: answer().approver,
             invocation: Box::default(),
             risks: RiskChoices::default(),
+            covers_former: true,
         },
         EventKind::GateStarted {
             place: command(),

@@ -215,6 +215,10 @@ pub enum EventKind {
         /// What the project that runs it makes of risk rules, beside what is made of them in the plan.
         #[serde(default, skip_serializing_if = "RiskChoices::is_empty")]
         risks: RiskChoices,
+        /// Whether the plan's digest covers what the stacks had before, which a rollback gives back; that of an earlier version
+        /// does not, and an earlier version did not note it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        covers_former: bool,
     },
     /// All of a wave ended well enough, and time is to pass before the next one begins.
     GateStarted {

@@ -345,6 +345,16 @@ impl Execution {
     ///
     /// It is computed from what the events say, and not taken from one of them.
     pub fn plan_digest(&self) -> Option<Digest> {
+        Some(plan::digest(&self.plan_input()?))
+    }
+
+    /// Returns the version of the record over which `said` is the digest of that; none where it is the digest of something else.
+    pub fn plan_version(&self, said: Digest) -> Option<plan::RecordVersion> {
+        plan::version_of(&self.plan_input()?, said)
+    }
+
+    /// Returns all that execution will do, or `None` if there is nothing to execute.
+    pub fn plan_input(&self) -> Option<PlanInput<'_>> {
         let targets = self.targets.values();
         let planned: Vec<_> = targets
             .clone()
@@ -362,13 +372,19 @@ impl Execution {
                 .filter(|t| t.outcome.as_ref().is_some_and(is));
             ended.map(|t| &t.spec.target).collect()
         };
-        Some(plan::digest(&PlanInput {
+        let former_tags = targets.clone().filter_map(|t| {
+            t.planned.as_ref()?;
+            let stack = t.intended.as_ref()?.stack.as_ref()?;
+            Some((&t.spec.target, stack.tags.as_ref()?))
+        });
+        Some(PlanInput {
+            former_tags: former_tags.collect(),
             definition: &self.definition,
             planned,
             unchanged: ended(&|o| !o.is_failure() && *o != not_enabled),
             failed: ended(&TargetOutcome::is_failure),
             not_enabled: ended(&|o| *o == not_enabled),
-        }))
+        })
     }
 
     /// Returns whether the execution deletes stacks.

@@ -10,5 +10,5 @@ mod shape;
 mod staleness;
 
 pub use grouping::{Group, group, group_name, grouping_key};
-pub use record::{PlanInput, digest, record};
+pub use record::{FormerTags, PlanInput, RecordVersion, digest, former_digest, record, version_of};
 pub use staleness::{Found, FoundChangeSet, staleness, staleness_of_deletion};

@@ -3,7 +3,8 @@
 //! It holds all that an execution will do, and nothing about the machine that does it. Its JSON is canonical: the fields
 //! below are declared in the order of their names, maps are sorted, and lists whose order means nothing are sorted too;
 //! only the targets of a fan-out and the regions of its preferences keep their order, which is the order of execution.
-//! Changing what the record holds or how it is written needs a new [`VERSION`].
+//! Changing what the record holds or how it is written needs a new [`VERSION`]; plans of the versions before it are still
+//! known by theirs.
 
 mod change;
 mod drift;
@@ -29,7 +30,16 @@ use crate::model::{
 };
 
 /// The version of the record.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The first version that holds what the stacks had before: templates, values and tags, which a rollback gives back.
+const WITH_FORMER: u32 = 3;
+
+/// The versions whose plans are known: the present one first.
+const KNOWN: [u32; 2] = [VERSION, 2];
+
+/// The tags that a stack had before.
+pub type FormerTags<'a> = (&'a Target, &'a BTreeMap<String, String>);
 
 /// What a plan is made of.
 #[derive(Debug, Clone)]
@@ -44,14 +54,45 @@ pub struct PlanInput<'a> {
     pub failed: Vec<&'a Target>,
     /// The targets whose account does not have the region, in any order.
     pub not_enabled: Vec<&'a Target>,
+    /// The tags that the stacks of targets had, where they are on record, in any order.
+    pub former_tags: Vec<FormerTags<'a>>,
+}
+
+/// Which record the digest of a plan is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordVersion(u32);
+
+impl RecordVersion {
+    /// Returns whether such a record holds what the stacks had before, which a rollback gives back.
+    pub fn holds_former(self) -> bool {
+        self.0 >= WITH_FORMER
+    }
 }
 
 /// Returns the digest of the plan: SHA-256 over its canonical [`record`].
 pub fn digest(input: &PlanInput<'_>) -> Digest {
+    digest_as(input, VERSION)
+}
+
+/// Returns the version of the record over which `said` is the digest of the plan; none where it is the digest of something else.
+pub fn version_of(input: &PlanInput<'_>, said: Digest) -> Option<RecordVersion> {
+    let mut known = KNOWN.into_iter();
+    known
+        .find(|version| digest_as(input, *version) == said)
+        .map(RecordVersion)
+}
+
+/// Returns the digest that the program gave the plan before the record held what the stacks had.
+pub fn former_digest(input: &PlanInput<'_>) -> Digest {
+    digest_as(input, WITH_FORMER - 1)
+}
+
+fn digest_as(input: &PlanInput<'_>, version: u32) -> Digest {
     let mut writer = BufWriter::with_capacity(1 << 16, Sha::default());
     // Writing JSON fails if the writer fails, or for keys that are not texts. A hash never fails, and every
     // key of the record is a text.
-    serde_json::to_writer(&mut writer, &plan_record(input)).expect("the record is valid JSON");
+    serde_json::to_writer(&mut writer, &plan_record(input, version))
+        .expect("the record is valid JSON");
     let sha = writer.into_inner().map_err(|failed| failed.into_error());
     sha.expect("a hash takes every byte").finish()
 }
@@ -59,7 +100,7 @@ pub fn digest(input: &PlanInput<'_>) -> Digest {
 /// Returns the canonical record of the plan, for inspection.
 pub fn record(input: &PlanInput<'_>) -> Value {
     // As above: every key of the record is a text.
-    serde_json::to_value(plan_record(input)).expect("the record is valid JSON")
+    serde_json::to_value(plan_record(input, VERSION)).expect("the record is valid JSON")
 }
 
 /// Returns the canonical record of one change.
@@ -70,25 +111,27 @@ pub(super) fn change_record(change: &ResourceChange) -> impl Serialize + '_ {
 #[derive(Serialize)]
 struct PlanRecord<'a> {
     failed: Vec<&'a Target>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    former_tags: Vec<FormerTags<'a>>,
     /// Who approves saw that these were looked at and are no targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOutRecord<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_enabled: Vec<&'a Target>,
     pipeline: PipelineRecord<'a>,
-    #[serde(serialize_with = "one_after_another")]
-    targets: Vec<&'a PlannedTarget>,
+    targets: Targets<'a>,
     unchanged: Vec<&'a Target>,
     version: u32,
 }
 
-fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
+fn plan_record<'a>(input: &PlanInput<'a>, version: u32) -> PlanRecord<'a> {
     let PlanInput {
         definition,
         planned,
         unchanged,
         failed,
         not_enabled,
+        former_tags,
     } = input;
     let ExecutionDefinition {
         pipeline,
@@ -104,23 +147,38 @@ fn plan_record<'a>(input: &PlanInput<'a>) -> PlanRecord<'a> {
     left_out.sort_unstable();
     let mut targets = planned.clone();
     targets.sort_by(|a, b| (&a.target, &a.change_set).cmp(&(&b.target, &b.change_set)));
+    let with_former = version >= WITH_FORMER;
+    let mut former_tags = match with_former {
+        true => former_tags.clone(),
+        false => Vec::new(),
+    };
+    former_tags.sort_unstable();
     PlanRecord {
         failed: sorted_targets(failed),
+        former_tags,
         left_out: left_out.into_iter().map(LeftOutRecord::of).collect(),
         not_enabled: sorted_targets(not_enabled),
         pipeline: PipelineRecord::of(pipeline),
-        targets,
+        targets: Targets {
+            targets,
+            with_former,
+        },
         unchanged: sorted_targets(unchanged),
-        version: VERSION,
+        version,
     }
 }
 
 /// Writes the record of each target when its turn comes: a fleet has ten thousand of them.
-fn one_after_another<S: Serializer>(
-    targets: &[&PlannedTarget],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(targets.iter().copied().map(PlannedRecord::of))
+struct Targets<'a> {
+    targets: Vec<&'a PlannedTarget>,
+    with_former: bool,
+}
+
+impl Serialize for Targets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let targets = self.targets.iter();
+        serializer.collect_seq(targets.map(|planned| PlannedRecord::of(planned, self.with_former)))
+    }
 }
 
 #[derive(Serialize)]
@@ -182,6 +240,10 @@ struct PlannedRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     packaged: Option<Digest>,
     parameters: Vec<ParameterRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_parameters: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_template: Option<Digest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     retain: Vec<&'a LogicalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +259,7 @@ struct PlannedRecord<'a> {
 }
 
 impl<'a> PlannedRecord<'a> {
-    fn of(planned: &'a PlannedTarget) -> Self {
+    fn of(planned: &'a PlannedTarget, with_former: bool) -> Self {
         let PlannedTarget {
             target,
             // A session of the same role may go on with the execution.
@@ -208,9 +270,8 @@ impl<'a> PlannedRecord<'a> {
             inputs,
             changes,
             base,
-            // Kept to show what changes; which template the stack has, the base fixes.
-            previous_template: _,
-            previous_parameters: _,
+            previous_template,
+            previous_parameters,
             settings_only,
             retain,
             gone_exports,
@@ -244,6 +305,10 @@ impl<'a> PlannedRecord<'a> {
             options: OptionsRecord::of(options),
             packaged: *packaged,
             parameters: parameter_records(parameters),
+            // They say what changes, and are given back where that is rolled back: by a plan that nobody may be asked about.
+            previous_parameters: Some(previous_parameters)
+                .filter(|values| with_former && !values.is_empty()),
+            previous_template: previous_template.filter(|_| with_former),
             retain: {
                 let mut retain: Vec<_> = retain.iter().collect();
                 retain.sort_unstable();

@@ -1,5 +1,7 @@
 //! Plans to test with; every field of the model is filled in somewhere.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::PlanInput;
@@ -13,6 +15,7 @@ pub(super) struct Plan {
     pub(super) unchanged: Vec<Target>,
     pub(super) failed: Vec<Target>,
     pub(super) not_enabled: Vec<Target>,
+    pub(super) former_tags: Vec<(Target, BTreeMap<String, String>)>,
 }
 
 impl Plan {
@@ -23,6 +26,11 @@ impl Plan {
             unchanged: self.unchanged.iter().collect(),
             failed: self.failed.iter().collect(),
             not_enabled: self.not_enabled.iter().collect(),
+            former_tags: self
+                .former_tags
+                .iter()
+                .map(|(at, tags)| (at, tags))
+                .collect(),
         }
     }
 }
@@ -40,6 +48,10 @@ pub(super) fn plan() -> Plan {
             target("333333333333", "eu-west-1", "network"),
         ],
         not_enabled: vec![target("333333333333", "eu-south-1", "network")],
+        former_tags: vec![(
+            target("111111111111", "us-east-1", "network"),
+            [("team".to_owned(), "old".to_owned())].into(),
+        )],
         failed: vec![
             target("444444444444", "us-east-1", "network"),
             target("444444444444", "eu-west-1", "network"),

@@ -224,6 +224,7 @@ mod tests {
             by: fixtures::alice(),
             invocation: Box::default(),
             risks: Default::default(),
+            covers_former: true,
         });
         assert!(advice_of(&elsewhere).contains("make a new plan"));
     }

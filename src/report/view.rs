@@ -78,6 +78,7 @@ struct Imported {
     by: Approver,
     risks: RiskChoices,
     invocation: Box<Invocation>,
+    covers_former: bool,
 }
 
 /// How far a stage is.

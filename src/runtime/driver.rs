@@ -164,11 +164,17 @@ impl Driver<'_> {
         self.read_inbox(&mut inputs, &mut handled, &mut left)?;
         for input in &mut inputs {
             if let Input::Inbox(messages) = input {
-                // A stop was meant for the process that ran then; whoever resumes wants it to go on. What was
-                // given up stays given up.
-                messages.retain(|message| match message {
-                    InboxMessage::Answer(_) => true,
-                    InboxMessage::Stop(request) => request.mode == StopMode::GiveUp,
+                let mut numbers = handled.iter();
+                // A stop from before this process had the lease was meant for the one that ran then; whoever resumes wants it to go
+                // on. What was given up stays given up.
+                messages.retain(|message| {
+                    let is_old = numbers
+                        .next()
+                        .is_some_and(|n| self.lease.is_younger_than(*n));
+                    match message {
+                        InboxMessage::Answer(_) => true,
+                        InboxMessage::Stop(request) => !is_old || request.mode == StopMode::GiveUp,
+                    }
                 });
             }
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::output::Output;
 use crate::support::process::Process;
-use crate::support::proxy::{Fate, Proxy};
+use crate::support::proxy::{Fate, Fault, Gate, Proxy, Rule};
 use crate::support::{Emulator, TestEnv};
 
 const TEMPLATE: &str = r#"
@@ -172,4 +172,38 @@ fn wherever_it_died_and_wherever_giving_up_dies_the_end_is_true() {
             "nothing was given up after {executed}: {ends:?}"
         );
     }
+}
+
+#[test]
+fn a_stop_that_comes_while_the_process_still_connects_is_heard() {
+    let trial = Trial::new();
+    let env = &trial.env;
+    env.run(&Trial::deploy("--detach")).code(3);
+    let plan = trial.status()["plan"].as_str().unwrap().to_owned();
+    let approve = ["approve", "latest", "--detach", "--plan", &plan];
+    env.run(&approve).success();
+    trial.proxy.forget();
+    let gate = Gate::default();
+    let held = Rule::new(Fault::Hold(gate.clone())).operation("GetCallerIdentity");
+    trial.proxy.disturb(held);
+    let resumed = env.start(&["resume", "latest"]);
+    trial.proxy.wait_until("its first call", |calls| {
+        calls.iter().any(|c| c.operation == "GetCallerIdentity")
+    });
+    let stop = env.run(&["stop", "latest"]);
+    assert!(
+        stop.success().stdout.contains("to stop execution"),
+        "{stop}"
+    );
+    gate.open();
+    let stopped = env.finish(resumed);
+    stopped.code(130);
+    assert!(
+        stopped.stderr.contains("stopped; nothing runs"),
+        "{stopped}"
+    );
+    assert_eq!(trial.proxy.count("ExecuteChangeSet"), 0);
+    // It was meant for that process, and not for the next one.
+    env.run(&["resume", "latest"]).success();
+    assert_eq!(trial.proxy.count("ExecuteChangeSet"), 2);
 }

@@ -17,6 +17,7 @@ mod faults;
 mod first_deploy;
 mod fleet;
 mod fleet_screens;
+mod former;
 mod gates;
 mod giving_up;
 mod harness;

@@ -85,7 +85,7 @@ fn a_plan_made_on_one_machine_is_executed_on_another_once() {
     assert_eq!(review[..expiry(review)], show[..expiry(show)]);
     assert!(!file(&env, "nowhere").exists());
     let document = shown(&env);
-    assert_eq!(document["file"]["format"], 1);
+    assert_eq!(document["file"]["format"], 2);
     assert_eq!(
         document["file"]["planned_by"][0],
         "arn:aws:iam::111111111111:root"
@@ -303,7 +303,7 @@ fn a_file_that_is_not_what_was_written_is_refused_before_anything_happens() {
     refused("torn.plan", &torn, "do not follow from each other");
 
     // A newer format can be looked at.
-    rewrite("newer.plan", &|plan| plan.version = 2);
+    rewrite("newer.plan", &|plan| plan.version = 3);
     let shown = env.run(&["show", "newer.plan"]);
     assert!(
         shown.success().stdout.contains("Setting"),
@@ -320,7 +320,7 @@ fn a_file_that_is_not_what_was_written_is_refused_before_anything_happens() {
         "elsewhere",
     ]);
     newer.code(1);
-    assert!(newer.stderr.contains("has format 2"), "{}", newer.stderr);
+    assert!(newer.stderr.contains("has format 3"), "{}", newer.stderr);
 
     assert_eq!(proxy.calls().len(), calls);
     assert!(!file(&env, "elsewhere").exists());

@@ -213,3 +213,56 @@ fn a_rollback_and_a_retry_of_the_same_execution_name_each_other() {
     assert!(status.contains(&said), "{status}");
     assert_eq!(there.template("app"), second);
 }
+
+#[test]
+fn what_a_failed_canary_held_back_is_run_once_a_retry_mended_the_canary() {
+    const FLEET: &str = r#"
+targetSets:
+  fleet:
+    accounts: ["111111111111", "222222222222"]
+    regions: [us-east-1]
+    waves:
+      - {name: canary, accounts: ["222222222222"]}
+      - name: others
+"#;
+    const MORE: &str = r#"
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: !Sub "${Name}/other", Type: String, Value: more}
+"#;
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("stackgate.yaml", FLEET);
+    env.write("templates/app.yaml", APP);
+    let deploy = [
+        "deploy",
+        "app",
+        "--target-set=fleet",
+        "--parameter=Name=/name",
+        "--yes=high",
+        "--output=json",
+    ];
+    env.run(&deploy).success();
+    let canary = env.cloud("222222222222", HERE);
+    canary.put_parameter("/name/other", "theirs");
+    env.write("templates/app.yaml", &format!("{APP}{MORE}"));
+    let failed = env.run(&deploy);
+    let failed = document(&env, failed.code(1));
+    let id = failed["execution"].as_str().unwrap();
+    let retry = |more: &[&str]| env.run(&[&["retry", id, "--yes=high"], more].concat());
+
+    // Not before the canary.
+    let refused = retry(&["--skipped"]);
+    refused.code(2);
+    let told = "wave canary failed in 1 target, which is not retried";
+    assert!(refused.stderr.contains(told), "{refused}");
+    canary.delete_parameter("/name/other");
+    retry(&["--failed"]).success();
+    let status = env.run(&["status", id, "--output=json"]);
+    let next = document(&env, status.success())["next"].to_string();
+    assert!(next.contains(&format!("stackgate retry {id}")), "{next}");
+    retry(&[]).success();
+    for account in ["111111111111", "222222222222"] {
+        let template = env.cloud(account, HERE).template("app");
+        assert!(template.contains("Other"), "{account}");
+    }
+}

@@ -3,23 +3,61 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::cli::followers::Follower;
 use crate::cli::{CliError, output, waves};
 use crate::model::{
     EndedTarget, FanOut, Gate, PipelineDeclaration, SkipReason, Target, TargetOutcome, TargetSpec,
     Wave, WaveName,
 };
-use crate::report::{View, count, gates_first};
+use crate::report::{Since, View, count, gates_first};
 
-/// Keeps of every fan-out the targets that are run `again`, and of the waves those that still have some; and of the
-/// others the gates that were not passed, where something behind them is run.
-pub(super) fn keep(pipeline: &mut PipelineDeclaration, earlier: &View, again: &BTreeSet<&Target>) {
-    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
-    for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
-        keep_of(fan_out, earlier, again);
+/// An execution, and what later ones that retried it are done with.
+pub(super) struct Known<'a> {
+    earlier: &'a View,
+    done: BTreeMap<&'a Target, &'a TargetOutcome>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(
+        earlier: &'a View,
+        since: &BTreeMap<&'a Target, Since<'_>>,
+        followers: &'a [Follower],
+    ) -> Self {
+        let done = since.iter().filter_map(|(target, since)| {
+            let Since::Done(by) = since else {
+                return None;
+            };
+            let mut views = followers.iter().map(|(view, _)| view);
+            let by = views.find(|view| view.execution() == Some(*by))?;
+            Some((*target, by.target(target)?.outcome()?))
+        });
+        Self {
+            earlier,
+            done: done.collect(),
+        }
+    }
+
+    /// Returns how the target ended at last.
+    fn outcome(&self, target: &Target) -> Option<&'a TargetOutcome> {
+        let later = self.done.get(target).copied();
+        later.or_else(|| self.earlier.target(target)?.outcome())
     }
 }
 
-fn keep_of(fan_out: &mut FanOut, earlier: &View, again: &BTreeSet<&Target>) {
+/// Keeps of every fan-out the targets that are run `again`, and of the waves those that still have some; and of the
+/// others the gates that were not passed, where something behind them is run.
+pub(super) fn keep(
+    pipeline: &mut PipelineDeclaration,
+    known: &Known<'_>,
+    again: &BTreeSet<&Target>,
+) {
+    let actions = pipeline.stages.iter_mut().flat_map(|s| &mut s.actions);
+    for fan_out in actions.filter_map(|action| action.fan_out.as_mut()) {
+        keep_of(fan_out, known, again);
+    }
+}
+
+fn keep_of(fan_out: &mut FanOut, known: &Known<'_>, again: &BTreeSet<&Target>) {
     let all = std::mem::take(&mut fan_out.targets);
     let specs: BTreeMap<&Target, &TargetSpec> = all.iter().map(|s| (&s.target, s)).collect();
     let mut behind: BTreeSet<&Target> = specs.keys().copied().collect();
@@ -36,7 +74,7 @@ fn keep_of(fan_out: &mut FanOut, earlier: &View, again: &BTreeSet<&Target>) {
             let mut number = 0;
             wave.gates.retain(|_| {
                 number += 1;
-                !earlier.has_passed(&wave.name, number)
+                !known.earlier.has_passed(&wave.name, number)
             });
         }
         wave.targets = run;
@@ -44,7 +82,7 @@ fn keep_of(fan_out: &mut FanOut, earlier: &View, again: &BTreeSet<&Target>) {
             true => wave.ended.clear(),
             false => {
                 let others = others.iter().filter_map(|target| specs.get(target));
-                wave.ended.extend(others.map(|spec| ended(spec, earlier)));
+                wave.ended.extend(others.map(|spec| ended(spec, known)));
             }
         }
     }
@@ -55,8 +93,8 @@ fn keep_of(fan_out: &mut FanOut, earlier: &View, again: &BTreeSet<&Target>) {
     fan_out.targets.retain(|spec| again.contains(&spec.target));
 }
 
-fn ended(spec: &TargetSpec, earlier: &View) -> EndedTarget {
-    let outcome = earlier.target(&spec.target).and_then(|t| t.outcome());
+fn ended(spec: &TargetSpec, known: &Known<'_>) -> EndedTarget {
+    let outcome = known.outcome(&spec.target);
     EndedTarget {
         spec: spec.clone(),
         // Of what an execution that ended never came to, nothing was executed.
@@ -69,10 +107,10 @@ fn ended(spec: &TargetSpec, earlier: &View) -> EndedTarget {
 /// Refuses to begin what was skipped because an earlier wave failed, where what failed there is not run `again`: whoever
 /// approves that does not see that the wave failed. An approval after the wave shows it.
 pub(super) fn refuse_to_pass_over(
-    earlier: &View,
+    known: &Known<'_>,
     again: &BTreeSet<&Target>,
 ) -> Result<(), CliError> {
-    let Some((wave, failed)) = passed_over(earlier.waves(), earlier, again) else {
+    let Some((wave, failed)) = passed_over(known.earlier.waves(), known, again) else {
         return Ok(());
     };
     Err(CliError::message(format!(
@@ -85,10 +123,10 @@ pub(super) fn refuse_to_pass_over(
 /// Returns a wave that failed before something that is run `again`, and how many of its targets are not run again.
 fn passed_over<'a>(
     waves: &'a [Wave],
-    earlier: &View,
+    known: &Known<'_>,
     again: &BTreeSet<&Target>,
 ) -> Option<(&'a WaveName, usize)> {
-    let outcome = |target: &Target| earlier.target(target)?.outcome();
+    let outcome = |target: &Target| known.outcome(target);
     let blocking: BTreeSet<&WaveName> = again
         .iter()
         .filter_map(|target| {

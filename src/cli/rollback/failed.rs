@@ -4,6 +4,7 @@ use super::{Rollback, Wish, note, note_these, of};
 use crate::cli::earlier::Earlier;
 use crate::cli::face::Answering;
 use crate::cli::options::{Global, OutputForm};
+use crate::cli::portable::UNPROVEN_FORMER;
 use crate::cli::run::{self, Account};
 use crate::cli::{CliError, answer, ci, exit, output};
 use crate::journal::Journal;
@@ -48,6 +49,9 @@ impl Failed<'_> {
             "execution {id} failed: going on with the rollback of {}\n",
             count(changed, "changed target")
         ));
+        if self.earlier.view.has_unproven_former() {
+            output::stderr(&format!("note: {UNPROVEN_FORMER}\n"));
+        }
         let rollback = Rollback {
             global: self.global,
             journal: self.journal,

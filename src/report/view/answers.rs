@@ -60,9 +60,18 @@ impl View {
         answers
     }
 
-    /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails.
+    /// Returns up to which risk the approval of the plan covers the rollback that follows where the rollout fails: none where what
+    /// would be given back came in a file, and nothing proves that it is what the stacks had.
     pub fn covers(&self) -> Option<RiskLevel> {
-        self.plan_answer()?.covers
+        self.plan_answer()?
+            .covers
+            .filter(|_| !self.has_unproven_former())
+    }
+
+    /// Returns whether what the stacks had before came in a file with a plan whose digest does not cover it.
+    pub fn has_unproven_former(&self) -> bool {
+        let imported = self.imported.as_ref();
+        imported.is_some_and(|imported| !imported.value.covers_former)
     }
 
     /// Returns the answer about the plan itself, whatever was answered about waves since.

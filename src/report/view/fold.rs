@@ -123,12 +123,14 @@ impl View {
                 by,
                 risks,
                 invocation,
+                covers_former,
                 file: _,
             } => {
                 let imported = Imported {
                     by: by.clone(),
                     risks: risks.clone(),
                     invocation: invocation.clone(),
+                    covers_former: *covers_former,
                 };
                 keep(&mut self.imported, event, imported);
             }
