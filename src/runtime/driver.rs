@@ -250,7 +250,7 @@ impl Driver<'_> {
         }
         for step in turn.steps {
             let scope = step.scope.clone();
-            let doing = dispatch::perform(self.world.clone(), Box::new(step), sender.clone());
+            let doing = dispatch::perform(self.world.clone(), step, sender.clone());
             steps.start(scope, doing);
         }
         if !turn.events.is_empty() {
