@@ -39,8 +39,8 @@ pub struct CreateChangeSet {
     pub uploaded: Option<BucketObject>,
     /// The parameters to send; those that take the template's default are left out.
     pub parameters: Vec<SentParameter>,
-    /// The stack's tags.
-    pub tags: BTreeMap<String, String>,
+    /// The stack's tags; none where it keeps those that it has.
+    pub tags: Option<BTreeMap<String, String>>,
     /// The acknowledged capabilities.
     pub capabilities: BTreeSet<String>,
     /// The role that CloudFormation acts with.
@@ -146,11 +146,12 @@ impl Aws {
             }
         };
         let parameters: Vec<_> = request.parameters.iter().map(parameter).collect();
-        let tags: Vec<_> = request
-            .tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build())
-            .collect();
+        // An empty list would take away those that the stack has.
+        let tags: Option<Vec<_>> = request.tags.as_ref().map(|tags| {
+            let tags = tags.iter();
+            tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
+                .collect()
+        });
         let capabilities: Vec<_> = request
             .capabilities
             .iter()
@@ -170,7 +171,7 @@ impl Aws {
                     .set_template_body(body.map(|text| text.to_string()))
                     .set_template_url(url.clone())
                     .set_parameters(Some(parameters.clone()))
-                    .set_tags(Some(tags.clone()))
+                    .set_tags(tags.clone())
                     .set_capabilities(Some(capabilities.clone()))
                     .set_role_arn(request.role_arn.clone())
                     .set_description(request.description.clone())
@@ -382,7 +383,7 @@ mod tests {
                     value: SentValue::Previous,
                 },
             ],
-            tags: BTreeMap::from([("team".into(), "net".into())]),
+            tags: Some([("team".into(), "net".into())].into()),
             capabilities: BTreeSet::from(["CAPABILITY_IAM".into()]),
             role_arn: None,
             options: StackOptions::default(),

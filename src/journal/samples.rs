@@ -271,7 +271,7 @@ pub fn every_kind() -> Vec<EventKind> {
             },
         })
         .collect(),
-        tags: BTreeMap::from([("team".into(), "a b".into())]),
+        tags: Some([("team".into(), "a b".into())].into()),
         capabilities: ["CAPABILITY_IAM".to_owned()].into(),
         role_arn: None,
         stack_policy: Some("{}".into()),

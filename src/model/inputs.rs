@@ -23,9 +23,9 @@ pub struct TargetInputs {
     pub uploads: Uploads,
     /// The effective parameters, in the order of the template.
     pub parameters: Vec<EffectiveParameter>,
-    /// The stack's tags.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    /// The stack's tags; none where it keeps those that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
     /// The acknowledged capabilities.
     #[serde(default)]
     pub capabilities: BTreeSet<String>,

@@ -23,6 +23,8 @@ pub struct OverrideFile {
     pub parameters: IndexMap<String, FileValue>,
     /// The tags, in the order of the file.
     pub tags: IndexMap<String, String>,
+    /// Whether it says anything of tags: that there are none is said, too.
+    pub has_tags: bool,
     /// The stack policy.
     pub stack_policy: Option<serde_json::Value>,
 }
@@ -79,6 +81,7 @@ pub fn parse_override_file(path: &str, bytes: &[u8]) -> Result<OverrideFile, Par
         path: path.to_owned(),
         parameters: IndexMap::new(),
         tags: IndexMap::new(),
+        has_tags: false,
         stack_policy: None,
     };
     let Some(root) = document::parse(path, text, language)? else {
@@ -95,7 +98,10 @@ pub fn parse_override_file(path: &str, bytes: &[u8]) -> Result<OverrideFile, Par
             for (key, entry) in entries {
                 match key.as_str() {
                     "Parameters" => file.parameters = reader.parameters(&entry.node)?,
-                    "Tags" => file.tags = reader.tags(&entry.node)?,
+                    "Tags" => {
+                        file.tags = reader.tags(&entry.node)?;
+                        file.has_tags = true;
+                    }
                     "StackPolicy" => {
                         file.stack_policy = reader.stack_policy(&entry.node, text, language)?;
                     }

@@ -50,8 +50,9 @@ pub struct Request<'a> {
 pub struct Resolved {
     /// The effective parameters, in the order of the template.
     pub parameters: Vec<EffectiveParameter>,
-    /// The tags: those of the files, stronger ones winning, and those of the command line.
-    pub tags: BTreeMap<String, String>,
+    /// The tags: those of the files, stronger ones winning, and those of the command line; none where none of them says anything
+    /// of tags.
+    pub tags: Option<BTreeMap<String, String>>,
     /// The stack policy of the strongest file that has one, as JSON text.
     pub stack_policy: Option<String>,
 }
@@ -81,9 +82,10 @@ pub fn resolve(request: &Request<'_>) -> Result<Resolved, ParameterError> {
         tags.extend(file.tags.iter().map(|(k, v)| (k.clone(), v.clone())));
     }
     tags.extend(request.tags.iter().map(|(k, v)| (k.clone(), v.clone())));
+    let has_tags = !request.tags.is_empty() || files.iter().any(|(_, file)| file.has_tags);
     Ok(Resolved {
         parameters,
-        tags,
+        tags: has_tags.then_some(tags),
         stack_policy: files
             .iter()
             .find_map(|(_, file)| file.stack_policy.as_ref())

@@ -148,7 +148,7 @@ impl Machine {
                 packaged: None,
                 uploads: crate::model::Uploads::default(),
                 parameters: Vec::new(),
-                tags: std::collections::BTreeMap::new(),
+                tags: None,
                 capabilities: std::collections::BTreeSet::new(),
                 role_arn: stack.role_arn,
                 stack_policy: None,

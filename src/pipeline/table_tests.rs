@@ -145,7 +145,7 @@ fn life() -> Vec<EventKind> {
                 packaged: None,
                 uploads: crate::model::Uploads::default(),
                 parameters: Vec::new(),
-                tags: BTreeMap::new(),
+                tags: None,
                 capabilities: BTreeSet::new(),
                 role_arn: None,
                 stack_policy: None,

@@ -210,14 +210,9 @@ mod tests {
         let parts: &[fn(&mut PlannedTarget)] = &[
             |t| t.kind = ChangeSetKind::Create,
             |t| t.inputs_mut().template_digest = Digest::of(b"another"),
-            |t| drop(t.inputs_mut().tags.remove("team")),
-            |t| {
-                drop(
-                    t.inputs_mut()
-                        .tags
-                        .insert("team".to_owned(), "x".to_owned()),
-                )
-            },
+            |t| t.inputs_mut().tags = None,
+            |t| t.inputs_mut().tags = Some(Default::default()),
+            |t| t.inputs_mut().tags = Some([("team".to_owned(), "x".to_owned())].into()),
             |t| drop(t.inputs_mut().capabilities.pop_first()),
             |t| t.inputs_mut().role_arn = None,
             |t| t.inputs_mut().stack_policy = None,

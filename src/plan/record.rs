@@ -251,7 +251,8 @@ struct PlannedRecord<'a> {
     settings_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stack_policy: Option<&'a str>,
-    tags: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a BTreeMap<String, String>>,
     target: &'a Target,
     template: Digest,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -317,7 +318,7 @@ impl<'a> PlannedRecord<'a> {
             role_arn: role_arn.as_deref(),
             settings_only: *settings_only,
             stack_policy: stack_policy.as_deref(),
-            tags,
+            tags: tags.as_ref(),
             target,
             template: *template_digest,
             uploads: UploadsRecord::of(uploads),

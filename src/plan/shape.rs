@@ -112,10 +112,13 @@ impl<'a> Parts<'a> {
                 self.optional_text(parameter.text);
             }
         }
-        self.count(tags.len());
-        for (tag, value) in tags {
-            self.literal(tag);
-            self.text(value);
+        self.count(usize::from(tags.is_some()));
+        if let Some(tags) = tags {
+            self.count(tags.len());
+            for (tag, value) in tags {
+                self.literal(tag);
+                self.text(value);
+            }
         }
         self.count(capabilities.len());
         for capability in capabilities {

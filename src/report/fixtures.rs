@@ -5,8 +5,6 @@ mod large_sources;
 mod scenes;
 mod script;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::diff::PropertyChange;
@@ -157,7 +155,7 @@ pub(super) fn inputs() -> TargetInputs {
         packaged: None,
         uploads: crate::model::Uploads::default(),
         parameters: Vec::new(),
-        tags: BTreeMap::new(),
+        tags: None,
         capabilities: Default::default(),
         role_arn: None,
         stack_policy: None,

@@ -194,8 +194,11 @@ pub struct ReviewGroup {
     pub capabilities: BTreeSet<String>,
     /// The role that CloudFormation acts with.
     pub role_arn: Option<String>,
-    /// The stacks' tags.
+    /// The stacks' tags, where they are given; else each keeps its own.
     pub tags: BTreeMap<String, String>,
+    /// Tags that stacks lose, or that get another value, with the values that they have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags_before: BTreeMap<String, BTreeSet<String>>,
     /// What else is asked of the stacks; of the group's first target.
     #[serde(skip_serializing_if = "StackOptions::is_default")]
     pub options: StackOptions,
@@ -391,6 +394,7 @@ impl Review {
             .map(|mut group| {
                 group.executed_as = view.execute_roles(&group.targets);
                 group.in_review = view.in_review(&group.targets);
+                group.tags_before = view.tags_before(&group.targets);
                 group
             })
             .collect();
@@ -461,7 +465,8 @@ fn group_of(
         callers: members.iter().map(|m| m.caller.clone()).collect(),
         capabilities: first.inputs.capabilities.clone(),
         role_arn: first.inputs.role_arn.clone(),
-        tags: first.inputs.tags.clone(),
+        tags: first.inputs.tags.clone().unwrap_or_default(),
+        tags_before: BTreeMap::new(),
         // Those of a group differ in the places of their targets at most.
         options: match members {
             [_] => first.inputs.options.clone(),

@@ -88,6 +88,7 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         capabilities,
         role_arn,
         tags,
+        tags_before,
         options,
         stack_policy,
         // Its text, the change sets and the difference of the templates follow where everything is told.
@@ -123,6 +124,19 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
             label: "drift",
             said: Said::Texts(texts),
             is_warning,
+        });
+    }
+    let lost = tags_before
+        .iter()
+        .filter(|(key, _)| !tags.contains_key(*key));
+    let lost: Vec<String> = lost
+        .map(|(key, had)| format!("{key}={}", values(had)))
+        .collect();
+    if !lost.is_empty() {
+        facts.push(Fact {
+            label: "tags taken away",
+            said: Said::Texts(limited(lost, limit)),
+            is_warning: true,
         });
     }
     let mut say = |label, texts: Vec<String>| {
@@ -173,7 +187,18 @@ pub(super) fn of_group(group: &ReviewGroup, limit: usize) -> Vec<Fact<'_>> {
         with
     };
     say("with", with);
+    let changed = tags.iter().filter_map(|(key, value)| {
+        let had = tags_before.get(key)?;
+        Some(format!("{key}: {} → {value}", values(had)))
+    });
+    say("tags changed", limited(changed.collect(), limit));
     facts
+}
+
+/// Returns the values that stacks have, one after another.
+fn values(values: &BTreeSet<String>) -> String {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    values.join(" or ")
 }
 
 /// Returns what became of the wish for change sets of nested stacks: not every endpoint makes them.

@@ -477,6 +477,22 @@ impl View {
             .map(|target| target.target().clone())
             .collect()
     }
+
+    /// Returns the tags that the stacks of `targets` lose or that get another value, with the values that they have.
+    pub(super) fn tags_before(&self, targets: &[Target]) -> BTreeMap<String, BTreeSet<String>> {
+        let mut before: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for target in targets.iter().filter_map(|target| self.target(target)) {
+            let planned = target.planned();
+            let given = planned.as_ref().and_then(|p| p.inputs.tags.as_ref());
+            let (Some(given), Some(former)) = (given, target.former_tags()) else {
+                continue;
+            };
+            for (key, value) in former.iter().filter(|(k, v)| given.get(*k) != Some(v)) {
+                before.entry(key.clone()).or_default().insert(value.clone());
+            }
+        }
+        before
+    }
 }
 
 #[cfg(test)]

@@ -429,7 +429,7 @@ fn inputs() -> TargetInputs {
         packaged: None,
         uploads: crate::model::Uploads::default(),
         parameters: Vec::new(),
-        tags: BTreeMap::new(),
+        tags: None,
         capabilities: BTreeSet::new(),
         role_arn: None,
         stack_policy: None,

@@ -1,6 +1,6 @@
 //! What is asked of stacks beside their templates, on the emulator that does it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::output::Output;
 use crate::support::proxy::{Call, Error, Fault, Proxy, Rule};
@@ -548,4 +548,49 @@ fn values_that_the_service_would_not_take_are_refused_before_any_call() {
             "{arguments:?} {said}\n{output}"
         );
     }
+}
+
+const QUEUE: &str = "
+Parameters: {Delay: {Type: Number, Default: 1}}
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: {DelaySeconds: !Ref Delay}
+";
+
+#[test]
+fn tags_that_nobody_gives_stay_and_those_that_go_are_told() {
+    let env = TestEnv::on(Emulator::Ministack);
+    env.write("templates/app.yaml", QUEUE);
+    let tags = || json!(env.cloud("111111111111", "us-east-1").tags("app"));
+    let deploy = |arguments: &[&str]| {
+        let deploy = ["deploy", "app", "--yes=high"];
+        env.run(&[&deploy[..], arguments].concat()).success();
+    };
+    deploy(&[]);
+    assert_eq!(tags(), json!({}));
+    deploy(&["--parameter=Delay=2", "--tag=owner=ann", "--tag=cost=7"]);
+    assert_eq!(tags(), json!({"owner": "ann", "cost": "7"}));
+    // None is given back, too.
+    env.run(&["rollback", "latest", "--yes=high"]).success();
+    assert_eq!(tags(), json!({}));
+
+    deploy(&["--parameter=Delay=3", "--tag=owner=ann", "--tag=cost=7"]);
+    deploy(&["--parameter=Delay=4"]);
+    assert_eq!(tags(), json!({"owner": "ann", "cost": "7"}));
+
+    let plan = ["plan", "app", "--parameter=Delay=5", "--tag=cost=8"];
+    let output = env.run(&plan);
+    output.code(3);
+    for told in ["tags taken away", "owner=ann", "cost: 7 → 8"] {
+        assert!(output.stdout.contains(told), "{output}");
+    }
+    let output = env.run(&["status", "latest", "--output=json"]);
+    let document: Value = serde_json::from_str(&output.success().raw).unwrap();
+    let group = &document["review"]["groups"][0];
+    assert_eq!(group["tags"], json!({"cost": "8"}));
+    assert_eq!(
+        group["tags_before"],
+        json!({"cost": ["7"], "owner": ["ann"]})
+    );
 }

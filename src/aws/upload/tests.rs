@@ -1,6 +1,6 @@
 //! Tests of `upload`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::CreateChangeSet;
 use super::super::fixture::{CHANGE_SET, STACK, aws, spec, spec_in};
@@ -29,7 +29,7 @@ fn request(bytes: usize, bucket: Option<&str>) -> CreateChangeSet {
         bucket: bucket.map(mine),
         uploaded: None,
         parameters: Vec::new(),
-        tags: BTreeMap::new(),
+        tags: None,
         capabilities: BTreeSet::new(),
         role_arn: None,
         options: StackOptions::default(),

@@ -34,8 +34,8 @@ pub(super) struct Former {
     pub kept: BTreeSet<String>,
     /// The parameters whose former value cannot be read, and may be another than the present one.
     pub asked: BTreeSet<String>,
-    /// Its tags; those that the execution gave it, where its own are not on record.
-    pub tags: BTreeMap<String, String>,
+    /// Its tags; those that the execution gave it, where its own are not on record; none where it gave it none, and it keeps its own.
+    pub tags: Option<BTreeMap<String, String>>,
     /// Whether the tags are its own.
     pub has_former_tags: bool,
     /// The newest event of the stack, where nobody else changed it since.
@@ -173,8 +173,8 @@ impl Former {
             has_former_tags: target.former_tags().is_some(),
             tags: target
                 .former_tags()
-                .cloned()
-                .unwrap_or_else(|| planned.inputs.tags.clone()),
+                .or(planned.inputs.tags.as_ref())
+                .cloned(),
             unchanged,
         })
     }
@@ -190,7 +190,10 @@ impl Former {
             .iter()
             .map(|name| json!({"ParameterKey": name, "UsePreviousValue": true}));
         let parameters: Vec<_> = known.chain(kept).collect();
-        let file = json!({"Parameters": parameters, "Tags": self.tags});
+        let mut file = json!({ "Parameters": parameters });
+        if let Some(tags) = &self.tags {
+            file["Tags"] = json!(tags);
+        }
         serde_json::to_vec_pretty(&file).map_err(CliError::failed)
     }
 }

@@ -409,11 +409,8 @@ fn tags_are_merged_and_the_strongest_policy_counts_whole() {
         .secret("Secret", "prompt");
     world.tags.insert("b".to_owned(), "flag".to_owned());
     let resolved = world.resolve().unwrap();
-    let tags: Vec<_> = resolved
-        .tags
-        .iter()
-        .map(|(k, v)| format!("{k}={v}"))
-        .collect();
+    let tags = resolved.tags.unwrap();
+    let tags: Vec<_> = tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(tags, ["a=account", "b=flag", "c=stack"]);
     assert_eq!(
         resolved.stack_policy.as_deref(),

@@ -395,7 +395,7 @@ fn carry_out(stack: &mut Stack, spec: &TargetSpec, work: TargetWork) -> Vec<Targ
                         packaged: None,
                         uploads: crate::model::Uploads::default(),
                         parameters: Vec::new(),
-                        tags: BTreeMap::new(),
+                        tags: None,
                         capabilities: BTreeSet::new(),
                         role_arn: None,
                         stack_policy: (stack.script.policy != Policy::None)

@@ -100,6 +100,11 @@ fn changes() -> Vec<Change> {
         ("groups.tags", |r| {
             r.groups[0].tags.insert("Marked".into(), "yes".into());
         }),
+        ("groups.tags_before", |r| {
+            r.groups[0]
+                .tags_before
+                .insert("Marked".into(), ["yes".into()].into());
+        }),
         ("groups.options.notification_arns", |r| {
             r.groups[0].options.notification_arns.clear();
         }),
@@ -341,6 +346,10 @@ fn everything() -> (View, Review) {
     group.capabilities = ["CAPABILITY_IAM".into()].into();
     group.role_arn = Some("arn:aws:iam::111111111111:role/Service".into());
     group.tags = [("Team".to_owned(), "payments".to_owned())].into();
+    let before = [("Team", ["shop", "payment"]), ("Owner", ["bob", "ann"])];
+    group.tags_before = before
+        .map(|(key, had)| (key.to_owned(), had.map(str::to_owned).into()))
+        .into();
     group.stack_policy = true;
     group.policy = Some("{\"Statement\":[]}".into());
     group.options = crate::model::StackOptions {
