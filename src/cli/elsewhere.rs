@@ -1,4 +1,4 @@
-//! A plan that left in a file may be run elsewhere while it is withdrawn where it was made.
+//! A plan that left or came in a file may be run elsewhere while it is withdrawn here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,15 +16,19 @@ use crate::report::{View, count};
 /// So long the change sets are looked at: who says no waits for it.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Refuses to withdraw a plan that left in a file and is being carried out: what is left of its change sets would be removed
-/// under that run. Where it may wait between two of them, that is told.
+/// Refuses to withdraw a plan that left or came in a file and is being carried out elsewhere. Where that run may wait between two of
+/// its change sets, that is told: what is left of them is not removed.
 pub(super) fn refuse_under_a_run(
     id: &ExecutionId,
     view: &View,
     connection: &Connection,
 ) -> Result<(), CliError> {
-    let (Some(file), Some(invocation)) = (view.exported(), resume::invocation(view, connection))
-    else {
+    let moved = match (view.exported(), view.imported_by()) {
+        (Some(file), _) => format!("left in `{file}`"),
+        (None, Some(_)) => "came in a file".to_owned(),
+        (None, None) => return Ok(()),
+    };
+    let Some(invocation) = resume::invocation(view, connection) else {
         return Ok(());
     };
     let looking = async {
@@ -33,21 +37,21 @@ pub(super) fn refuse_under_a_run(
     };
     let Some(executed) = block_on(looking)? else {
         output::stderr(&format!(
-            "note: whether the plan is being run elsewhere from `{file}` cannot be told; a run there finds its change sets gone\n"
+            "note: the plan {moved}, and whether it is being run elsewhere cannot be told; a run there finds its change sets gone\n"
         ));
         return Ok(());
     };
     let is_under_way = |(_, status): &&(Target, String)| status == "EXECUTE_IN_PROGRESS";
     if let Some((target, status)) = executed.iter().find(is_under_way) {
         return Err(CliError::message(format!(
-            "the plan of execution {id} left in `{file}` and is being run elsewhere: the change set of {target} is {status}; to reject \
-             it would remove the others under that run"
+            "the plan of execution {id} {moved} and is being run elsewhere: the change set of {target} is {status}; what is left of it is \
+             that run's"
         ))
         .hint("end that run where it was begun, with `stackgate stop EXECUTION`, then run the same command again"));
     }
     if !executed.is_empty() {
         output::stderr(&format!(
-            "note: the plan left in `{file}`, and {} of it executed elsewhere; a run there that still waits finds the others gone\n",
+            "note: the plan {moved}, and {} of it executed elsewhere; the others are left to that run\n",
             match executed.len() {
                 1 => "1 change set was".to_owned(),
                 some => format!("{} were", count(some, "change set")),
@@ -57,7 +61,7 @@ pub(super) fn refuse_under_a_run(
     Ok(())
 }
 
-/// Returns the targets whose change sets are executed or were, each with the status; none where that cannot be told.
+/// Returns the targets whose change sets somebody else executes or executed, each with the status; none where that cannot be told.
 async fn executed(
     invocation: &Invocation,
     id: &ExecutionId,
@@ -67,7 +71,7 @@ async fn executed(
     let specs = view.definition()?.target_specs();
     let specs: BTreeMap<_, _> = specs.map(|spec| (&spec.target, spec)).collect();
     let targets = view.targets().into_iter();
-    let made = targets.filter(|target| target.outcome().is_none());
+    let made = targets.filter(|target| target.outcome().is_none() && !target.was_executed());
     let made: Vec<_> = made
         .filter_map(|target| Some((*specs.get(target.target())?, target.change_set()?)))
         .collect();

@@ -93,7 +93,8 @@ pub use preferences::{
 pub use priority::Priority;
 pub use proof::{Proof, Verdict};
 pub use reasons::{
-    Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, PauseReason, Silence, SkipReason, TargetOutcome,
+    Cause, EXECUTED_ELSEWHERE, ExecutionOutcome, LEFT_TO_ANOTHER_RUN, PauseReason, Silence,
+    SkipReason, TargetOutcome,
 };
 pub use recovery::Recovery;
 pub use risk::{Risk, RiskChoice, RiskChoices, RiskChoicesError, RiskLevel, RiskSetting};

@@ -37,6 +37,9 @@ impl Cause {
 /// How it is told that a clean-up found a change set executed, which no account of this execution tells otherwise.
 pub const EXECUTED_ELSEWHERE: &str = "the change set was executed by somebody else";
 
+/// What is told of a change set that a clean-up leaves since another run of its plan may need it.
+pub const LEFT_TO_ANOTHER_RUN: &str = "the change set was left to the run of this plan elsewhere; what that leaves, `stackgate clean` removes there";
+
 /// Why a target was not executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

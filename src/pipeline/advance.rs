@@ -111,7 +111,11 @@ impl Machine {
             ..Scope::default()
         };
         let stage = self.state.stages[index].progress;
-        if self.state.given_up && stage != Progress::Failed {
+        let is_given_up = self.state.given_up && stage != Progress::Failed;
+        if (is_given_up || stage == Progress::Failed) && self.looks_for_another_run(turn) {
+            return false;
+        }
+        if is_given_up {
             self.leave_out_unexecuted(turn, now);
         }
         match stage {

@@ -158,6 +158,9 @@ impl Machine {
                 let result = self.reached(turn, now, target, result);
                 self.take_execution(turn, now, target, result);
             }
+            TargetNews::Settled(result) if self.looking.contains(&target) => {
+                self.take_look(turn, now, target, result);
+            }
             TargetNews::Settled(result) => {
                 let is_waited_for = !self.is_answered_for(target) && !self.is_unseen(target);
                 let result = match is_waited_for {

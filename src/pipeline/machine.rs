@@ -13,8 +13,9 @@ use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
 use super::step::{Input, Step, StepKind, TargetWork, UnknownPolicy};
 use super::targets::{TargetIndex, TargetSet};
 use crate::model::{
-    CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId, Region,
-    Scope, SecretRef, StackStatus, Staleness, Target, TargetOutcome, TargetSpec,
+    CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
+    LEFT_TO_ANOTHER_RUN, Region, Scope, SecretRef, StackStatus, Staleness, Target, TargetOutcome,
+    TargetSpec,
 };
 
 /// How often what was provably not accepted is asked for again before it fails, or a person is asked.
@@ -53,6 +54,12 @@ pub struct Machine {
     pub(super) checking: bool,
     /// Whether the gate was looked at by this machine before.
     pub(super) checked: bool,
+    /// Whether it was looked whether another run has the plan, before what the plan made is removed.
+    pub(super) looked: bool,
+    /// The targets that are being looked at for that.
+    pub(super) looking: BTreeSet<TargetIndex>,
+    /// Those that another run executes or executed.
+    pub(super) run_elsewhere: BTreeSet<TargetIndex>,
     /// The regions in which a call was answered since this machine took the execution up.
     pub(super) answered: BTreeSet<Region>,
     /// The newest event of each stack as a rollback found it, read once: the text names every target.
@@ -179,6 +186,9 @@ impl Machine {
             looked_at,
             checking: false,
             checked: false,
+            looked: false,
+            looking: BTreeSet::new(),
+            run_elsewhere: BTreeSet::new(),
             answered: BTreeSet::new(),
             seen: OnceCell::new(),
         };
@@ -225,8 +235,13 @@ impl Machine {
     ) {
         let state = &self.state.targets[target];
         if state.change_set.is_some() && state.cleanup == Cleanup::None && !self.state.elsewhere {
-            turn.left_over.insert(target);
             self.emit_for(turn, now, target, EventKind::CleanupIntended { why });
+            if !self.is_left_to_another_run(target) {
+                turn.left_over.insert(target);
+                return;
+            }
+            let left = Some(LEFT_TO_ANOTHER_RUN.to_owned());
+            self.emit_for(turn, now, target, EventKind::CleanupDone { left });
         }
     }
 

@@ -14,6 +14,54 @@ use crate::model::{
 };
 
 impl Machine {
+    /// Looks, before what the plan made is removed, whether somebody runs it from its file: the rest is that run's then. Returns
+    /// whether that is not known yet.
+    pub(super) fn looks_for_another_run(&mut self, turn: &mut Turn) -> bool {
+        if !self.state.in_file || self.state.elsewhere {
+            return false;
+        }
+        if !self.looked {
+            if self.is_draining() {
+                return true;
+            }
+            self.looked = true;
+            let left: Vec<TargetIndex> = self.state.indices().collect();
+            for target in left {
+                let state = &self.state.targets[target];
+                let is_left = state.phase == Phase::Ready && state.planned.is_some();
+                if is_left && !self.busy.contains(target) && !self.is_lost(target) {
+                    self.looking.insert(target);
+                    self.look_into(turn, target);
+                }
+            }
+        }
+        !self.looking.is_empty()
+    }
+
+    /// Returns whether another run of the plan was found, which needs the change set of `target`.
+    pub(super) fn is_left_to_another_run(&self, target: TargetIndex) -> bool {
+        !self.run_elsewhere.is_empty() && !self.run_elsewhere.contains(&target)
+    }
+
+    /// Takes what was found out about another run of the plan. What cannot be told hinders nothing.
+    pub(super) fn take_look(
+        &mut self,
+        turn: &mut Turn,
+        now: Timestamp,
+        target: TargetIndex,
+        result: Result<Settlement, CallFailure>,
+    ) {
+        self.looking.remove(&target);
+        match self.arrived(turn, now, target, result) {
+            Some(Ok(Settlement::Accepted)) => {
+                self.run_elsewhere.insert(target);
+            }
+            Some(Ok(Settlement::NotAccepted | Settlement::Unknown { .. }) | Err(_)) => {}
+            // Whoever takes it up then looks again.
+            None => self.looked = false,
+        }
+    }
+
     /// Finds out whether the target's change set is being executed.
     pub(super) fn look_into(&mut self, turn: &mut Turn, target: TargetIndex) {
         let token = execute_token(&self.state.id, self.name(target));

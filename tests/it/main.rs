@@ -12,6 +12,7 @@ mod detect;
 mod diff;
 mod doctor;
 mod drift;
+mod elsewhere;
 mod exports;
 mod faults;
 mod first_deploy;

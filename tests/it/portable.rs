@@ -9,7 +9,7 @@ use stackgate::model::EventKind;
 
 use crate::support::proxy::Proxy;
 use crate::support::schema::assert_documented;
-use crate::support::{Emulator, TestEnv, WAITING};
+use crate::support::{Emulator, TestEnv};
 
 const SETTINGS: &str = r#"
 Parameters:
@@ -399,37 +399,4 @@ fn a_plan_is_not_written_over_another_and_nothing_is_written_without_one() {
         nothing.stderr
     );
     assert!(!file(&env, "other.plan").exists());
-}
-
-#[test]
-fn what_is_run_elsewhere_is_not_withdrawn_under_it() {
-    let env = TestEnv::on(Emulator::Ministack);
-    env.write("templates/settings.yaml", WAITING);
-    let fleet = ["--accounts=111111111111,222222222222", "--max-concurrent=1"];
-    planned(&env, &fleet);
-    let (first, second) = ("111111111111", "222222222222");
-    let cloud = |account| env.cloud(account, "us-east-1");
-    let deploy = ["deploy", "--plan", "settings.plan", "--yes"];
-    let run = env.start(&[&deploy[..], &ELSEWHERE].concat());
-    cloud(first).await_status("settings", "CREATE_IN_PROGRESS");
-
-    for withdraw in [&["reject", "latest"][..], &["stop", "latest", "--give-up"]] {
-        let refused = env.run(withdraw);
-        let told = &refused.code(2).stderr;
-        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-        let said = "left in `settings.plan` and is being run elsewhere: the change set of \
-                    111111111111/us-east-1/settings is EXECUTE_IN_PROGRESS";
-        assert!(told.contains(said), "{refused}");
-    }
-    assert_eq!(cloud(second).open_change_sets("settings").len(), 1);
-    for account in [first, second] {
-        cloud(account).signal("settings", "Handle", true);
-    }
-    env.finish(run).success();
-    // What was executed is history, which is told, and nothing is removed.
-    let late = env.run(&["reject", "latest"]);
-    let told = &late.code(4).stderr;
-    assert!(told.contains("executed elsewhere"), "{late}");
-    let status = cloud(second).status("settings");
-    assert_eq!(status.as_deref(), Some("CREATE_COMPLETE"));
 }

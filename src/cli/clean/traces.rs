@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::ListedChangeSet;
 use crate::model::{
-    ChangeSetId, ExecutionId, ExecutionOutcome, StackId, StackStatus, StackSummary, Target,
-    TargetOutcome,
+    ChangeSetId, ExecutionId, ExecutionOutcome, LEFT_TO_ANOTHER_RUN, StackId, StackStatus,
+    StackSummary, Target, TargetOutcome,
 };
 use crate::pipeline::{change_set_name, is_change_set_name};
 use crate::report::{Fate, Kept, Leftover, LeftoverKind, State, View};
@@ -42,11 +42,20 @@ pub(super) fn traces(view: &View, alive: bool) -> Vec<(Target, Trace)> {
             made: target.made_stack().cloned(),
             needed: needed
                 .clone()
-                .or(is_unknown.then_some(Kept::OutcomeUnknown)),
+                .or(is_unknown.then_some(Kept::OutcomeUnknown))
+                .or_else(|| left_to_another_run(view, target)),
         };
         (target.target().clone(), trace)
     };
     view.targets().into_iter().map(trace).collect()
+}
+
+/// Returns that another run of the plan, from its file, may need what was made at `target`, where that was left for it.
+fn left_to_another_run(view: &View, target: &crate::report::TargetView) -> Option<Kept> {
+    let file = view.exported().unwrap_or("the file that it came in");
+    (target.left() == Some(LEFT_TO_ANOTHER_RUN)).then(|| Kept::CarriedAway {
+        file: file.to_owned(),
+    })
 }
 
 /// Returns why what an execution made is still needed; `file` is where its plan was carried to.

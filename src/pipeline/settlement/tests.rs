@@ -6,7 +6,8 @@ use super::super::step::{Input, StepKind, TargetNews};
 use super::super::table_tests::lived_by;
 use super::*;
 use crate::model::{
-    AccountId, Approver, FailureKind, Region, StackName, StopMode, StopRequest, Target,
+    AccountId, Approver, FailureKind, LEFT_TO_ANOTHER_RUN, Region, StackName, StopMode,
+    StopRequest, Target,
 };
 
 const STARTED: [&str; 4] = [
@@ -349,4 +350,89 @@ fn an_answer_about_a_request_is_none_about_how_it_ends() {
     // Where an answer was wrong, the next one ends it.
     let mut machine = taken_up(machine, false, UnknownPolicy::NotExecuted);
     assert!(reason(&unseen(&mut machine, first)).starts_with("it was accepted"));
+}
+
+#[test]
+fn what_another_run_of_the_plan_needs_is_not_removed_where_it_is_withdrawn() {
+    let [first, second] = indices();
+    let given_up = || {
+        let mut state = lived_by(&both(), &STARTED[..3]);
+        state.in_file = true;
+        let mut machine = Machine::over(state, UnknownPolicy::Ask);
+        let request = StopRequest {
+            mode: StopMode::GiveUp,
+            by: Approver {
+                arn: None,
+                os_user: "ana".to_owned(),
+                host: "laptop".to_owned(),
+            },
+            reason: String::new(),
+            unreachable: Default::default(),
+        };
+        let turn = machine.handle(vec![Input::Stop(request)], Timestamp::UNIX_EPOCH);
+        assert_eq!(works(&turn), ["settle", "settle"]);
+        assert_eq!(turn.events.len(), 1, "{:?}", turn.events);
+        machine
+    };
+    let look = |machine: &mut Machine, index, result| {
+        let news = TargetNews::Settled(result);
+        machine.handle(vec![Input::Target { index, news }], Timestamp::UNIX_EPOCH)
+    };
+    let told = |turn: &Turn, index: usize| {
+        let of = &both()[index];
+        let events = turn.events.iter();
+        let events = events.filter(|event| event.scope.target.as_ref() == Some(of));
+        events.map(|event| event.kind.name()).collect::<Vec<_>>()
+    };
+    let removed = ["target_finished", "cleanup_intended"];
+
+    // Nothing is removed before every target was looked at.
+    let mut machine = given_up();
+    let turn = look(&mut machine, second, Ok(Settlement::NotAccepted));
+    assert!(turn.events.is_empty() && turn.steps.is_empty(), "{turn:?}");
+    let turn = look(&mut machine, first, Ok(Settlement::Accepted));
+    // Of the one that it executed, that is found and told.
+    assert_eq!(told(&turn, 0), removed);
+    assert_eq!(works(&turn), ["delete"]);
+    assert_eq!(told(&turn, 1), [&removed[..], &["cleanup_done"]].concat());
+    let left = turn.events.iter().find_map(|event| match &event.kind {
+        EventKind::CleanupDone { left } => left.as_deref(),
+        _ => None,
+    });
+    assert_eq!(left, Some(LEFT_TO_ANOTHER_RUN));
+
+    // Where none is found, or nobody can tell, all goes.
+    let mut machine = given_up();
+    look(&mut machine, first, Err(denied()));
+    let turn = look(&mut machine, second, Ok(Settlement::NotAccepted));
+    assert_eq!(
+        (told(&turn, 0), told(&turn, 1)),
+        (removed.into(), removed.into())
+    );
+    assert_eq!(works(&turn), ["delete", "delete"]);
+
+    // Without credentials nothing goes: it is looked at again.
+    let mut machine = given_up();
+    let expired = CallFailure::new(FailureKind::CredentialsExpired, "expired");
+    let turn = look(&mut machine, first, Err(expired));
+    assert_eq!(turn.events.len(), 1, "{:?}", turn.events);
+    let turn = look(&mut machine, second, Ok(Settlement::Accepted));
+    assert!(turn.events.is_empty() && turn.steps.is_empty(), "{turn:?}");
+}
+
+/// Returns what a turn asks for.
+fn works(turn: &Turn) -> Vec<&'static str> {
+    let steps = turn.steps.iter();
+    let works = steps.map(|step| match &step.kind {
+        StepKind::Target {
+            work: TargetWork::Settle { .. },
+            ..
+        } => "settle",
+        StepKind::Target {
+            work: TargetWork::DeleteChangeSet { .. },
+            ..
+        } => "delete",
+        other => panic!("{other:?}"),
+    });
+    works.collect()
 }
