@@ -636,9 +636,23 @@ pub async fn watch(
     approved: &PlannedTarget,
     token: &str,
     artifacts: &Artifacts,
-    observe: impl FnMut(Vec<StackEvent>) + Send,
+    mut observe: impl FnMut(Vec<StackEvent>) + Send,
 ) -> Result<Ending, CallFailure> {
     let after = approved.base.newest_event.as_deref();
+    let hidden = world.secrets.hidden().await;
+    let stack = &approved.base.stack;
+    // Services repeat in names and reasons what they were given.
+    let observe = |mut events: Vec<StackEvent>| {
+        for event in &mut events {
+            let name = match event.is_of_stack(stack) {
+                true => None,
+                false => event.physical_id.as_mut(),
+            };
+            let shown = event.reason.as_mut().into_iter().chain(name);
+            shown.for_each(|text| hidden.hide(text));
+        }
+        observe(events);
+    };
     let (template, _) = inputs::template_of(world, &approved.inputs, artifacts)?;
     let has_outputs = template.may_have_outputs();
     let mut settled = world
@@ -652,6 +666,9 @@ pub async fn watch(
             observe,
         )
         .await?;
+    if let Some(cause) = &mut settled.cause {
+        hidden.hide(&mut cause.reason);
+    }
     for name in template.secret_outputs() {
         if let Some(value) = settled.outputs.get_mut(&name) {
             *value = diff::MASK.to_owned();

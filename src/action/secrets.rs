@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bad_input;
-use crate::diff::SHORTEST_KNOWN;
+use crate::diff::{MASK, SHORTEST_KNOWN};
 use crate::model::{CallFailure, FailureKind, SecretRef};
 
 /// The variables of the environment that give access to AWS.
@@ -19,6 +19,17 @@ pub(super) struct Hidden {
     pub(super) texts: Vec<String>,
     /// A parameter whose value is secret and not known, so that nothing can be shown.
     pub(super) unknown: Option<String>,
+}
+
+impl Hidden {
+    /// Takes them out of a text that is shown in any case. Short ones stay: they are parts of other words, too.
+    pub(super) fn hide(&self, text: &mut String) {
+        for secret in &self.texts {
+            if secret.chars().count() >= SHORTEST_KNOWN && text.contains(secret) {
+                *text = text.replace(secret, MASK);
+            }
+        }
+    }
 }
 
 /// Returns the texts that stand for secrets: each as a whole, also encoded, and its lines.
@@ -250,6 +261,18 @@ mod tests {
         let hidden = looked_up.hidden().await;
         assert_eq!(hidden.unknown, None);
         assert!(hidden.texts.contains(&"letter7".to_owned()));
+    }
+
+    #[test]
+    fn what_is_hidden_is_taken_out_of_a_text_and_other_words_stay() {
+        let secrets = ["hunter2", "hunter2secret", "pin"].map(str::to_owned);
+        let hidden = Hidden {
+            texts: masked(&secrets),
+            unknown: None,
+        };
+        let mut text = "/spin/hunter2secret/hunter2".to_owned();
+        hidden.hide(&mut text);
+        assert_eq!(text, "/spin/****/****");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::types as sdk;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::failure::without_echo;
 use crate::model::{
     ChangeAction, ChangeDetail, ChangeScope, ChangeSetId, Evaluation, LogicalId, PolicyAction,
     Recreation, Replacement, ResourceChange, StackEvent, StackId, StackStatus, StackSummary, clean,
@@ -211,9 +212,15 @@ pub(super) fn event(event: &sdk::StackEvent) -> Option<StackEvent> {
         resource_type: clean(event.resource_type().unwrap_or_default()),
         physical_id: text(event.physical_resource_id()),
         status: clean(event.resource_status().map_or("", |s| s.as_str())),
-        reason: text(event.resource_status_reason()).or_else(|| text(event.hook_status_reason())),
+        reason: reason(event.resource_status_reason())
+            .or_else(|| reason(event.hook_status_reason())),
         token: text(event.client_request_token()),
     })
+}
+
+/// Returns why something has its status, without the value that a failed constraint repeats.
+fn reason(said: Option<&str>) -> Option<String> {
+    text(said).map(|said| without_echo(&said))
 }
 
 /// Returns the values of a stack's parameters.
@@ -247,7 +254,7 @@ pub(super) fn stack(stack: &sdk::Stack) -> Result<StackSummary, String> {
     Ok(StackSummary {
         id: StackId::new(id).map_err(|e| e.to_string())?,
         status,
-        reason: text(stack.stack_status_reason()),
+        reason: reason(stack.stack_status_reason()),
         parameters: stack
             .parameters()
             .iter()
@@ -423,11 +430,16 @@ mod tests {
                 .logical_resource_id("Db")
                 .resource_status("CREATE_FAILED".into())
                 .resource_properties("{\"Password\":\"hunter2\"}")
+                .resource_status_reason(
+                    "Value 'hunter2' at 'masterUserPassword' failed to satisfy constraint",
+                )
                 .timestamp(aws_smithy_types::DateTime::from_secs(1_700_000_000))
                 .build(),
         )
         .unwrap();
         assert!(!format!("{event:?}").contains("hunter2"));
+        let reason = event.reason.unwrap();
+        assert!(reason.ends_with("at 'masterUserPassword' failed to satisfy constraint"));
         assert_eq!(event.at.as_second(), 1_700_000_000);
     }
 }

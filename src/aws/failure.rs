@@ -412,7 +412,7 @@ fn root(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Returns `message` without the value that a failed constraint repeats: it may be a secret, or a template.
-fn without_echo(message: &str) -> String {
+pub(super) fn without_echo(message: &str) -> String {
     let mut out = String::new();
     let mut rest = message;
     while let Some((before, after)) = rest.split_once("Value '") {

@@ -526,6 +526,44 @@ fn a_secret_that_cannot_be_had_is_told_before_anything_is_begun() {
 }
 
 #[test]
+fn a_secret_that_a_resource_is_named_after_is_shown_nowhere() {
+    let env = TestEnv::on(Emulator::Ministack).variable("PASSWORD", "correct-horse");
+    let named = VAULT.replace("/bad-days/vault", "!Sub '/bad-days/${Password}'");
+    env.write("templates/vault.yaml", &named);
+    // The name is taken, which is told with the name.
+    let cloud = env.cloud("111111111111", "us-east-1");
+    let deploy = |name: &str| {
+        let secret = "--secret=Password=env:PASSWORD";
+        let output = env.run(&[
+            "deploy",
+            "vault",
+            "--yes=high",
+            secret,
+            "--stack-name",
+            name,
+        ]);
+        assert!(!output.raw.contains("correct-horse"), "{output}");
+        assert!(output.stderr.contains("Setting CREATE_"), "{output}");
+    };
+    deploy("first");
+    assert_eq!(cloud.status("first").as_deref(), Some("CREATE_COMPLETE"));
+    deploy("second");
+    for arguments in [
+        &["events", "latest"][..],
+        &["status", "latest", "--output=json"],
+    ] {
+        let told = env.run(arguments);
+        assert!(!told.raw.contains("correct-horse"), "{told}");
+        assert!(told.raw.contains("Setting"), "{told}");
+    }
+    for file in ["journal.db", "journal.db-wal"] {
+        let bytes = fs::read(env.root().join(".stackgate").join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!text.contains("correct-horse"), "{file}");
+    }
+}
+
+#[test]
 fn a_secret_that_moved_is_named_anew_when_the_execution_is_taken_up() {
     let env = TestEnv::on(Emulator::LocalStack).variable("OLD_PASSWORD", "correct-horse");
     env.write("templates/vault.yaml", VAULT);
