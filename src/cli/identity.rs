@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::journal::Owner;
 use crate::model::{Approver, Caller, clean};
 
 /// Returns the machine's name.
@@ -17,17 +18,33 @@ pub(super) fn host() -> String {
     }
 }
 
-/// Returns the name under which this process holds a lease.
+/// Returns the name under which this process holds a lease: `HOST:PID@PLACE`.
 pub(super) fn owner() -> String {
-    format!("{}:{}", host(), std::process::id())
+    let process = std::process::id();
+    match place() {
+        Some(place) => format!("{}:{process}@{place}", host()),
+        None => format!("{}:{process}", host()),
+    }
 }
 
-/// Returns whether `owner` is a process of this machine that has ended.
-pub(super) fn is_gone(owner: &str) -> bool {
-    match owner.rsplit_once(':') {
-        Some((machine, process)) => machine == host() && has_ended(process),
-        None => false,
+/// Returns whether `owner` is a process that this one would see, and that has ended.
+pub(super) fn is_gone(owner: &Owner) -> bool {
+    match (owner.name.rsplit_once(':'), &owner.place) {
+        (Some((machine, process)), Some(there)) => {
+            machine == host() && place().as_ref() == Some(there) && has_ended(process)
+        }
+        (None, _) | (_, None) => false,
     }
+}
+
+/// Returns where the number of a process means what it means here: the start of the kernel and the namespace of its
+/// processes. Containers may share the name of a host and its files, yet none sees the processes of another.
+fn place() -> Option<String> {
+    let start = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let namespace = namespace.to_str()?.strip_prefix("pid:[")?;
+    let start = start.split('-').next()?;
+    Some(format!("{start}.{}", namespace.strip_suffix(']')?))
 }
 
 /// Returns whether a process has ended for certain. One that nobody has reaped yet, as in a container without an init,
@@ -80,6 +97,15 @@ mod tests {
 
     use super::*;
 
+    fn owner_of(name: &str, place: Option<String>) -> Owner {
+        let heartbeat = jiff::Timestamp::UNIX_EPOCH;
+        Owner {
+            name: name.to_owned(),
+            place,
+            heartbeat,
+        }
+    }
+
     #[test]
     fn a_killed_process_that_nobody_has_reaped_is_gone() {
         let mut child = Command::new("cat")
@@ -87,29 +113,35 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let name = format!("{}:{}", host(), child.id());
-        assert!(!is_gone(&name), "it runs");
+        let child_owner = owner_of(&format!("{}:{}", host(), child.id()), place());
+        assert!(!is_gone(&child_owner), "it runs");
         child.kill().unwrap();
         // Its end of the pipe is closed when it has ended, without anybody waiting for it.
         let mut said = Vec::new();
         let mut stdout = child.stdout.take().unwrap();
         stdout.read_to_end(&mut said).unwrap();
         // The kernel closes files a moment before it sets the state.
-        while !is_gone(&name) {
+        while !is_gone(&child_owner) {
             std::thread::yield_now();
         }
         let process = Path::new("/proc").join(child.id().to_string());
         assert!(process.exists(), "it is a zombie");
         child.wait().unwrap();
-        assert!(is_gone(&name), "it is reaped");
+        assert!(is_gone(&child_owner), "it is reaped");
     }
 
     #[test]
     fn nothing_is_certain_of_another_machine_or_a_living_process() {
-        assert!(!is_gone(&owner()));
-        assert!(!is_gone("elsewhere:999999999"));
-        assert!(!is_gone("no process"));
-        assert!(is_gone(&format!("{}:999999999", host())));
+        let gone = format!("{}:999999999", host());
+        assert!(is_gone(&owner_of(&gone, place())));
+        let lives = format!("{}:{}", host(), std::process::id());
+        assert!(!is_gone(&owner_of(&lives, place())));
+        assert!(!is_gone(&owner_of("elsewhere:999999999", place())));
+        assert!(!is_gone(&owner_of("no process", place())));
+        // A container of the same name, and a version that did not say where it runs.
+        let elsewhere = format!("{}1", place().unwrap());
+        assert!(!is_gone(&owner_of(&gone, Some(elsewhere))));
+        assert!(!is_gone(&owner_of(&gone, None)));
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub(super) fn same_account(
 pub(super) fn is_alive(journal: &Journal, id: &ExecutionId) -> Result<Option<bool>, CliError> {
     let owner = journal.owner(id)?;
     Ok(Some(owner.is_some_and(|o| {
-        o.is_alive(runtime::now()) && !identity::is_gone(&o.name)
+        o.is_alive(runtime::now()) && !identity::is_gone(&o)
     })))
 }
 

@@ -31,9 +31,9 @@ impl Lease {
         &self.execution
     }
 
-    /// Returns who holds it.
+    /// Returns the name of who holds it.
     pub fn owner(&self) -> &str {
-        &self.owner
+        split(&self.owner).0
     }
 
     /// Returns its fencing number: greater than that of every earlier lease of the execution.
@@ -53,6 +53,8 @@ impl Lease {
 pub struct Owner {
     /// Its name: host and process id.
     pub name: String,
+    /// Where the process id means what it says, if that is known.
+    pub place: Option<String>,
     /// When it was last heard of.
     pub heartbeat: Timestamp,
 }
@@ -69,18 +71,19 @@ impl Owner {
 impl Journal {
     /// Returns the lease of an execution, new or left by a process that is not heard of any more.
     ///
-    /// An owner that `is_gone` for certain, such as a killed process of this machine, is not waited for.
+    /// `owner` is a name, and behind an `@` the place where its process id means what it says. One that `is_gone` for certain,
+    /// such as a killed process of this machine, is not waited for.
     pub fn acquire(
         &self,
         id: &ExecutionId,
         owner: &str,
         now: Timestamp,
-        is_gone: impl FnOnce(&str) -> bool,
+        is_gone: impl FnOnce(&Owner) -> bool,
     ) -> Result<Lease, JournalError> {
         self.write(Durability::Observation, |transaction| {
             if let Some(other) = row(transaction, id)?.and_then(|row| row.owner)
                 && other.is_alive(now)
-                && !is_gone(&other.name)
+                && !is_gone(&other)
             {
                 return Err(Failure::Journal(JournalError::LeaseHeld {
                     execution: id.clone(),
@@ -186,15 +189,27 @@ pub(super) fn held(connection: &Connection, lease: &Lease) -> Result<i64, Failur
     }))
 }
 
+/// Returns the name and the place of an owner.
+fn split(owner: &str) -> (&str, Option<&str>) {
+    match owner.rsplit_once('@') {
+        Some((name, place)) => (name, Some(place)),
+        None => (owner, None),
+    }
+}
+
 pub(super) fn owner(
     name: Option<String>,
     heartbeat: Option<String>,
 ) -> Result<Option<Owner>, Failure> {
     match (name, heartbeat) {
-        (Some(name), Some(heartbeat)) => Ok(Some(Owner {
-            name,
-            heartbeat: stored(heartbeat)?,
-        })),
+        (Some(stored_name), Some(heartbeat)) => {
+            let (name, place) = split(&stored_name);
+            Ok(Some(Owner {
+                name: name.to_owned(),
+                place: place.map(str::to_owned),
+                heartbeat: stored(heartbeat)?,
+            }))
+        }
         (None, _) => Ok(None),
         (Some(_), None) => Err(Failure::Garbled),
     }
@@ -230,6 +245,7 @@ mod tests {
         let alive = |seconds| {
             let owner = Owner {
                 name: "host 1".into(),
+                place: None,
                 heartbeat: now - SignedDuration::from_secs(seconds),
             };
             owner.is_alive(now)
@@ -268,11 +284,23 @@ mod tests {
         let owner = journal.owner(&id(1)).unwrap().unwrap();
         assert_eq!((owner.name.as_str(), owner.heartbeat), ("host 1", now()));
         let taken = journal
-            .acquire(&id(1), "host 2", now(), |owner| owner == "host 1")
+            .acquire(&id(1), "host 2", now(), |owner| owner.name == "host 1")
             .unwrap();
         assert_eq!(taken.fence(), 2);
-        let held = journal.acquire(&id(1), "host 3", now(), |owner| owner == "host 1");
+        let held = journal.acquire(&id(1), "host 3", now(), |owner| owner.name == "host 1");
         assert!(matches!(held, Err(JournalError::LeaseHeld { .. })));
+    }
+
+    #[test]
+    fn where_an_owner_runs_is_kept_beside_its_name() {
+        let (_root, journal) = journal();
+        let lease = journal.acquire(&id(1), "host:7@here", now(), |_| false);
+        assert_eq!(lease.unwrap().owner(), "host:7");
+        let owner = journal.owner(&id(1)).unwrap().unwrap();
+        assert_eq!(
+            (&*owner.name, owner.place.as_deref()),
+            ("host:7", Some("here"))
+        );
     }
 
     #[test]

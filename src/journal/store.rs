@@ -376,6 +376,7 @@ mod tests {
         };
         let owner = Owner {
             name: "host 1".into(),
+            place: None,
             heartbeat: now(),
         };
         assert_eq!(
