@@ -1,8 +1,9 @@
 //! `stackgate resume`: takes up an execution that was left, from its journal alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::denied::denied;
 use super::earlier::Earlier;
@@ -18,8 +19,8 @@ use crate::action::command;
 use crate::artifact::Store;
 use crate::aws::Aws;
 use crate::journal::Journal;
-use crate::model::{Decision, ExecutionDefinition, ExecutionId, Invocation, SecretRef};
-use crate::pipeline::{Execution, Machine, UnknownPolicy};
+use crate::model::{Decision, ExecutionDefinition, ExecutionId, Invocation, SecretRef, Target};
+use crate::pipeline::{Execution, Findings, Machine, UnknownPolicy};
 use crate::report::{self, View};
 use crate::runtime;
 
@@ -31,9 +32,10 @@ pub(super) struct ResumeArgs {
     /// Leave when the plan waits for approval
     #[arg(long)]
     detach: bool,
-    /// What happened where it cannot be told whether a change set was executed
-    #[arg(long, value_enum, value_name = "WHAT")]
-    unknown: Option<UnknownArg>,
+    /// What happened where it cannot be told whether a change set was executed: `executed` (follow the stack) or
+    /// `not-executed` (it is not to be: count the target as failed), of all that are asked about or of one
+    #[arg(long, value_name = "[ACCOUNT/REGION/STACK=]WHAT")]
+    unknown: Vec<Finding>,
     /// Where the value of a secret parameter is now, in place of where it was: `env:NAME`, `file:PATH` or `prompt`
     #[arg(long = "secret", value_name = "KEY=REF")]
     secrets: Vec<String>,
@@ -41,23 +43,58 @@ pub(super) struct ResumeArgs {
     connection: Connection,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum UnknownArg {
-    /// It was: follow the stack
-    Executed,
-    /// It was not, and is not to be: count the target as failed
-    NotExecuted,
+/// What somebody found out about a target that was asked about, or about all of them.
+#[derive(Debug, Clone)]
+struct Finding {
+    target: Option<String>,
+    what: UnknownPolicy,
+}
+
+impl FromStr for Finding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (target, what) = match text.rsplit_once('=') {
+            Some((target, what)) => (Some(target.to_owned()), what),
+            None => (None, text),
+        };
+        let what = match what {
+            "executed" => UnknownPolicy::Executed,
+            "not-executed" => UnknownPolicy::NotExecuted,
+            _ => return Err("expected `executed` or `not-executed`".to_owned()),
+        };
+        Ok(Self { target, what })
+    }
+}
+
+/// Returns the findings, each about a target that was `asked_about`.
+fn findings(asked_about: &BTreeSet<Target>, given: &[Finding]) -> Result<Findings, CliError> {
+    let mut findings = Findings::default();
+    for Finding { target, what } in given {
+        let Some(name) = target else {
+            findings.others = *what;
+            continue;
+        };
+        let mut asked = asked_about.iter();
+        let Some(target) = asked.find(|target| target.to_string() == *name) else {
+            let asked: Vec<String> = asked_about.iter().map(Target::to_string).collect();
+            let hint = match asked.is_empty() {
+                true => "it asks about none".to_owned(),
+                false => format!("it asks about {}", asked.join(", ")),
+            };
+            let text =
+                format!("`--unknown {name}=…`: the execution does not ask about that target");
+            return Err(CliError::message(text).hint(hint));
+        };
+        findings.named.insert(target.clone(), *what);
+    }
+    Ok(findings)
 }
 
 /// Runs `stackgate resume`.
 pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> {
     let journal = Journal::open_existing(&global.state)?;
     let id = find(&journal, &args.execution)?;
-    let unknown = match args.unknown {
-        None => UnknownPolicy::Ask,
-        Some(UnknownArg::Executed) => UnknownPolicy::Executed,
-        Some(UnknownArg::NotExecuted) => UnknownPolicy::NotExecuted,
-    };
     let view = View::read(journal.events(&id, 0))?;
     let answering = if answer::given(&journal, &id, &view)?.is_some() {
         Answering::Given
@@ -68,7 +105,7 @@ pub(super) fn resume(global: &Global, args: ResumeArgs) -> Result<u8, CliError> 
     };
     let policy = Policy {
         answering,
-        unknown,
+        unknown: args.unknown,
         secrets: secrets(&args.secrets)?,
         account: Account::Always,
     };
@@ -80,7 +117,7 @@ pub(super) struct Policy {
     /// How the approval is answered.
     pub answering: Answering,
     /// What happened where it cannot be told.
-    pub unknown: UnknownPolicy,
+    unknown: Vec<Finding>,
     /// Where secrets are found now.
     pub secrets: BTreeMap<String, SecretRef>,
     /// When it is accounted for.
@@ -92,7 +129,7 @@ impl Policy {
     pub(super) fn of(answering: Answering) -> Self {
         Self {
             answering,
-            unknown: UnknownPolicy::Ask,
+            unknown: Vec::new(),
             secrets: BTreeMap::new(),
             account: Account::Always,
         }
@@ -180,6 +217,13 @@ fn go_on(
         journal.release(&lease)?;
         return Err(portable::left_in(file, &id));
     }
+    let findings = match findings(&state.asked_about, &policy.unknown) {
+        Ok(findings) => findings,
+        Err(error) => {
+            journal.release(&lease)?;
+            return Err(error);
+        }
+    };
     let begun = || state.definition.invocation.clone();
     let invocation = invocation(&view, connection).unwrap_or_else(begun);
     let is_over = removal::is_due(journal, &id, &view)?;
@@ -199,7 +243,7 @@ fn go_on(
         }
         let owner = lease.owner().to_owned();
         let now = runtime::now();
-        let (machine, turn) = Machine::resume(state, owner, policy.unknown, policy.secrets, now);
+        let (machine, turn) = Machine::resume(state, owner, findings, policy.secrets, now);
         let run = Run {
             global,
             journal,
@@ -312,4 +356,35 @@ pub(super) fn invocation(view: &View, connection: &Connection) -> Option<Invocat
         invocation.endpoint_url = connection.endpoint_url.clone();
     }
     Some(invocation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_out_is_about_all_or_about_one_that_is_asked_about() {
+        let target = |region: &str| Target {
+            account: "111111111111".parse().unwrap(),
+            region: region.parse().unwrap(),
+            stack: "app".parse().unwrap(),
+        };
+        let asked = [target("eu-west-1"), target("us-east-1")].into();
+        let read = |texts: &[&str]| {
+            let given: Vec<Finding> = texts.iter().map(|t| t.parse().unwrap()).collect();
+            findings(&asked, &given)
+        };
+        let found = read(&["executed", "111111111111/us-east-1/app=not-executed"]).unwrap();
+        assert_eq!(found.others, UnknownPolicy::Executed);
+        let named = [(target("us-east-1"), UnknownPolicy::NotExecuted)];
+        assert_eq!(found.named, named.into());
+        let error = read(&["111111111111/us-east-2/app=executed"])
+            .err()
+            .unwrap();
+        let told = format!("{error:?}");
+        assert!(told.contains("does not ask about that target"), "{told}");
+        for wrong in ["", "yes", "111111111111/us-east-1/app", "app=yes", "="] {
+            assert!(wrong.parse::<Finding>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::state::{Cleanup, Execution, IllegalEvent, Phase, Progress};
-use super::step::{Input, Step, StepKind, TargetWork, UnknownPolicy};
+use super::step::{Findings, Input, Step, StepKind, TargetWork, UnknownPolicy};
 use super::targets::{TargetIndex, TargetSet};
 use crate::model::{
     CallFailure, CleanupWhy, Ending, Event, EventKind, ExecutionDefinition, ExecutionId,
@@ -45,7 +45,7 @@ pub struct Machine {
     /// How often a request could not be sent in time.
     pub(super) put_off: HashMap<TargetIndex, u32>,
     /// What somebody found out about the targets below.
-    pub(super) unknown: UnknownPolicy,
+    pub(super) unknown: Findings,
     /// Targets that somebody was asked about before the execution was taken up.
     pub(super) asked_before: BTreeSet<TargetIndex>,
     /// Those of them that nothing was asked for since.
@@ -107,7 +107,7 @@ impl Machine {
     pub fn resume(
         state: Execution,
         owner: String,
-        unknown: UnknownPolicy,
+        unknown: impl Into<Findings>,
         secrets: BTreeMap<String, SecretRef>,
         now: Timestamp,
     ) -> (Self, Turn) {
@@ -164,12 +164,13 @@ impl Machine {
         turn
     }
 
-    pub(super) fn over(state: Execution, unknown: UnknownPolicy) -> Self {
+    pub(super) fn over(state: Execution, unknown: impl Into<Findings>) -> Self {
+        let unknown = unknown.into();
         // The process before this one asked, or was about to: what is asked now is no first attempt.
         let executing = state.indices();
         let executing = executing.filter(|target| state.targets[*target].phase == Phase::Executing);
         let attempts = executing.map(|target| (target, 1)).collect();
-        let looked_at = state.answerable();
+        let looked_at = state.answerable(&unknown);
         let mut machine = Self {
             state,
             busy: TargetSet::default(),

@@ -36,6 +36,6 @@ pub use deployment::{
 pub use machine::{Machine, Turn};
 pub use names::{change_set_name, create_token, execute_token, is_change_set_name};
 pub use state::{Execution, GateState, GateWait, IllegalEvent, Phase, Progress, TargetState};
-pub use step::{Input, Step, StepKind, TargetNews, TargetWork, UnknownPolicy};
+pub use step::{Findings, Input, Step, StepKind, TargetNews, TargetWork, UnknownPolicy};
 pub use targets::TargetIndex;
 pub use validation::{DefinitionError, validate};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::machine::{MAX_ATTEMPTS, Machine, Turn};
 use super::names::execute_token;
 use super::state::{Execution, Phase};
-use super::step::{TargetWork, UnknownPolicy};
+use super::step::{Findings, TargetWork, UnknownPolicy};
 use super::targets::TargetIndex;
 use crate::model::{
     CallFailure, Ending, EventKind, FailureKind, PauseReason, Settlement, Staleness, TargetOutcome,
@@ -192,7 +192,7 @@ impl Machine {
     ) {
         // What somebody found out holds for what was under way then, not for what was asked since.
         let policy = if self.looked_at.remove(&target) {
-            self.unknown
+            self.unknown.about(self.name(target))
         } else {
             UnknownPolicy::Ask
         };
@@ -264,14 +264,14 @@ impl Machine {
     /// Returns whether nobody waits for the end of a target that was accepted, should it not be seen: somebody who was asked
     /// about it gave the execution up, or said that it is not to be waited for.
     pub(super) fn is_let_go(&self, target: TargetIndex) -> bool {
-        let is_answered =
-            self.unknown == UnknownPolicy::NotExecuted && self.looked_at.contains(&target);
+        let is_answered = self.unknown.about(self.name(target)) == UnknownPolicy::NotExecuted
+            && self.looked_at.contains(&target);
         is_answered || self.is_unseen(target)
     }
 
     /// Returns whether somebody who was asked has said what became of `target`, which counts where nothing answers, too.
     pub(super) fn is_answered_for(&self, target: TargetIndex) -> bool {
-        match self.unknown {
+        match self.unknown.about(self.name(target)) {
             UnknownPolicy::Ask => false,
             UnknownPolicy::Executed | UnknownPolicy::NotExecuted => {
                 self.looked_at.contains(&target)
@@ -296,24 +296,23 @@ fn asked_again(reason: &str, refusal: &CallFailure) -> String {
 
 impl Execution {
     /// Returns the targets about which somebody was asked, and for which one answer can hold: those whose execution has no
-    /// known answer. An answer for all of them says nothing about one that was accepted, unless that is the only one.
-    pub(super) fn answerable(&self) -> BTreeSet<TargetIndex> {
+    /// known answer. An answer for all of them says nothing about one that was accepted, unless that is named or the only one.
+    pub(super) fn answerable(&self, findings: &Findings) -> BTreeSet<TargetIndex> {
         let is_only_one = self.asked_about.len() == 1;
         let asked_about = self.asked_about.iter();
-        let asked_about = asked_about.filter_map(|target| self.index_of(target));
-        asked_about
-            .filter(|target| match self.targets[*target].phase {
-                Phase::Executing => true,
-                Phase::Running => is_only_one,
-                Phase::Waiting
-                | Phase::Creating
-                | Phase::Created
-                | Phase::Ready
-                | Phase::Started
-                | Phase::Settled
-                | Phase::Finished => false,
-            })
-            .collect()
+        let asked_about = asked_about.filter_map(|name| Some((name, self.index_of(name)?)));
+        let answerable = asked_about.filter(|(name, target)| match self.targets[*target].phase {
+            Phase::Executing => true,
+            Phase::Running => is_only_one || findings.named.contains_key(*name),
+            Phase::Waiting
+            | Phase::Creating
+            | Phase::Created
+            | Phase::Ready
+            | Phase::Started
+            | Phase::Settled
+            | Phase::Finished => false,
+        });
+        answerable.map(|(_, target)| target).collect()
     }
 }
 

@@ -304,3 +304,26 @@ pub enum UnknownPolicy {
     /// Somebody looked: it was not, and is not to be tried again.
     NotExecuted,
 }
+
+/// What somebody who was asked found out.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// Of those that are not named.
+    pub others: UnknownPolicy,
+    /// Of single targets.
+    pub named: BTreeMap<Target, UnknownPolicy>,
+}
+
+impl Findings {
+    /// Returns what was found out about `target`.
+    pub(super) fn about(&self, target: &Target) -> UnknownPolicy {
+        self.named.get(target).copied().unwrap_or(self.others)
+    }
+}
+
+impl From<UnknownPolicy> for Findings {
+    fn from(others: UnknownPolicy) -> Self {
+        let named = BTreeMap::new();
+        Self { others, named }
+    }
+}

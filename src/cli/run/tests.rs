@@ -140,4 +140,7 @@ fn what_cannot_be_told_is_asked_about_as_what_it_is() {
     let line = "  111111111111/eu-west-1/network   accepted, its end cannot be seen\n";
     assert!(both.contains(line), "{both}");
     assert!(both.contains("--unknown executed"), "{both}");
+    let one = "--unknown 111111111111/us-east-1/network=not-executed   one alone";
+    assert!(both.contains(one), "{both}");
+    assert!(!asked.contains("one alone"), "{asked}");
 }

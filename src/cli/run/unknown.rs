@@ -36,6 +36,10 @@ pub(super) fn unknown(
         ways.push((way("executed"), "executed"));
         ways.push((way("not-executed"), "not executed, and not to be"));
     }
+    if all.len() > 1 {
+        let way = format!("stackgate resume {id} --unknown {target}=not-executed");
+        ways.push((way, "one alone; can be given for each"));
+    }
     ways.push((
         format!("stackgate stop {id} --give-up"),
         "end it; what cannot be told stays unknown",

@@ -203,7 +203,7 @@ fn unseen(machine: &mut Machine, target: TargetIndex) -> Vec<EventKind> {
 }
 
 /// Takes the execution up again: given up before that, or with what somebody found out.
-fn taken_up(machine: Machine, gives_up: bool, unknown: UnknownPolicy) -> Machine {
+fn taken_up(machine: Machine, gives_up: bool, unknown: impl Into<Findings>) -> Machine {
     let mut state = machine.state;
     let request = StopRequest {
         mode: StopMode::GiveUp,
@@ -332,6 +332,45 @@ fn an_answer_ends_what_was_accepted_only_if_it_is_about_that() {
     let mut machine = taken_up(machine, false, UnknownPolicy::NotExecuted);
     assert_eq!(names(&unseen(&mut machine, first)), ["paused"]);
     assert_eq!(names(&unseen(&mut machine, second)), ["paused"]);
+}
+
+#[test]
+fn an_answer_that_names_its_target_holds_for_that_alone() {
+    let [first, second] = indices();
+    let [name, other] = both();
+    let named = |what| Findings {
+        named: [(name.clone(), what)].into(),
+        ..Findings::default()
+    };
+    let mut machine = executing(UnknownPolicy::Ask);
+    settled(&mut machine, first, fog());
+    settled(&mut machine, second, fog());
+    let state = machine.state.clone();
+    let mut machine = taken_up(machine, false, named(UnknownPolicy::NotExecuted));
+    assert_eq!(
+        names(&settled(&mut machine, first, fog())),
+        ["target_finished"]
+    );
+    assert_eq!(names(&settled(&mut machine, second, fog())), ["paused"]);
+    // Beside an answer for all others.
+    let both_ways = Findings {
+        others: UnknownPolicy::Executed,
+        ..named(UnknownPolicy::NotExecuted)
+    };
+    let machine = Machine::over(state, UnknownPolicy::Ask);
+    let mut machine = taken_up(machine, false, both_ways);
+    let ended = settled(&mut machine, first, fog());
+    assert_eq!(names(&ended), ["target_finished"]);
+    let followed = settled(&mut machine, second, fog());
+    assert_eq!(names(&followed), ["execute_accepted"]);
+    // Of several that were accepted, the one that is named is let go.
+    let mut machine = running();
+    unseen(&mut machine, first);
+    unseen(&mut machine, second);
+    let mut machine = taken_up(machine, false, named(UnknownPolicy::NotExecuted));
+    assert!(reason(&unseen(&mut machine, first)).starts_with("it was accepted"));
+    let said = unseen(&mut machine, second);
+    assert_eq!(asked(&said), [(&other, true)]);
 }
 
 #[test]

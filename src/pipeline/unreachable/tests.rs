@@ -171,7 +171,7 @@ fn whether_a_request_was_accepted_is_found_out_when_the_region_is_back_or_somebo
     assert_eq!(machine.state.targets[&first].phase, Phase::Executing);
     // Somebody was asked before the region fell silent, and has found it out.
     let mut machine = self::machine(&["execute_intended"]);
-    machine.unknown = UnknownPolicy::Executed;
+    machine.unknown = UnknownPolicy::Executed.into();
     let asked = machine.state.index_of(&first).unwrap();
     machine.looked_at.insert(asked);
     let settled = of(&machine, &first, TargetNews::Settled(silence()));
