@@ -98,7 +98,7 @@ pub(super) fn stop(global: &Global, args: &StopArgs) -> Result<u8, CliError> {
 
 /// Says that no process runs the execution, why that is so where one was killed, what it may have left running, and how it goes on.
 fn nobody(journal: &Journal, id: &ExecutionId, view: &View) -> Result<String, CliError> {
-    let gone = journal.owner(id)?.filter(|o| identity::is_gone(o));
+    let gone = journal.owner(id)?.filter(identity::is_gone);
     let mut text = match (gone, view.awaits_answer()) {
         // One that asks somebody has left as it should.
         (Some(owner), false) => format!(
